@@ -1,0 +1,193 @@
+package contextbuilder
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+)
+
+// Recurrent holds the weights of a GRU (gates r, z, n stacked: G = 3H) or an LSTM (i, f, g, o: G = 4H), row-major.
+type Recurrent struct {
+	WeightIH []float32 // G×input; input is N for the encoder, H for the decoder
+	WeightHH []float32 // G×H
+	BiasIH   []float32 // G
+	BiasHH   []float32 // G
+}
+
+// Linear holds the weights of a linear layer, row-major.
+type Linear struct {
+	Weight []float32 // out×in
+	Bias   []float32 // out
+}
+
+// Weights is a Context Builder: its shape and its numbers.
+type Weights struct {
+	Config    Config
+	Embedding []float32 // N×H
+	Encoder   Recurrent
+	Decoder   Recurrent
+	Attention Linear // L×H
+	Hidden    Linear // N×N
+	Out       Linear // N×N
+}
+
+// Tensor is a named view of weights.
+type Tensor struct {
+	Name  string // as in the original's state_dict
+	Shape []int
+	Data  []float32
+}
+
+// NewWeights returns zero weights of a shape.
+func NewWeights(c Config) (*Weights, error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	n, l, h, g := c.Events, c.Length, c.Hidden, c.Gates()
+	f := func(n int) []float32 { return make([]float32, n) }
+	return &Weights{
+		Config:    c,
+		Embedding: f(n * h),
+		Encoder:   Recurrent{f(g * n), f(g * h), f(g), f(g)},
+		Decoder:   Recurrent{f(g * h), f(g * h), f(g), f(g)},
+		Attention: Linear{f(l * h), f(l)},
+		Hidden:    Linear{f(n * n), f(n)},
+		Out:       Linear{f(n * n), f(n)},
+	}, nil
+}
+
+// Gates is the number of rows of a recurrent weight: 3H for GRU, 4H for LSTM.
+func (c Config) Gates() int {
+	if c.LSTM {
+		return 4 * c.Hidden
+	}
+	return 3 * c.Hidden
+}
+
+// Tensors lists all weights under the original's names, in a fixed order. The data is w's own.
+func (w *Weights) Tensors() []Tensor {
+	n, l, h, g := w.Config.Events, w.Config.Length, w.Config.Hidden, w.Config.Gates()
+	recurrent := func(name string, r Recurrent, in int) []Tensor {
+		return []Tensor{
+			{name + ".weight_ih_l0", []int{g, in}, r.WeightIH}, {name + ".weight_hh_l0", []int{g, h}, r.WeightHH},
+			{name + ".bias_ih_l0", []int{g}, r.BiasIH}, {name + ".bias_hh_l0", []int{g}, r.BiasHH},
+		}
+	}
+	linear := func(name string, x Linear, out, in int) []Tensor {
+		return []Tensor{{name + ".weight", []int{out, in}, x.Weight}, {name + ".bias", []int{out}, x.Bias}}
+	}
+	t := []Tensor{{"embedding.weight", []int{n, h}, w.Embedding}}
+	t = append(t, recurrent("encoder.recurrent", w.Encoder, n)...)
+	t = append(t, recurrent("decoder_attention.recurrent", w.Decoder, h)...)
+	t = append(t, linear("decoder_attention.attn", w.Attention, l, h)...)
+	t = append(t, linear("decoder_event.hidden", w.Hidden, n, n)...)
+	return append(t, linear("decoder_event.out", w.Out, n, n)...)
+}
+
+// Init returns weights to start training from, as the original draws them: recurrent ones uniform in ±1/√H, linear ones in
+// ±1/√fan_in, the embedding normal(0, 1). The same seed gives the same weights.
+func Init(c Config, seed uint64) (*Weights, error) {
+	w, err := NewWeights(c)
+	if err != nil {
+		return nil, err
+	}
+	random := rand.New(rand.NewPCG(seed, 0x636f6e74657874)) // a stream of its own: training draws from another
+	uniform := func(fanIn int, tensors ...[]float32) {
+		bound := 1 / math.Sqrt(float64(fanIn))
+		for _, t := range tensors {
+			for i := range t {
+				t[i] = float32((2*random.Float64() - 1) * bound)
+			}
+		}
+	}
+	for i := range w.Embedding {
+		w.Embedding[i] = float32(random.NormFloat64())
+	}
+	for _, r := range []Recurrent{w.Encoder, w.Decoder} {
+		uniform(c.Hidden, r.WeightIH, r.WeightHH, r.BiasIH, r.BiasHH)
+	}
+	uniform(c.Hidden, w.Attention.Weight, w.Attention.Bias)
+	uniform(c.Events, w.Hidden.Weight, w.Hidden.Bias, w.Out.Weight, w.Out.Bias)
+	return w, nil
+}
+
+// FromTensors builds weights out of named tensors and takes its shape from theirs. Missing, unknown and ill-shaped tensors and
+// numbers that are not finite are errors that name the tensor.
+func FromTensors(tensors []Tensor) (*Weights, error) {
+	named := make(map[string]Tensor, len(tensors))
+	for _, t := range tensors {
+		if _, twice := named[t.Name]; twice {
+			return nil, fmt.Errorf("tensor %q is there twice", t.Name)
+		}
+		named[t.Name] = t
+	}
+	shape := func(name string) ([]int, error) {
+		t, ok := named[name]
+		if !ok {
+			return nil, fmt.Errorf("tensor %q is missing", name)
+		}
+		if len(t.Shape) != 2 {
+			return nil, fmt.Errorf("tensor %q has shape %v, need 2 dimensions", name, t.Shape)
+		}
+		return t.Shape, nil
+	}
+	embedding, err := shape("embedding.weight")
+	if err != nil {
+		return nil, err
+	}
+	recurrent, err := shape("encoder.recurrent.weight_hh_l0")
+	if err != nil {
+		return nil, err
+	}
+	attention, err := shape("decoder_attention.attn.weight")
+	if err != nil {
+		return nil, err
+	}
+	c := Config{Events: embedding[0], Hidden: embedding[1], Length: attention[0], LSTM: recurrent[0] == 4*recurrent[1]}
+	if err := c.checkSize(tensors); err != nil {
+		return nil, err
+	}
+	w, err := NewWeights(c)
+	if err != nil {
+		return nil, err
+	}
+	for _, want := range w.Tensors() {
+		got, ok := named[want.Name]
+		if !ok {
+			return nil, fmt.Errorf("tensor %q is missing", want.Name)
+		}
+		if !slices.Equal(got.Shape, want.Shape) || len(got.Data) != len(want.Data) {
+			return nil, fmt.Errorf("tensor %q has shape %v and %d numbers, need shape %v", want.Name, got.Shape, len(got.Data), want.Shape)
+		}
+		for i, x := range got.Data {
+			if math.IsNaN(float64(x)) || math.IsInf(float64(x), 0) {
+				return nil, fmt.Errorf("tensor %q: number %d is %v, need a finite one", want.Name, i, x)
+			}
+		}
+		copy(want.Data, got.Data)
+		delete(named, want.Name)
+	}
+	for name := range named {
+		return nil, fmt.Errorf("tensor %q is not one of a Context Builder with one layer and one direction", name)
+	}
+	return w, nil
+}
+
+// checkSize keeps a shape that was read from a file from allocating more than the file's own data.
+func (c Config) checkSize(tensors []Tensor) error {
+	have := 0
+	for _, t := range tensors {
+		have += len(t.Data)
+	}
+	for _, n := range []int{c.Events, c.Length, c.Hidden} {
+		if n < 0 || n > have {
+			return fmt.Errorf("shape %+v does not fit %d numbers", c, have)
+		}
+	}
+	n, l, h, g := float64(c.Events), float64(c.Length), float64(c.Hidden), float64(c.Gates())
+	if need := n*h + g*(n+3*h+4) + l*(h+1) + 2*n*(n+1); need > float64(have) {
+		return fmt.Errorf("shape %+v needs %.0f numbers, there are %d", c, need, have)
+	}
+	return nil
+}
