@@ -1,0 +1,60 @@
+// Package sequencer turns events into contexts: the events that came before each event on the same machine (paper, section
+// III-A). [Table] does it for events at rest, [Windows] for a live stream; fed in time order, both give the same contexts.
+// It speaks event names and knows no model.
+package sequencer
+
+import (
+	"fmt"
+	"math"
+	"time"
+)
+
+// Event is one security event. NO_EVENT has no name here: it is "" in contexts.
+type Event struct {
+	Machine string
+	Name    string
+	Time    time.Time
+	ID      string // optional: the same id again on the same machine is a redelivery
+}
+
+// Options say what a context is.
+type Options struct {
+	Length  int           // events in a context, 10 in the paper
+	Timeout time.Duration // a context event that is strictly older than this is NO_EVENT; a day in the paper
+}
+
+// DefaultOptions are the paper's.
+func DefaultOptions() Options { return Options{Length: 10, Timeout: 24 * time.Hour} }
+
+// Validate names the setting that is wrong.
+func (o Options) Validate() error {
+	if o.Length < 1 || o.Length > maxLength {
+		return fmt.Errorf("length %d: want 1 to %d events", o.Length, maxLength)
+	}
+	if o.Timeout < 0 {
+		return fmt.Errorf("timeout %s: want 0 or more", o.Timeout)
+	}
+	return nil
+}
+
+const maxLength = 10_000
+
+// tooOld is the timeout rule of the paper for a context event at time then ≤ now, in Unix nanoseconds. The difference of two
+// int64 need not fit an int64, but it fits a uint64.
+func (o Options) tooOld(then, now int64) bool { return uint64(now)-uint64(then) > uint64(o.Timeout) }
+
+// nanos is t in Unix nanoseconds; a time that int64 cannot hold (before 1678, after 2262) is moved to its end.
+func nanos(t time.Time) int64 {
+	switch s := t.Unix(); {
+	case s < minSecond:
+		return math.MinInt64
+	case s >= maxSecond:
+		return math.MaxInt64
+	}
+	return t.UnixNano()
+}
+
+const (
+	minSecond = math.MinInt64/1_000_000_000 + 1
+	maxSecond = math.MaxInt64 / 1_000_000_000
+)
