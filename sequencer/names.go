@@ -1,0 +1,45 @@
+package sequencer
+
+import "strings"
+
+// names numbers event names for as long as something uses them, so that a stream of ever new names does not fill the memory.
+type names struct {
+	ids  map[string]uint32
+	used []usedName // by id
+	free []uint32   // ids to give out again
+}
+
+type usedName struct {
+	text string
+	uses int
+}
+
+// use returns the id of a name and counts one use more.
+func (n *names) use(text string) uint32 {
+	id, ok := n.ids[text]
+	if !ok {
+		text = strings.Clone(text) // it may be a piece of a whole message
+		if last := len(n.free) - 1; last >= 0 {
+			id, n.free = n.free[last], n.free[:last]
+			n.used[id].text = text
+		} else {
+			id = uint32(len(n.used))
+			n.used = append(n.used, usedName{text: text})
+		}
+		n.ids[text] = id
+	}
+	n.used[id].uses++
+	return id
+}
+
+// release undoes one use.
+func (n *names) release(id uint32) {
+	u := &n.used[id]
+	if u.uses--; u.uses == 0 {
+		delete(n.ids, u.text)
+		u.text = ""
+		n.free = append(n.free, id)
+	}
+}
+
+func (n *names) text(id uint32) string { return n.used[id].text }

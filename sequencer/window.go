@@ -1,0 +1,137 @@
+package sequencer
+
+import (
+	"cmp"
+	"math"
+	"slices"
+	"sync"
+
+	"github.com/cespare/xxhash/v2"
+)
+
+// entry is a remembered event.
+type entry struct {
+	time  int64  // Unix nanoseconds
+	id    uint64 // hash of the event's ID, 0 for none
+	name  uint32 // in the shard's names
+	order uint32 // of arrival on this machine
+}
+
+// window holds the youngest events of a machine. Its shard's lock guards everything but mu.
+type window struct {
+	machine    string
+	entries    []entry // by time, equal times by arrival
+	next       uint32  // order of the next arrival
+	stale      uint32  // arrivals in a row that were later than Late allows
+	updates    int32   // Updates that run or wait; if any, the window is in no list
+	prev, succ *window // in the list of least recent use
+	mu         sync.Mutex
+}
+
+// hashID is the same in every process, since snapshots hold it. 0 means no ID.
+func hashID(id string) uint64 {
+	if id == "" {
+		return 0
+	}
+	return max(xxhash.Sum64String(id), 1)
+}
+
+// add inserts an event, unless it is a redelivery, and returns its context.
+func (w *window) add(n *names, o *WindowOptions, e Event) []string {
+	id, at := hashID(e.ID), nanos(e.Time)
+	if id != 0 {
+		for i := len(w.entries) - 1; i >= 0; i-- {
+			if w.entries[i].id == id {
+				return w.context(n, o, i, w.entries[i].time, w.entries[i].order)
+			}
+		}
+	}
+	i := len(w.entries)
+	for i > 0 && w.entries[i-1].time > at {
+		i--
+	}
+	context := w.context(n, o, i, at, math.MaxUint32)
+	i = w.forgetFuture(n, o, i)
+	w.insert(n, o, i, entry{time: at, id: id, name: n.use(e.Name), order: w.arrival()})
+	return context
+}
+
+// context gives the events before position i that had arrived before the given order.
+func (w *window) context(n *names, o *WindowOptions, i int, now int64, order uint32) []string {
+	context := make([]string, o.Length)
+	for k := o.Length; i > 0 && k > 0; i-- {
+		e := &w.entries[i-1]
+		if o.tooOld(e.time, now) {
+			break // so are all before it
+		}
+		if e.order < order {
+			k--
+			context[k] = n.text(e.name)
+		}
+	}
+	return context
+}
+
+// insert puts e at position i and drops the oldest event, which may be e, if there are too many.
+func (w *window) insert(n *names, o *WindowOptions, i int, e entry) {
+	if keep := o.keep(); len(w.entries) < keep {
+		if len(w.entries) == cap(w.entries) { // append would waste up to half of what most windows need in the end
+			w.entries = append(make([]entry, 0, min(keep, max(4, 2*len(w.entries)))), w.entries...)
+		}
+		w.entries = slices.Insert(w.entries, i, e)
+		return
+	}
+	if i == 0 {
+		n.release(e.name)
+		return
+	}
+	n.release(w.entries[0].name)
+	copy(w.entries, w.entries[1:i])
+	w.entries[i-1] = e
+}
+
+// forgetFuture drops the events younger than an arrival at position i if this is one too many in a row that is later than Late
+// allows: then those came from a clock that was ahead. Without this they would fill the window for ever. It returns i.
+func (w *window) forgetFuture(n *names, o *WindowOptions, i int) int {
+	if len(w.entries)-i <= o.Late {
+		w.stale = 0
+		return i
+	}
+	if w.stale++; int(w.stale) >= o.keep() {
+		for _, e := range w.entries[i:] {
+			n.release(e.name)
+		}
+		w.entries, w.stale = w.entries[:i], 0
+	}
+	return i
+}
+
+// arrival numbers an arrival. When the numbers run out, those remembered are numbered anew.
+func (w *window) arrival() uint32 {
+	if w.next == math.MaxUint32 {
+		for rank, i := range w.byArrival() {
+			w.entries[i].order = uint32(rank)
+		}
+		w.next = uint32(len(w.entries))
+	}
+	w.next++
+	return w.next - 1
+}
+
+// byArrival lists the positions of the entries in the order in which they arrived.
+func (w *window) byArrival() []int {
+	positions := make([]int, len(w.entries))
+	for i := range positions {
+		positions[i] = i
+	}
+	slices.SortFunc(positions, func(a, b int) int { return cmp.Compare(w.entries[a].order, w.entries[b].order) })
+	return positions
+}
+
+// clear forgets everything.
+func (w *window) clear(n *names) {
+	for _, e := range w.entries {
+		n.release(e.name)
+	}
+	w.entries, w.next, w.stale = nil, 0, 0
+}

@@ -1,0 +1,367 @@
+package sequencer
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func newWindows(t testing.TB, length int, timeout time.Duration, machines, late int) *Windows {
+	t.Helper()
+	w, err := NewWindows(WindowOptions{Options{length, timeout}, machines, late})
+	require.NoError(t, err)
+	return w
+}
+
+func second(s int64) time.Time { return time.Unix(s, 0) }
+
+// history is the definition, remembering everything: events of one machine by time, equal times by arrival.
+type history struct {
+	options Options
+	events  []Event
+	first   map[string][]string // the first context of each id
+}
+
+func (h *history) add(e Event) []string {
+	if context, ok := h.first[e.ID]; ok && e.ID != "" {
+		return context
+	}
+	i := len(h.events)
+	for i > 0 && h.events[i-1].Time.After(e.Time) {
+		i--
+	}
+	context := make([]string, h.options.Length)
+	for k := 1; k <= h.options.Length && i-k >= 0; k++ {
+		if e.Time.Sub(h.events[i-k].Time) <= h.options.Timeout {
+			context[h.options.Length-k] = h.events[i-k].Name
+		}
+	}
+	h.events = append(h.events[:i:i], append([]Event{e}, h.events[i:]...)...)
+	if h.first == nil {
+		h.first = map[string][]string{}
+	}
+	h.first[e.ID] = context
+	return context
+}
+
+// younger counts the events that are younger than e.
+func (h *history) younger(e Event) (n int) {
+	for _, other := range h.events {
+		if other.Time.After(e.Time) {
+			n++
+		}
+	}
+	return n
+}
+
+// Random streams with ties, late events and redeliveries up to what is guaranteed, on several machines, with windows leaving
+// for a snapshot and coming back in between.
+func TestWindowsAreExactWithinTheirGuarantee(t *testing.T) {
+	for seed := range uint64(200) {
+		r := rand.New(rand.NewPCG(seed, 1))
+		o := WindowOptions{Options{1 + r.IntN(6), time.Duration(r.IntN(30)) * time.Second}, 1000, r.IntN(12)}
+		w, err := NewWindows(o)
+		require.NoError(t, err)
+		histories := map[string]*history{}
+		type arrival struct {
+			event   Event
+			younger int // when it came
+			number  int // on its machine
+		}
+		past := map[string][]arrival{}
+		clock, late, redelivered := int64(0), 0, 0
+		for i := range 400 {
+			clock += int64(r.IntN(3))
+			machine := fmt.Sprint("m", r.IntN(3))
+			h := histories[machine]
+			if h == nil {
+				h = &history{options: o.Options}
+				histories[machine] = h
+			}
+			e := Event{Machine: machine, Name: fmt.Sprint("e", r.IntN(9)), Time: second(clock - int64(r.IntN(8)*r.IntN(2)))}
+			if r.IntN(3) > 0 {
+				e.ID = fmt.Sprint("id", i)
+			}
+			if a := past[machine]; len(a) > 0 && r.IntN(5) == 0 {
+				old := a[len(a)-1-r.IntN(min(len(a), o.Late+1))]
+				if old.event.ID == "" || old.younger+len(a)-1-old.number > o.Late {
+					continue
+				}
+				redelivered++
+				e = old.event
+				require.Equal(t, h.add(e), w.Add(e), "seed %d, redelivery %v", seed, e)
+				continue
+			}
+			younger := h.younger(e)
+			if younger > o.Late {
+				continue
+			}
+			if younger > 0 {
+				late++
+			}
+			past[machine] = append(past[machine], arrival{e, younger, len(past[machine])})
+			require.Equal(t, h.add(e), w.Add(e), "seed %d, event %d %v", seed, i, e)
+			if r.IntN(10) == 0 {
+				require.NoError(t, w.Update(machine, func(win *Window) error { return win.Restore(win.Snapshot()) }))
+			}
+		}
+		if o.Late > 4 {
+			require.Positive(t, late)
+			require.Positive(t, redelivered)
+		}
+		require.Equal(t, len(histories), w.Len())
+	}
+}
+
+// An order of arrival beyond 32 bits is numbered anew without a trace.
+func TestWindowsRunOutOfOrderNumbers(t *testing.T) {
+	w := newWindows(t, 4, time.Hour, 10, 6)
+	h := history{options: w.opts.Options}
+	r := rand.New(rand.NewPCG(3, 3))
+	for i := range int64(500) {
+		if i%50 == 10 {
+			win := w.shard("m").machines["m"]
+			shift := math.MaxUint32 - 5 - win.next
+			for k := range win.entries {
+				win.entries[k].order += shift
+			}
+			win.next += shift
+		}
+		e := Event{"m", fmt.Sprint(i), second(i - int64(r.IntN(3))), fmt.Sprint(i)}
+		require.Equal(t, h.add(e), w.Add(e))
+		require.Equal(t, h.add(e), w.Add(e))
+	}
+}
+
+func TestWindowsForgetTheFuture(t *testing.T) {
+	w := newWindows(t, 2, time.Hour, 10, 3)
+	for i := range int64(20) { // a clock that is years ahead
+		w.Add(Event{Machine: "m", Name: "future", Time: second(1e9 + i)})
+	}
+	var last []string
+	for i := range int64(8) {
+		last = w.Add(Event{Machine: "m", Name: fmt.Sprint(i), Time: second(i)})
+	}
+	assert.Equal(t, []string{"5", "6"}, last)
+
+	// Late events with others in between do not make it forget.
+	w = newWindows(t, 2, time.Hour, 10, 0)
+	for i := range int64(50) {
+		w.Add(Event{Machine: "m", Name: "old", Time: second(i)})
+		last = w.Add(Event{Machine: "m", Name: "new", Time: second(1e6 + i)})
+	}
+	assert.Equal(t, []string{"new", "new"}, last)
+}
+
+// With few machines the one that goes is exactly the least recently used.
+func TestWindowsEvictTheLeastRecentlyUsed(t *testing.T) {
+	for _, limit := range []int{1, 2, 3, 17, 64, 1000} {
+		w := newWindows(t, 1, time.Hour, limit, 0)
+		r := rand.New(rand.NewPCG(uint64(limit), 2))
+		var recent []string // oldest use first
+		for i := range int64(5000) {
+			machine := fmt.Sprint(r.IntN(2 * limit))
+			held := false
+			for k, m := range recent {
+				if held = m == machine; held {
+					recent = append(recent[:k], recent[k+1:]...)
+					break
+				}
+			}
+			recent = append(recent, machine)
+			if len(recent) > limit {
+				recent = recent[1:]
+			}
+			e := Event{Machine: machine, Name: "e", Time: second(i)}
+			var context []string
+			if r.IntN(2) == 0 {
+				context = w.Add(e)
+			} else {
+				require.NoError(t, w.Update(machine, func(win *Window) error {
+					require.Equal(t, held, win.Len() > 0)
+					context = win.Add(e)
+					return nil
+				}))
+			}
+			require.Equal(t, held, context[0] == "e", "limit %d, event %d", limit, i)
+			require.Equal(t, len(recent), w.Len())
+		}
+	}
+}
+
+func TestWindowsUpdate(t *testing.T) {
+	w := newWindows(t, 2, time.Hour, 1, 2)
+	failed := errors.New("cache is away")
+	require.ErrorIs(t, w.Update("a", func(win *Window) error {
+		win.Add(Event{Name: "a1", Time: second(1)})
+		for i := range int64(5) { // others come by; this window stays
+			w.Add(Event{Machine: fmt.Sprint(i), Name: "x", Time: second(1)})
+		}
+		assert.Equal(t, 2, w.Len())
+		assert.Equal(t, []string{"", "a1"}, win.Add(Event{Name: "a2", Time: second(2)}))
+		return failed
+	}), failed)
+	assert.Equal(t, 1, w.Len())
+	assert.Equal(t, []string{"a1", "a2"}, w.Add(Event{Machine: "a", Name: "a3", Time: second(3)}), "what f did stays")
+
+	require.NoError(t, w.Update("b", func(*Window) error { return nil }))
+	assert.LessOrEqual(t, w.Len(), 1)
+	assert.Panics(t, func() { _ = w.Update("c", func(*Window) error { panic("f") }) })
+	assert.Equal(t, []string{"", ""}, w.Add(Event{Machine: "c", Name: "c", Time: second(1)}), "the lock is free again")
+}
+
+// A cache behind Updates from many goroutines, with hardly any machine in memory: every event is in it in the end.
+func TestWindowsConcurrently(t *testing.T) {
+	const machines, events, workers = 12, 40, 8
+	w := newWindows(t, machines*events, time.Hour, 3, 0)
+	var cache sync.Map
+	var wait sync.WaitGroup
+	for worker := range workers {
+		wait.Go(func() {
+			r := rand.New(rand.NewPCG(uint64(worker), 5))
+			for i := range events * machines {
+				machine := fmt.Sprint(i % machines)
+				w.Add(Event{Machine: fmt.Sprint("other", r.IntN(50)), Name: "x", Time: second(1)})
+				assert.NoError(t, w.Update(machine, func(win *Window) error {
+					if data, ok := cache.Load(machine); ok {
+						assert.NoError(t, win.Restore(data.([]byte)))
+					}
+					win.Add(Event{Name: fmt.Sprint("e", r.IntN(5)), Time: second(r.Int64N(100))})
+					cache.Store(machine, win.Snapshot())
+					return nil
+				}))
+			}
+		})
+	}
+	wait.Wait()
+	assert.LessOrEqual(t, w.Len(), 3)
+	for machine := range machines {
+		data, _ := cache.Load(fmt.Sprint(machine))
+		s, err := decodeSnapshot(data.([]byte))
+		require.NoError(t, err)
+		assert.Len(t, s.entries, workers*events)
+	}
+}
+
+// Adds from many goroutines to machines of their own are as from one.
+func TestWindowsShards(t *testing.T) {
+	w := newWindows(t, 3, time.Hour, 100_000, 4)
+	require.Len(t, w.shards, 64)
+	var wait sync.WaitGroup
+	for worker := range 8 {
+		wait.Go(func() {
+			for i := range int64(200) {
+				for m := range 20 {
+					context := w.Add(Event{Machine: fmt.Sprint(worker, "-", m), Name: fmt.Sprint(i), Time: second(i)})
+					if i >= 3 {
+						assert.Equal(t, []string{fmt.Sprint(i - 3), fmt.Sprint(i - 2), fmt.Sprint(i - 1)}, context)
+					}
+				}
+			}
+		})
+	}
+	wait.Wait()
+	assert.Equal(t, 160, w.Len())
+}
+
+// Names that are in no window any more take no memory.
+func TestWindowsReleaseNames(t *testing.T) {
+	w := newWindows(t, 2, time.Hour, 2, 1)
+	for i := range int64(1000) {
+		w.Add(Event{Machine: fmt.Sprint(i % 5), Name: fmt.Sprint("name", i), Time: second(i)})
+		w.Add(Event{Machine: "m", Name: fmt.Sprint("late", i), Time: second(-i)})
+	}
+	held := 0
+	for _, win := range w.shards[0].machines {
+		held += len(win.entries)
+	}
+	assert.LessOrEqual(t, len(w.shards[0].names.ids), held)
+	assert.LessOrEqual(t, len(w.shards[0].names.used), 12)
+}
+
+func TestWindowsTimesAtTheEdge(t *testing.T) {
+	w := newWindows(t, 2, time.Hour, 2, 8)
+	w.Add(Event{Machine: "m", Name: "zero"}) // year 1
+	w.Add(Event{Machine: "m", Name: "1970", Time: second(0)})
+	far := time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
+	assert.Equal(t, []string{"", ""}, w.Add(Event{Machine: "m", Name: "9999", Time: far}))
+	assert.Equal(t, []string{"", "9999"}, w.Add(Event{Machine: "m", Name: "9999", Time: far}))
+	assert.Equal(t, []string{"", "zero"}, w.Add(Event{Machine: "m", Name: "zero"}))
+	require.NoError(t, w.Update("m", func(win *Window) error { return win.Restore(win.Snapshot()) }))
+	assert.Equal(t, []string{"9999", "9999"}, w.Add(Event{Machine: "m", Name: "9999", Time: far}))
+}
+
+func TestWindowOptionsAreChecked(t *testing.T) {
+	for want, change := range map[string]func(*WindowOptions){
+		"length 0: want 1 to 10000 events":     func(o *WindowOptions) { o.Length = 0 },
+		"length 10001: want 1 to 10000 events": func(o *WindowOptions) { o.Length = 10_001 },
+		"timeout -1s: want 0 or more":          func(o *WindowOptions) { o.Timeout = -time.Second },
+		"max machines 0: want 1 or more":       func(o *WindowOptions) { o.MaxMachines = 0 },
+		"late -1: want 0 to 100000 events":     func(o *WindowOptions) { o.Late = -1 },
+	} {
+		o := DefaultWindowOptions()
+		change(&o)
+		_, err := NewWindows(o)
+		assert.EqualError(t, err, want)
+	}
+}
+
+// 100,000 machines with full windows fit into 200 MB.
+func TestWindowsMemory(t *testing.T) {
+	if testing.Short() {
+		t.Skip("fills 100,000 windows")
+	}
+	o := DefaultWindowOptions()
+	w, err := NewWindows(o)
+	require.NoError(t, err)
+	before := heap()
+	for i := range o.keep() {
+		for m := range o.MaxMachines {
+			w.Add(Event{Machine: fmt.Sprintf("host-%06d.example.org", m), Name: eventNames[(m+i)%len(eventNames)], Time: second(int64(i))})
+		}
+	}
+	used := heap() - before
+	t.Logf("%d bytes a machine", used/uint64(o.MaxMachines))
+	assert.Less(t, used, uint64(200e6))
+	assert.InDelta(t, o.MaxMachines, w.Len(), 0)
+	runtime.KeepAlive(w)
+}
+
+func heap() uint64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
+var eventNames = strings.Fields(strings.Repeat("name ", 1000))
+
+func init() {
+	for i := range eventNames {
+		eventNames[i] = fmt.Sprintf("Suricata: ET SCAN alert number %d", i)
+	}
+}
+
+func BenchmarkWindowsAdd(b *testing.B) {
+	w, err := NewWindows(DefaultWindowOptions())
+	require.NoError(b, err)
+	machines := make([]string, 40_000)
+	for i := range machines {
+		machines[i] = fmt.Sprintf("host-%06d.example.org", i)
+	}
+	r := rand.New(rand.NewPCG(1, 1))
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		w.Add(Event{machines[r.IntN(len(machines))], eventNames[r.IntN(1000)], second(int64(i)), "01HZ-abcdef-0123456789"})
+	}
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
+}
