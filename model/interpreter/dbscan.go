@@ -1,0 +1,93 @@
+package interpreter
+
+// Noise is the cluster of a vector that is in none.
+const Noise = -1
+
+// DBSCAN clusters distinct vectors (Ester et al., 1996) by L1 distance: a vector is core where the weights of those within eps units,
+// its own included, sum to at least minSamples; cores within eps of each other are in one cluster, numbered by their first cores;
+// other vectors join the first of the clusters that have a core within eps, or are Noise. These are scikit-learn's answers.
+func DBSCAN(v *Vectors, weights []int32, eps int64, minSamples int) (labels []int32, core []bool) {
+	t := newTree(v, nil)
+	d := dbscan{tree: t, search: newSearch(t.ids), vectors: v, eps: eps, labels: make([]int32, v.Len()), core: make([]bool, v.Len())}
+	for i := range d.labels {
+		d.labels[i] = Noise
+	}
+	d.findCores(weights, int64(minSamples))
+	d.joinCores()
+	d.joinBorder()
+	return d.labels, d.core
+}
+
+type dbscan struct {
+	tree    *tree
+	search  *search
+	vectors *Vectors
+	eps     int64
+	labels  []int32
+	core    []bool
+}
+
+// findCores stops counting as soon as there is enough weight, so that dense regions cost no more than sparse ones.
+func (d *dbscan) findCores(weights []int32, enough int64) {
+	weight := int64(0)
+	count := func(at int32, _ int64) bool {
+		weight += int64(weights[d.tree.rows[at]])
+		return weight < enough
+	}
+	for i := range d.core {
+		weight = 0
+		if int64(weights[i]) < enough {
+			d.within(i, count)
+		}
+		d.core[i] = max(weight, int64(weights[i])) >= enough
+	}
+}
+
+// joinCores follows the cores from one to the next. A core that was reached is taken out of the search, so that each is reached once.
+func (d *dbscan) joinCores() {
+	d.search.keep(d.tree, func(at int32) bool { return d.core[d.tree.rows[at]] })
+	label, stack := int32(-1), []int32(nil)
+	reach := func(at int32, _ int64) bool {
+		row := d.tree.rows[at]
+		d.labels[row] = label
+		d.search.remove(d.tree, at)
+		stack = append(stack, row)
+		return true
+	}
+	for i := range d.core {
+		if !d.core[i] || d.labels[i] != Noise {
+			continue
+		}
+		label++
+		d.within(i, reach) // reaches i itself too
+		for len(stack) > 0 {
+			next := stack[len(stack)-1]
+			stack = stack[:len(stack)-1]
+			d.within(int(next), reach)
+		}
+	}
+}
+
+// joinBorder labels what is not core.
+func (d *dbscan) joinBorder() {
+	d.search.keep(d.tree, func(at int32) bool { return d.core[d.tree.rows[at]] })
+	first := int32(Noise)
+	lower := func(at int32, _ int64) bool {
+		if label := d.labels[d.tree.rows[at]]; first == Noise || label < first {
+			first = label
+		}
+		return true
+	}
+	for i := range d.core {
+		if !d.core[i] {
+			first = Noise
+			d.within(i, lower)
+			d.labels[i] = first
+		}
+	}
+}
+
+func (d *dbscan) within(row int, visit func(at int32, distance int64) bool) {
+	ids, values := d.vectors.Row(row)
+	d.search.within(d.tree, ids, values, d.eps, visit)
+}

@@ -1,0 +1,173 @@
+package interpreter
+
+import "math"
+
+// search looks for vectors near one query after the other in trees whose ids are below the size it was made for. It belongs to one
+// goroutine.
+type search struct {
+	tree  *tree
+	value []int32 // the query by id, zero between searches
+	sum   int64
+	// over and under are by id how much every vector of the subtree at hand surely has less or more of it than the query has.
+	over, under []int32
+
+	limit   int64 // vectors farther than this are not visited
+	tag     int32 // nor such at the limit with this tag or a higher one
+	visit   func(at int32, distance int64) (more bool)
+	removed *removed
+}
+
+// removed are vectors that searches leave out.
+type removed struct {
+	gone []bool  // by packed vector
+	left []int32 // by node: vectors that are still there
+	leaf []int32 // the leaf of each packed vector
+}
+
+func newSearch(ids int) *search {
+	return &search{value: make([]int32, ids), over: make([]int32, ids), under: make([]int32, ids)}
+}
+
+// within calls visit for each vector within eps of a query, in no order that means something, until visit returns false.
+func (s *search) within(t *tree, ids, values []int32, eps int64, visit func(at int32, distance int64) bool) {
+	s.visit, s.limit, s.tag = visit, eps, math.MaxInt32
+	s.run(t, ids, values)
+}
+
+// nearest finds the packed vector that is nearest to a query, the one with the lowest tag where several are. A tree without vectors
+// has none: −1.
+func (s *search) nearest(t *tree, ids, values []int32) (at int32, distance int64) {
+	at = -1
+	s.limit, s.tag = math.MaxInt64, math.MaxInt32
+	s.visit = func(candidate int32, d int64) bool {
+		if d < s.limit || t.tags[candidate] < s.tag {
+			at, s.limit, s.tag = candidate, d, t.tags[candidate]
+		}
+		return true
+	}
+	s.run(t, ids, values)
+	return at, s.limit
+}
+
+func (s *search) run(t *tree, ids, values []int32) {
+	if len(t.nodes) == 0 {
+		return
+	}
+	s.tree, s.sum = t, 0
+	for k, id := range ids {
+		s.sum += int64(values[k])
+		if int(id) < t.ids { // ids beyond are in no vector of the tree: they count in the sum alone
+			s.value[id] = values[k]
+		}
+	}
+	s.walk(0, 0, 0)
+	for _, id := range ids {
+		if int(id) < t.ids {
+			s.value[id] = 0
+		}
+	}
+}
+
+// bound is the least L1 distance between the query q and vectors x of which is known: by id, q exceeds them by over and falls short of
+// them by under, summed. With P = Σ max(0, q−x) ≥ over and M = Σ max(0, x−q) ≥ under, the distance is P + M and P − M = Σq − Σx, so
+// it is also 2P − Σq + Σx and 2M + Σq − Σx. This holds for all non-negative vectors; where both sum to 1, over or under beyond half
+// of a distance exclude it.
+func (s *search) bound(n *node, over, under int64) int64 {
+	return max(over+under, 2*over-s.sum+n.minSum, 2*under+s.sum-n.maxSum)
+}
+
+// boxBound bounds by all ids of the subtree. The query exceeds its vectors by all that does not fit below the upper ends.
+func (s *search) boxBound(n *node) int64 {
+	shared, under := int64(0), int64(0)
+	for _, b := range s.tree.boxes[n.box:n.boxEnd] {
+		x := s.value[b.id]
+		shared += int64(min(x, b.high))
+		under += int64(max(0, b.low-x))
+	}
+	return s.bound(n, s.sum-shared, under)
+}
+
+func (s *search) excludes(n *node, bound int64) bool {
+	return bound > s.limit || bound == s.limit && n.tag >= s.tag
+}
+
+// walk searches a subtree. It returns false where the search shall end.
+func (s *search) walk(i int32, over, under int64) bool {
+	n := &s.tree.nodes[i]
+	if s.removed != nil && s.removed.left[i] == 0 || s.excludes(n, s.bound(n, over, under)) || n.boxed && s.excludes(n, s.boxBound(n)) {
+		return true
+	}
+	if n.left == 0 {
+		return s.compare(n)
+	}
+	if x := s.value[n.id]; x-n.atMost < n.atLeast-x { // the nearer side first
+		return s.walkLeft(n, over, under) && s.walkRight(n, over, under)
+	}
+	return s.walkRight(n, over, under) && s.walkLeft(n, over, under)
+}
+
+func (s *search) walkLeft(n *node, over, under int64) bool {
+	before := s.over[n.id]
+	now := max(before, s.value[n.id]-n.atMost)
+	s.over[n.id] = now
+	more := s.walk(n.left, over+int64(now-before), under)
+	s.over[n.id] = before
+	return more
+}
+
+func (s *search) walkRight(n *node, over, under int64) bool {
+	before := s.under[n.id]
+	now := max(before, n.atLeast-s.value[n.id])
+	s.under[n.id] = now
+	more := s.walk(n.right, over, under+int64(now-before))
+	s.under[n.id] = before
+	return more
+}
+
+// compare visits the vectors of a leaf.
+func (s *search) compare(n *node) bool {
+	t := s.tree
+	for at := n.from; at < n.to; at++ {
+		if s.removed != nil && s.removed.gone[at] {
+			continue
+		}
+		shared := int64(0)
+		from, to := t.packed.Offsets[at], t.packed.Offsets[at+1]
+		values := t.packed.Values[from:to]
+		for k, id := range t.packed.IDs[from:to] {
+			shared += int64(min(s.value[id], values[k]))
+		}
+		distance := s.sum + t.sums[at] - 2*shared
+		if (distance < s.limit || distance == s.limit && t.tags[at] < s.tag) && !s.visit(at, distance) {
+			return false
+		}
+	}
+	return true
+}
+
+// keep makes searches leave out all packed vectors of t but those that keep names.
+func (s *search) keep(t *tree, keep func(at int32) bool) {
+	r := &removed{gone: make([]bool, len(t.rows)), left: make([]int32, len(t.nodes)), leaf: make([]int32, len(t.rows))}
+	for i := len(t.nodes) - 1; i >= 0; i-- {
+		n := t.nodes[i]
+		if n.left != 0 {
+			r.left[i] = r.left[n.left] + r.left[n.right]
+			continue
+		}
+		for at := n.from; at < n.to; at++ {
+			r.leaf[at], r.gone[at] = int32(i), !keep(at)
+			if !r.gone[at] {
+				r.left[i]++
+			}
+		}
+	}
+	s.removed = r
+}
+
+// remove makes later searches leave out a packed vector of t that was still there.
+func (s *search) remove(t *tree, at int32) {
+	s.removed.gone[at] = true
+	for i := s.removed.leaf[at]; i >= 0; i = t.nodes[i].parent {
+		s.removed.left[i]--
+	}
+}

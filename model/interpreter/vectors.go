@@ -1,0 +1,123 @@
+package interpreter
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+
+	"connect-deepcase/model/contextbuilder"
+)
+
+// Scale is the number of units in 1: attention is rounded to 4 decimals (half to even), so vectors hold whole ten-thousandths and
+// distances between them are exact.
+const Scale = 10_000
+
+// Vectors are n sparse vectors over event ids: row i holds IDs[Offsets[i]:Offsets[i+1]], ascending and distinct, and the Values beside
+// them, > 0, in units of 1/Scale.
+type Vectors struct {
+	Offsets []int32 // n+1
+	IDs     []int32
+	Values  []int32
+}
+
+// Len is the number of vectors.
+func (v *Vectors) Len() int { return max(0, len(v.Offsets)-1) }
+
+// Row is the vector i: ids and the values beside them.
+func (v *Vectors) Row(i int) (ids, values []int32) {
+	from, to := v.Offsets[i], v.Offsets[i+1]
+	return v.IDs[from:to], v.Values[from:to]
+}
+
+// Append adds a vector.
+func (v *Vectors) Append(ids, values []int32) {
+	v.IDs = append(v.IDs, ids...)
+	v.Values = append(v.Values, values...)
+	v.close()
+}
+
+// close ends the row whose numbers were appended.
+func (v *Vectors) close() {
+	if len(v.Offsets) == 0 {
+		v.Offsets = append(v.Offsets, 0)
+	}
+	v.Offsets = append(v.Offsets, int32(len(v.IDs)))
+}
+
+// Validate checks vectors that come from outside: their shape, and ids below events.
+func (v *Vectors) Validate(events int) error {
+	if len(v.IDs) != len(v.Values) {
+		return fmt.Errorf("vectors: %d ids but %d values", len(v.IDs), len(v.Values))
+	}
+	if len(v.IDs) > math.MaxInt32 {
+		return fmt.Errorf("vectors: %d numbers, at most %d fit", len(v.IDs), math.MaxInt32)
+	}
+	if len(v.Offsets) == 0 {
+		if len(v.IDs) > 0 {
+			return fmt.Errorf("vectors: %d ids without offsets", len(v.IDs))
+		}
+		return nil
+	}
+	if first, last := v.Offsets[0], v.Offsets[v.Len()]; first != 0 || int(last) != len(v.IDs) {
+		return fmt.Errorf("vectors: offsets go from %d to %d, need 0 to %d", first, last, len(v.IDs))
+	}
+	for i := range v.Len() {
+		if v.Offsets[i] > v.Offsets[i+1] {
+			return fmt.Errorf("vector %d: offsets %d, %d descend", i, v.Offsets[i], v.Offsets[i+1])
+		}
+	}
+	for i := range v.Len() { // every offset is in range only now that all ascend to the last
+		ids, values := v.Row(i)
+		for k, id := range ids {
+			if id < 0 || int(id) >= events || k > 0 && id <= ids[k-1] {
+				return fmt.Errorf("vector %d: id %d at %d, need ascending ids below %d", i, id, k, events)
+			}
+			if values[k] <= 0 {
+				return fmt.Errorf("vector %d: value %d of id %d is not above 0", i, values[k], id)
+			}
+		}
+	}
+	return nil
+}
+
+// Vectorize sums the attention (n×L) of each sample's context by event id (paper, section III-C1; the original's vectorize and the
+// rounding of its attended_context). Sums are taken in float64, as SciPy does for the original.
+func Vectorize(s contextbuilder.Samples, attention []float32) *Vectors {
+	v := &Vectors{Offsets: make([]int32, 1, s.Rows()+1)}
+	order := make([]int, s.Length)
+	for row := range s.Rows() {
+		context, share := s.Context(row), attention[row*s.Length:(row+1)*s.Length]
+		for i := range order {
+			order[i] = i
+		}
+		slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(context[a], context[b]) })
+		for i := 0; i < len(order); {
+			id, sum := context[order[i]], 0.0
+			for ; i < len(order) && context[order[i]] == id; i++ {
+				sum += float64(share[order[i]])
+			}
+			if units := math.RoundToEven(sum * Scale); units > 0 {
+				v.IDs = append(v.IDs, id)
+				v.Values = append(v.Values, int32(min(units, math.MaxInt32)))
+			}
+		}
+		v.close()
+	}
+	return v
+}
+
+// compare orders vectors as their dense rows compare: by the value of the first id in which they differ.
+func (v *Vectors) compare(a, b int) int {
+	idsA, valuesA := v.Row(a)
+	idsB, valuesB := v.Row(b)
+	for k := range min(len(idsA), len(idsB)) {
+		if idsA[k] != idsB[k] { // the vector with the larger id has 0 where the other has more
+			return cmp.Compare(idsB[k], idsA[k])
+		}
+		if valuesA[k] != valuesB[k] {
+			return cmp.Compare(valuesA[k], valuesB[k])
+		}
+	}
+	return cmp.Compare(len(idsA), len(idsB))
+}
