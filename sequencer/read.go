@@ -1,8 +1,16 @@
 package sequencer
 
 import (
+	"bufio"
+	"bytes"
+	"cmp"
+	"compress/gzip"
+	"errors"
+	"fmt"
 	"io"
-	"time"
+	"os"
+	"path/filepath"
+	"strings"
 )
 
 // Format is a kind of input file.
@@ -15,18 +23,16 @@ const (
 	NDJSON Format = "ndjson" // an object a line
 )
 
+var extensions = map[string]Format{".csv": CSV, ".txt": Text, ".text": Text, ".json": JSON, ".ndjson": NDJSON, ".jsonl": NDJSON}
+
 // FormatOf tells the format by the file's name, .gz or not.
-func FormatOf(path string) (Format, error) { panic("stub") }
-
-// Columns name the fields of csv and JSON input. In JSON a dot leads into nested objects: rule.description.
-type Columns struct{ Timestamp, Machine, Event, Label string }
-
-// DefaultColumns are timestamp, machine, event and label.
-func DefaultColumns() Columns { panic("stub") }
-
-// ParseColumns reads renamings such as "timestamp=time,machine=host,event=name,label=event_label"; what is not renamed keeps
-// its name.
-func ParseColumns(s string) (Columns, error) { panic("stub") }
+func FormatOf(path string) (Format, error) {
+	format, ok := extensions[strings.ToLower(filepath.Ext(strings.TrimSuffix(path, ".gz")))]
+	if !ok {
+		return "", fmt.Errorf("%s: format unknown: want a name that ends in .csv, .txt, .json or .ndjson, also with .gz, or the format itself", path)
+	}
+	return format, nil
+}
 
 // ReadOptions say how to read files.
 type ReadOptions struct {
@@ -38,11 +44,35 @@ type ReadOptions struct {
 	Progress func(done, total int64) // bytes read of all files; total is 0 where unknown; may be nil
 }
 
-// Read appends the rows of files, gzipped or not. What is wrong in a file is a *RowError.
-func (t *Table) Read(opts ReadOptions, paths ...string) error { panic("stub") }
+// Read appends the rows of files, gzipped or not. What is wrong in a file is a *RowError; the rows before stay.
+//
+// Text has no names and times: the machine is the number of its line from 0 on, the time a second an event, both counted on through
+// all files. An empty label is NoLabel.
+func (t *Table) Read(opts ReadOptions, paths ...string) error {
+	r := newReader(t, opts)
+	bases := map[string]int{}
+	for _, path := range paths {
+		bases[machinePrefix(path)]++
+		if info, err := os.Stat(path); err == nil {
+			r.total += info.Size()
+		}
+	}
+	for _, path := range paths {
+		prefix := machinePrefix(path)
+		if bases[prefix] > 1 {
+			prefix = filepath.ToSlash(path) + "/"
+		}
+		if err := r.file(path, prefix); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
-// ReadStream appends the rows of one stream; name is for errors and, under PerFile, for machines.
-func (t *Table) ReadStream(r io.Reader, name string, opts ReadOptions) error { panic("stub") }
+// ReadStream appends the rows of one stream; name is for errors, the format and, under PerFile, for machines.
+func (t *Table) ReadStream(in io.Reader, name string, opts ReadOptions) error {
+	return newReader(t, opts).stream(in, name, machinePrefix(name))
+}
 
 // RowError says what is wrong where in the input.
 type RowError struct {
@@ -52,10 +82,129 @@ type RowError struct {
 	Err   error
 }
 
-func (e *RowError) Error() string { panic("stub") }
+func (e *RowError) Error() string {
+	at := e.File
+	if e.Line > 0 {
+		at = fmt.Sprintf("%s:%d", e.File, e.Line)
+	}
+	if e.Field != "" {
+		at += ": " + e.Field
+	}
+	return at + ": " + e.Err.Error()
+}
+
 func (e *RowError) Unwrap() error { return e.Err }
 
-// ParseTime reads a timestamp: a number of seconds, millis, micros or nanos since 1970 (told by its size, with or without a
-// fraction or exponent), or RFC 3339 and its relatives: a space for the T, no seconds, a comma before the fraction, a zone
-// like +0000 or none (UTC).
-func ParseTime(s string) (time.Time, error) { panic("stub") }
+// reader reads files, one after the other, into a table.
+type reader struct {
+	table       *Table
+	opts        ReadOptions
+	columns     Columns
+	rows        int   // read so far, of all files
+	events      int64 // in text files so far
+	done, total int64 // bytes
+
+	name     string // the one that is read
+	prefix   string // of its machines
+	labelled bool   // whether its rows have labels
+}
+
+func newReader(t *Table, opts ReadOptions) *reader {
+	return &reader{table: t, opts: opts, columns: opts.Columns.orDefault()}
+}
+
+func machinePrefix(path string) string {
+	base := strings.TrimSuffix(filepath.Base(path), ".gz")
+	if _, ok := extensions[strings.ToLower(filepath.Ext(base))]; ok {
+		base = base[:len(base)-len(filepath.Ext(base))]
+	}
+	return base + "/"
+}
+
+func (r *reader) file(path, prefix string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return r.stream(f, path, prefix)
+}
+
+func (r *reader) stream(in io.Reader, name, prefix string) error {
+	format := r.opts.Format
+	if format == "" {
+		var err error
+		if format, err = FormatOf(name); err != nil {
+			return err
+		}
+	}
+	r.name, r.prefix = name, ""
+	if r.opts.PerFile {
+		r.prefix = prefix
+	}
+	text, err := r.decompress(in)
+	if err != nil {
+		return r.wrong(0, "", err)
+	}
+	switch format {
+	case CSV:
+		return r.csv(text)
+	case Text:
+		return r.text(text)
+	case JSON, NDJSON:
+		return r.json(text)
+	}
+	return fmt.Errorf("format %q: want csv, txt, json or ndjson", format)
+}
+
+// decompress sees by the first bytes whether the input is gzipped, and takes off a byte order mark.
+func (r *reader) decompress(in io.Reader) (*bufio.Reader, error) {
+	b := bufio.NewReaderSize(&counter{in, r}, 1<<16)
+	if magic, _ := b.Peek(2); bytes.Equal(magic, []byte{0x1f, 0x8b}) {
+		z, err := gzip.NewReader(b)
+		if err != nil {
+			return nil, err
+		}
+		b = bufio.NewReaderSize(z, 1<<16)
+	}
+	switch mark, _ := b.Peek(3); {
+	case bytes.HasPrefix(mark, []byte{0xef, 0xbb, 0xbf}):
+		_, _ = b.Discard(3)
+	case bytes.HasPrefix(mark, []byte{0xff, 0xfe}), bytes.HasPrefix(mark, []byte{0xfe, 0xff}):
+		return nil, errors.New("is UTF-16: want UTF-8")
+	}
+	return b, nil
+}
+
+// counter reports progress.
+type counter struct {
+	in io.Reader
+	r  *reader
+}
+
+func (c *counter) Read(p []byte) (int, error) {
+	n, err := c.in.Read(p)
+	c.r.done += int64(n)
+	if c.r.opts.Progress != nil && n > 0 {
+		c.r.opts.Progress(c.r.done, c.r.total)
+	}
+	return n, err
+}
+
+// full tells whether all rows that are wanted were read.
+func (r *reader) full() bool { return r.opts.Rows > 0 && r.rows >= r.opts.Rows }
+
+func (r *reader) wrong(line int, field string, err error) error {
+	return &RowError{r.name, line, field, cmp.Or(plain(err), err)}
+}
+
+// plain says what a reader's error means to who wrote the file.
+func plain(err error) error {
+	switch {
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return errors.New("ends in the middle: want the whole file")
+	case errors.Is(err, gzip.ErrChecksum), errors.Is(err, gzip.ErrHeader):
+		return errors.New("is damaged gzip: want the file as it was compressed")
+	}
+	return nil
+}

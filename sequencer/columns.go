@@ -1,0 +1,114 @@
+package sequencer
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// Columns name the fields of csv and JSON input. In JSON a dot leads into nested objects: rule.description.
+type Columns struct{ Timestamp, Machine, Event, Label string }
+
+// DefaultColumns are timestamp, machine, event and label.
+func DefaultColumns() Columns {
+	return Columns{Timestamp: "timestamp", Machine: "machine", Event: "event", Label: "label"}
+}
+
+// ParseColumns reads renamings such as "timestamp=time,machine=host,event=name,label=event_label"; what is not renamed keeps
+// its name.
+func ParseColumns(s string) (Columns, error) {
+	c := DefaultColumns()
+	fields := map[string]*string{"timestamp": &c.Timestamp, "machine": &c.Machine, "event": &c.Event, "label": &c.Label}
+	for pair := range strings.SplitSeq(s, ",") {
+		if s == "" {
+			break
+		}
+		field, name, _ := strings.Cut(pair, "=")
+		to := fields[strings.TrimSpace(field)]
+		if name = strings.TrimSpace(name); to == nil || name == "" {
+			return Columns{}, fmt.Errorf("columns: %s: want timestamp=…, machine=…, event=… or label=…", shorten(pair))
+		}
+		*to = name
+	}
+	return c, nil
+}
+
+// orDefault gives empty columns their default names.
+func (c Columns) orDefault() Columns {
+	d := DefaultColumns()
+	return Columns{cmp.Or(c.Timestamp, d.Timestamp), cmp.Or(c.Machine, d.Machine), cmp.Or(c.Event, d.Event), cmp.Or(c.Label, d.Label)}
+}
+
+// needsLabel tells whether a label was asked for by name: then a csv header has to have it.
+func (c Columns) needsLabel() bool { return c.Label != DefaultColumns().Label }
+
+// fields are a row's values as text.
+type fields struct {
+	timestamp, machine, event string
+	label                     string // "" for none
+}
+
+// append adds a row to the table, or says which field is wrong.
+func (r *reader) append(f fields) (field string, err error) {
+	at, err := parseTime(f.timestamp)
+	if err != nil {
+		return r.columns.Timestamp, fmt.Errorf("%s: %w", shorten(f.timestamp), err)
+	}
+	if err := checkName(f.machine); err != nil {
+		return r.columns.Machine, err
+	}
+	if err := checkName(f.event); err != nil {
+		return r.columns.Event, err
+	}
+	e := Event{Machine: r.prefix + f.machine, Name: f.event, Time: at}
+	if !r.labelled {
+		r.table.Append(e)
+		return "", nil
+	}
+	label, err := r.parseLabel(f.label)
+	if err != nil {
+		return r.columns.Label, err
+	}
+	r.table.AppendLabelled(e, label)
+	return "", nil
+}
+
+// checkName is for machines and events.
+func checkName(s string) error {
+	if s == "" {
+		return errors.New("is empty: want a name")
+	}
+	if !utf8.ValidString(s) {
+		return fmt.Errorf("%s: want UTF-8", shorten(s))
+	}
+	return nil
+}
+
+func (r *reader) parseLabel(s string) (float64, error) {
+	switch s = strings.TrimSpace(s); {
+	case s == "":
+		return NoLabel, nil
+	case r.opts.Benign != "" && s == r.opts.Benign, r.opts.Benign == "" && s == "false":
+		return 0, nil
+	case r.opts.Benign != "" || s == "true":
+		return 1, nil
+	}
+	label, err := strconv.ParseFloat(s, 64)
+	if err != nil || math.IsNaN(label) || math.IsInf(label, 0) {
+		return 0, fmt.Errorf("%s: want a number; where labels are texts, say which of them is benign", shorten(s))
+	}
+	return label, nil
+}
+
+// shorten quotes a value for an error message.
+func shorten(s string) string {
+	const most = 60
+	if len(s) > most {
+		s = strings.ToValidUTF8(s[:most], "") + "…"
+	}
+	return strconv.Quote(s)
+}

@@ -1,0 +1,135 @@
+package sequencer
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// SequenceOptions are the settings of the original's Preprocessor.
+type SequenceOptions struct {
+	Options
+	NoEvent  string                // the name that stands for NO_EVENT; "" means DefaultNoEvent
+	Label    *float64              // one label for all rows, instead of the table's
+	Labels   []float64             // one label a row, instead of the table's
+	Progress func(done, total int) // rows; may be nil
+}
+
+// DefaultNoEvent is the original's NO_EVENT.
+const DefaultNoEvent = "-1337"
+
+// Sequences are a table's events with their contexts, in the table's row order.
+type Sequences struct {
+	Names    []string  // distinct event names, sorted; id len(Names) is NO_EVENT
+	Length   int       // events in a context
+	Contexts []int32   // rows × Length, oldest first
+	Events   []int32   // rows
+	Labels   []float64 // rows; nil where no row has a label
+}
+
+// Sequence finds each event's context. Wrong options, a wrong number of labels and a NoEvent that is also an event are errors.
+func (t *Table) Sequence(opts SequenceOptions) (*Sequences, error) {
+	if err := opts.Validate(); err != nil {
+		return nil, err
+	}
+	if _, ok := t.names.ids[cmp.Or(opts.NoEvent, DefaultNoEvent)]; ok {
+		return nil, fmt.Errorf("NO_EVENT %q is also an event: want a name that no event has", cmp.Or(opts.NoEvent, DefaultNoEvent))
+	}
+	labels, err := t.sequenceLabels(opts)
+	if err != nil {
+		return nil, err
+	}
+	names, ids := t.vocabulary()
+	s := &Sequences{
+		Names:    names,
+		Length:   opts.Length,
+		Contexts: make([]int32, t.Len()*opts.Length),
+		Events:   make([]int32, t.Len()),
+		Labels:   labels,
+	}
+	for row, name := range t.name {
+		s.Events[row] = ids[name]
+	}
+	t.contexts(s, opts)
+	return s, nil
+}
+
+func (t *Table) sequenceLabels(opts SequenceOptions) ([]float64, error) {
+	switch {
+	case opts.Label != nil && opts.Labels != nil:
+		return nil, errors.New("one label for all and one label a row are given: want one of both")
+	case opts.Label != nil:
+		return slices.Repeat([]float64{*opts.Label}, t.Len()), nil
+	case opts.Labels != nil && len(opts.Labels) != t.Len():
+		return nil, fmt.Errorf("%d labels for %d events: want one for each", len(opts.Labels), t.Len())
+	case opts.Labels != nil:
+		return slices.Clone(opts.Labels), nil
+	}
+	return slices.Clone(t.labels), nil
+}
+
+// vocabulary sorts the event names and gives for each interned name its place.
+func (t *Table) vocabulary() (names []string, ids []int32) {
+	names = slices.Sorted(slices.Values(t.names.texts))
+	ids = make([]int32, len(names))
+	for id, name := range names {
+		ids[t.names.ids[name]] = int32(id)
+	}
+	return names, ids
+}
+
+// stamped is a row of one machine.
+type stamped struct {
+	time  int64
+	row   uint32
+	event int32
+}
+
+// contexts fills s.Contexts, a machine at a time (paper, section III-A).
+func (t *Table) contexts(s *Sequences, opts SequenceOptions) {
+	noEvent := int32(len(s.Names))
+	sorted, starts := t.byMachine(s.Events)
+	reported := 0
+	for m := range t.machines.texts {
+		rows := sorted[starts[m]:starts[m+1]]
+		// Rows of a machine are in input order: the row number keeps ties as they arrived.
+		byTime := func(a, b stamped) int { return cmp.Or(cmp.Compare(a.time, b.time), cmp.Compare(a.row, b.row)) }
+		if !slices.IsSortedFunc(rows, byTime) {
+			slices.SortFunc(rows, byTime)
+		}
+		for i, now := range rows {
+			context := s.Contexts[int(now.row)*s.Length:][:s.Length]
+			k, from := s.Length, max(0, i-s.Length)
+			for j := i - 1; j >= from && !opts.tooOld(rows[j].time, now.time); j-- { // those before one that is too old are too
+				k--
+				context[k] = rows[j].event
+			}
+			for k--; k >= 0; k-- {
+				context[k] = noEvent
+			}
+		}
+		if done := int(starts[m+1]); opts.Progress != nil && (done-reported >= 1<<16 || done == t.Len()) {
+			opts.Progress(done, t.Len())
+			reported = done
+		}
+	}
+}
+
+// byMachine groups the rows: machine m has those from starts[m] to starts[m+1], in input order.
+func (t *Table) byMachine(events []int32) (rows []stamped, starts []uint32) {
+	starts = make([]uint32, len(t.machines.texts)+1)
+	for _, m := range t.machine {
+		starts[m+1]++
+	}
+	for m := range t.machines.texts {
+		starts[m+1] += starts[m]
+	}
+	rows = make([]stamped, t.Len())
+	next := slices.Clone(starts)
+	for row, m := range t.machine {
+		rows[next[m]] = stamped{t.time[row], uint32(row), events[row]}
+		next[m]++
+	}
+	return rows, starts
+}
