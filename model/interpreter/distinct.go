@@ -45,16 +45,6 @@ func Pick(s contextbuilder.Samples, rows []int32) contextbuilder.Samples {
 	return picked
 }
 
-// distinctVectors groups equal vectors.
-func distinctVectors(v *Vectors) Grouped {
-	hash := func(row int) uint64 {
-		ids, values := v.Row(row)
-		return hashRow(hashRow(seed, ids), values)
-	}
-	equal := func(a, b int) bool { return v.compare(a, b) == 0 }
-	return group(v.Len(), hash, equal)
-}
-
 // group is a hash table with open addressing over n rows.
 func group(n int, hash func(int) uint64, equal func(a, b int) bool) Grouped {
 	size := 16

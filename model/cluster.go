@@ -1,0 +1,139 @@
+package model
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+
+	"connect-deepcase/model/contextbuilder"
+	"connect-deepcase/model/interpreter"
+)
+
+// Cluster queries and clusters data and returns a model with the clusters (scored by strategy where d has scores) and each
+// sample's cluster, −1 for none. m stays as it is.
+func (m *Model) Cluster(ctx context.Context, e contextbuilder.Engine, d Data, s interpreter.Strategy) (*Model, []int32, error) {
+	if err := d.validate(m.Params.Length); err != nil {
+		return nil, nil, err
+	}
+	if d.Scores != nil {
+		if err := s.Validate(); err != nil { // before the long part
+			return nil, nil, err
+		}
+	}
+	network, err := e.Open(m.Weights)
+	if err != nil {
+		return nil, nil, fmt.Errorf("opening the network: %w", err)
+	}
+	defer network.Close()
+	it, err := interpreter.New(network, m.Params.Query, m.Params.Interpreter)
+	if err != nil {
+		return nil, nil, err
+	}
+	samples, rows := askable(d.translate(m.Names))
+	c, err := it.Cluster(ctx, samples, d.Progress)
+	if err != nil {
+		return nil, nil, err
+	}
+	clusters := slices.Repeat([]int32{interpreter.Noise}, d.Samples.Rows())
+	for i, cluster := range c.Rows() {
+		clusters[rows[i]] = cluster
+	}
+	clustered := *m
+	clustered.Samples, clustered.Vectors, clustered.VectorCluster = d.Samples.Rows(), c.Vectors, c.VectorCluster
+	clustered.Clusters = describe(m.Names, samples, c)
+	if d.Document != nil {
+		addExamples(clustered.Clusters, clusters, d.Document)
+	}
+	if d.Scores != nil {
+		equal, err := interpreter.ScoreClusters(clusters, d.Scores, s, interpreter.NoScore)
+		if err != nil {
+			return nil, nil, err
+		}
+		scores, err := interpreter.ClusterScores(clusters, len(clustered.Clusters), equal)
+		if err != nil {
+			return nil, nil, err
+		}
+		for i, score := range scores {
+			clustered.Clusters[i].Score = score
+		}
+	}
+	return &clustered, clusters, nil
+}
+
+// askable drops samples of unknown events, which a network cannot be asked for, and tells which rows are left.
+func askable(s contextbuilder.Samples) (known contextbuilder.Samples, rows []int32) {
+	steps := interpreter.Steps(s)
+	rows = make([]int32, 0, s.Rows())
+	for row := range s.Rows() {
+		if s.Events[row*steps] != unknown {
+			rows = append(rows, int32(row))
+		}
+	}
+	if len(rows) == s.Rows() {
+		return s, rows
+	}
+	return interpreter.Pick(s, rows), rows
+}
+
+// describe sums up each cluster: its event, size and most frequent contexts, earlier ones first where equally frequent.
+func describe(names []string, s contextbuilder.Samples, c *interpreter.Clustering) []Cluster {
+	clusters := make([]Cluster, len(c.Events))
+	for i, event := range c.Events {
+		clusters[i] = Cluster{ID: i, Event: names[event], Score: interpreter.NoScore}
+	}
+	order := make([]int, len(c.First))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(c.Count[b], c.Count[a]) })
+	for _, i := range order {
+		if c.Cluster[i] < 0 {
+			continue
+		}
+		cluster := &clusters[c.Cluster[i]]
+		cluster.Size += int(c.Count[i])
+		if len(cluster.Contexts) == MaxContexts {
+			continue
+		}
+		context := make([]string, s.Length)
+		for k, id := range s.Context(int(c.First[i])) {
+			if int(id) < len(names) {
+				context[k] = names[id]
+			}
+		}
+		cluster.Contexts = append(cluster.Contexts, ClusterContext{
+			Context: context, Attention: slices.Clone(c.Attention[i*s.Length : (i+1)*s.Length]), Count: int(c.Count[i])})
+	}
+	return clusters
+}
+
+func addExamples(clusters []Cluster, of []int32, document func(row int) json.RawMessage) {
+	for row, c := range of {
+		if c < 0 || len(clusters[c].Examples) == MaxExamples {
+			continue
+		}
+		if example := document(row); example != nil {
+			clusters[c].Examples = append(clusters[c].Examples, example)
+		}
+	}
+}
+
+// WithScores returns a copy of m in which the given clusters have the given scores. An unknown cluster or a score that is
+// neither NoScore nor ≥ 0 and finite is an error that names the cluster.
+func (m *Model) WithScores(scores map[int]float64) (*Model, error) {
+	scored := *m
+	scored.Clusters = slices.Clone(m.Clusters)
+	for _, id := range slices.Sorted(maps.Keys(scores)) {
+		if id < 0 || id >= len(scored.Clusters) {
+			return nil, fmt.Errorf("cluster %d: the model has %d clusters, numbered from 0", id, len(scored.Clusters))
+		}
+		if err := validateScore(scores[id]); err != nil {
+			return nil, fmt.Errorf("cluster %d: %w", id, err)
+		}
+		scored.Clusters[id].Score = scores[id]
+	}
+	return &scored, nil
+}

@@ -1,0 +1,137 @@
+package interpreter
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	"connect-deepcase/model/contextbuilder"
+)
+
+// Clusters are what samples are compared with.
+type Clusters struct {
+	Vectors       *Vectors // the distinct vectors of the clustered samples, by event and then ascending
+	VectorCluster []int32  // the cluster of each
+	Events        []int32  // the event id of each cluster
+	Scores        []float64
+}
+
+// Clustering is what Cluster finds out about samples.
+type Clustering struct {
+	Grouped             // the distinct samples
+	Cluster   []int32   // of each distinct sample: NotConfident where it is not confident or noise
+	Attention []float32 // of each distinct sample: a share a position of the context
+	Clusters
+}
+
+// Rows gives the cluster of each sample.
+func (c *Clustering) Rows() []int32 {
+	rows := make([]int32, len(c.Of))
+	for row, at := range c.Of {
+		rows[row] = c.Cluster[at]
+	}
+	return rows
+}
+
+// Cluster queries samples and groups the confident ones, event by event, by DBSCAN over their vectors (paper, section III-C2). Clusters
+// are numbered through by ascending event, and within an event by their first core vector, vectors ascending as dense rows compare:
+// the numbers do not depend on the order of the samples. The Interpreter then answers from these clusters, which nobody scored yet.
+func (it *Interpreter) Cluster(ctx context.Context, s contextbuilder.Samples, progress func(done, total int)) (*Clustering, error) {
+	if err := check(s); err != nil {
+		return nil, err
+	}
+	c := &Clustering{Grouped: Distinct(s), Clusters: Clusters{Vectors: &Vectors{Offsets: []int32{0}}}}
+	distinct := Pick(s, c.First)
+	a, err := it.attend(ctx, distinct, progress)
+	if err != nil {
+		return nil, err
+	}
+	c.Attention, c.Cluster = a.attention, slices.Repeat([]int32{NotConfident}, len(c.First))
+	vectors := Vectorize(distinct, a.attention)
+	byEvent := map[int32][]int32{}
+	for at, confidence := range a.confidence {
+		if it.confident(confidence) {
+			byEvent[distinct.Events[at]] = append(byEvent[distinct.Events[at]], int32(at))
+		}
+	}
+	for _, event := range slices.Sorted(maps.Keys(byEvent)) {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		it.clusterEvent(c, event, byEvent[event], vectors)
+	}
+	c.Scores = slices.Repeat([]float64{NoScore}, len(c.Events))
+	return c, it.Use(&c.Clusters)
+}
+
+// clusterEvent clusters the distinct samples at, which are all of one event.
+func (it *Interpreter) clusterEvent(c *Clustering, event int32, at []int32, all *Vectors) {
+	at = slices.Clone(at)
+	slices.SortStableFunc(at, func(a, b int32) int { return all.compare(int(a), int(b)) })
+	vectors, weights, of := &Vectors{}, []int32(nil), make([]int32, len(at)) // of: the distinct vector of each sample
+	for k, row := range at {
+		if k == 0 || all.compare(int(at[k-1]), int(row)) != 0 {
+			vectors.Append(all.Row(int(row)))
+			weights = append(weights, 0)
+		}
+		of[k] = int32(len(weights) - 1)
+		weights[of[k]] += c.Count[row]
+	}
+	labels, _ := DBSCAN(vectors, weights, it.options.units(), it.options.MinSamples)
+	first := int32(len(c.Events))
+	for i, label := range labels {
+		if label == Noise {
+			continue
+		}
+		c.Vectors.Append(vectors.Row(i))
+		c.VectorCluster = append(c.VectorCluster, first+label)
+		for int32(len(c.Events)) <= first+label {
+			c.Events = append(c.Events, event)
+		}
+	}
+	for k, row := range at {
+		if label := labels[of[k]]; label != Noise {
+			c.Cluster[row] = first + label
+		}
+	}
+}
+
+// Validate tells whether the parts fit together.
+func (c *Clusters) Validate() error {
+	if n := c.Vectors.Len(); len(c.VectorCluster) != n {
+		return fmt.Errorf("clusters: %d vectors but %d numbers of their clusters", n, len(c.VectorCluster))
+	}
+	if len(c.Scores) != len(c.Events) {
+		return fmt.Errorf("clusters: %d scores for %d clusters", len(c.Scores), len(c.Events))
+	}
+	for i, cluster := range c.VectorCluster {
+		if cluster < 0 || int(cluster) >= len(c.Events) {
+			return fmt.Errorf("vector %d: cluster %d is not one of %d", i, cluster, len(c.Events))
+		}
+	}
+	return nil
+}
+
+// Use makes the Interpreter answer from clusters that were found before. It keeps c, which must not change any more.
+func (it *Interpreter) Use(c *Clusters) error {
+	if err := c.Validate(); err != nil {
+		return err
+	}
+	byEvent, ids := map[int32][]int32{}, 0
+	for i, cluster := range c.VectorCluster {
+		byEvent[c.Events[cluster]] = append(byEvent[c.Events[cluster]], int32(i))
+	}
+	trees := make(map[int32]*tree, len(byEvent))
+	for event, rows := range byEvent {
+		vectors, tags := &Vectors{}, make([]int32, 0, len(rows))
+		for _, row := range rows {
+			vectors.Append(c.Vectors.Row(int(row)))
+			tags = append(tags, c.VectorCluster[row])
+		}
+		trees[event] = newTree(vectors, tags)
+		ids = max(ids, trees[event].ids)
+	}
+	it.known, it.trees, it.ids = c, trees, ids
+	return nil
+}

@@ -1,0 +1,102 @@
+package interpreter
+
+import (
+	"context"
+	"fmt"
+
+	"connect-deepcase/model/contextbuilder"
+)
+
+// Match is what the Interpreter says of a sample.
+type Match struct {
+	Cluster    int32     // the cluster of the nearest vector, or NotConfident, UnknownEvent, NoCluster
+	Distance   float64   // to that vector, L1; 0 where none was compared
+	Confidence float32   // in the event under Attention
+	Attention  []float32 // a share a position of the context; equal samples share it
+}
+
+// Fit clusters samples and scores each cluster by a strategy out of its samples' scores.
+func (it *Interpreter) Fit(ctx context.Context, s contextbuilder.Samples, scores []float64, strategy Strategy, noScore float64,
+	progress func(done, total int)) (*Clustering, error) {
+	if err := strategy.Validate(); err != nil { // before the long part
+		return nil, err
+	}
+	if len(scores) != s.Rows() {
+		return nil, fmt.Errorf("%d scores for %d samples", len(scores), s.Rows())
+	}
+	c, err := it.Cluster(ctx, s, progress)
+	if err != nil {
+		return nil, err
+	}
+	equal, err := ScoreClusters(c.Rows(), scores, strategy, noScore)
+	if err != nil {
+		return nil, err
+	}
+	return c, it.Score(c, equal)
+}
+
+// Predict gives each sample the score of the nearest cluster of its event (paper, section III-D2), or NotConfident, UnknownEvent or
+// NoCluster. Each vector is compared with vectors of its own event and gets its own cluster's score; the original mixes them up.
+func (it *Interpreter) Predict(ctx context.Context, s contextbuilder.Samples, progress func(done, total int)) ([]float64, error) {
+	matches, err := it.Match(ctx, s, progress)
+	if err != nil {
+		return nil, err
+	}
+	scores := make([]float64, len(matches))
+	for row, m := range matches {
+		scores[row] = float64(m.Cluster)
+		if m.Cluster >= 0 {
+			scores[row] = it.known.Scores[m.Cluster]
+		}
+	}
+	return scores, nil
+}
+
+// FitPredict is Fit and then Predict for the same samples.
+func (it *Interpreter) FitPredict(ctx context.Context, s contextbuilder.Samples, scores []float64, strategy Strategy, noScore float64,
+	progress func(done, total int)) ([]float64, error) {
+	if _, err := it.Fit(ctx, s, scores, strategy, noScore, progress); err != nil {
+		return nil, err
+	}
+	return it.Predict(ctx, s, progress)
+}
+
+// Match finds the cluster of each sample: not confident comes first, then an event without clusters, then the nearest vector, with the
+// lowest cluster number among equally near ones. Equal samples are asked once.
+func (it *Interpreter) Match(ctx context.Context, s contextbuilder.Samples, progress func(done, total int)) ([]Match, error) {
+	if err := check(s); err != nil {
+		return nil, err
+	}
+	g := Distinct(s)
+	distinct := Pick(s, g.First)
+	a, err := it.attend(ctx, distinct, progress)
+	if err != nil {
+		return nil, err
+	}
+	vectors, search, eps := Vectorize(distinct, a.attention), newSearch(it.ids), it.options.units()
+	found := make([]Match, len(g.First))
+	for at := range found {
+		m := &found[at]
+		m.Confidence, m.Attention = a.confidence[at], a.attention[at*s.Length:(at+1)*s.Length:(at+1)*s.Length]
+		if !it.confident(m.Confidence) {
+			m.Cluster = NotConfident
+			continue
+		}
+		t, there := it.trees[distinct.Events[at]]
+		if !there {
+			m.Cluster = UnknownEvent
+			continue
+		}
+		ids, values := vectors.Row(at)
+		nearest, distance := search.nearest(t, ids, values)
+		m.Cluster, m.Distance = NoCluster, float64(distance)/Scale
+		if distance <= eps {
+			m.Cluster = t.tags[nearest]
+		}
+	}
+	matches := make([]Match, len(g.Of))
+	for row, at := range g.Of {
+		matches[row] = found[at]
+	}
+	return matches, nil
+}

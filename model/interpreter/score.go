@@ -1,0 +1,79 @@
+package interpreter
+
+import (
+	"fmt"
+	"slices"
+)
+
+// ScoreClusters gives each sample the score of its cluster, made by a strategy out of its samples' scores. Those that are noScore do
+// not count; samples without a cluster and clusters without a scored sample get noScore (there the original fails).
+func ScoreClusters(clusters []int32, scores []float64, s Strategy, noScore float64) ([]float64, error) {
+	if err := s.Validate(); err != nil {
+		return nil, err
+	}
+	if len(scores) != len(clusters) {
+		return nil, fmt.Errorf("%d scores for %d clustered samples", len(scores), len(clusters))
+	}
+	type tally struct{ max, min, sum, count float64 }
+	tallies := map[int32]tally{}
+	for row, c := range clusters {
+		x := scores[row]
+		if c < 0 || x == noScore {
+			continue
+		}
+		t, there := tallies[c]
+		if !there {
+			t.max, t.min = x, x
+		}
+		tallies[c] = tally{max(t.max, x), min(t.min, x), t.sum + x, t.count + 1}
+	}
+	result := slices.Repeat([]float64{noScore}, len(clusters))
+	for row, c := range clusters {
+		t, there := tallies[c]
+		if !there {
+			continue
+		}
+		switch s {
+		case Max:
+			result[row] = t.max
+		case Min:
+			result[row] = t.min
+		case Avg:
+			result[row] = t.sum / t.count
+		}
+	}
+	return result, nil
+}
+
+// ClusterScores turns scores a sample into scores a cluster, of which there are n; a cluster without samples has NoScore. All
+// samples of a cluster must have the same score; those without a cluster may have any (the original wants those alike, too).
+func ClusterScores(clusters []int32, n int, scores []float64) ([]float64, error) {
+	if len(scores) != len(clusters) {
+		return nil, fmt.Errorf("%d scores for %d clustered samples", len(scores), len(clusters))
+	}
+	result, first := slices.Repeat([]float64{NoScore}, n), make([]int, n) // first: 1 + the first sample of a cluster
+	for row, c := range clusters {
+		switch {
+		case c < 0:
+		case int(c) >= n:
+			return nil, fmt.Errorf("sample %d: cluster %d is not one of %d", row, c, n)
+		case first[c] == 0:
+			result[c], first[c] = scores[row], row+1
+		case result[c] != scores[row]:
+			return nil, fmt.Errorf("cluster %d: sample %d has score %v but sample %d has %v; ScoreClusters makes them equal",
+				c, first[c]-1, result[c], row, scores[row])
+		}
+	}
+	return result, nil
+}
+
+// Score gives the clusters that were last found or used their scores: a score for each sample of c, equal within a cluster.
+func (it *Interpreter) Score(c *Clustering, scores []float64) error {
+	byCluster, err := ClusterScores(c.Rows(), len(c.Events), scores)
+	if err != nil {
+		return err
+	}
+	known := c.Clusters
+	known.Scores = byCluster
+	return it.Use(&known)
+}

@@ -1,0 +1,121 @@
+// Package model joins vocabulary, Context Builder and Interpreter to what users call a model: it learns from events by name and
+// says of new ones what they mean.
+package model
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+
+	"connect-deepcase/model/contextbuilder"
+	"connect-deepcase/model/interpreter"
+)
+
+// Model is an immutable set of vocabulary, weights and clusters.
+type Model struct {
+	Params Params
+	// Names are the distinct event names by id; id len(Names) is NO_EVENT. Train sorts them; an imported network has its own order,
+	// and may have room for more events than are named.
+	Names    []string
+	Weights  *contextbuilder.Weights
+	Samples  int       // samples that Train or Cluster last saw
+	Clusters []Cluster // by cluster id; nil before Cluster
+	// Vectors are the distinct vectors of the clustered samples and VectorCluster the cluster of each (which names its event).
+	Vectors       *interpreter.Vectors
+	VectorCluster []int32
+}
+
+// Cluster is a group of samples of one event whose contexts attend to alike events.
+type Cluster struct {
+	ID       int               `json:"id"`
+	Event    string            `json:"event"`
+	Size     int               `json:"size"`     // samples
+	Score    float64           `json:"score"`    // interpreter.NoScore where nobody scored it
+	Contexts []ClusterContext  `json:"contexts"` // the most frequent ones, at most MaxContexts
+	Examples []json.RawMessage `json:"examples,omitempty"`
+}
+
+// What a Cluster shows of its samples at most.
+const (
+	MaxContexts = 10
+	MaxExamples = 3 // source documents, the first ones, where the trainer was given any
+)
+
+// ClusterContext is one distinct context of a cluster.
+type ClusterContext struct {
+	Context   []string  `json:"context"`   // event names, oldest first, "" for NO_EVENT
+	Attention []float32 `json:"attention"` // a share an event of the context
+	Count     int       `json:"count"`
+}
+
+// Data are samples by name.
+type Data struct {
+	Names    []string // id → event name; id len(Names) is NO_EVENT
+	Samples  contextbuilder.Samples
+	Scores   []float64                     // a sample's score, NoScore where unknown; nil where nobody scored any
+	Document func(row int) json.RawMessage // the source document of a sample, where there are any; may be nil
+	Progress func(done, total int)         // called as Cluster and PredictData get on with the distinct samples; may be nil
+}
+
+// Validate checks a model that comes from outside: whatever passes can be predicted with.
+func (m *Model) Validate() error {
+	if err := m.Params.Validate(); err != nil {
+		return err
+	}
+	if err := validateNames(m.Names); err != nil {
+		return err
+	}
+	if m.Weights == nil {
+		return errors.New("weights: there are none")
+	}
+	c := m.Weights.Config
+	if c.Events < len(m.Names)+1 {
+		return fmt.Errorf("names: %d with NO_EVENT do not fit a network of %d events", len(m.Names)+1, c.Events)
+	}
+	if c.Length != m.Params.Length || c.Hidden != m.Params.Hidden || c.LSTM != m.Params.LSTM {
+		return fmt.Errorf("network has length %d, hidden %d, LSTM %t, but the settings say %d, %d, %t",
+			c.Length, c.Hidden, c.LSTM, m.Params.Length, m.Params.Hidden, m.Params.LSTM)
+	}
+	if m.Vectors != nil {
+		if err := m.Vectors.Validate(c.Events); err != nil {
+			return err
+		}
+	}
+	known, err := m.known()
+	if err != nil {
+		return err
+	}
+	return known.Validate()
+}
+
+// known gives the clusters as an Interpreter wants them.
+func (m *Model) known() (*interpreter.Clusters, error) {
+	known := &interpreter.Clusters{Vectors: m.Vectors, VectorCluster: m.VectorCluster}
+	if known.Vectors == nil {
+		known.Vectors = &interpreter.Vectors{}
+	}
+	id := idsByName(m.Names)
+	for i, c := range m.Clusters {
+		event, there := id[c.Event]
+		if !there {
+			return nil, fmt.Errorf("cluster %d: event %q is not in the vocabulary", i, c.Event)
+		}
+		if c.ID != i {
+			return nil, fmt.Errorf("cluster %d: has id %d, need its place", i, c.ID)
+		}
+		if err := validateScore(c.Score); err != nil {
+			return nil, fmt.Errorf("cluster %d: %w", i, err)
+		}
+		known.Events, known.Scores = append(known.Events, event), append(known.Scores, c.Score)
+	}
+	return known, nil
+}
+
+// validateScore takes NoScore, or a score a person can have meant.
+func validateScore(x float64) error {
+	if x == interpreter.NoScore || x >= 0 && !math.IsInf(x, 0) {
+		return nil
+	}
+	return fmt.Errorf("score %v is neither %d for none nor a finite number of at least 0", x, interpreter.NoScore)
+}

@@ -1,0 +1,124 @@
+package model
+
+import (
+	"context"
+	"fmt"
+
+	"connect-deepcase/model/contextbuilder"
+	"connect-deepcase/model/interpreter"
+)
+
+// Sample is one event with its context, by name; "" in the context is NO_EVENT. An event that the model does not know is
+// treated as NO_EVENT inside a context.
+type Sample struct {
+	Context []string
+	Event   string
+}
+
+// Predictor is a model made ready to answer on an engine. Its methods may be called from several goroutines at once.
+type Predictor struct {
+	model       *Model
+	network     contextbuilder.Network
+	interpreter *interpreter.Interpreter
+	ids         map[string]int32
+}
+
+// NewPredictor opens a model on an engine. It checks the model first.
+func NewPredictor(m *Model, e contextbuilder.Engine) (*Predictor, error) {
+	if err := m.Validate(); err != nil {
+		return nil, err
+	}
+	known, err := m.known()
+	if err != nil {
+		return nil, err
+	}
+	network, err := e.Open(m.Weights)
+	if err != nil {
+		return nil, fmt.Errorf("opening the network: %w", err)
+	}
+	it, err := interpreter.New(network, m.Params.Query, m.Params.Interpreter)
+	if err == nil {
+		err = it.Use(known)
+	}
+	if err != nil {
+		network.Close()
+		return nil, err
+	}
+	return &Predictor{model: m, network: network, interpreter: it, ids: idsByName(m.Names)}, nil
+}
+
+// Predict gives a verdict for each sample, in order. Equal samples are asked once. A context of another length than the model's
+// is an error that names the sample.
+func (p *Predictor) Predict(ctx context.Context, samples []Sample) ([]Verdict, error) {
+	length := p.model.Params.Length
+	s := contextbuilder.Samples{Length: length, Contexts: make([]int32, 0, len(samples)*length), Events: make([]int32, 0, len(samples))}
+	for row, sample := range samples {
+		if len(sample.Context) != length {
+			return nil, fmt.Errorf("sample %d: a context of %d events, the model has %d", row, len(sample.Context), length)
+		}
+		for _, name := range sample.Context {
+			id, there := p.ids[name]
+			if !there {
+				id = int32(len(p.model.Names))
+			}
+			s.Contexts = append(s.Contexts, id)
+		}
+		id, there := p.ids[sample.Event]
+		if !there {
+			id = unknown
+		}
+		s.Events = append(s.Events, id)
+	}
+	return p.verdicts(ctx, s, nil)
+}
+
+// PredictData is Predict for samples by id over d.Names. No samples have no verdicts.
+func (p *Predictor) PredictData(ctx context.Context, d Data) ([]Verdict, error) {
+	if d.Samples.Rows() == 0 {
+		return nil, nil
+	}
+	if err := d.validate(p.model.Params.Length); err != nil {
+		return nil, err
+	}
+	return p.verdicts(ctx, d.translate(p.model.Names), d.Progress)
+}
+
+func (p *Predictor) verdicts(ctx context.Context, s contextbuilder.Samples, progress func(done, total int)) ([]Verdict, error) {
+	verdicts := make([]Verdict, s.Rows())
+	for row := range verdicts {
+		verdicts[row] = Verdict{Status: UnknownEvent, Cluster: interpreter.Noise}
+	}
+	known, rows := askable(s)
+	matches, err := p.interpreter.Match(ctx, known, progress)
+	if err != nil {
+		return nil, err
+	}
+	for i, match := range matches {
+		verdicts[rows[i]] = p.verdict(match)
+	}
+	return verdicts, nil
+}
+
+func (p *Predictor) verdict(m interpreter.Match) Verdict {
+	v := Verdict{Cluster: interpreter.Noise, Confidence: float64(m.Confidence), Distance: m.Distance, Attention: m.Attention}
+	switch m.Cluster {
+	case interpreter.NotConfident:
+		v.Status = LowConfidence
+	case interpreter.UnknownEvent:
+		v.Status = UnknownEvent
+	case interpreter.NoCluster:
+		v.Status = NoCluster
+	default:
+		v.Status, v.Cluster = Unscored, int(m.Cluster)
+		if score := p.model.Clusters[m.Cluster].Score; score != interpreter.NoScore {
+			v.Status, v.Score = Scored, score
+		}
+	}
+	return v
+}
+
+// Model is the model that answers.
+func (p *Predictor) Model() *Model { return p.model }
+
+// Close frees what the engine holds.
+func (p *Predictor) Close() error { return p.network.Close() }

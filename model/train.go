@@ -1,0 +1,56 @@
+package model
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"connect-deepcase/model/contextbuilder"
+)
+
+// Train learns a vocabulary and a Context Builder from data; the model has no clusters yet. When ctx ends it returns the model
+// as far as it was learnt together with ctx's error.
+func Train(ctx context.Context, e contextbuilder.Engine, d Data, p Params) (*Model, error) {
+	if err := p.Validate(); err != nil {
+		return nil, err
+	}
+	if err := d.validate(p.Length); err != nil {
+		return nil, err
+	}
+	names := slices.Compact(slices.Sorted(slices.Values(d.Names)))
+	if err := validateNames(names); err != nil {
+		return nil, err
+	}
+	if len(names) < 2 {
+		return nil, fmt.Errorf("training needs at least 2 distinct events, there is %d: %q", len(names), names)
+	}
+	samples := d.translate(names)
+	if i := slices.Index(samples.Events, unknown); i >= 0 {
+		return nil, fmt.Errorf("sample %d: NO_EVENT is not an event to learn", i/(len(samples.Events)/samples.Rows()))
+	}
+	config := contextbuilder.Config{Events: len(names) + 1, Length: p.Length, Hidden: p.Hidden, LSTM: p.LSTM}
+	weights, err := contextbuilder.Init(config, p.Training.Seed)
+	if err != nil {
+		return nil, err
+	}
+	err = e.Train(ctx, weights, samples, p.Training)
+	if err != nil && ctx.Err() == nil {
+		return nil, fmt.Errorf("training: %w", err)
+	}
+	p.Training.Progress = nil
+	return &Model{Params: p, Names: names, Weights: weights, Samples: samples.Rows()}, err
+}
+
+// WithNetwork makes a model of imported weights and their vocabulary: names by id, of which the network may have more than one beyond,
+// as the original's often do. The shape in p becomes that of the network.
+func WithNetwork(names []string, w *contextbuilder.Weights, p Params) (*Model, error) {
+	if w != nil {
+		p.Length, p.Hidden, p.LSTM = w.Config.Length, w.Config.Hidden, w.Config.LSTM
+	}
+	p.Training.Progress = nil
+	m := &Model{Params: p, Names: slices.Clone(names), Weights: w}
+	if err := m.Validate(); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
