@@ -1,0 +1,143 @@
+// Package alert reads machine, event and time out of messages, and the object that annotates an alert in and out of its document.
+package alert
+
+import (
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/redpanda-data/benthos/v4/public/service"
+
+	"connect-deepcase/sequencer"
+)
+
+// Fields that say where a message holds what a context is made of.
+const (
+	FieldMachine   = "machine"
+	FieldEvent     = "event"
+	FieldTimestamp = "timestamp"
+	FieldID        = "id"
+)
+
+// MaxName bounds the bytes of a machine, an event name and an id: longer ones are mistakes in a mapping (a whole log line, say), and
+// windows keep names in memory.
+const MaxName = 4096
+
+// MappingFields are the config fields that NewMapping reads.
+func MappingFields() []*service.ConfigField {
+	return []*service.ConfigField{
+		service.NewInterpolatedStringField(FieldMachine).
+			Description("The entity whose events form one stream: a host, a user, an address. A value that is empty or `null` is an error of the message.").
+			Example(`${! json("host.name") }`).
+			Default(`${! json("machine") }`),
+		service.NewInterpolatedStringField(FieldEvent).
+			Description("The name of the type of event: a rule name or an event code, not a whole log line. At most 4096 bytes; a value that is empty or `null` is an error of the message.").
+			Example(`${! json("rule.name") }`).
+			Example(`${! json("alert.signature_id") }`).
+			Default(`${! json("event") }`),
+		service.NewInterpolatedStringField(FieldTimestamp).
+			Description("When the event happened: RFC 3339, or the seconds, milliseconds, microseconds or nanoseconds since 1970.").
+			Example(`${! json("@timestamp") }`).
+			Default(`${! json("timestamp") }`),
+		service.NewInterpolatedStringField(FieldID).
+			Description("What tells this event from all others, so that an event that is delivered twice is recognised. Empty or `null`: no event is taken for another.").
+			Example(`${! meta("kafka_topic") }/${! meta("kafka_partition") }/${! meta("kafka_offset") }`).
+			Example(`${! json("event.id") }`).
+			Default(""),
+	}
+}
+
+// Mapping says where a message holds machine, event, time and id.
+type Mapping struct {
+	machine, event, timestamp, id *service.InterpolatedString
+}
+
+// NewMapping reads the fields of MappingFields.
+func NewMapping(conf *service.ParsedConfig) (*Mapping, error) {
+	m := &Mapping{}
+	for name, field := range map[string]**service.InterpolatedString{
+		FieldMachine: &m.machine, FieldEvent: &m.event, FieldTimestamp: &m.timestamp, FieldID: &m.id,
+	} {
+		var err error
+		if *field, err = conf.FieldInterpolatedString(name); err != nil {
+			return nil, err
+		}
+		if text, static := (*field).Static(); static && text == "" && name != FieldID {
+			return nil, fmt.Errorf("field '%s' is empty: need an interpolation such as ${! json(\"%s\") }", name, name)
+		}
+	}
+	return m, nil
+}
+
+// Reader reads the events of a batch.
+type Reader struct {
+	machine, event, timestamp, id *service.MessageBatchInterpolationExecutor
+}
+
+// Over makes the mapping ready for a batch.
+func (m *Mapping) Over(batch service.MessageBatch) Reader {
+	return Reader{
+		machine:   batch.InterpolationExecutor(m.machine),
+		event:     batch.InterpolationExecutor(m.event),
+		timestamp: batch.InterpolationExecutor(m.timestamp),
+		id:        batch.InterpolationExecutor(m.id),
+	}
+}
+
+// Event reads the event of a message of the batch. An error names the field and what was found there.
+func (r Reader) Event(index int) (e sequencer.Event, err error) {
+	if e.Machine, err = Resolve(FieldMachine, r.machine, index); err != nil {
+		return e, err
+	}
+	if e.Machine == "" {
+		return e, fmt.Errorf("%s: empty or missing, need a name", FieldMachine)
+	}
+	if e.Name, err = Resolve(FieldEvent, r.event, index); err != nil {
+		return e, err
+	}
+	if e.Name == "" {
+		return e, fmt.Errorf("%s: empty or missing, need a name", FieldEvent)
+	}
+	if e.ID, err = Resolve(FieldID, r.id, index); err != nil {
+		return e, err
+	}
+	text, err := Resolve(FieldTimestamp, r.timestamp, index)
+	if err != nil {
+		return e, err
+	}
+	if text == "" {
+		return e, fmt.Errorf("%s: empty or missing, need RFC 3339 or the time since 1970", FieldTimestamp)
+	}
+	if e.Time, err = sequencer.ParseTime(text); err != nil {
+		return e, fmt.Errorf("%s: %w", FieldTimestamp, err)
+	}
+	return e, nil
+}
+
+// Resolve gives the text of an interpolation: "" where there is none, and always in UTF-8, so that a name in a window equals the same
+// name after a way through JSON.
+func Resolve(field string, x *service.MessageBatchInterpolationExecutor, index int) (string, error) {
+	text, err := x.TryString(index)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", field, err)
+	}
+	if text == "null" {
+		return "", nil
+	}
+	if len(text) > MaxName {
+		return "", fmt.Errorf("%s: %q… has %d bytes, need at most %d", field, Excerpt(text), len(text), MaxName)
+	}
+	if !utf8.ValidString(text) {
+		text = strings.ToValidUTF8(text, "\uFFFD")
+	}
+	return text, nil
+}
+
+// Excerpt shortens text for an error or a log line.
+func Excerpt(text string) string {
+	const most = 40
+	if len(text) <= most {
+		return text
+	}
+	return strings.ToValidUTF8(text[:most], "")
+}
