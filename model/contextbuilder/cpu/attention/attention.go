@@ -106,6 +106,8 @@ func (d *Decoder) product() {
 // A row's answer depends on that row and q alone: it has the same bits alone, in any company and with any number of workers. A
 // context of one distinct event keeps its attention, since every attention gives the same confidence there. So does a row whose
 // confidence is not a number: weights that overflow spoil confidences, never the attention.
+//
+// A worker holds up to 64·N·(K+2) bytes, K ≤ L being the distinct events of the widest context so far, and keeps them for later queries.
 func (d *Decoder) Query(ctx context.Context, s contextbuilder.Samples, initial []float32, q contextbuilder.Query, workers int) (contextbuilder.Attended, error) {
 	n := len(s.Events)
 	if err := d.check(s, initial, q); err != nil {

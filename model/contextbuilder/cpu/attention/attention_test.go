@@ -97,11 +97,19 @@ func bitsOf(v []float32) (b []uint32) {
 	return b
 }
 
-// A sample's answer has the same bits alone, in any company, with any number of workers and from many goroutines at once.
+// A sample's answer has the same bits alone, in any company, with any number of workers and from many goroutines at once; also where
+// the weights of an event in the company are infinite.
 func TestAnswerDependsOnTheSampleAlone(t *testing.T) {
-	for _, k := range available() {
+	sound, spoilt := network(t, 50, 10, 3, 2), network(t, 50, 10, 3, 2)
+	for j := range 50 {
+		spoilt.Hidden.Weight[j*50+7] = float32(math.Inf(1)) // makes the columns of P that it touches NaN
+	}
+	for i, k := range append(available(), available()...) {
+		w := sound
+		if i >= len(available()) {
+			w = spoilt
+		}
 		t.Run(k.name, func(t *testing.T) {
-			w := network(t, 50, 10, 3, 2)
 			d := newDecoder(w, k)
 			s, initial := question(w, 67, 3)
 			q := contextbuilder.Query{Iterations: 50, BatchSize: 1024, Distribution: true}
@@ -285,7 +293,7 @@ func TestBadQuestions(t *testing.T) {
 func TestQueryEndsWithItsContext(t *testing.T) {
 	w := network(t, 100, 10, 3, 1)
 	d := New(w)
-	s, initial := question(w, 2000, 1)
+	s, initial := question(w, 20_000, 1)
 	done, cancel := context.WithCancel(context.Background())
 	cancel()
 	_, err := d.Query(done, s, initial, contextbuilder.DefaultQuery(), 2)
@@ -295,7 +303,7 @@ func TestQueryEndsWithItsContext(t *testing.T) {
 	start := time.Now()
 	_, err = d.Query(soon, s, initial, contextbuilder.Query{Iterations: 20_000, BatchSize: 1024}, 2) // minutes, if it ran to its end
 	require.ErrorIs(t, err, context.DeadlineExceeded)
-	require.Less(t, time.Since(start), 20*time.Second)
+	require.Less(t, time.Since(start), 10*time.Second)
 }
 
 // Neither more samples nor more iterations cost more allocations.
