@@ -29,7 +29,20 @@ func (c Config) Validate() error {
 	if c.Hidden < 1 {
 		errs = append(errs, fmt.Errorf("hidden: size %d, need at least 1", c.Hidden))
 	}
+	if len(errs) == 0 && c.numbers() > maxNumbers {
+		errs = append(errs, fmt.Errorf("events %d, length %d, hidden %d: %.3g weights, need at most %.3g", c.Events, c.Length, c.Hidden,
+			c.numbers(), float64(maxNumbers)))
+	}
 	return errors.Join(errs...)
+}
+
+// maxNumbers keeps a mistyped size from asking for more memory than there is: 4 GiB of weights, some 20,000 distinct events.
+const maxNumbers = 1 << 30
+
+// numbers is how many weights a network of this shape has. It is a float, as a shape that was read may be too large for an int.
+func (c Config) numbers() float64 {
+	n, l, h, g := float64(c.Events), float64(c.Length), float64(c.Hidden), float64(c.Gates())
+	return n*h + g*(n+3*h+4) + l*(h+1) + 2*n*(n+1)
 }
 
 // Samples are n samples: a context (n×Length event ids, oldest first) and the event it led to. Where Training.Steps > 1, Events

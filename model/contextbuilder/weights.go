@@ -2,6 +2,7 @@ package contextbuilder
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -112,6 +113,9 @@ func Init(c Config, seed uint64) (*Weights, error) {
 	return w, nil
 }
 
+// sharedEmbedding is a second name that the original saves the embedding under.
+const sharedEmbedding = "decoder_attention.embedding.weight"
+
 // FromTensors builds weights out of named tensors and takes its shape from theirs. Missing, unknown and ill-shaped tensors and
 // numbers that are not finite are errors that name the tensor.
 func FromTensors(tensors []Tensor) (*Weights, error) {
@@ -168,7 +172,13 @@ func FromTensors(tensors []Tensor) (*Weights, error) {
 		copy(want.Data, got.Data)
 		delete(named, want.Name)
 	}
-	for name := range named {
+	if shared, ok := named[sharedEmbedding]; ok {
+		if !slices.Equal(shared.Data, w.Embedding) {
+			return nil, fmt.Errorf("tensor %q differs from %q, which it is another name of", sharedEmbedding, "embedding.weight")
+		}
+		delete(named, sharedEmbedding)
+	}
+	for _, name := range slices.Sorted(maps.Keys(named)) {
 		return nil, fmt.Errorf("tensor %q is not one of a Context Builder with one layer and one direction", name)
 	}
 	return w, nil
@@ -185,8 +195,7 @@ func (c Config) checkSize(tensors []Tensor) error {
 			return fmt.Errorf("shape %+v does not fit %d numbers", c, have)
 		}
 	}
-	n, l, h, g := float64(c.Events), float64(c.Length), float64(c.Hidden), float64(c.Gates())
-	if need := n*h + g*(n+3*h+4) + l*(h+1) + 2*n*(n+1); need > float64(have) {
+	if need := c.numbers(); need > float64(have) {
 		return fmt.Errorf("shape %+v needs %.0f numbers, there are %d", c, need, have)
 	}
 	return nil
