@@ -1,0 +1,96 @@
+package report
+
+// Judgement is what a model says of one event.
+type Judgement struct {
+	Scored bool
+	Score  float64 // only where Scored
+	Group  int     // the cluster or rule that the score comes from, ≥ 0, only where Scored
+}
+
+// Sent tells whether an analyst sees the event: it has no score, or one above 0.
+func (j Judgement) Sent() bool { return !j.Scored || j.Score > 0 }
+
+// Triage is what an analyst sees of a stream of labelled events when a model goes first. An event whose label is above 0 is an attack.
+type Triage struct {
+	Events      int     `json:"events"`
+	AttackShare Share   `json:"attack_share"`
+	Coverage    Share   `json:"coverage"`    // events that have a score
+	SentAll     Share   `json:"sent_all"`    // of all events
+	SentBenign  Share   `json:"sent_benign"` // of those that are no attack
+	Sent        Quality `json:"sent"`        // attack = sent
+	Scored      Quality `json:"scored"`      // among events with a score: attack = score above 0
+	Groups      int     `json:"groups"`      // distinct groups that score an event
+	// WorkloadReduction is the share of events that nobody needs to look at when each event without a score is looked at and of those
+	// with one only one a group (paper, section V: a cluster is inspected in place of its events).
+	WorkloadReduction Share `json:"workload_reduction"`
+}
+
+// Assess compares judgements with labels, an event an index. Both have the same length.
+func Assess(labels []float64, judgements []Judgement) Triage {
+	var attacks, scored, sent, sentBenign, sentAttacks, scoredAttacks, flagged, flaggedAttacks int
+	groups := map[int]bool{}
+	for i, j := range judgements {
+		attack := labels[i] > 0
+		if attack {
+			attacks++
+		}
+		if j.Sent() {
+			sent++
+			if attack {
+				sentAttacks++
+			} else {
+				sentBenign++
+			}
+		}
+		if !j.Scored {
+			continue
+		}
+		scored++
+		groups[j.Group] = true
+		if attack {
+			scoredAttacks++
+		}
+		if j.Score > 0 {
+			flagged++
+			if attack {
+				flaggedAttacks++
+			}
+		}
+	}
+	n := len(judgements)
+	return Triage{
+		Events:            n,
+		AttackShare:       ratio(attacks, n),
+		Coverage:          ratio(scored, n),
+		SentAll:           ratio(sent, n),
+		SentBenign:        ratio(sentBenign, n-attacks),
+		Sent:              quality(sentAttacks, sent, attacks),
+		Scored:            quality(flaggedAttacks, flagged, scoredAttacks),
+		Groups:            len(groups),
+		WorkloadReduction: ratio(scored-len(groups), n),
+	}
+}
+
+// Rules is the rule-only baseline: the score of an event is the highest label that its type had in training.
+type Rules struct {
+	scores map[string]Judgement
+}
+
+// LearnRules takes events, each an index into names, with their labels. Labels below 0 mean that there is none.
+func LearnRules(names []string, events []int32, labels []float64) Rules {
+	r := Rules{scores: map[string]Judgement{}}
+	for i, event := range events {
+		if labels[i] < 0 {
+			continue
+		}
+		name := names[event]
+		known, ok := r.scores[name]
+		if !ok || labels[i] > known.Score {
+			r.scores[name] = Judgement{Scored: true, Score: labels[i], Group: int(event)}
+		}
+	}
+	return r
+}
+
+// Judge gives the rule's score; an event of a type that training did not have gets none.
+func (r Rules) Judge(name string) Judgement { return r.scores[name] }
