@@ -42,7 +42,7 @@ func (it *Interpreter) AttentionQuery(ctx context.Context, s contextbuilder.Samp
 		return nil, nil, err
 	}
 	g := Distinct(s)
-	a, err := it.attend(ctx, Pick(s, g.First), progress)
+	a, err := it.attend(ctx, s, g.First, progress)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -60,16 +60,14 @@ func (it *Interpreter) AttendedContext(ctx context.Context, s contextbuilder.Sam
 		return nil, nil, err
 	}
 	g := Distinct(s)
-	distinct := Pick(s, g.First)
-	a, err := it.attend(ctx, distinct, progress)
+	a, err := it.attend(ctx, s, g.First, progress)
 	if err != nil {
 		return nil, nil, err
 	}
-	all, v := Vectorize(distinct, a.attention), &Vectors{}
-	confident = make([]bool, s.Rows())
+	v, confident = &Vectors{}, make([]bool, s.Rows())
 	for row, at := range g.Of {
 		if confident[row] = it.confident(a.confidence[at]); confident[row] {
-			v.Append(all.Row(int(at)))
+			v.Append(a.vectors.Row(int(at)))
 		}
 	}
 	return v, confident, nil
@@ -80,27 +78,34 @@ func (it *Interpreter) confident(confidence float32) bool {
 	return confidence >= float32(it.options.Threshold)
 }
 
+// attended is what a network says of n samples.
 type attended struct {
 	confidence []float32 // n
 	attention  []float32 // n×L
+	vectors    *Vectors  // n
 }
 
-// attend asks the network chunk by chunk. A row's answer does not depend on the others.
-func (it *Interpreter) attend(ctx context.Context, s contextbuilder.Samples, progress func(done, total int)) (attended, error) {
-	n := s.Rows()
-	a := attended{make([]float32, 0, n), make([]float32, 0, n*s.Length)}
+// attend asks the network for the given rows of s, chunk by chunk, so that only the answers are ever there as a whole. A row's answer
+// does not depend on the others.
+func (it *Interpreter) attend(ctx context.Context, s contextbuilder.Samples, rows []int32, progress func(done, total int)) (attended, error) {
+	n := len(rows)
+	a := attended{make([]float32, 0, n), make([]float32, 0, n*s.Length), &Vectors{Offsets: make([]int32, 1, n+1)}}
 	for from := 0; from < n; from += chunk {
 		if err := ctx.Err(); err != nil {
 			return attended{}, err
 		}
 		to := min(n, from+chunk)
-		part := contextbuilder.Samples{Length: s.Length, Contexts: s.Contexts[from*s.Length : to*s.Length], Events: s.Events[from:to]}
+		part := Pick(s, rows[from:to])
 		answer, err := it.network.Query(ctx, part, it.query)
 		if err != nil {
 			return attended{}, fmt.Errorf("attention query: %w", err)
 		}
 		a.confidence = append(a.confidence, answer.Confidence...)
 		a.attention = append(a.attention, answer.Attention...)
+		vectors := Vectorize(part, answer.Attention)
+		for i := range to - from {
+			a.vectors.Append(vectors.Row(i))
+		}
 		if progress != nil {
 			progress(to, n)
 		}

@@ -42,32 +42,29 @@ func (it *Interpreter) Cluster(ctx context.Context, s contextbuilder.Samples, pr
 		return nil, err
 	}
 	c := &Clustering{Grouped: Distinct(s), Clusters: Clusters{Vectors: &Vectors{Offsets: []int32{0}}}}
-	distinct := Pick(s, c.First)
-	a, err := it.attend(ctx, distinct, progress)
+	a, err := it.attend(ctx, s, c.First, progress)
 	if err != nil {
 		return nil, err
 	}
 	c.Attention, c.Cluster = a.attention, slices.Repeat([]int32{NotConfident}, len(c.First))
-	vectors := Vectorize(distinct, a.attention)
-	byEvent := map[int32][]int32{}
-	for at, confidence := range a.confidence {
-		if it.confident(confidence) {
-			byEvent[distinct.Events[at]] = append(byEvent[distinct.Events[at]], int32(at))
+	byEvent, steps := map[int32][]int32{}, Steps(s)
+	for at, row := range c.First {
+		if event := s.Events[int(row)*steps]; it.confident(a.confidence[at]) {
+			byEvent[event] = append(byEvent[event], int32(at))
 		}
 	}
 	for _, event := range slices.Sorted(maps.Keys(byEvent)) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		it.clusterEvent(c, event, byEvent[event], vectors)
+		it.clusterEvent(c, event, byEvent[event], a.vectors)
 	}
 	c.Scores = slices.Repeat([]float64{NoScore}, len(c.Events))
 	return c, it.Use(&c.Clusters)
 }
 
-// clusterEvent clusters the distinct samples at, which are all of one event.
+// clusterEvent clusters the distinct samples at, which are all of one event, and sorts them on the way.
 func (it *Interpreter) clusterEvent(c *Clustering, event int32, at []int32, all *Vectors) {
-	at = slices.Clone(at)
 	slices.SortStableFunc(at, func(a, b int32) int { return all.compare(int(a), int(b)) })
 	vectors, weights, of := &Vectors{}, []int32(nil), make([]int32, len(at)) // of: the distinct vector of each sample
 	for k, row := range at {

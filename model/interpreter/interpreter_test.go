@@ -18,13 +18,17 @@ import (
 // and the confidence in event y is 0.1·y.
 type fake struct {
 	contextbuilder.Network
-	asked *int
+	asked *int // samples, where not nil
+	most  *int // samples in one call
 	err   error
 }
 
 func (f fake) Query(_ context.Context, s contextbuilder.Samples, _ contextbuilder.Query) (contextbuilder.Attended, error) {
 	if f.asked != nil {
 		*f.asked += s.Rows()
+	}
+	if f.most != nil {
+		*f.most = max(*f.most, s.Rows())
 	}
 	var a contextbuilder.Attended
 	for row := range s.Rows() {
@@ -217,6 +221,26 @@ func TestOrderOfCodesAndTies(t *testing.T) {
 	at, distance := newSearch(it.ids).nearest(tree, []int32{3, 4}, []int32{9_600, 400})
 	require.Zero(t, distance)
 	require.EqualValues(t, 0, tree.tags[at], "the lowest cluster number wins")
+}
+
+// Memory for a network's work does not grow with the samples.
+func TestAsksInChunks(t *testing.T) {
+	s := contextbuilder.Samples{Length: 3}
+	for i := range int32(40_000) {
+		s.Contexts, s.Events = append(s.Contexts, i%40, i/40%40, i/1600), append(s.Events, 5)
+	}
+	asked, most, steps := 0, 0, []int(nil)
+	it := interpreterFor(t, fake{asked: &asked, most: &most}, DefaultOptions())
+	matches, err := it.Match(t.Context(), s, func(done, _ int) { steps = append(steps, done) })
+	require.NoError(t, err)
+	require.Len(t, matches, 40_000)
+	require.Equal(t, 40_000, asked)
+	require.Equal(t, chunk, most)
+	require.Equal(t, []int{chunk, 2 * chunk, 40_000}, steps)
+	vectors, _, err := it.AttendedContext(t.Context(), s, nil)
+	require.NoError(t, err)
+	ids, _ := vectors.Row(39_999)
+	require.Equal(t, []int32{24, 39}, ids)
 }
 
 func TestEndsWithTheContext(t *testing.T) {

@@ -68,12 +68,11 @@ func (it *Interpreter) Match(ctx context.Context, s contextbuilder.Samples, prog
 		return nil, err
 	}
 	g := Distinct(s)
-	distinct := Pick(s, g.First)
-	a, err := it.attend(ctx, distinct, progress)
+	a, err := it.attend(ctx, s, g.First, progress)
 	if err != nil {
 		return nil, err
 	}
-	vectors, search, eps := Vectorize(distinct, a.attention), newSearch(it.ids), it.options.units()
+	search, eps, steps := newSearch(it.ids), it.options.units(), Steps(s)
 	found := make([]Match, len(g.First))
 	for at := range found {
 		m := &found[at]
@@ -82,12 +81,12 @@ func (it *Interpreter) Match(ctx context.Context, s contextbuilder.Samples, prog
 			m.Cluster = NotConfident
 			continue
 		}
-		t, there := it.trees[distinct.Events[at]]
+		t, there := it.trees[s.Events[int(g.First[at])*steps]]
 		if !there {
 			m.Cluster = UnknownEvent
 			continue
 		}
-		ids, values := vectors.Row(at)
+		ids, values := a.vectors.Row(at)
 		nearest, distance := search.nearest(t, ids, values)
 		m.Cluster, m.Distance = NoCluster, float64(distance)/Scale
 		if distance <= eps {
