@@ -14,7 +14,7 @@ import (
 // Options say what to invent. A field of 0 has its default.
 type Options struct {
 	Seed     uint64    // 1
-	Start    time.Time // Monday 2026-01-05 00:00 UTC
+	Start    time.Time // Wednesday 2026-01-07 00:00 UTC
 	Days     int       // 8
 	Machines int       // 40
 }
@@ -22,7 +22,7 @@ type Options struct {
 func (o Options) orDefault() Options {
 	o.Seed = cmp.Or(o.Seed, 1)
 	if o.Start.IsZero() {
-		o.Start = time.Date(2026, 1, 5, 0, 0, 0, 0, time.UTC)
+		o.Start = time.Date(2026, 1, 7, 0, 0, 0, 0, time.UTC)
 	}
 	o.Start = o.Start.UTC().Truncate(time.Millisecond)
 	o.Days = cmp.Or(max(o.Days, 0), 8)
@@ -31,7 +31,7 @@ func (o Options) orDefault() Options {
 }
 
 // Split is where the alerts to learn from end and the new ones begin, after three quarters of the time: all kinds of attacks are
-// on both sides, but for one (NovelAttack) that is new after it.
+// on both sides, but for one (NovelAttack) that comes only from the first midnight after it.
 func (o Options) Split() time.Time {
 	o = o.orDefault()
 	return o.Start.Add(time.Duration(o.Days) * 24 * time.Hour * 3 / 4)

@@ -19,7 +19,7 @@ const (
 	desktop role = "pc"
 )
 
-// fleet gives the roles of eight machines in turn; five rounds are the default.
+// fleet gives the roles of sixteen machines; then it starts anew.
 var fleet = []role{web, desktop, desktop, web, db, desktop, file, dc, web, desktop, desktop, mail, db, desktop, file, gateway}
 
 // machine is one host.
@@ -78,8 +78,8 @@ type appointment struct {
 // appoint draws when a script is played on a day.
 func (g *generator) appoint(plan []appointment, s *script, day time.Time) []appointment {
 	weekend := day.Weekday() == time.Saturday || day.Weekday() == time.Sunday
-	for times := s.perDay; times > 0; times-- {
-		if !g.chance(times) || weekend && s.hours == office && g.chance(0.7) {
+	for left := s.perDay; left > 0; left-- {
+		if !g.chance(left) || weekend && s.hours == office && g.chance(0.7) {
 			continue
 		}
 		minute := g.random.IntN(24 * 60)
@@ -99,7 +99,7 @@ func (g *generator) play(m machine, s *script, at time.Time, number int) time.Ti
 	a := Alert{Machine: m.name, SourceIP: fmt.Sprintf("10.20.%d.%d", g.between(1, 9), g.between(10, 40)), User: m.user}
 	if s.attack {
 		a.SourceIP = fmt.Sprintf("203.0.113.%d", g.between(1, 254))
-		a.Attack = fmt.Sprintf("%s %s/%d", s.name, m.name, number)
+		a.Attack = fmt.Sprintf("%s on %s, %d", s.name, m.name, number)
 	}
 	if s.user != "" {
 		a.User = s.user

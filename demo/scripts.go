@@ -1,6 +1,9 @@
 package demo
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // script is what happens on a machine, one alert after the other: a routine, or an attack.
 type script struct {
@@ -28,10 +31,17 @@ type step struct {
 	chance      float64 // that the step comes at all; 0 is always
 }
 
-func once(event string) step             { return step{event: event, least: 1, most: 1} }
-func some(event string, n, m int) step   { return step{event: event, least: n, most: m} }
-func maybe(event string, p float64) step { return step{event: event, least: 1, most: 1, chance: p} }
-func (s step) severe(n int) step         { s.severity = n; return s }
+func once(event string) step                  { return times(1, event) }
+func times(n int, event string) step          { return some(event, n, n) }
+func some(event string, least, most int) step { return step{event: event, least: least, most: most} }
+func maybe(event string, p float64) step      { return step{event: event, least: 1, most: 1, chance: p} }
+
+func (s step) severe(severity int) step {
+	s.severity = severity
+	return s
+}
+
+func rounds(n int, steps ...step) []step { return slices.Repeat(steps, n) }
 
 // NovelAttack is the kind of attack that comes only after Options.Split.
 const NovelAttack = "ransomware"
@@ -41,99 +51,104 @@ var linux, windows = []role{web, db, mail, gateway}, []role{desktop, file, dc}
 // scripts are all routines and attacks. Each attack has alerts of a routine that looks alike at first sight.
 var scripts = []*script{
 	// Routines of Linux machines.
-	{name: "health check", roles: linux, perDay: 8, hours: anyTime, pace: 20 * time.Second, user: "monitor", steps: []step{
-		once("sshd: accepted publickey"), once("PAM: session opened"), some("sudo: command as root", 2, 2), once("PAM: session closed"),
+	{name: "health check", roles: linux, perDay: 7, hours: anyTime, pace: 20 * time.Second, user: "monitor", steps: []step{
+		once("sshd: accepted publickey"), once("PAM: session opened"), times(2, "sudo: command as root"), once("PAM: session closed"),
 	}},
 	{name: "backup with an expired password", roles: linux, perDay: 1, hours: 1, pace: 5 * time.Second, user: "backup", steps: []step{
-		once("cron: job started"), some("sshd: failed password", 6, 9), once("sshd: accepted publickey"), once("backup: job finished"), once("cron: job finished"),
+		once("cron: job started"), times(8, "sshd: failed password"), once("sshd: accepted publickey"), once("backup: job finished"), once("cron: job finished"),
 	}},
-	{name: "log rotation", roles: linux, perDay: 4, hours: anyTime, pace: 3 * time.Second, user: "root", steps: []step{
-		once("cron: job started"), some("FIM: file changed", 3, 4), once("systemd: service restarted"), once("cron: job finished"),
+	{name: "log rotation", roles: linux, perDay: 6, hours: anyTime, pace: 3 * time.Second, user: "root", steps: []step{
+		once("cron: job started"), times(3, "FIM: file changed"), once("systemd: service restarted"), once("cron: job finished"),
 	}},
 	{name: "package upgrade", roles: linux, perDay: 0.5, hours: 4, pace: 15 * time.Second, user: "root", steps: []step{
-		once("apt: upgrade started"), some("FIM: file changed", 4, 6), some("systemd: service restarted", 2, 3), once("apt: upgrade finished"),
+		once("apt: upgrade started"), some("FIM: file changed", 4, 6), times(2, "systemd: service restarted"), once("apt: upgrade finished"),
 	}},
-	{name: "administrator", roles: linux, perDay: 1.5, hours: office, pace: 40 * time.Second, steps: []step{
-		some("sshd: failed password", 1, 1), once("sshd: accepted password"), once("PAM: session opened"), some("sudo: command as root", 3, 4), once("PAM: session closed"),
+	{name: "administrator", roles: linux, perDay: 1, hours: office, pace: 40 * time.Second, steps: []step{
+		once("PAM: one-time password accepted"), once("sshd: accepted password"), once("PAM: session opened"), some("sudo: command as root", 3, 4), once("PAM: session closed"),
 	}},
 	{name: "vulnerability scan", roles: []role{web, mail, gateway}, perDay: 1, hours: 3, pace: 2 * time.Second, user: "scanner", steps: []step{
-		once("Scanner: scheduled scan started"), some("Suricata: ET SCAN Nmap probe", 5, 6), some("Suricata: ET SCAN SSH scan", 2, 3),
-		some("Suricata: ET WEB_SERVER SQL injection attempt", 4, 5), some("Suricata: ET WEB_SERVER path traversal attempt", 3, 4), once("Scanner: scheduled scan finished"),
+		once("Scanner: scheduled scan started"), times(6, "Suricata: ET SCAN Nmap probe"), times(3, "Suricata: ET SCAN SSH scan"),
+		times(5, "Suricata: ET WEB_SERVER SQL injection attempt"), times(4, "Suricata: ET WEB_SERVER path traversal attempt"), once("Scanner: scheduled scan finished"),
 	}},
 	{name: "release", roles: []role{web}, perDay: 1.5, hours: office, pace: 10 * time.Second, user: "deploy", steps: []step{
-		once("Deploy: release started"), some("FIM: file added in web root", 3, 4), some("nginx: server error", 2, 3), once("systemd: service restarted"), once("Deploy: release finished"),
+		once("Deploy: release started"), times(3, "FIM: file added in web root"), times(3, "nginx: server error"), once("systemd: service restarted"), once("Deploy: release finished"),
 	}},
-	{name: "crawler", roles: []role{web}, perDay: 6, hours: anyTime, pace: 2 * time.Second, user: "-", steps: []step{
-		some("nginx: many not found", 3, 5), once("nginx: rate limit reached"),
+	{name: "crawler", roles: []role{web}, perDay: 7, hours: anyTime, pace: 2 * time.Second, user: "-", steps: []step{
+		times(4, "nginx: many not found"), once("nginx: rate limit reached"),
 	}},
 	{name: "database night", roles: []role{db}, perDay: 1, hours: 2, pace: 30 * time.Second, user: "postgres", steps: []step{
-		once("cron: job started"), some("PostgreSQL: slow query", 4, 6), once("PostgreSQL: dump finished"), once("cron: job finished"),
+		once("cron: job started"), times(5, "PostgreSQL: slow query"), once("PostgreSQL: dump finished"), once("cron: job finished"),
 	}},
-	{name: "application reconnects", roles: []role{db}, perDay: 8, hours: anyTime, pace: 2 * time.Second, user: "app", steps: []step{
-		some("PostgreSQL: login failed", 2, 3), once("PostgreSQL: connection accepted"), some("PostgreSQL: slow query", 1, 2),
+	{name: "application reconnects", roles: []role{db}, perDay: 10, hours: anyTime, pace: 2 * time.Second, user: "app", steps: []step{
+		times(3, "PostgreSQL: login failed"), once("PostgreSQL: connection accepted"), some("PostgreSQL: slow query", 1, 2),
 	}},
 	{name: "spam wave", roles: []role{mail}, perDay: 14, hours: anyTime, pace: 2 * time.Second, user: "-", steps: []step{
-		some("Mail: spam rejected", 5, 8), once("Mail: sender put on list"), maybe("Mail: queue delayed", 0.2),
+		some("Mail: spam rejected", 6, 7), once("Mail: sender put on list"), maybe("Mail: queue delayed", 0.2),
 	}},
 	{name: "VPN user", roles: []role{gateway}, perDay: 20, hours: office, pace: 3 * time.Minute, steps: []step{
 		once("Firewall: VPN login"), once("Firewall: policy matched"), once("Firewall: VPN logout"),
 	}},
 	{name: "internet noise", roles: []role{gateway}, perDay: 16, hours: anyTime, pace: time.Second, user: "-", steps: []step{
-		some("Firewall: connection denied", 6, 9), once("Firewall: source blocked"),
+		some("Firewall: connection denied", 7, 8), once("Firewall: source blocked"),
 	}},
 
 	// Routines of Windows machines.
 	{name: "work", roles: []role{desktop}, perDay: 5, hours: office, pace: 30 * time.Second, steps: []step{
-		once("Windows: 4624 logon"), once("Windows: 4769 Kerberos ticket"), some("Sysmon: 3 network connection", 3, 4), once("Windows: 4634 logoff"),
+		once("Windows: 4624 logon"), once("Windows: 4769 Kerberos ticket"), times(2, "Sysmon: 3 network connection"), once("Windows: 4634 logoff"),
 	}},
-	{name: "forgotten password", roles: windows, perDay: 0.7, hours: office, pace: 10 * time.Second, steps: []step{
-		some("Windows: 4625 logon failure", 5, 5), once("Windows: 4740 account locked out"), once("Helpdesk: password reset"), once("Windows: 4767 account unlocked"), once("Windows: 4624 logon"),
+	{name: "forgotten password", roles: windows, perDay: 1, hours: office, pace: 10 * time.Second, steps: []step{
+		times(5, "Windows: 4625 logon failure"), once("Windows: 4740 account locked out"), once("Helpdesk: password reset"), once("Windows: 4767 account unlocked"), once("Windows: 4624 logon"),
 	}},
 	{name: "software deployment", roles: windows, perDay: 1, hours: 22, pace: 8 * time.Second, user: "SYSTEM", steps: []step{
-		once("SCCM: deployment started"), once("Windows: 4688 PowerShell started"), some("Sysmon: 11 file created", 4, 6), once("Windows: 4697 service installed"), once("SCCM: deployment finished"),
+		once("SCCM: deployment started"), once("Windows: 4688 PowerShell started"), times(5, "Sysmon: 11 file created"), once("Windows: 4697 service installed"), once("SCCM: deployment finished"),
 	}},
 	{name: "virus scan", roles: windows, perDay: 2, hours: 12, pace: time.Minute, user: "SYSTEM", steps: []step{
-		once("Defender: scan started"), some("Sysmon: 10 process memory read", 3, 4), once("Defender: scan finished"),
+		once("Defender: scan started"), times(3, "Sysmon: 10 process memory read"), once("Defender: scan finished"),
 	}},
 	{name: "group policy", roles: windows, perDay: 6, hours: anyTime, pace: 4 * time.Second, user: "SYSTEM", steps: []step{
 		once("Windows: 4769 Kerberos ticket"), once("GPO: policy applied"), once("Windows: 4698 scheduled task created"),
 	}},
-	{name: "office macro", roles: []role{desktop}, perDay: 1, hours: office, pace: 5 * time.Second, steps: []step{
-		once("Office: signed macro allowed"), once("Sysmon: 1 Office started a shell"), some("Sysmon: 11 file created", 2, 3),
+	{name: "office macro", roles: []role{desktop}, perDay: 1.5, hours: office, pace: 5 * time.Second, steps: []step{
+		once("Office: signed macro allowed"), once("Sysmon: 1 Office started a shell"), times(3, "Sysmon: 11 file created"),
 	}},
 	{name: "file share", roles: []role{file}, perDay: 12, hours: office, pace: 3 * time.Second, steps: []step{
-		once("Windows: 4624 logon"), some("Windows: 5145 share accessed", 4, 6), once("Windows: 4634 logoff"),
+		once("Windows: 4624 logon"), times(4, "Windows: 5145 share accessed"), once("Windows: 4634 logoff"),
 	}},
-	{name: "replication", roles: []role{dc}, perDay: 12, hours: anyTime, pace: 2 * time.Second, user: "SYSTEM", steps: []step{
-		once("Windows: 4672 special privileges"), some("Windows: 4662 directory read", 3, 5), once("Windows: 4634 logoff"),
+	{name: "replication", roles: []role{dc}, perDay: 16, hours: anyTime, pace: 2 * time.Second, user: "SYSTEM", steps: []step{
+		once("Windows: 4672 special privileges"), times(3, "Windows: 4662 directory read"), once("Windows: 4634 logoff"),
 	}},
 	{name: "new colleague", roles: []role{dc}, perDay: 1, hours: office, pace: 30 * time.Second, user: "helpdesk", steps: []step{
-		once("Helpdesk: ticket approved"), once("Windows: 4720 user created"), some("Windows: 4728 added to group", 2, 3),
+		once("Helpdesk: ticket approved"), once("Windows: 4720 user created"), times(2, "Windows: 4728 added to group"),
 	}},
 
 	// Attacks.
-	{name: "ssh brute force", attack: true, roles: linux, perDay: 0.13, hours: anyTime, pace: 2 * time.Second, user: "root", steps: []step{
-		some("Suricata: ET SCAN SSH scan", 3, 4).severe(1), some("sshd: invalid user", 4, 6).severe(1), some("sshd: failed password", 8, 12).severe(2),
-		once("sshd: accepted password").severe(3), some("sudo: command as root", 2, 2).severe(3), once("auditd: user added").severe(3),
-	}},
-	{name: "web shell", attack: true, roles: []role{web}, perDay: 0.25, hours: anyTime, pace: 3 * time.Second, user: "www-data", steps: []step{
-		some("Suricata: ET POLICY curl user agent", 2, 2).severe(1), some("Suricata: ET WEB_SERVER path traversal attempt", 4, 6).severe(2),
-		some("nginx: server error", 3, 4).severe(2), once("FIM: file added in web root").severe(3), some("nginx: POST to a new script", 4, 6).severe(3),
-		once("auditd: crontab changed").severe(3),
-	}},
-	{name: "phishing", attack: true, roles: []role{desktop}, perDay: 0.15, hours: office, pace: 6 * time.Second, steps: []step{
-		once("Mail: link clicked").severe(1), some("Suricata: ET INFO DNS query to .biz TLD", 2, 2).severe(1), once("Sysmon: 1 Office started a shell").severe(3),
-		once("Windows: 4688 PowerShell started").severe(3), some("Sysmon: 11 file created", 2, 3).severe(2), some("Suricata: ET MALWARE beacon", 5, 8).severe(3),
-		once("Windows: 4698 scheduled task created").severe(3),
-	}},
-	{name: "password spraying", attack: true, roles: windows, perDay: 0.12, hours: anyTime, pace: 4 * time.Second, user: "administrator", steps: []step{
-		some("Suricata: ET SCAN Nmap probe", 3, 4).severe(1), some("Windows: 4625 logon failure", 9, 14).severe(2), once("Windows: 4624 logon").severe(3),
-		once("Windows: 4672 special privileges").severe(3), some("Sysmon: 10 process memory read", 3, 4).severe(3), once("Windows: 4720 user created").severe(3),
-	}},
-	{name: NovelAttack, attack: true, novel: true, roles: []role{desktop, file}, perDay: 0.12, hours: anyTime, pace: time.Second, steps: []step{
-		once("Windows: 4624 logon").severe(2), once("Windows: 4688 PowerShell started").severe(3), some("Windows: shadow copies deleted", 2, 2).severe(3),
-		some("Windows: 5145 share accessed", 6, 9).severe(3), some("Sysmon: 11 file created", 8, 12).severe(3), some("FIM: files renamed in bulk", 4, 6).severe(3),
-	}},
+	{name: "ssh brute force", attack: true, roles: linux, perDay: 0.2, hours: anyTime, pace: 2 * time.Second, user: "root", steps: slices.Concat(
+		[]step{times(3, "Suricata: ET SCAN SSH scan").severe(1)},
+		rounds(6, once("sshd: invalid user").severe(1), once("sshd: failed password").severe(2)),
+		[]step{once("sshd: accepted password").severe(3), times(2, "sudo: command as root").severe(3), once("auditd: user added").severe(3)},
+	)},
+	{name: "web shell", attack: true, roles: []role{web}, perDay: 0.4, hours: anyTime, pace: 3 * time.Second, user: "www-data", steps: slices.Concat(
+		[]step{times(2, "Suricata: ET POLICY curl user agent").severe(1)},
+		rounds(4, once("Suricata: ET WEB_SERVER path traversal attempt").severe(2), once("nginx: server error").severe(2)),
+		[]step{once("FIM: file added in web root").severe(3), some("nginx: POST to a new script", 4, 6).severe(3), once("auditd: crontab changed").severe(3)},
+	)},
+	{name: "phishing", attack: true, roles: []role{desktop}, perDay: 0.3, hours: office, pace: 6 * time.Second, steps: slices.Concat(
+		[]step{once("Mail: link clicked").severe(1), times(2, "Suricata: ET INFO DNS query to .biz TLD").severe(1),
+			once("Sysmon: 1 Office started a shell").severe(3), once("Windows: 4688 PowerShell started").severe(3)},
+		rounds(4, once("Sysmon: 11 file created").severe(2), once("Suricata: ET MALWARE beacon").severe(3)),
+		[]step{once("Windows: 4698 scheduled task created").severe(3)},
+	)},
+	{name: "password spraying", attack: true, roles: windows, perDay: 0.18, hours: anyTime, pace: 4 * time.Second, user: "administrator", steps: slices.Concat(
+		[]step{times(3, "Suricata: ET SCAN Nmap probe").severe(1)},
+		rounds(6, once("Windows: 4625 logon failure").severe(2), once("Windows: 4769 Kerberos ticket").severe(2)),
+		[]step{once("Windows: 4624 logon").severe(3), once("Windows: 4672 special privileges").severe(3),
+			some("Sysmon: 10 process memory read", 3, 4).severe(3), once("Windows: 4720 user created").severe(3)},
+	)},
+	{name: NovelAttack, attack: true, novel: true, roles: []role{desktop, file}, perDay: 0.2, hours: anyTime, pace: time.Second, steps: slices.Concat(
+		[]step{once("Windows: 4688 PowerShell started").severe(3), times(2, "Windows: shadow copies deleted").severe(3)},
+		rounds(8, once("Windows: 5145 share accessed").severe(2), once("Sysmon: 11 file created").severe(3)),
+		[]step{some("FIM: files renamed in bulk", 4, 6).severe(3)},
+	)},
 }
 
 // noises are alerts that come at any time and mean nothing.
