@@ -55,7 +55,8 @@ var scripts = []*script{
 		once("sshd: accepted publickey"), once("PAM: session opened"), times(2, "sudo: command as root"), once("PAM: session closed"),
 	}},
 	{name: "backup with an expired password", roles: linux, perDay: 1, hours: 1, pace: 5 * time.Second, user: "backup", steps: []step{
-		once("cron: job started"), times(8, "sshd: failed password"), once("sshd: accepted publickey"), once("backup: job finished"), once("cron: job finished"),
+		once("cron: job started"), times(8, "sshd: failed password"), once("sshd: accepted publickey"), once("backup: job finished"),
+		once("cron: job finished"),
 	}},
 	{name: "log rotation", roles: linux, perDay: 6, hours: anyTime, pace: 3 * time.Second, user: "root", steps: []step{
 		once("cron: job started"), times(3, "FIM: file changed"), once("systemd: service restarted"), once("cron: job finished"),
@@ -64,14 +65,17 @@ var scripts = []*script{
 		once("apt: upgrade started"), some("FIM: file changed", 4, 6), times(2, "systemd: service restarted"), once("apt: upgrade finished"),
 	}},
 	{name: "administrator", roles: linux, perDay: 1, hours: office, pace: 40 * time.Second, steps: []step{
-		once("PAM: one-time password accepted"), once("sshd: accepted password"), once("PAM: session opened"), some("sudo: command as root", 3, 4), once("PAM: session closed"),
+		once("PAM: one-time password accepted"), once("sshd: accepted password"), once("PAM: session opened"),
+		some("sudo: command as root", 3, 4), once("PAM: session closed"),
 	}},
 	{name: "vulnerability scan", roles: []role{web, mail, gateway}, perDay: 1, hours: 3, pace: 2 * time.Second, user: "scanner", steps: []step{
 		once("Scanner: scheduled scan started"), times(6, "Suricata: ET SCAN Nmap probe"), times(3, "Suricata: ET SCAN SSH scan"),
-		times(5, "Suricata: ET WEB_SERVER SQL injection attempt"), times(4, "Suricata: ET WEB_SERVER path traversal attempt"), once("Scanner: scheduled scan finished"),
+		times(5, "Suricata: ET WEB_SERVER SQL injection attempt"), times(4, "Suricata: ET WEB_SERVER path traversal attempt"),
+		once("Scanner: scheduled scan finished"),
 	}},
 	{name: "release", roles: []role{web}, perDay: 1.5, hours: office, pace: 10 * time.Second, user: "deploy", steps: []step{
-		once("Deploy: release started"), times(3, "FIM: file added in web root"), times(3, "nginx: server error"), once("systemd: service restarted"), once("Deploy: release finished"),
+		once("Deploy: release started"), times(3, "FIM: file added in web root"), times(3, "nginx: server error"),
+		once("systemd: service restarted"), once("Deploy: release finished"),
 	}},
 	{name: "crawler", roles: []role{web}, perDay: 7, hours: anyTime, pace: 2 * time.Second, user: "-", steps: []step{
 		times(4, "nginx: many not found"), once("nginx: rate limit reached"),
@@ -97,10 +101,12 @@ var scripts = []*script{
 		once("Windows: 4624 logon"), once("Windows: 4769 Kerberos ticket"), times(2, "Sysmon: 3 network connection"), once("Windows: 4634 logoff"),
 	}},
 	{name: "forgotten password", roles: windows, perDay: 1, hours: office, pace: 10 * time.Second, steps: []step{
-		times(5, "Windows: 4625 logon failure"), once("Windows: 4740 account locked out"), once("Helpdesk: password reset"), once("Windows: 4767 account unlocked"), once("Windows: 4624 logon"),
+		times(5, "Windows: 4625 logon failure"), once("Windows: 4740 account locked out"), once("Helpdesk: password reset"),
+		once("Windows: 4767 account unlocked"), once("Windows: 4624 logon"),
 	}},
 	{name: "software deployment", roles: windows, perDay: 1, hours: 22, pace: 8 * time.Second, user: "SYSTEM", steps: []step{
-		once("SCCM: deployment started"), once("Windows: 4688 PowerShell started"), times(5, "Sysmon: 11 file created"), once("Windows: 4697 service installed"), once("SCCM: deployment finished"),
+		once("SCCM: deployment started"), once("Windows: 4688 PowerShell started"), times(5, "Sysmon: 11 file created"),
+		once("Windows: 4697 service installed"), once("SCCM: deployment finished"),
 	}},
 	{name: "virus scan", roles: windows, perDay: 2, hours: 12, pace: time.Minute, user: "SYSTEM", steps: []step{
 		once("Defender: scan started"), times(3, "Sysmon: 10 process memory read"), once("Defender: scan finished"),
@@ -122,34 +128,40 @@ var scripts = []*script{
 	}},
 
 	// Attacks.
-	{name: "ssh brute force", attack: true, roles: linux, perDay: 0.2, hours: anyTime, pace: 2 * time.Second, user: "root", steps: slices.Concat(
-		[]step{times(3, "Suricata: ET SCAN SSH scan").severe(1)},
-		rounds(6, once("sshd: invalid user").severe(1), once("sshd: failed password").severe(2)),
-		[]step{once("sshd: accepted password").severe(3), times(2, "sudo: command as root").severe(3), once("auditd: user added").severe(3)},
-	)},
-	{name: "web shell", attack: true, roles: []role{web}, perDay: 0.4, hours: anyTime, pace: 3 * time.Second, user: "www-data", steps: slices.Concat(
-		[]step{times(2, "Suricata: ET POLICY curl user agent").severe(1)},
-		rounds(4, once("Suricata: ET WEB_SERVER path traversal attempt").severe(2), once("nginx: server error").severe(2)),
-		[]step{once("FIM: file added in web root").severe(3), some("nginx: POST to a new script", 4, 6).severe(3), once("auditd: crontab changed").severe(3)},
-	)},
+	{name: "ssh brute force", attack: true, roles: linux, perDay: 0.2, hours: anyTime, pace: 2 * time.Second, user: "root",
+		steps: slices.Concat(
+			[]step{times(3, "Suricata: ET SCAN SSH scan").severe(1)},
+			rounds(6, once("sshd: invalid user").severe(1), once("sshd: failed password").severe(2)),
+			[]step{once("sshd: accepted password").severe(3), times(2, "sudo: command as root").severe(3), once("auditd: user added").severe(3)},
+		)},
+	{name: "web shell", attack: true, roles: []role{web}, perDay: 0.4, hours: anyTime, pace: 3 * time.Second, user: "www-data",
+		steps: slices.Concat(
+			[]step{times(2, "Suricata: ET POLICY curl user agent").severe(1)},
+			rounds(4, once("Suricata: ET WEB_SERVER path traversal attempt").severe(2), once("nginx: server error").severe(2)),
+			[]step{once("FIM: file added in web root").severe(3), some("nginx: POST to a new script", 4, 6).severe(3),
+				once("auditd: crontab changed").severe(3)},
+		)},
 	{name: "phishing", attack: true, roles: []role{desktop}, perDay: 0.3, hours: office, pace: 6 * time.Second, steps: slices.Concat(
 		[]step{once("Mail: link clicked").severe(1), times(2, "Suricata: ET INFO DNS query to .biz TLD").severe(1),
 			once("Sysmon: 1 Office started a shell").severe(3), once("Windows: 4688 PowerShell started").severe(3)},
 		rounds(4, once("Sysmon: 11 file created").severe(2), once("Suricata: ET MALWARE beacon").severe(3)),
 		[]step{once("Windows: 4698 scheduled task created").severe(3)},
 	)},
-	{name: "password spraying", attack: true, roles: windows, perDay: 0.18, hours: anyTime, pace: 4 * time.Second, user: "administrator", steps: slices.Concat(
-		[]step{times(3, "Suricata: ET SCAN Nmap probe").severe(1)},
-		rounds(6, once("Windows: 4625 logon failure").severe(2), once("Windows: 4769 Kerberos ticket").severe(2)),
-		[]step{once("Windows: 4624 logon").severe(3), once("Windows: 4672 special privileges").severe(3),
-			some("Sysmon: 10 process memory read", 3, 4).severe(3), once("Windows: 4720 user created").severe(3)},
-	)},
-	{name: NovelAttack, attack: true, novel: true, roles: []role{desktop, file}, perDay: 0.2, hours: anyTime, pace: time.Second, steps: slices.Concat(
-		[]step{once("Windows: 4688 PowerShell started").severe(3), times(2, "Windows: shadow copies deleted").severe(3)},
-		rounds(8, once("Windows: 5145 share accessed").severe(2), once("Sysmon: 11 file created").severe(3)),
-		[]step{some("FIM: files renamed in bulk", 4, 6).severe(3)},
-	)},
+	{name: "password spraying", attack: true, roles: windows, perDay: 0.18, hours: anyTime, pace: 4 * time.Second, user: "administrator",
+		steps: slices.Concat(
+			[]step{times(3, "Suricata: ET SCAN Nmap probe").severe(1)},
+			rounds(6, once("Windows: 4625 logon failure").severe(2), once("Windows: 4769 Kerberos ticket").severe(2)),
+			[]step{once("Windows: 4624 logon").severe(3), once("Windows: 4672 special privileges").severe(3),
+				some("Sysmon: 10 process memory read", 3, 4).severe(3), once("Windows: 4720 user created").severe(3)},
+		)},
+	{name: NovelAttack, attack: true, novel: true, roles: []role{desktop, file}, perDay: 0.2, hours: anyTime, pace: time.Second,
+		steps: slices.Concat(
+			[]step{once("Windows: 4688 PowerShell started").severe(3), times(2, "Windows: shadow copies deleted").severe(3)},
+			rounds(8, once("Windows: 5145 share accessed").severe(2), once("Sysmon: 11 file created").severe(3)),
+			[]step{some("FIM: files renamed in bulk", 4, 6).severe(3)},
+		)},
 }
 
 // noises are alerts that come at any time and mean nothing.
-var noises = []string{"NTP: clock adjusted", "Agent: queue flooded", "Suricata: ET INFO DNS query to .biz TLD", "Suricata: ET POLICY curl user agent", "Disk: space low"}
+var noises = []string{"NTP: clock adjusted", "Agent: queue flooded", "Suricata: ET INFO DNS query to .biz TLD",
+	"Suricata: ET POLICY curl user agent", "Disk: space low"}

@@ -26,7 +26,8 @@ func WriteCSV(w io.Writer, alerts []Alert) error {
 	c := csv.NewWriter(w)
 	_ = c.Write([]string{"timestamp", "id", "machine", "event", "source_ip", "user", "message", "label", "attack"})
 	for _, a := range alerts {
-		_ = c.Write([]string{a.Timestamp.Format(time.RFC3339Nano), a.ID, a.Machine, a.Event, a.SourceIP, a.User, a.Message, strconv.Itoa(a.Label), a.Attack})
+		_ = c.Write([]string{a.Timestamp.Format(time.RFC3339Nano), a.ID, a.Machine, a.Event, a.SourceIP, a.User, a.Message,
+			strconv.Itoa(a.Label), a.Attack})
 	}
 	c.Flush()
 	return c.Error()

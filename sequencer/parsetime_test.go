@@ -53,13 +53,16 @@ func TestParseTime(t *testing.T) {
 
 func TestParseTimeSaysWhatWouldBeRight(t *testing.T) {
 	form := ": want seconds, millis, micros or nanos since 1970, or a date and time such as 2006-01-02T15:04:05Z"
-	for _, in := range []string{"", " ", "-", ".", "yesterday", "1e", "1e400", "1_000", "0x10", "NaN", "inf", "12 13", "--1", "2022-01", "2022-01-14T",
+	for _, in := range []string{"", " ", "-", ".", "yesterday", "1e", "1e400", "1_000", "0x10", "NaN", "inf", "12 13", "--1", "2022-01",
+		"2022-01-14T",
 		"2022-13-14 00:00:00", "2022-02-30 00:00:00", "2023-02-29", "2022-01-14T24:00:00", "2022-01-14 1:00:00", "2022-01/14", "2022-01-14 00:60",
-		"2022-01-14 00:00:61", "2022-01-14 00:00:00.", "2022-01-14 00:00 +1", "2022-01-14 00:00 +24:00", "2022-01-14 00:00 CET", "2022-01-14Z", "\x00"} {
+		"2022-01-14 00:00:61", "2022-01-14 00:00:00.", "2022-01-14 00:00 +1", "2022-01-14 00:00 +24:00", "2022-01-14 00:00 CET",
+		"2022-01-14Z", "\x00"} {
 		_, err := ParseTime(in)
 		assert.EqualError(t, err, "time "+strconv.Quote(in)+form)
 	}
-	for _, in := range []string{"99999999999", "9223372036854775808", "1e30", "9999-01-01 00:00:00", "1600-01-01", "-9999999999", strings.Repeat("9", 50)} {
+	for _, in := range []string{"99999999999", "9223372036854775808", "1e30", "9999-01-01 00:00:00", "1600-01-01", "-9999999999",
+		strings.Repeat("9", 50)} {
 		_, err := ParseTime(in)
 		assert.EqualError(t, err, "time "+strconv.Quote(in)+": want a time between the years 1678 and 2262")
 	}

@@ -29,7 +29,8 @@ var extensions = map[string]Format{".csv": CSV, ".txt": Text, ".text": Text, ".j
 func FormatOf(path string) (Format, error) {
 	format, ok := extensions[strings.ToLower(filepath.Ext(strings.TrimSuffix(path, ".gz")))]
 	if !ok {
-		return "", fmt.Errorf("%s: format unknown: want a name that ends in .csv, .txt, .json or .ndjson, also with .gz, or the format itself", path)
+		return "", fmt.Errorf(
+			"%s: format unknown: want a name that ends in .csv, .txt, .json or .ndjson, also with .gz, or the format itself", path)
 	}
 	return format, nil
 }

@@ -41,25 +41,34 @@ func TestReadFormats(t *testing.T) {
 		want           []string
 	}{
 		{"csv", "a.csv", "timestamp,machine,event\n1,m,a\n2.5,m,b\n", plain, []string{"1 m a", "2.5 m b"}},
-		{"csv: order of columns, more of them, mark, CRLF, quotes", "a.csv", "\xef\xbb\xbfx, event ,label,machine,timestamp\r\n,\"a, \"\"b\"\"\n\",3,m,1\r\n,c,,m,2",
+		{"csv: order of columns, more of them, mark, CRLF, quotes", "a.csv",
+			"\xef\xbb\xbfx, event ,label,machine,timestamp\r\n,\"a, \"\"b\"\"\n\",3,m,1\r\n,c,,m,2",
 			plain, []string{"1 m a, \"b\"\n 3", "2 m c -1"}},
-		{"csv: other names, benign", "a.csv", "time,host,name,event_label\n1,m,a,-\n2,m,b,dnsteal\n3,m,b,7\n", ait, []string{"1 m a 0", "2 m b 1", "3 m b 1"}},
+		{"csv: other names, benign", "a.csv", "time,host,name,event_label\n1,m,a,-\n2,m,b,dnsteal\n3,m,b,7\n", ait, []string{"1 m a 0",
+			"2 m b 1", "3 m b 1"}},
 		{"csv: truth values", "a.csv", "timestamp,machine,event,label\n1,m,a,true\n2,m,b,false\n", plain, []string{"1 m a 1", "2 m b 0"}},
 		{"csv: header only", "a.csv", "timestamp,machine,event\n", plain, nil},
 		{"csv: rows", "a.csv", "timestamp,machine,event\n1,m,a\n2,m,b\n3,m,broken", ReadOptions{Rows: 2}, []string{"1 m a", "2 m b"}},
 		{"txt", "a.txt", "5 22  11 \n\n7\r\n8", plain, []string{"0 0 5", "1 0 22", "2 0 11", "3 2 7", "4 3 8"}},
 		{"txt: rows are lines", "a.txt", "5 22\n7\n8\n", ReadOptions{Rows: 2}, []string{"0 0 5", "1 0 22", "2 1 7"}},
 		{"txt: machines of its own", "in/a.txt.gz", "5\n7", ReadOptions{PerFile: true}, []string{"0 a/0 5", "1 a/1 7"}},
-		{"ndjson", "a.ndjson", `{"timestamp":1,"machine":"m","event":"a"}` + "\r\n\n" + `{"event":4688,"machine":7,"timestamp":"2022-01-14T00:00:09Z","label":2}`, plain,
+		{"ndjson", "a.ndjson",
+			`{"timestamp":1,"machine":"m","event":"a"}` + "\r\n\n" + `{"event":4688,"machine":7,"timestamp":"2022-01-14T00:00:09Z","label":2}`, plain,
 			[]string{"1 m a -1", "1.642118409e+09 7 4688 2"}},
-		{"json array", "a.json", " \n[ {\"timestamp\":1,\"machine\":\"m\",\"event\":\"a\"} ,\n{\"timestamp\":2,\"machine\":\"m\",\"event\":\"b\"}]\n", plain, []string{"1 m a", "2 m b"}},
-		{"json lines", "a.json", "\xef\xbb\xbf{\"timestamp\":1,\"machine\":\"m\",\"event\":\"a\"}\n{\"timestamp\":2,\"machine\":\"m\",\"event\":\"b\"}", plain, []string{"1 m a", "2 m b"}},
+		{"json array", "a.json",
+			" \n[ {\"timestamp\":1,\"machine\":\"m\",\"event\":\"a\"} ,\n{\"timestamp\":2,\"machine\":\"m\",\"event\":\"b\"}]\n", plain,
+			[]string{"1 m a", "2 m b"}},
+		{"json lines", "a.json",
+			"\xef\xbb\xbf{\"timestamp\":1,\"machine\":\"m\",\"event\":\"a\"}\n{\"timestamp\":2,\"machine\":\"m\",\"event\":\"b\"}", plain,
+			[]string{"1 m a", "2 m b"}},
 		{"json: rows", "a.json", `[{"timestamp":1,"machine":"m","event":"a"},broken`, ReadOptions{Rows: 1}, []string{"1 m a"}},
 		{"json: nested, escapes, dotted keys, braces in strings", "a.json",
 			`{"x":{"y":[1,{"z":"}]\""}]},"agent":{"name":"h\u00e9\n"},"rule.description":"flat","rule":{"description":"nested"},"@timestamp":12e-1,"t":{"level":true}}` +
 				`{"agent.name":"b","rule":{"description":"nested","n":null},"agent":3,"@timestamp":2,"t":{"level":null}}`,
 			ReadOptions{Columns: Columns{"@timestamp", "agent.name", "rule.description", "t.level"}}, []string{"1.2 hé\n flat 1", "2 b nested -1"}},
-		{"json: benign", "a.json", `{"time":1,"host":"m","name":"a","event_label":"-"} {"time":2,"host":"m","name":"a","event_label":"scan"}`, ait, []string{"1 m a 0", "2 m a 1"}},
+		{"json: benign", "a.json",
+			`{"time":1,"host":"m","name":"a","event_label":"-"} {"time":2,"host":"m","name":"a","event_label":"scan"}`, ait,
+			[]string{"1 m a 0", "2 m a 1"}},
 		{"empty json", "a.json", " \n", plain, nil},
 		{"empty array", "a.json", "[]", plain, nil},
 		{"empty txt", "a.txt", "", plain, nil},
@@ -104,18 +113,25 @@ func TestReadSaysWhatIsWrongWhere(t *testing.T) {
 		{"a.csv", "\x1f\x8b", `a.csv: ends in the middle: want the whole file`},
 		{"a.txt", "1 2\n3 \xfe", `a.txt:2: event: "\xfe": want UTF-8`},
 		{"a.xml", "", `a.xml: format unknown: want a name that ends in .csv, .txt, .json or .ndjson, also with .gz, or the format itself`},
-		{"a.json", "\n{\"timestamp\":1,\n\"machine\":\"m\",\n\"event\":\"a\"}\n{\"timestamp\":1,\n\"event\":\"a\"\n}", `a.json:5: machine: is missing or null: the object has "timestamp", "event"`},
+		{"a.json", "\n{\"timestamp\":1,\n\"machine\":\"m\",\n\"event\":\"a\"}\n{\"timestamp\":1,\n\"event\":\"a\"\n}",
+			`a.json:5: machine: is missing or null: the object has "timestamp", "event"`},
 		{"a.json", "{}", `a.json:1: timestamp: is missing or null: the object has none`},
-		{"a.json", `{"timestamp":1,"machine":null,"event":"a"}`, `a.json:1: machine: is missing or null: the object has "timestamp", "machine", "event"`},
-		{"a.json", `{"timestamp":1,"machine":"m","event":{"a":1}}`, `a.json:1: event: "{\"a\":1}": want a string or a number; a dot in the column's name leads into an object`},
+		{"a.json", `{"timestamp":1,"machine":null,"event":"a"}`,
+			`a.json:1: machine: is missing or null: the object has "timestamp", "machine", "event"`},
+		{"a.json", `{"timestamp":1,"machine":"m","event":{"a":1}}`,
+			`a.json:1: event: "{\"a\":1}": want a string or a number; a dot in the column's name leads into an object`},
 		{"a.json", `{"timestamp":1,"machine":"","event":"a"}`, `a.json:1: machine: is empty: want a name`},
-		{"a.json", `{"timestamp":[],"machine":"m","event":"a"}`, `a.json:1: timestamp: "[]": want a string or a number; a dot in the column's name leads into an object`},
-		{"a.json", `{"timestamp":1,"machine":"m","event":"a","label":"x"}`, `a.json:1: label: "x": want a number; where labels are texts, say which of them is benign`},
+		{"a.json", `{"timestamp":[],"machine":"m","event":"a"}`,
+			`a.json:1: timestamp: "[]": want a string or a number; a dot in the column's name leads into an object`},
+		{"a.json", `{"timestamp":1,"machine":"m","event":"a","label":"x"}`,
+			`a.json:1: label: "x": want a number; where labels are texts, say which of them is benign`},
 		{"a.json", "[1]", `a.json:1: "1": want an object`},
-		{"a.ndjson", "{\"timestamp\":1,\"machine\":\"m\",\"event\":\"a\"}\n\nnope\n", `a.ndjson:3: "nope" is not JSON (invalid character 'o' in literal null (expecting 'u')): want an object`},
+		{"a.ndjson", "{\"timestamp\":1,\"machine\":\"m\",\"event\":\"a\"}\n\nnope\n",
+			`a.ndjson:3: "nope" is not JSON (invalid character 'o' in literal null (expecting 'u')): want an object`},
 		{"a.ndjson", "{\"timestamp\":1,\"machine\":\"m\",\"event\":\"a\"}\n{\"timest", `a.ndjson:2: ends in the middle: want the whole file`},
 		{"a.json", "[{\"timestamp\":1,\"machine\":\"m\",\"event\":\"a\"},\n", `a.json:2: ends in the middle: want the whole file`},
-		{"a.json", "[\n{\"timestamp\":1,\"machine\":\"m\",\"event\":\"a\"}\n{}]", `a.json:3: "{}]" is not JSON (expected comma after array element): want an object`},
+		{"a.json", "[\n{\"timestamp\":1,\"machine\":\"m\",\"event\":\"a\"}\n{}]",
+			`a.json:3: "{}]" is not JSON (expected comma after array element): want an object`},
 		{"a.json", "[]\n[]", `a.json:2: goes on after the array: want one array`},
 		{"a.json", "[}", `a.json:1: "}" is not JSON (invalid character '}' looking for beginning of value): want an object`},
 	} {
@@ -159,7 +175,8 @@ func TestReadSeveralFiles(t *testing.T) {
 
 	table = Table{}
 	require.NoError(t, table.Read(ReadOptions{PerFile: true, Rows: 3}, one, three, two))
-	assert.Equal(t, []string{"1 " + one + "/m a -1", "2 " + one + "/n b -1", "4 " + three + "/m a 1"}, table.rows(), "equal names: the whole path")
+	assert.Equal(t, []string{"1 " + one + "/m a -1", "2 " + one + "/n b -1", "4 " + three + "/m a 1"}, table.rows(),
+		"equal names: the whole path")
 
 	lines := write("a.txt", "1 2\n3\n")
 	table = Table{}
@@ -218,14 +235,16 @@ func BenchmarkRead(b *testing.B) {
 	const rows = 100_000
 	for i := range rows {
 		fmt.Fprintf(&csv, "%d,host-%d,%s\n", 1642118409+i, i%400, eventNames[i%100])
-		fmt.Fprintf(&ndjson, `{"timestamp":%d,"src_ip":"10.0.0.1","alert":{"action":"allowed","signature":%q,"severity":2},"host":{"name":"host-%d"},"payload":"%0200d"}`+"\n",
+		fmt.Fprintf(&ndjson,
+			`{"timestamp":%d,"src_ip":"10.0.0.1","alert":{"action":"allowed","signature":%q,"severity":2},"host":{"name":"host-%d"},"payload":"%0200d"}`+"\n",
 			1642118409+i, eventNames[i%100], i%400, i)
 	}
 	for _, c := range []struct {
 		format Format
 		in     string
 		opts   ReadOptions
-	}{{CSV, csv.String(), ReadOptions{}}, {NDJSON, ndjson.String(), ReadOptions{Columns: Columns{Machine: "host.name", Event: "alert.signature"}}}} {
+	}{{CSV, csv.String(), ReadOptions{}}, {NDJSON, ndjson.String(), ReadOptions{Columns: Columns{Machine: "host.name",
+		Event: "alert.signature"}}}} {
 		b.Run(string(c.format), func(b *testing.B) {
 			b.SetBytes(int64(len(c.in)))
 			for b.Loop() {
