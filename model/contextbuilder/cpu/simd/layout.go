@@ -1,0 +1,19 @@
+package simd
+
+import "unsafe"
+
+const line = 64 / 4 // floats in a cache line
+
+// Pad rounds a number of columns up to a multiple of Lanes.
+func Pad(n int) int { return (n + Lanes - 1) / Lanes * Lanes }
+
+// Stride is the length of a row for n columns: whole cache lines, an odd number of them, so that a column walks through all sets of the
+// L1 cache and products need no packing.
+func Stride(n int) int { return line * ((n+line-1)/line | 1) }
+
+// Make gives n zeros that start on a cache line.
+func Make(n int) []float32 {
+	s := make([]float32, n+line)
+	o := int(-uintptr(unsafe.Pointer(unsafe.SliceData(s)))%64) / 4
+	return s[o : o+n : o+n]
+}

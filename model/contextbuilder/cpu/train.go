@@ -1,0 +1,206 @@
+package cpu
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+
+	"connect-deepcase/model/contextbuilder"
+	"connect-deepcase/model/contextbuilder/cpu/simd"
+)
+
+// Train improves w in place. Should the loss stop being finite, it stops before that step and says so.
+func (e *engine) Train(ctx context.Context, w *contextbuilder.Weights, s contextbuilder.Samples, t contextbuilder.Training) error {
+	if err := errors.Join(checkWeights(w), t.Validate()); err != nil {
+		return err
+	}
+	rows, err := checkSamples(w.Config, s, t.Steps)
+	if err != nil {
+		return err
+	}
+	if rows == 0 {
+		return errors.New("no samples to train on")
+	}
+	m := newModel(w.Config)
+	m.load(w)
+	tr := newTrainer(m, s, t, e.parallel())
+	defer tr.team.stop()
+	err = tr.train(ctx)
+	m.store(&m.w, w)
+	return err
+}
+
+// trainer is a training that is going on.
+type trainer struct {
+	*model
+	contextbuilder.Training
+	samples contextbuilder.Samples
+	order   []int32
+	rank    []int32 // of a sample's context among all: sorting a batch by it makes prefixes neighbours
+	random  *rand.Rand
+	team    *team
+	parts   []*pass
+	teach   []bool // whether the true event is a step's input
+	g       set
+	opt     *optimizer
+
+	rows, common []int32 // of a batch
+}
+
+// The streams of random numbers that a seed gives.
+const (
+	streamOrder   = 0x6f72646572   // order of samples, draws of the teacher
+	streamDropout = 0x64726f706f75 // dropout, by batch and part
+)
+
+func newTrainer(m *model, s contextbuilder.Samples, t contextbuilder.Training, workers int) *trainer {
+	n := s.Rows()
+	tr := &trainer{model: m, Training: t, samples: s, order: make([]int32, n), rank: make([]int32, n), team: newTeam(workers),
+		random: rand.New(rand.NewPCG(t.Seed, streamOrder)), teach: make([]bool, t.Steps), g: m.newSet(), opt: newOptimizer(m, t)}
+	for at, row := range byContext(s.Contexts, s.Length, n) {
+		tr.rank[row] = int32(at)
+	}
+	for i := range tr.order {
+		tr.order[i] = int32(i)
+	}
+	for range parts(min(t.BatchSize, n)) {
+		tr.parts = append(tr.parts, &pass{model: m, training: true, decoded: true, learning: learning{dropout: t.Dropout}})
+	}
+	return tr
+}
+
+// parts is how many parts a batch is cut into. Sums are rounded by part, so this depends on nothing but the size.
+func parts(batch int) int { return max(1, min(batch/32, 16)) }
+
+func (t *trainer) train(ctx context.Context) error {
+	n := len(t.order)
+	batches := (n + t.BatchSize - 1) / t.BatchSize
+	for epoch := range t.Epochs {
+		if !t.InOrder {
+			t.random.Shuffle(n, func(i, j int) { t.order[i], t.order[j] = t.order[j], t.order[i] })
+		}
+		for b := range batches {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			rows := t.order[b*t.BatchSize : min(n, (b+1)*t.BatchSize)]
+			loss := t.gradients(rows, uint64(epoch*batches+b))
+			if math.IsNaN(loss) || math.IsInf(loss, 0) {
+				return fmt.Errorf("epoch %d, batch %d: loss is %v, training has diverged; a lower learning rate would be right", epoch+1, b+1, loss)
+			}
+			t.step()
+			if t.Progress != nil {
+				t.Progress(contextbuilder.Progress{Epoch: epoch + 1, Epochs: t.Epochs, Batch: b + 1, Batches: batches, Loss: loss / float64(len(rows))})
+			}
+		}
+	}
+	return nil
+}
+
+// gradients runs a batch forward and back, each part in its pass, and returns its loss.
+func (t *trainer) gradients(batch []int32, number uint64) (loss float64) {
+	for s := 1; s < t.Steps; s++ {
+		t.teach[s] = t.random.Float64() < t.TeachRatio
+	}
+	t.rows = append(t.rows[:0], batch...)
+	slices.SortFunc(t.rows, func(a, b int32) int { return int(t.rank[a]) - int(t.rank[b]) })
+	t.common = shared(t.common, t.samples.Contexts, t.L, t.rows)
+	cuts := t.cut()
+	t.team.run(len(t.parts), func(i int) {
+		p, from, to := t.parts[i], cuts[i], cuts[i+1]
+		var seed [32]byte
+		for k, v := range []uint64{t.Seed, streamDropout, number, uint64(i)} {
+			binary.LittleEndian.PutUint64(seed[8*k:], v)
+		}
+		p.random.Seed(seed)
+		p.set(t.samples.Contexts, t.rows[from:to], t.common[from:to], t.Steps)
+		p.encode()
+		for s := range t.Steps {
+			p.decode(s)
+			switch {
+			case s+1 == t.Steps:
+			case t.teach[s+1]:
+				p.teach(s, t.samples.Events)
+			default:
+				p.feed(s)
+			}
+		}
+		p.backward(t.samples.Events, t.Delta)
+	})
+	for _, p := range t.parts {
+		loss += p.loss
+	}
+	return loss
+}
+
+// teach makes the true events of a step the input of the next.
+func (p *pass) teach(step int, events []int32) {
+	for i, row := range p.rows {
+		p.previous[(step+1)*len(p.rows)+i] = events[int(row)*p.steps+step]
+	}
+}
+
+// cut divides a sorted batch where the work is even: a row costs its own prefixes, and about one and a half of them in the decoder.
+func (t *trainer) cut() []int {
+	cost := make([]int, len(t.rows)+1)
+	for i, k := range t.common {
+		cost[i+1] = cost[i] + 2*(t.L-int(k)) + 3*t.Steps
+	}
+	cuts := make([]int, len(t.parts)+1)
+	for i := range cuts {
+		cuts[i], _ = slices.BinarySearch(cost, cost[len(t.rows)]*i/len(t.parts))
+	}
+	cuts[len(t.parts)] = len(t.rows)
+	return cuts
+}
+
+// step adds up the gradients of the parts and moves the weights. Rows of matrices are shared among workers; no number depends on the
+// share that it is in.
+func (t *trainer) step() {
+	t.opt.next()
+	shares := 2 * t.team.workers
+	t.team.run(shares, func(share int) {
+		for id := range matrices {
+			from, to := t.share(id, share, shares)
+			if from == to {
+				continue
+			}
+			if id == encIh || id == w1 || id == emb {
+				t.stepEvents(id, from, to)
+				continue
+			}
+			for i, p := range t.parts {
+				p.gradient(id, from, to, t.g[id][from*t.ld[id]:], i > 0)
+			}
+			t.opt.step(&t.w, &t.g, id, from*t.ld[id], to*t.ld[id])
+		}
+		t.refresh(share, shares)
+	})
+}
+
+// stepEvents moves the rows of some events in a matrix by event. Without a gradient SGD leaves a row alone.
+func (t *trainer) stepEvents(id, from, to int) {
+	ld := t.ld[id]
+	for e := from; e < to; e++ {
+		gradient, seen := t.g[id][e*ld:(e+1)*ld], false
+		for _, p := range t.parts {
+			if r := p.byEvent[id]; r.seen[e] {
+				if !seen {
+					clear(gradient)
+				}
+				seen = true
+				simd.Axpy(gradient[:r.width], r.at(int32(e)), 1)
+			}
+		}
+		if !seen && t.opt.dense() {
+			clear(gradient)
+		}
+		if seen || t.opt.dense() {
+			t.opt.step(&t.w, &t.g, id, e*ld, (e+1)*ld)
+		}
+	}
+}

@@ -1,0 +1,75 @@
+package cpu
+
+import (
+	"cmp"
+	"slices"
+)
+
+// trie numbers the distinct prefixes of some sorted contexts: level l holds the prefixes of l events, level 0 the empty one. The
+// decoder's steps follow as levels of their own, with a node a row and step.
+type trie struct {
+	off    []int   // level l has nodes off[l] … off[l+1]
+	parent []int32 // by node
+	event  []int32 // by node of the encoder: the last event of the prefix
+}
+
+func (t *trie) nodes(level int) (from, to int) { return t.off[level], t.off[level+1] }
+
+// build makes the trie of the contexts of rows, which are in order; common[i] is how many events row i shares with the one before.
+func (t *trie) build(contexts []int32, length, steps int, rows, common []int32) {
+	n := len(rows)
+	t.off = append(t.off[:0], 0, 1)
+	t.parent = append(t.parent[:0], 0)
+	t.event = append(t.event[:0], 0)
+	last := make([]int32, n) // the node of each row in the level before
+	for l := range length {
+		for i, row := range rows {
+			if i == 0 || int(common[i]) <= l {
+				t.parent = append(t.parent, last[i])
+				t.event = append(t.event, contexts[int(row)*length+l])
+			}
+			last[i] = int32(len(t.parent) - 1)
+		}
+		t.off = append(t.off, len(t.parent))
+	}
+	for range steps {
+		for i := range last {
+			t.parent = append(t.parent, last[i])
+			last[i] = int32(len(t.parent) - 1)
+		}
+		t.off = append(t.off, len(t.parent))
+	}
+}
+
+// byContext sorts rows by their contexts, equal ones by number.
+func byContext(contexts []int32, length, n int) []int32 {
+	rows := make([]int32, n)
+	for i := range rows {
+		rows[i] = int32(i)
+	}
+	slices.SortFunc(rows, func(a, b int32) int {
+		if c := slices.Compare(contextOf(contexts, length, a), contextOf(contexts, length, b)); c != 0 {
+			return c
+		}
+		return cmp.Compare(a, b)
+	})
+	return rows
+}
+
+// shared counts for each row how many events its context shares with the one before, from the left.
+func shared(common, contexts []int32, length int, rows []int32) []int32 {
+	common = append(common[:0], make([]int32, len(rows))...)
+	for i := 1; i < len(rows); i++ {
+		a, b := contextOf(contexts, length, rows[i-1]), contextOf(contexts, length, rows[i])
+		k := 0
+		for k < length && a[k] == b[k] {
+			k++
+		}
+		common[i] = int32(k)
+	}
+	return common
+}
+
+func contextOf(contexts []int32, length int, row int32) []int32 {
+	return contexts[int(row)*length : int(row+1)*length]
+}
