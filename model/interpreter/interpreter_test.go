@@ -207,7 +207,7 @@ func TestAttentionQuery(t *testing.T) {
 	require.Equal(t, []float32{1. / 3, 2. / 3, 1. / 3, 2. / 3, 1. / 3, 2. / 3}, attention)
 }
 
-func TestOrderOfCodesAndTies(t *testing.T) {
+func TestOrderOfCodes(t *testing.T) {
 	it := interpreterFor(t, fake{}, DefaultOptions())
 	// one event a context, so vectors are unit vectors; event 5 has two clusters at the same place, event 6 none
 	require.NoError(t, it.Use(&Clusters{
@@ -217,10 +217,25 @@ func TestOrderOfCodesAndTies(t *testing.T) {
 	predicted, err := it.Predict(t.Context(), s, nil)
 	require.NoError(t, err)
 	require.Equal(t, []float64{9, NoCluster, NotConfident, UnknownEvent}, predicted, "event 1 is neither known nor confident: the latter says it")
+	// 1,000 units from the nearest of event 5 are within eps of 0.1, 1,002 are not; all attention of a context of 1 is on its event
+	for mass, want := range map[int32]float64{Scale - 500: 9, Scale - 501: NoCluster} {
+		require.NoError(t, it.Use(&Clusters{Vectors: &Vectors{Offsets: []int32{0, 2}, IDs: []int32{3, 4}, Values: []int32{mass, Scale - mass}},
+			VectorCluster: []int32{0}, Events: []int32{5}, Scores: []float64{9}}))
+		predicted, err := it.Predict(t.Context(), contextbuilder.Samples{Length: 1, Contexts: []int32{3}, Events: []int32{5}}, nil)
+		require.NoError(t, err)
+		require.Equal(t, []float64{want}, predicted)
+	}
+}
+
+func TestLowestClusterNumberOfEquallyNearOnes(t *testing.T) {
+	it := interpreterFor(t, fake{}, DefaultOptions())
+	require.NoError(t, it.Use(&Clusters{
+		Vectors:       &Vectors{Offsets: []int32{0, 2, 4}, IDs: []int32{3, 4, 3, 4}, Values: []int32{9_600, 400, 9_600, 400}},
+		VectorCluster: []int32{1, 0}, Events: []int32{5, 5}, Scores: []float64{7, 9}}))
 	tree := it.trees[5]
 	at, distance := newSearch(it.ids).nearest(tree, []int32{3, 4}, []int32{9_600, 400})
 	require.Zero(t, distance)
-	require.EqualValues(t, 0, tree.tags[at], "the lowest cluster number wins")
+	require.EqualValues(t, 0, tree.tags[at])
 }
 
 // Memory for a network's work does not grow with the samples.
@@ -274,7 +289,7 @@ func TestOptions(t *testing.T) {
 	require.EqualError(t, err, "eps: NaN is not a finite number of at least 0\nmin samples: 0 is not at least 1\nthreshold: 1.5 is not in [0, 1]")
 	_, err = New(fake{}, contextbuilder.DefaultQuery(), Options{})
 	require.Error(t, err)
-	for eps, units := range map[float64]int64{0: 0, 0.1: 1000, 0.3: 3000, 0.7: 7000, 1.1: 11000, 0.00019: 1, 0.29: 2900, 2: 20000, 1e300: math.MaxInt32} {
+	for eps, units := range map[float64]int64{0: 0, 0.1: 1000, 0.3: 3000, 0.7: 7000, 1.1: 11000, 0.00019: 1, 0.29: 2900, 0.0113: 113, 0.0003: 3, 2: 20000, 1e300: math.MaxInt32} {
 		require.Equal(t, units, Options{Eps: eps}.units(), "%v", eps)
 	}
 }
