@@ -1,0 +1,232 @@
+// Package bundle writes one version of a model to a folder and reads it back, as docs/model-format.md specifies.
+package bundle
+
+import (
+	"bufio"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"connect-deepcase/model"
+	"connect-deepcase/model/contextbuilder"
+)
+
+// The files of a version. Those of the clusters are only there once the model was clustered.
+const (
+	manifestFile       = "manifest.json"
+	weightsFile        = "weights.safetensors"
+	clustersFile       = "clusters.json"
+	clusterVectorsFile = "clusters.safetensors"
+)
+
+// Limits of a file's size in bytes, which bound what a reader allocates.
+const (
+	maxManifest = 1 << 28
+	maxClusters = 1 << 30
+	maxTensors  = 1 << 36
+)
+
+// Write writes m into dir, which it makes and which must not be there yet. All of it is on disk when Write returns; what a failed Write
+// leaves behind is not a version. The same model and time give the same bytes.
+func Write(dir string, m *model.Model, created time.Time) error {
+	if m == nil {
+		return errors.New("there is no model to write")
+	}
+	if err := checkAll(m); err != nil {
+		return fmt.Errorf("a model that nobody could read is not written: %w", err)
+	}
+	manifest := describe(m, created)
+	if err := os.Mkdir(dir, 0o777); err != nil {
+		return err
+	}
+	write := func(name string, limit int64, encode func(io.Writer) error) error {
+		f, err := writeFile(filepath.Join(dir, name), limit, encode)
+		manifest.Files[name] = f
+		return err
+	}
+	if err := write(weightsFile, maxTensors, func(w io.Writer) error { return encodeWeights(w, m.Weights) }); err != nil {
+		return err
+	}
+	if manifest.clustered() {
+		if err := write(clusterVectorsFile, maxTensors, func(w io.Writer) error { return encodeVectors(w, m.Vectors, m.VectorCluster) }); err != nil {
+			return err
+		}
+		if err := write(clustersFile, maxClusters, func(w io.Writer) error { return encodeClusters(w, m.Clusters) }); err != nil {
+			return err
+		}
+	}
+	if _, err := writeFile(filepath.Join(dir, manifestFile), maxManifest, manifest.encode); err != nil {
+		return err
+	}
+	return syncDir(dir)
+}
+
+// Read reads the version in dir and checks all of it. Errors name the file; where it is of a newer format, errors.Is(err, ErrNewerFormat).
+func Read(dir string) (*model.Model, *Manifest, error) {
+	manifest, err := ReadManifest(dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	m := manifest.model()
+	decode := func(name string, limit int64, decode func([]byte) error) error {
+		path := filepath.Join(dir, name)
+		content, err := readChecked(path, limit, manifest.Files[name])
+		if err != nil {
+			return err
+		}
+		if err := decode(content); err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+		return nil
+	}
+	err = decode(weightsFile, maxTensors, func(content []byte) (err error) {
+		m.Weights, err = decodeWeights(content)
+		return err
+	})
+	if err == nil && manifest.clustered() {
+		err = decode(clusterVectorsFile, maxTensors, func(content []byte) (err error) {
+			m.Vectors, m.VectorCluster, err = decodeVectors(content)
+			return err
+		})
+		if err == nil {
+			err = decode(clustersFile, maxClusters, func(content []byte) (err error) {
+				m.Clusters, err = decodeClusters(content)
+				return err
+			})
+		}
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := manifest.matches(m); err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", dir, err)
+	}
+	return m, manifest, nil
+}
+
+// ReadManifest reads what a version says of itself, and checks that its other files are there with their sizes. Only Read finds
+// out whether their content is whole.
+func ReadManifest(dir string) (*Manifest, error) {
+	path := filepath.Join(dir, manifestFile)
+	content, err := readAtMost(path, maxManifest)
+	if err != nil {
+		return nil, err
+	}
+	manifest, err := decodeManifest(content)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	for _, name := range manifest.names() {
+		path := filepath.Join(dir, name)
+		info, err := os.Stat(path)
+		if err != nil {
+			return nil, err
+		}
+		if err := manifest.Files[name].checkSize(info.Size()); err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+	}
+	return manifest, nil
+}
+
+// checkAll tells whether Read would take m.
+func checkAll(m *model.Model) error {
+	if err := check(m); err != nil {
+		return err
+	}
+	_, err := contextbuilder.FromTensors(m.Weights.Tensors())
+	return err
+}
+
+// check checks the parts of m against each other; the weights are whole wherever they come from FromTensors.
+func check(m *model.Model) error {
+	if err := m.Validate(); err != nil {
+		return err
+	}
+	if err := checkNames(m.Names); err != nil {
+		return err
+	}
+	if m.Samples < 0 {
+		return fmt.Errorf("samples: %d is below 0", m.Samples)
+	}
+	return checkClusters(m)
+}
+
+func writeFile(path string, limit int64, encode func(io.Writer) error) (File, error) {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+	if err != nil {
+		return File{}, err
+	}
+	digest, size := sha256.New(), counter(0)
+	buffered := bufio.NewWriterSize(io.MultiWriter(f, digest, &size), 1<<20)
+	if err = encode(buffered); err != nil {
+		err = fmt.Errorf("%s: %w", path, err)
+	}
+	if err = errors.Join(err, buffered.Flush()); err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err == nil && int64(size) > limit {
+		err = fmt.Errorf("%s: %d bytes, at most %d can be read", path, size, limit)
+	}
+	return File{Size: int64(size), SHA256: hex.EncodeToString(digest.Sum(nil))}, err
+}
+
+// counter counts the bytes written to it.
+type counter int64
+
+func (c *counter) Write(p []byte) (int, error) {
+	*c += counter(len(p))
+	return len(p), nil
+}
+
+// readAtMost reads a whole file of at most limit bytes.
+func readAtMost(path string, limit int64) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s: is not a file", path)
+	}
+	if info.Size() > limit {
+		return nil, fmt.Errorf("%s: %d bytes, at most %d are allowed", path, info.Size(), limit)
+	}
+	content := make([]byte, info.Size())
+	if _, err := io.ReadFull(f, content); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return content, nil
+}
+
+// readChecked reads a file that must be as the manifest says.
+func readChecked(path string, limit int64, want File) ([]byte, error) {
+	content, err := readAtMost(path, limit)
+	if err != nil {
+		return nil, err
+	}
+	if err := want.checkSize(int64(len(content))); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if sum := sha256.Sum256(content); hex.EncodeToString(sum[:]) != want.SHA256 {
+		return nil, fmt.Errorf("%s: sha256 is %x, %s says %s: the file is damaged", path, sum, manifestFile, want.SHA256)
+	}
+	return content, nil
+}
+
+func syncDir(dir string) error {
+	f, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}

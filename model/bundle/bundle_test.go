@@ -1,0 +1,159 @@
+package bundle
+
+import (
+	"encoding/json"
+	"flag"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"connect-deepcase/model"
+	"connect-deepcase/model/contextbuilder"
+	"connect-deepcase/model/interpreter"
+)
+
+var update = flag.Bool("update", false, "write testdata/v1 anew: only right before its format was ever published")
+
+var created = time.Date(2026, 11, 23, 14, 15, 0, 0, time.UTC)
+
+const fixture = "testdata/v1"
+
+// network has numbers that are exact in float32 and tell from which place they come.
+func network(t testing.TB, c contextbuilder.Config) *contextbuilder.Weights {
+	t.Helper()
+	w, err := contextbuilder.NewWeights(c)
+	require.NoError(t, err)
+	for k, x := range w.Tensors() {
+		for i := range x.Data {
+			x.Data[i] = float32(k) - float32(i)/64
+		}
+	}
+	return w
+}
+
+// clustered is the model in testdata/v1: a network with room for one event that has no name, and three clusters, one of them scored.
+func clustered(t testing.TB) *model.Model {
+	p := model.DefaultParams()
+	p.Length, p.Hidden, p.Training.Seed = 3, 2, math.MaxUint64
+	p.Timeout = 36*time.Hour + 1500*time.Millisecond + 1
+	return &model.Model{
+		Params: p, Names: []string{"sshd: failed password", "sudo: <root> & \"quotes\"", "cron ✓"}, Samples: 40,
+		Weights: network(t, contextbuilder.Config{Events: 5, Length: 3, Hidden: 2}),
+		Clusters: []model.Cluster{
+			{ID: 0, Event: "sshd: failed password", Size: 20, Score: 2.5, Contexts: []model.ClusterContext{
+				{Context: []string{"", "", "sshd: failed password"}, Attention: []float32{0, 0.125, 0.875}, Count: 15},
+				{Context: []string{"", "cron ✓", "sshd: failed password"}, Attention: []float32{0.0625, 0.0625, 0.875}, Count: 5},
+			}, Examples: []json.RawMessage{json.RawMessage(`{"b":1,"a":[12345678901234567890.10,"<&>"]}`), json.RawMessage(`"text"`)}},
+			{ID: 1, Event: "sshd: failed password", Size: 5, Score: interpreter.NoScore, Contexts: []model.ClusterContext{
+				{Context: []string{"cron ✓", "cron ✓", "cron ✓"}, Attention: []float32{1, 0, 0}, Count: 5}}},
+			{ID: 2, Event: "cron ✓", Size: 6, Score: 0},
+		},
+		Vectors: &interpreter.Vectors{Offsets: []int32{0, 2, 5, 6, 8}, IDs: []int32{0, 4, 0, 2, 4, 2, 1, 4},
+			Values: []int32{8750, 1250, 8750, 625, 625, 10000, 5000, 5000}},
+		VectorCluster: []int32{0, 0, 1, 2},
+	}
+}
+
+// bare is a model before it was clustered.
+func bare(t testing.TB) *model.Model {
+	p := model.DefaultParams()
+	p.Length, p.Hidden, p.LSTM = 1, 1, true
+	return &model.Model{Params: p, Names: []string{strings.Repeat("long ", 2_000), "b\u2028\x00"}, Samples: 7,
+		Weights: network(t, contextbuilder.Config{Events: 3, Length: 1, Hidden: 1, LSTM: true})}
+}
+
+func written(t testing.TB, m *model.Model) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "version")
+	require.NoError(t, Write(dir, m, created))
+	return dir
+}
+
+func TestReadGivesBackWhatWasWritten(t *testing.T) {
+	empty := clustered(t)
+	empty.Clusters, empty.Vectors, empty.VectorCluster = []model.Cluster{}, &interpreter.Vectors{Offsets: []int32{0}}, []int32{}
+	empty.Vectors.IDs, empty.Vectors.Values = []int32{}, []int32{}
+	for name, m := range map[string]*model.Model{"clustered": clustered(t), "bare": bare(t), "no clusters found": empty} {
+		t.Run(name, func(t *testing.T) {
+			dir := written(t, m)
+			read, manifest, err := Read(dir)
+			require.NoError(t, err)
+			require.Equal(t, m, read)
+			require.Equal(t, created, manifest.Created)
+			short, err := ReadManifest(dir)
+			require.NoError(t, err)
+			require.Equal(t, manifest, short)
+		})
+	}
+}
+
+func TestCounts(t *testing.T) {
+	manifest, err := ReadManifest(written(t, clustered(t)))
+	require.NoError(t, err)
+	require.Equal(t, Counts{Events: 5, Samples: 40, Clusters: 3, Scored: 2, Vectors: 4}, manifest.Counts)
+}
+
+// TestFixture keeps the first format readable for ever, and the bytes that are written the same without anybody noticing.
+func TestFixture(t *testing.T) {
+	if *update {
+		require.NoError(t, os.RemoveAll(fixture))
+		require.NoError(t, os.MkdirAll(filepath.Dir(fixture), 0o777))
+		require.NoError(t, Write(fixture, clustered(t), created))
+	}
+	m, manifest, err := Read(fixture)
+	require.NoError(t, err)
+	require.Equal(t, 1, manifest.Format)
+	require.Equal(t, clustered(t), m)
+	dir := written(t, m)
+	for _, name := range append(manifest.names(), manifestFile) {
+		want, err := os.ReadFile(filepath.Join(fixture, name))
+		require.NoError(t, err)
+		got, err := os.ReadFile(filepath.Join(dir, name))
+		require.NoError(t, err)
+		require.Equal(t, string(want), string(got), name)
+	}
+}
+
+func TestProgressIsNotKept(t *testing.T) {
+	m := bare(t)
+	m.Params.Training.Progress = func(contextbuilder.Progress) {}
+	m.Params.Query.Distribution = true
+	read, _, err := Read(written(t, m))
+	require.NoError(t, err)
+	require.Equal(t, bare(t), read)
+}
+
+func TestWriteRefusesWhatNobodyCouldRead(t *testing.T) {
+	for want, spoil := range map[string]func(m *model.Model){
+		"weights: there are none":                                     func(m *model.Model) { m.Weights = nil },
+		`names: "\xff" is not valid UTF-8`:                            func(m *model.Model) { m.Names[1] = "\xff" },
+		`names: "cron ✓" is there twice`:                              func(m *model.Model) { m.Names[1] = "cron ✓" },
+		`tensor "decoder_event.out.bias": number 4 is NaN`:            func(m *model.Model) { m.Weights.Out.Bias[4] = float32(math.NaN()) },
+		"needs 169 numbers, there are 168":                            func(m *model.Model) { m.Weights.Embedding = m.Weights.Embedding[1:] },
+		"cluster 1: score NaN":                                        func(m *model.Model) { m.Clusters[1].Score = math.NaN() },
+		"cluster 1: score -0.5":                                       func(m *model.Model) { m.Clusters[1].Score = -0.5 },
+		"cluster 1: has id 7":                                         func(m *model.Model) { m.Clusters[1].ID = 7 },
+		"cluster 2: size -1 is below 0":                               func(m *model.Model) { m.Clusters[2].Size = -1 },
+		`cluster 0: event "x" of a context is not in the vocabulary`:  func(m *model.Model) { m.Clusters[0].Contexts[0].Context[0] = "x" },
+		"cluster 0: a context has 3 events and 2 shares of attention": func(m *model.Model) { m.Clusters[0].Contexts[1].Attention = []float32{1, 0} },
+		"cluster 1: a context has count 0, need at least 1":           func(m *model.Model) { m.Clusters[1].Contexts[0].Count = 0 },
+		"vector 3: cluster 3 is not one of 3":                         func(m *model.Model) { m.VectorCluster[3] = 3 },
+		"vector 0: id 5 at 1":                                         func(m *model.Model) { m.Vectors.IDs[1] = 5 },
+		"epochs: 0 is not at least 1":                                 func(m *model.Model) { m.Params.Training.Epochs = 0 },
+		"network has length 3, hidden 2, LSTM false":                  func(m *model.Model) { m.Params.Length = 4 },
+		"clusters.json: cluster 0: json: error calling MarshalJSON":   func(m *model.Model) { m.Clusters[0].Examples[0] = json.RawMessage("{") },
+		"clusters.json: cluster 1: json: unsupported value: +Inf":     func(m *model.Model) { m.Clusters[1].Contexts[0].Attention[0] = float32(math.Inf(1)) },
+		"samples: -1 is below 0":                                      func(m *model.Model) { m.Samples = -1 },
+	} {
+		m := clustered(t)
+		spoil(m)
+		require.ErrorContains(t, Write(filepath.Join(t.TempDir(), "version"), m, created), want)
+	}
+	require.ErrorContains(t, Write(filepath.Join(t.TempDir(), "version"), nil, created), "no model")
+	require.ErrorIs(t, Write(t.TempDir(), bare(t), created), os.ErrExist)
+}

@@ -1,0 +1,70 @@
+package bundle
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+
+	"connect-deepcase/model"
+)
+
+// encodeClusters writes a JSON array with one cluster a line, for those who look at the file.
+func encodeClusters(w io.Writer, clusters []model.Cluster) error {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	between := "["
+	for i, c := range clusters {
+		if _, err := io.WriteString(w, between); err != nil {
+			return err
+		}
+		if err := e.Encode(c); err != nil { // ends the line
+			return fmt.Errorf("cluster %d: %w", i, err)
+		}
+		between = ","
+	}
+	if len(clusters) == 0 {
+		_, err := io.WriteString(w, "[]\n")
+		return err
+	}
+	_, err := io.WriteString(w, "]\n")
+	return err
+}
+
+func decodeClusters(content []byte) ([]model.Cluster, error) {
+	clusters := []model.Cluster{}
+	if err := json.Unmarshal(content, &clusters); err != nil {
+		return nil, err
+	}
+	if clusters == nil {
+		return nil, fmt.Errorf("is null, need an array of clusters")
+	}
+	return clusters, nil
+}
+
+// checkClusters checks what model.Validate does not look at since predictions do not need it.
+func checkClusters(m *model.Model) error {
+	known := make(map[string]bool, len(m.Names))
+	for _, name := range m.Names {
+		known[name] = true
+	}
+	for i, c := range m.Clusters {
+		if c.Size < 0 {
+			return fmt.Errorf("cluster %d: size %d is below 0", i, c.Size)
+		}
+		for _, x := range c.Contexts {
+			if len(x.Context) != m.Params.Length || len(x.Attention) != m.Params.Length {
+				return fmt.Errorf("cluster %d: a context has %d events and %d shares of attention, need %d",
+					i, len(x.Context), len(x.Attention), m.Params.Length)
+			}
+			if x.Count < 1 {
+				return fmt.Errorf("cluster %d: a context has count %d, need at least 1", i, x.Count)
+			}
+			for _, name := range x.Context {
+				if name != "" && !known[name] {
+					return fmt.Errorf("cluster %d: event %q of a context is not in the vocabulary", i, name)
+				}
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,207 @@
+package bundle
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+	"unicode/utf8"
+
+	"connect-deepcase/model"
+	"connect-deepcase/model/contextbuilder"
+	"connect-deepcase/model/interpreter"
+)
+
+// Format is the number of the newest format that this package understands, and of what it writes.
+const Format = 1
+
+// ErrNewerFormat marks a version that a newer program wrote.
+var ErrNewerFormat = errors.New("newer format")
+
+// Manifest is what a version says of itself.
+type Manifest struct {
+	Format  int             `json:"format"`
+	Created time.Time       `json:"created"` // to the second or finer, in UTC
+	Params  params          `json:"params"`
+	Names   []string        `json:"names"` // the vocabulary, by id
+	Counts  Counts          `json:"counts"`
+	Files   map[string]File `json:"files"` // the other files by name
+}
+
+// Counts are the sizes of a model.
+type Counts struct {
+	Events   int `json:"events"`   // N of the network, NO_EVENT included
+	Samples  int `json:"samples"`  // that it last learnt from or clustered
+	Clusters int `json:"clusters"` // 0 before it was clustered
+	Scored   int `json:"scored"`   // clusters with a score
+	Vectors  int `json:"vectors"`  // distinct vectors in the clusters
+}
+
+// File is what must be found of a file.
+type File struct {
+	Size   int64  `json:"size"`   // bytes
+	SHA256 string `json:"sha256"` // hexadecimal, lower case
+}
+
+func (f File) checkSize(size int64) error {
+	if size != f.Size {
+		return fmt.Errorf("%d bytes, %s says %d: the file is damaged", size, manifestFile, f.Size)
+	}
+	return nil
+}
+
+// params are model.Params under names of their own, so that renaming a Go field cannot change the format.
+type params struct {
+	Length      int                 `json:"length"`
+	Timeout     duration            `json:"timeout"`
+	Hidden      int                 `json:"hidden"`
+	LSTM        bool                `json:"lstm"`
+	Training    training            `json:"training"`
+	Query       query               `json:"query"`
+	Interpreter interpreter.Options `json:"interpreter"`
+}
+
+type training struct {
+	Epochs       int                      `json:"epochs"`
+	BatchSize    int                      `json:"batch_size"`
+	Optimizer    contextbuilder.Optimizer `json:"optimizer"`
+	LearningRate float64                  `json:"learning_rate"`
+	Factor       float64                  `json:"factor"`
+	Warmup       int                      `json:"warmup"`
+	Delta        float64                  `json:"delta"`
+	TeachRatio   float64                  `json:"teach_ratio"`
+	Dropout      float64                  `json:"dropout"`
+	Steps        int                      `json:"steps"`
+	Seed         uint64                   `json:"seed"`
+	InOrder      bool                     `json:"in_order"`
+}
+
+type query struct {
+	Iterations int `json:"iterations"`
+	BatchSize  int `json:"batch_size"`
+}
+
+// duration is written as Go writes durations ("24h0m0s"): exact, and readable.
+type duration time.Duration
+
+func (d duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
+
+func (d *duration) UnmarshalText(text []byte) error {
+	parsed, err := time.ParseDuration(string(text))
+	*d = duration(parsed)
+	return err
+}
+
+// describe makes the manifest of m; the files it will have are named, but not yet described.
+func describe(m *model.Model, created time.Time) *Manifest {
+	t, q := m.Params.Training, m.Params.Query
+	manifest := &Manifest{
+		Format: Format, Created: created.UTC(), Names: m.Names, Counts: count(m), Files: map[string]File{weightsFile: {}},
+		Params: params{Length: m.Params.Length, Timeout: duration(m.Params.Timeout), Hidden: m.Params.Hidden, LSTM: m.Params.LSTM,
+			Training: training{t.Epochs, t.BatchSize, t.Optimizer, t.LearningRate, t.Factor, t.Warmup, t.Delta, t.TeachRatio, t.Dropout,
+				t.Steps, t.Seed, t.InOrder},
+			Query: query{q.Iterations, q.BatchSize}, Interpreter: m.Params.Interpreter},
+	}
+	if m.Vectors != nil || m.Clusters != nil {
+		manifest.Files[clusterVectorsFile], manifest.Files[clustersFile] = File{}, File{}
+	}
+	return manifest
+}
+
+func count(m *model.Model) Counts {
+	c := Counts{Events: m.Weights.Config.Events, Samples: m.Samples, Clusters: len(m.Clusters), Vectors: len(m.VectorCluster)}
+	for _, cluster := range m.Clusters {
+		if cluster.Score != interpreter.NoScore {
+			c.Scored++
+		}
+	}
+	return c
+}
+
+// model gives what the manifest knows of a model.
+func (m *Manifest) model() *model.Model {
+	p, t := m.Params, m.Params.Training
+	return &model.Model{Names: m.Names, Samples: m.Counts.Samples, Params: model.Params{
+		Length: p.Length, Timeout: time.Duration(p.Timeout), Hidden: p.Hidden, LSTM: p.LSTM,
+		Training: contextbuilder.Training{Epochs: t.Epochs, BatchSize: t.BatchSize, Optimizer: t.Optimizer, LearningRate: t.LearningRate,
+			Factor: t.Factor, Warmup: t.Warmup, Delta: t.Delta, TeachRatio: t.TeachRatio, Dropout: t.Dropout, Steps: t.Steps,
+			Seed: t.Seed, InOrder: t.InOrder},
+		Query:       contextbuilder.Query{Iterations: p.Query.Iterations, BatchSize: p.Query.BatchSize},
+		Interpreter: p.Interpreter,
+	}}
+}
+
+// matches tells whether a model that was read is whole and the one that the manifest describes.
+func (m *Manifest) matches(read *model.Model) error {
+	if err := check(read); err != nil {
+		return err
+	}
+	if got := count(read); got != m.Counts {
+		return fmt.Errorf("the files hold %+v, counts in %s are %+v", got, manifestFile, m.Counts)
+	}
+	return nil
+}
+
+func (m *Manifest) clustered() bool {
+	_, there := m.Files[clustersFile]
+	return there
+}
+
+// names are those of the other files that a reader needs.
+func (m *Manifest) names() []string {
+	if m.clustered() {
+		return []string{weightsFile, clusterVectorsFile, clustersFile}
+	}
+	return []string{weightsFile}
+}
+
+func (m *Manifest) encode(w io.Writer) error {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	return e.Encode(m)
+}
+
+// decodeManifest reads a manifest. Its format comes first: nothing else is known about a newer one.
+func decodeManifest(content []byte) (*Manifest, error) {
+	var format struct {
+		Format *int `json:"format"`
+	}
+	if err := json.Unmarshal(content, &format); err != nil {
+		return nil, err
+	}
+	switch {
+	case format.Format == nil:
+		return nil, errors.New("format: is missing")
+	case *format.Format < 1:
+		return nil, fmt.Errorf("format: %d is not one, need 1 to %d", *format.Format, Format)
+	case *format.Format > Format:
+		return nil, fmt.Errorf("%w: %d, this program understands 1 to %d; it needs to be updated", ErrNewerFormat, *format.Format, Format)
+	}
+	m := &Manifest{}
+	if err := json.Unmarshal(content, m); err != nil {
+		return nil, err
+	}
+	if m.Created.IsZero() {
+		return nil, errors.New("created: is missing")
+	}
+	if _, vectors := m.Files[clusterVectorsFile]; vectors != m.clustered() {
+		return nil, fmt.Errorf("files: need both %s and %s, or none of them", clusterVectorsFile, clustersFile)
+	}
+	for _, name := range m.names() {
+		if _, there := m.Files[name]; !there {
+			return nil, fmt.Errorf("files: %s is missing", name)
+		}
+	}
+	return m, nil
+}
+
+// checkNames refuses names that JSON would not give back as they are.
+func checkNames(names []string) error {
+	if i := slices.IndexFunc(names, func(name string) bool { return !utf8.ValidString(name) }); i >= 0 {
+		return fmt.Errorf("names: %q is not valid UTF-8", names[i])
+	}
+	return nil
+}
