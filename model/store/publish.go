@@ -1,0 +1,217 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/gofrs/flock"
+
+	"connect-deepcase/model"
+	"connect-deepcase/model/bundle"
+)
+
+// Publish writes m as a new version and makes it current, atomically: a reader sees all of it or nothing, and a crash at any point
+// leaves the old version current.
+func (s *Store) Publish(m *model.Model) (version string, err error) {
+	err = s.locked(func() error {
+		version, err = s.publish(m)
+		return err
+	})
+	return version, err
+}
+
+// Update publishes what change makes of the current model, with no other writer in between. It returns the new version. An error of
+// change publishes nothing and is returned as it is. change must not write to the same directory, which would wait for itself.
+func (s *Store) Update(change func(current *model.Model) (*model.Model, error)) (version string, err error) {
+	err = s.locked(func() error {
+		name, err := s.Current()
+		if err != nil {
+			return err
+		}
+		m, err := s.Load(name)
+		if err != nil {
+			return err
+		}
+		if m, err = change(m); err != nil {
+			return err
+		}
+		version, err = s.publish(m)
+		return err
+	})
+	return version, err
+}
+
+// Rollback makes an earlier version current; "" is the one before the current one. It checks that the version can be read first.
+func (s *Store) Rollback(version string) (string, error) {
+	err := s.locked(func() (err error) {
+		if version == "" {
+			if version, err = s.before(); err != nil {
+				return err
+			}
+		}
+		if _, err := s.Load(version); err != nil {
+			return fmt.Errorf("version %s cannot be read, so the current one stays: %w", version, err)
+		}
+		return s.setCurrent(version)
+	})
+	if err != nil {
+		return "", err
+	}
+	return version, nil
+}
+
+// before is the version before the current one, which need not be there any more.
+func (s *Store) before() (string, error) {
+	current, err := s.Current()
+	if err != nil {
+		return "", err
+	}
+	names, err := s.names()
+	if err != nil {
+		return "", err
+	}
+	if at, _ := slices.BinarySearch(names, current); at > 0 {
+		return names[at-1], nil
+	}
+	return "", fmt.Errorf("%s: there is no version before the current one, %s", s.dir, current)
+}
+
+// locked runs write while no other writer does, in this process or another. The kernel lets go of the lock of a process that ends.
+func (s *Store) locked(write func() error) error {
+	lock := flock.New(s.path(lockFile), flock.SetPermissions(0o666)) // as the other files: writers may be different users
+	if err := lock.Lock(); err != nil {
+		return fmt.Errorf("model directory: locking %s: %w", s.path(lockFile), err)
+	}
+	defer lock.Close() // can only fail after the lock is gone
+	return write()
+}
+
+// publish writes a version; the lock is held.
+func (s *Store) publish(m *model.Model) (string, error) {
+	if err := makeDir(s.path(versionsDir)); err != nil {
+		return "", err
+	}
+	if err := s.clean(); err != nil {
+		return "", err
+	}
+	names, err := s.names()
+	if err != nil {
+		return "", err
+	}
+	last := ""
+	if len(names) > 0 {
+		last = names[len(names)-1]
+	}
+	now := s.now()
+	name, err := nextName(last, now)
+	if err != nil {
+		return "", err
+	}
+	temporary := s.path(versionsDir, scratch+name)
+	if err := bundle.Write(temporary, m, now); err != nil {
+		return "", errors.Join(err, os.RemoveAll(temporary))
+	}
+	if err := os.Rename(temporary, s.path(versionsDir, name)); err != nil {
+		return "", err
+	}
+	if err := syncDir(s.path(versionsDir)); err != nil {
+		return "", err
+	}
+	if err := s.setCurrent(name); err != nil {
+		return "", err
+	}
+	return name, nil
+}
+
+// setCurrent replaces CURRENT; the lock is held, so nobody else uses the temporary name.
+func (s *Store) setCurrent(version string) error {
+	temporary := s.path(scratch + currentFile)
+	f, err := os.Create(temporary)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(version + "\n")
+	if err == nil {
+		err = f.Sync()
+	}
+	if err := errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(temporary, s.path(currentFile)); err != nil {
+		return err
+	}
+	return syncDir(s.dir)
+}
+
+// clean removes what killed writers left behind, and old versions where not all are to be kept; the lock is held.
+func (s *Store) clean() error {
+	if err := s.expire(); err != nil {
+		return err
+	}
+	entries, err := os.ReadDir(s.path(versionsDir))
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), scratch) {
+			if err := os.RemoveAll(s.path(versionsDir, e.Name())); err != nil {
+				return err
+			}
+		}
+	}
+	if err := os.Remove(s.path(scratch + currentFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// expire turns versions that need not be kept into scratch, which is atomic: none is ever there by half.
+func (s *Store) expire() error {
+	names, err := s.names()
+	if s.retain == 0 || err != nil || len(names) <= s.retain {
+		return err
+	}
+	current, err := s.Current()
+	if err != nil {
+		return nil // which one must not be removed is not known
+	}
+	for _, name := range names[:len(names)-s.retain] {
+		if name == current {
+			continue
+		}
+		if err := os.Rename(s.path(versionsDir, name), s.path(versionsDir, scratch+name)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// makeDir makes dir and what is missing above it, durably.
+func makeDir(dir string) error {
+	err := os.Mkdir(dir, 0o777)
+	if parent := filepath.Dir(dir); errors.Is(err, fs.ErrNotExist) && parent != dir {
+		if err := makeDir(parent); err != nil {
+			return err
+		}
+		err = os.Mkdir(dir, 0o777)
+	}
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(dir))
+}
+
+func syncDir(dir string) error {
+	f, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}

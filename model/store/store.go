@@ -1,0 +1,154 @@
+// Package store keeps the versions of a model in a directory that writers and readers share (docs/model-format.md).
+package store
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"connect-deepcase/model"
+	"connect-deepcase/model/bundle"
+)
+
+// ErrEmpty says that nothing was published yet.
+var ErrEmpty = errors.New("no model was published yet")
+
+// What a model directory holds. Names in versions/ that start with a dot are a writer's scratch.
+const (
+	currentFile = "CURRENT"
+	lockFile    = "LOCK"
+	versionsDir = "versions"
+	scratch     = ".tmp-"
+)
+
+// Store is a model directory. Its methods may be called from several goroutines at once.
+type Store struct {
+	dir    string
+	retain int              // versions to keep, 0 for all
+	now    func() time.Time // names and dates versions
+}
+
+// Version describes one published version.
+type Version struct {
+	Name     string
+	Created  time.Time
+	Current  bool
+	Events   int // distinct events, NO_EVENT included
+	Samples  int
+	Clusters int
+	Scored   int // clusters with a score
+	// Err is why the version cannot be read, nil where it can as far as manifest and sizes tell: only Load reads the other files.
+	Err error
+}
+
+// Option changes how a Store is kept.
+type Option func(*Store)
+
+// Retain has each publish first remove all versions but the newest n ≥ 1 and the current one; without it all are kept. The version
+// that is replaced stays until the next publish, for those who are still reading it.
+func Retain(n int) Option { return func(s *Store) { s.retain = max(n, 1) } }
+
+// Open opens a model directory; create makes it where it is missing, which is an error otherwise (os.ErrNotExist).
+func Open(dir string, create bool, options ...Option) (*Store, error) {
+	s := &Store{dir: dir, now: time.Now}
+	for _, option := range options {
+		option(s)
+	}
+	if create {
+		if err := makeDir(dir); err != nil {
+			return nil, fmt.Errorf("model directory: %w", err)
+		}
+	}
+	info, err := os.Stat(dir)
+	if err != nil {
+		return nil, fmt.Errorf("model directory: %w", err)
+	}
+	if !info.IsDir() {
+		return nil, fmt.Errorf("model directory: %s is not a directory", dir)
+	}
+	return s, nil
+}
+
+// Current is the name of the current version. Where nothing was published yet, errors.Is(err, ErrEmpty). It reads one small file.
+func (s *Store) Current() (string, error) {
+	path := s.path(currentFile)
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("%s: %w", s.dir, ErrEmpty)
+	} else if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	content, err := io.ReadAll(io.LimitReader(f, 256))
+	if err != nil {
+		return "", err
+	}
+	name := strings.TrimSuffix(string(content), "\n")
+	if _, _, err := parseName(name); err != nil {
+		return "", fmt.Errorf("%s: %w; roll back to a version of %s to repair it", path, err, s.path(versionsDir))
+	}
+	return name, nil
+}
+
+// Load reads a version whole and checks it. Where there is no such version, errors.Is(err, os.ErrNotExist); where a newer program
+// wrote it, errors.Is(err, bundle.ErrNewerFormat).
+func (s *Store) Load(version string) (*model.Model, error) {
+	if _, _, err := parseName(version); err != nil { // it could lead out of the directory
+		return nil, err
+	}
+	m, _, err := bundle.Read(s.path(versionsDir, version))
+	return m, err
+}
+
+// Versions lists all versions, oldest first; the current one even where it is not there any more.
+func (s *Store) Versions() ([]Version, error) {
+	names, err := s.names()
+	if err != nil {
+		return nil, err
+	}
+	current, err := s.Current()
+	if err != nil && !errors.Is(err, ErrEmpty) {
+		return nil, err
+	}
+	if at, there := slices.BinarySearch(names, current); err == nil && !there {
+		names = slices.Insert(names, at, current)
+	}
+	versions := make([]Version, len(names))
+	for i, name := range names {
+		versions[i] = Version{Name: name, Current: name == current}
+		manifest, err := bundle.ReadManifest(s.path(versionsDir, name))
+		if err != nil {
+			versions[i].Err = err
+			continue
+		}
+		c := manifest.Counts
+		versions[i].Created, versions[i].Events, versions[i].Samples = manifest.Created, c.Events, c.Samples
+		versions[i].Clusters, versions[i].Scored = c.Clusters, c.Scored
+	}
+	return versions, nil
+}
+
+// names are those of all versions, oldest first.
+func (s *Store) names() ([]string, error) {
+	entries, err := os.ReadDir(s.path(versionsDir))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	var names []string
+	for _, e := range entries { // sorted
+		if _, _, err := parseName(e.Name()); err == nil {
+			names = append(names, e.Name())
+		}
+	}
+	return names, nil
+}
+
+func (s *Store) path(parts ...string) string {
+	return filepath.Join(append([]string{s.dir}, parts...)...)
+}
