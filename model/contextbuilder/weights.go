@@ -126,11 +126,13 @@ func FromTensors(tensors []Tensor) (*Weights, error) {
 		}
 		named[t.Name] = t
 	}
-	shape := func(name string) ([]int, error) {
-		t, ok := named[name]
-		if !ok {
-			return nil, fmt.Errorf("tensor %q is missing", name)
+	for _, want := range new(Weights).Tensors() {
+		if _, ok := named[want.Name]; !ok {
+			return nil, fmt.Errorf("tensor %q is missing", want.Name)
 		}
+	}
+	shape := func(name string) ([]int, error) {
+		t := named[name]
 		if len(t.Shape) != 2 {
 			return nil, fmt.Errorf("tensor %q has shape %v, need 2 dimensions", name, t.Shape)
 		}
@@ -157,10 +159,7 @@ func FromTensors(tensors []Tensor) (*Weights, error) {
 		return nil, err
 	}
 	for _, want := range w.Tensors() {
-		got, ok := named[want.Name]
-		if !ok {
-			return nil, fmt.Errorf("tensor %q is missing", want.Name)
-		}
+		got := named[want.Name]
 		if !slices.Equal(got.Shape, want.Shape) || len(got.Data) != len(want.Data) {
 			return nil, fmt.Errorf("tensor %q has shape %v and %d numbers, need shape %v", want.Name, got.Shape, len(got.Data), want.Shape)
 		}

@@ -19,6 +19,17 @@ func Run(t *testing.T, e contextbuilder.Engine) {
 	t.Run("query", func(t *testing.T) { testQuery(t, e) })
 	t.Run("training", func(t *testing.T) { testTraining(t, e) })
 	t.Run("gradient", func(t *testing.T) { testGradient(t, e) })
+	t.Run("shapes", func(t *testing.T) { testShapes(t, e) })
+	t.Run("company", func(t *testing.T) { testCompany(t, e) })
+	t.Run("seed", func(t *testing.T) { testSeed(t, e) })
+	t.Run("processors", func(t *testing.T) { testProcessors(t, e) })
+	t.Run("optimizers", func(t *testing.T) { testOptimizers(t, e) })
+	t.Run("teacher", func(t *testing.T) { testTeacher(t, e) })
+	t.Run("progress", func(t *testing.T) { testProgress(t, e) })
+	t.Run("cancel", func(t *testing.T) { testCancel(t, e) })
+	t.Run("snapshot", func(t *testing.T) { testSnapshot(t, e) })
+	t.Run("concurrency", func(t *testing.T) { testConcurrency(t, e) })
+	t.Run("bad input", func(t *testing.T) { testBadInput(t, e) })
 }
 
 func open(t testing.TB, e contextbuilder.Engine, w *contextbuilder.Weights) contextbuilder.Network {

@@ -1,0 +1,123 @@
+package cpu
+
+import (
+	"math"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"connect-deepcase/model/contextbuilder"
+	"connect-deepcase/model/contextbuilder/enginetest"
+)
+
+// The gradient is the slope of the loss, by central differences on the formulas in float64, with dropout as it was drawn.
+func TestGradientIsSlope(t *testing.T) {
+	for name, lstm := range map[string]bool{"GRU": false, "LSTM": true} {
+		t.Run(name, func(t *testing.T) {
+			c := contextbuilder.Config{Events: 7, Length: 4, Hidden: 5, LSTM: lstm}
+			settings := contextbuilder.DefaultTraining()
+			settings.Steps, settings.TeachRatio, settings.Dropout, settings.BatchSize = 2, 1, 0.3, 70
+			s := enginetest.Random(c, settings.BatchSize, settings.Steps, 1)
+			w, err := contextbuilder.Init(c, 2)
+			require.NoError(t, err)
+			m := newModel(c)
+			m.load(w)
+			tr := newTrainer(m, s, settings, 2)
+			defer tr.team.stop()
+			loss := tr.gradients(tr.order, 0)
+			require.Greater(t, len(tr.parts), 1)
+			gradient := tr.whole()
+
+			reference := func() (sum float64) {
+				for _, p := range tr.parts {
+					dropped := map[int]bool{}
+					for _, unit := range p.dropped {
+						dropped[unit] = true
+					}
+					for i, row := range p.rows {
+						events := s.Events[int(row)*settings.Steps:][:settings.Steps]
+						r := enginetest.Reference{Weights: w, Next: func(step int, _ []float64) int32 { return events[step] },
+							Input: func(step, unit int) float64 {
+								if dropped[(step*len(p.rows)+i)*p.ldH+unit] {
+									return 0
+								}
+								return 1 / (1 - settings.Dropout)
+							}}
+						lc, _ := r.Forward(s.Context(int(row)), settings.Steps)
+						sum += enginetest.Loss(lc, events, settings.Delta)
+					}
+				}
+				return sum
+			}
+			assert.InEpsilon(t, reference(), loss, 1e-6)
+			for k, tensor := range w.Tensors() {
+				top := 0.0
+				for _, g := range gradient.Tensors()[k].Data {
+					top = max(top, math.Abs(float64(g)))
+				}
+				require.Positive(t, top, tensor.Name)
+				for i := 0; i < len(tensor.Data); i += 1 + len(tensor.Data)/20 {
+					const step = 1.0 / (1 << 16)
+					x := tensor.Data[i]
+					tensor.Data[i] = x + step
+					up, above := reference(), float64(tensor.Data[i])
+					tensor.Data[i] = x - step
+					down, below := reference(), float64(tensor.Data[i])
+					tensor.Data[i] = x
+					// so small a step that hardly a ReLU switches within it
+					assert.InDelta(t, (up-down)/(above-below), gradient.Tensors()[k].Data[i], 2e-5*top+1e-6, "%s, number %d", tensor.Name, i)
+				}
+			}
+		})
+	}
+}
+
+// whole is the gradient of the batch in the layout of Weights.
+func (t *trainer) whole() *contextbuilder.Weights {
+	g := t.newSet()
+	for id := range matrices {
+		for _, p := range t.parts {
+			if r := p.byEvent[id]; r != nil {
+				for _, e := range r.used {
+					for j, x := range r.at(e) {
+						g[id][int(e)*r.ld+j] += x
+					}
+				}
+				continue
+			}
+			p.gradient(id, 0, t.model.rows[id], g[id], p != t.parts[0])
+		}
+	}
+	w, _ := contextbuilder.NewWeights(t.Config)
+	t.store(&g, w)
+	return w
+}
+
+// Gradients of all tensors stay within the goldens' tolerance, whatever the cut of the batch.
+func TestPartsGradient(t *testing.T) {
+	for _, name := range enginetest.Names(t, "training") {
+		g := enginetest.Open(t, "training/"+name)
+		s, settings := g.Training(name)
+		m := newModel(g.Weights("initial.").Config)
+		m.load(g.Weights("initial."))
+		tr := newTrainer(m, s, settings, 1)
+		defer tr.team.stop()
+		for _, parts := range []int{1, 3, 4, 16} {
+			for len(tr.parts) < parts {
+				tr.parts = append(tr.parts, &pass{model: m, training: true, decoded: true})
+			}
+			tr.parts = tr.parts[:parts]
+			tr.teach = make([]bool, settings.Steps)
+			tr.gradients(tr.order[:settings.BatchSize], 0)
+			for _, tensor := range tr.whole().Tensors() {
+				want := g.Floats("gradient." + tensor.Name)
+				top, worst := 0.0, 0.0
+				for i, x := range want {
+					top, worst = max(top, math.Abs(x)), max(worst, math.Abs(x-float64(tensor.Data[i])))
+				}
+				assert.LessOrEqual(t, worst/top, 1e-5, "%s: %s in %d parts", name, tensor.Name, parts)
+			}
+		}
+	}
+}
