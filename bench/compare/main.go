@@ -1,0 +1,265 @@
+// Command compare measures DeepCASE in Go beside the Python original, in turns on the same machine with the same data and weights, and
+// writes a table.
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"connect-deepcase/model/contextbuilder"
+	"connect-deepcase/model/contextbuilder/cpu"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	python := flag.String("python", "", "Python interpreter that has the original (deepcase 1.0.1, torch 2.1.0); empty measures ours alone")
+	source := flag.String("data", "../shared/data", "folder with hdfs/ and ait-ads/; without it only independent events are measured")
+	work := flag.String("work", "", "folder for converted data (default: a temporary one)")
+	rounds := flag.Int("rounds", 5, "times that each cell is measured")
+	out := flag.String("out", "", "file to write the table to, as Markdown (default: standard output)")
+	only := flag.String("jobs", "", "jobs to measure, separated by commas (default: all)")
+	flag.Parse()
+	if err := run(ctx, *python, *source, *work, *rounds, *out, *only); err != nil {
+		fmt.Fprintln(os.Stderr, "compare:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, python, source, work string, rounds int, out, only string) error {
+	if work == "" {
+		folder, err := os.MkdirTemp("", "deepcase-compare")
+		if err != nil {
+			return err
+		}
+		defer os.RemoveAll(folder)
+		work = folder
+	}
+	if err := os.MkdirAll(work, 0o755); err != nil {
+		return err
+	}
+	engine := cpu.New()
+	sets, err := dataSets(ctx, engine, source, work)
+	if err != nil {
+		return err
+	}
+	var theirs *original
+	if python != "" {
+		if theirs, err = startOriginal(ctx, python, work); err != nil {
+			return err
+		}
+		defer theirs.stop()
+	}
+	var cells []cell
+	for _, j := range jobs {
+		if only != "" && !slices.Contains(strings.Split(only, ","), j.name) {
+			continue
+		}
+		for _, d := range sets {
+			c, err := measure(ctx, engine, theirs, j, d, rounds)
+			if err != nil {
+				return fmt.Errorf("%s on %s: %w", j.name, d.name, err)
+			}
+			fmt.Fprintln(os.Stderr, c)
+			cells = append(cells, c)
+		}
+	}
+	report := table(cells, theirs, engine.Name(), rounds)
+	if out == "" {
+		fmt.Print(report)
+		return nil
+	}
+	return os.WriteFile(out, []byte(report), 0o644)
+}
+
+func dataSets(ctx context.Context, engine contextbuilder.Engine, source, work string) ([]*dataSet, error) {
+	var sets []*dataSet
+	add := func(name, path string, err error, rows map[string]int) error {
+		if err != nil {
+			return err
+		}
+		d, err := newDataSet(ctx, engine, name, path, rows)
+		sets = append(sets, d)
+		return err
+	}
+	if _, err := os.Stat(source); err == nil {
+		path, err := writeHDFS(filepath.Join(source, "hdfs", "hdfs_train.txt.gz"), work)
+		if err := add("hdfs", path, err, nil); err != nil {
+			return nil, err
+		}
+		path, err = writeAIT(filepath.Join(source, "ait-ads", "santos.csv.gz"), work)
+		if err := add("santos", path, err, nil); err != nil {
+			return nil, err
+		}
+	} else {
+		fmt.Fprintln(os.Stderr, "compare: no real data:", err)
+	}
+	path, err := writeIndependent(work, 222, 60_000)
+	// nearly every sample is distinct here: fewer rows give the original time to finish
+	return sets, add("independent", path, err, map[string]int{"query": 1024, "cluster": 4096, "predict": 4096})
+}
+
+// cell is one job on one data set: rates in the order they were measured.
+type cell struct {
+	job          job
+	data         string
+	events, rows int
+	ours         []float64
+	original     []float64 // the better number of threads
+	threads      int       // which that is
+}
+
+func (c cell) String() string {
+	return fmt.Sprintf("%-8s %-12s N %3d: ours %s, original %s (%d threads), ratio %.1f", c.job.name, c.data, c.events, rates(c.ours),
+		rates(c.original), c.threads, c.ratio())
+}
+
+func (c cell) ratio() float64 {
+	if len(c.original) == 0 {
+		return 0
+	}
+	return median(c.ours) / median(c.original)
+}
+
+// measure lets both sides take turns, so that a noisy moment hits both.
+func measure(ctx context.Context, engine contextbuilder.Engine, theirs *original, j job, d *dataSet, rounds int) (cell, error) {
+	rows, ok := d.rows[j.name]
+	if !ok {
+		rows = j.rows
+	}
+	c := cell{job: j, data: d.name, events: len(d.data.Names) + 1, rows: rows}
+	byThreads := make([][]float64, 2)
+	for range rounds {
+		count, took, err := j.run(ctx, engine, d, rows)
+		if err != nil {
+			return c, err
+		}
+		c.ours = append(c.ours, float64(count)/took.Seconds())
+		if theirs == nil {
+			continue
+		}
+		for i := range byThreads {
+			rate, err := theirs.measure(j.name, d.name, i+1, rows)
+			if err != nil {
+				return c, err
+			}
+			byThreads[i] = append(byThreads[i], rate)
+		}
+	}
+	if theirs != nil {
+		c.original, c.threads = byThreads[0], 1
+		if median(byThreads[1]) > median(byThreads[0]) {
+			c.original, c.threads = byThreads[1], 2
+		}
+	}
+	return c, ctx.Err()
+}
+
+// original is the process that runs original.py.
+type original struct {
+	command *exec.Cmd
+	in      io.WriteCloser
+	answers *bufio.Scanner
+	Torch   string `json:"torch"`
+	Python  string `json:"python"`
+}
+
+func startOriginal(ctx context.Context, python, work string) (*original, error) {
+	o := &original{command: exec.CommandContext(ctx, python, filepath.Join("bench", "original.py"), work)}
+	o.command.Stderr = os.Stderr
+	in, err := o.command.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	answers, err := o.command.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	o.in, o.answers = in, bufio.NewScanner(answers)
+	if err := o.command.Start(); err != nil {
+		return nil, err
+	}
+	return o, o.answer(o)
+}
+
+func (o *original) answer(into any) error {
+	if !o.answers.Scan() {
+		return fmt.Errorf("the original ended without an answer: %w", o.command.Wait())
+	}
+	return json.Unmarshal(o.answers.Bytes(), into)
+}
+
+func (o *original) measure(job, data string, threads, rows int) (rate float64, err error) {
+	if _, err := fmt.Fprintln(o.in, job, data, threads, rows); err != nil {
+		return 0, err
+	}
+	var done struct {
+		Count   int
+		Seconds float64
+	}
+	err = o.answer(&done)
+	return float64(done.Count) / done.Seconds, err
+}
+
+func (o *original) stop() {
+	o.in.Close()
+	o.command.Wait()
+}
+
+func median(x []float64) float64 {
+	sorted := slices.Sorted(slices.Values(x))
+	return sorted[len(sorted)/2]
+}
+
+func rates(x []float64) string {
+	if len(x) == 0 {
+		return "–"
+	}
+	return fmt.Sprintf("%.0f / %.0f / %.0f", slices.Min(x), median(x), slices.Max(x))
+}
+
+func table(cells []cell, theirs *original, engine string, rounds int) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "# Performance\n\nWritten by `make bench` on %s: %s, %d cores, %s, engine %s", time.Now().UTC().Format(time.DateOnly), processor(),
+		runtime.NumCPU(), runtime.Version(), engine)
+	if theirs != nil {
+		fmt.Fprintf(&b, "; the original: deepcase 1.0.1, torch %s, Python %s", theirs.Torch, theirs.Python)
+	}
+	fmt.Fprintf(&b, ".\nBoth sides take turns on the same data with the same weights; min / median / max of %d rounds. The original is given one thread\n"+
+		"and two, and the better one counts; ours has all cores. The ratio is that of the medians.\n\n", rounds)
+	b.WriteString("| job | data | N | rows | ours | original | threads | ratio |\n|---|---|--:|--:|--:|--:|--:|--:|\n")
+	for _, c := range cells {
+		rows := "all"
+		if c.rows > 0 {
+			rows = fmt.Sprint(c.rows)
+		}
+		fmt.Fprintf(&b, "| %s, %s | %s | %d | %s | %s | %s | %d | %.1f |\n", c.job.name, c.job.unit, c.data, c.events, rows, rates(c.ours),
+			rates(c.original), c.threads, c.ratio())
+	}
+	return b.String()
+}
+
+func processor() string {
+	info, err := os.ReadFile("/proc/cpuinfo")
+	if err != nil {
+		return runtime.GOARCH
+	}
+	for line := range strings.Lines(string(info)) {
+		if name, ok := strings.CutPrefix(line, "model name"); ok {
+			return strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(name), ":"))
+		}
+	}
+	return runtime.GOARCH
+}
