@@ -1,0 +1,218 @@
+package processor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+
+	"github.com/redpanda-data/benthos/v4/public/service"
+
+	"connect-deepcase/internal/alert"
+	"connect-deepcase/internal/device"
+	"connect-deepcase/model"
+	"connect-deepcase/model/contextbuilder"
+)
+
+const (
+	fieldCluster = "cluster"
+	fieldScore   = "score"
+	fieldVersion = "version"
+)
+
+func labelSpec() *service.ConfigSpec {
+	return service.NewConfigSpec().
+		Stable().
+		Version("0.1.0").
+		Categories("DeepCASE").
+		Summary("Gives clusters of a model the scores that an analyst decided on, and publishes a version of the model with them.").
+		Description(`
+Each message scores a cluster, or a sample: where `+"`cluster`"+` is empty, the event and context that `+"`deepcase_sequence`"+` wrote at `+"`target`"+` are looked up in the current model, and the cluster they belong to gets the score.
+
+The message becomes the answer:
+
+`+"```json"+`
+{"cluster": 17, "event": "sshd: failed password", "size": 240, "old": null, "new": 3, "model": "20261123T141500Z-3f2a"}
+`+"```"+`
+
+with the score before (`+"`null`"+`: none), the score now, and the version that has it.
+
+== Guarantees
+
+All scores of a batch are published as one version, or none of them; scorers that run at the same time do not lose each other's scores. Nothing is published where nothing changes, so that a message that is delivered again does no harm.
+
+No message is dropped, and order and size of batches stay. A message is flagged with an error, and changes nothing, where its score is not a number ≥ 0, where it names no cluster of the current model, where another message of the batch gives the same cluster another score, or where `+"`version`"+` names a version with other clusters than the current one. The rest of its batch goes on.
+
+== Metrics
+
+- `+"`deepcase_labels`"+` (counter, label `+"`outcome`: `changed`, `unchanged` or `error`"+`)`).
+		Fields(
+			modelField(),
+			service.NewInterpolatedStringField(fieldCluster).
+				Description("The number of a cluster. Empty or `null`: the sample at `target` tells it.").
+				Default(`${! json("cluster") }`),
+			service.NewInterpolatedStringField(fieldScore).
+				Description("The score, a number ≥ 0. What it means is up to the analysts; 0 usually stands for benign.").
+				Default(`${! json("score") }`),
+			service.NewInterpolatedStringField(fieldVersion).
+				Description("The version of the model in which the analyst saw the cluster, as `deepcase_train` and `deepcase_predict` tell it. Empty or `null`: the current one. For samples it does not matter.").
+				Default(`${! json("model") }`),
+			alert.TargetField(),
+			device.ConfigField(),
+		).
+		Example("From a file that an analyst filled in", "A csv file with the columns `model`, `cluster` and `score`, in which scores may be left out. What could not be applied is printed.", `
+input:
+  file:
+    paths: [ ./clusters.csv ]
+    scanner:
+      csv: {}
+
+pipeline:
+  processors:
+    - mapping: root = if this.score == "" { deleted() }
+    - deepcase_label:
+        model: /var/lib/deepcase
+
+output:
+  stdout: {}
+`)
+}
+
+func init() {
+	service.MustRegisterBatchProcessor("deepcase_label", labelSpec(),
+		func(conf *service.ParsedConfig, mgr *service.Resources) (service.BatchProcessor, error) {
+			return newLabelFromParsed(conf, mgr)
+		})
+}
+
+func newLabelFromParsed(conf *service.ParsedConfig, mgr *service.Resources) (*label, error) {
+	l := &label{
+		log:    mgr.Logger(),
+		labels: mgr.Metrics().NewCounter("deepcase_labels", "outcome"),
+	}
+	var err error
+	if l.dir, err = modelDirectory(conf); err != nil {
+		return nil, err
+	}
+	if l.target, err = alert.NewTarget(conf); err != nil {
+		return nil, err
+	}
+	if l.cluster, err = conf.FieldInterpolatedString(fieldCluster); err != nil {
+		return nil, err
+	}
+	if l.score, err = conf.FieldInterpolatedString(fieldScore); err != nil {
+		return nil, err
+	}
+	if l.version, err = conf.FieldInterpolatedString(fieldVersion); err != nil {
+		return nil, err
+	}
+	name, err := conf.FieldString(device.Field)
+	if err != nil {
+		return nil, err
+	}
+	if l.engine, err = device.Open(name); err != nil {
+		return nil, err
+	}
+	return l, nil
+}
+
+type label struct {
+	dir                     string
+	target                  alert.Target
+	cluster, score, version *service.InterpolatedString
+	engine                  contextbuilder.Engine
+	log                     *service.Logger
+	labels                  *service.MetricCounter
+}
+
+// decision is what a message wants: a score for a cluster.
+type decision struct {
+	cluster int // −1: that of sample
+	sample  model.Sample
+	version string // "": the current one
+	score   float64
+	old     float64 // set with the cluster
+	err     error
+}
+
+func (l *label) ProcessBatch(ctx context.Context, batch service.MessageBatch) ([]service.MessageBatch, error) {
+	decisions := make([]*decision, len(batch))
+	cluster, score, version := batch.InterpolationExecutor(l.cluster), batch.InterpolationExecutor(l.score), batch.InterpolationExecutor(l.version)
+	for i, message := range batch {
+		d := &decision{cluster: -1}
+		decisions[i] = d
+		if d.score, d.err = readScore(score, i); d.err != nil {
+			continue
+		}
+		if d.version, d.err = alert.Resolve(fieldVersion, version, i); d.err != nil {
+			continue
+		}
+		d.cluster, d.sample, d.err = l.readCluster(message, cluster, i)
+	}
+	published, m, err := l.publish(ctx, decisions)
+	if err != nil {
+		return nil, fmt.Errorf("labels not published: %w", err)
+	}
+	for i, d := range decisions {
+		outcome := "unchanged"
+		switch {
+		case d.err != nil:
+			batch[i].SetError(d.err)
+			outcome = "error"
+		default:
+			c := m.Clusters[d.cluster]
+			answer := map[string]any{"cluster": int64(c.ID), "event": c.Event, "size": int64(c.Size), "old": nil, "new": d.score, "model": published}
+			if d.old >= 0 {
+				answer["old"] = d.old
+			}
+			if d.old != d.score {
+				outcome = "changed"
+			}
+			batch[i].SetStructuredMut(answer)
+		}
+		l.labels.Incr(1, outcome)
+	}
+	return []service.MessageBatch{batch}, nil
+}
+
+func readScore(x *service.MessageBatchInterpolationExecutor, index int) (float64, error) {
+	text, err := alert.Resolve(fieldScore, x, index)
+	if err != nil {
+		return 0, err
+	}
+	if text == "" {
+		return 0, fmt.Errorf("%s: empty or missing, need a number ≥ 0", fieldScore)
+	}
+	score, err := strconv.ParseFloat(text, 64)
+	if err != nil || !(score >= 0) || math.IsInf(score, 0) {
+		return 0, fmt.Errorf("%s: %q, need a number ≥ 0", fieldScore, alert.Excerpt(text))
+	}
+	return score, nil
+}
+
+// readCluster reads the number of a cluster, or the sample in its place and −1.
+func (l *label) readCluster(message *service.Message, x *service.MessageBatchInterpolationExecutor, index int) (int, model.Sample, error) {
+	text, err := alert.Resolve(fieldCluster, x, index)
+	if err != nil {
+		return -1, model.Sample{}, err
+	}
+	if text != "" {
+		cluster, err := strconv.ParseFloat(text, 64) // csv and spreadsheets write 17 as 17.0, too
+		if err != nil || cluster != math.Trunc(cluster) || cluster < 0 || cluster > math.MaxInt32 {
+			return -1, model.Sample{}, fmt.Errorf("%s: %q, need the number of a cluster", fieldCluster, alert.Excerpt(text))
+		}
+		return int(cluster), model.Sample{}, nil
+	}
+	document, err := alert.Document(message)
+	if err != nil {
+		return -1, model.Sample{}, err
+	}
+	sequence, err := l.target.Sequence(document)
+	if errors.Is(err, alert.ErrNoSequence) {
+		err = fmt.Errorf("%s: empty or missing, and no event with its context at %s either", fieldCluster, l.target)
+	}
+	return -1, model.Sample{Context: sequence.Context, Event: sequence.Event}, err
+}
+
+func (l *label) Close(context.Context) error { return nil }

@@ -1,0 +1,195 @@
+package processor
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/redpanda-data/benthos/v4/public/service"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"connect-deepcase/model"
+)
+
+func newLabel(t testing.TB, yaml string) *label {
+	t.Helper()
+	l, err := newLabelFromParsed(parse(t, labelSpec(), yaml), service.MockResources())
+	require.NoError(t, err)
+	return l
+}
+
+func TestLabelBadConfigs(t *testing.T) {
+	testBadConfigs(t, "deepcase_label", []badConfig{
+		{yaml: `model: ""`, lint: "model needs a directory", build: "field 'model' is empty: need a directory"},
+		{yaml: `cluster: "1"`, lint: "field model is required", build: "model"},
+		{yaml: "model: m\ntarget: a.", lint: "target needs names divided by single dots", build: `field 'target': "a.": need names divided by single dots`},
+		{yaml: "model: m\ndevice: cuda", build: "device cuda: this build has no engine for it"},
+	})
+}
+
+func answer(t testing.TB, m *service.Message) (a struct {
+	Cluster, Size int
+	Event, Model  string
+	Old, New      *float64
+}) {
+	t.Helper()
+	require.NoError(t, m.GetError())
+	decoder := json.NewDecoder(strings.NewReader(text(t, m)))
+	decoder.DisallowUnknownFields()
+	require.NoError(t, decoder.Decode(&a))
+	return a
+}
+
+func TestLabelPublishesTheScoresOfABatchAtOnce(t *testing.T) {
+	dir := t.TempDir()
+	m := little(t, 1)
+	before := publish(t, dir, m)
+	login, backup := clusterOf(t, m, "login"), clusterOf(t, m, "backup")
+	l := newLabel(t, "model: "+dir)
+	out := process(t, l, messages(
+		fmt.Sprintf(`{"cluster":%d,"score":3,"model":%q}`, login, before),
+		fmt.Sprintf(`{"cluster":"%d.0","score":"0"}`, backup),
+		fmt.Sprintf(`{"cluster":%d,"score":3.0}`, login)))
+	version, now := current(t, dir)
+	assert.NotEqual(t, before, version)
+	assert.Equal(t, 3.0, now.Clusters[login].Score)
+	assert.Equal(t, 0.0, now.Clusters[backup].Score)
+	for i, cluster := range []int{login, backup, login} {
+		a := answer(t, out[i])
+		assert.Equal(t, cluster, a.Cluster)
+		assert.Equal(t, 40, a.Size)
+		assert.Equal(t, m.Clusters[cluster].Event, a.Event)
+		assert.Equal(t, version, a.Model)
+		assert.Nil(t, a.Old)
+		assert.Equal(t, now.Clusters[cluster].Score, *a.New)
+	}
+
+	// The same again, by the version in which the analyst saw them: nothing changes, nothing is published.
+	out = process(t, l, messages(fmt.Sprintf(`{"cluster":%d,"score":3,"model":%q}`, login, before)))
+	a := answer(t, out[0])
+	assert.Equal(t, 3.0, *a.Old)
+	assert.Equal(t, version, a.Model)
+	again, _ := current(t, dir)
+	assert.Equal(t, version, again)
+}
+
+func TestLabelOfASample(t *testing.T) {
+	dir := t.TempDir()
+	m := little(t, 1)
+	publish(t, dir, m)
+	with := func(s model.Sample) string { return `{"score":2,` + annotated(s)[1:] }
+	out := process(t, newLabel(t, "model: "+dir), messages(with(loginSample), with(rareSample),
+		with(model.Sample{Context: []string{""}, Event: "login"}), `{"score":2}`))
+	assert.Equal(t, clusterOf(t, m, "login"), answer(t, out[0]).Cluster)
+	version, now := current(t, dir)
+	assert.Equal(t, 2.0, now.Clusters[clusterOf(t, m, "login")].Score)
+	assert.ErrorContains(t, out[1].GetError(), "document: deepcase belongs to no cluster of model ")
+	assert.ErrorContains(t, out[2].GetError(), "document: deepcase.context has 1 events, model ")
+	assert.EqualError(t, out[3].GetError(), "cluster: empty or missing, and no event with its context at deepcase either")
+	assert.Equal(t, version, answer(t, out[0]).Model)
+}
+
+func TestLabelFlagsBadMessages(t *testing.T) {
+	m := little(t, 1)
+	login, backup := clusterOf(t, m, "login"), clusterOf(t, m, "backup")
+	for content, want := range map[string]string{
+		`{"cluster":2,"score":1}`:                "cluster: 2, model VERSION has clusters 0 to 1",
+		`{"cluster":-1,"score":1}`:               `cluster: "-1", need the number of a cluster`,
+		`{"cluster":0.5,"score":1}`:              `cluster: "0.5", need the number of a cluster`,
+		`{"cluster":"login","score":1}`:          `cluster: "login", need the number of a cluster`,
+		`{"cluster":1e300,"score":1}`:            `need the number of a cluster`,
+		`{"cluster":0}`:                          "score: empty or missing, need a number ≥ 0",
+		`{"cluster":0,"score":-1}`:               `score: "-1", need a number ≥ 0`,
+		`{"cluster":0,"score":"high"}`:           `score: "high", need a number ≥ 0`,
+		`{"cluster":0,"score":"NaN"}`:            `score: "NaN", need a number ≥ 0`,
+		`{"cluster":0,"score":"Inf"}`:            `score: "Inf", need a number ≥ 0`,
+		`{"cluster":0,"score":1,"model":"old"}`:  `version: "old" cannot be compared with the current one: `,
+		`{"cluster":0,"score":1,"model":"../x"}`: `version: "../x" cannot be compared with the current one: `,
+		`not a document`:                         "",
+		``:                                       "",
+	} {
+		dir := t.TempDir()
+		version := publish(t, dir, m)
+		out := process(t, newLabel(t, "model: "+dir), messages(content, fmt.Sprintf(`{"cluster":%d,"score":1}`, backup)))
+		assert.ErrorContains(t, out[0].GetError(), strings.ReplaceAll(want, "VERSION", version), content)
+		assert.Equal(t, content, text(t, out[0]))
+		assert.Equal(t, 1.0, *answer(t, out[1]).New)
+		_, now := current(t, dir)
+		assert.Equal(t, 1.0, now.Clusters[backup].Score)
+		assert.Equal(t, -1.0, now.Clusters[login].Score)
+	}
+}
+
+func TestLabelRefusesContradictions(t *testing.T) {
+	dir := t.TempDir()
+	m := little(t, 1)
+	publish(t, dir, m)
+	login, backup := clusterOf(t, m, "login"), clusterOf(t, m, "backup")
+	out := process(t, newLabel(t, "model: "+dir), messages(
+		fmt.Sprintf(`{"cluster":%d,"score":1}`, login), fmt.Sprintf(`{"cluster":%d,"score":5}`, backup), fmt.Sprintf(`{"cluster":%d,"score":2}`, login)))
+	assert.EqualError(t, out[0].GetError(), fmt.Sprintf("score: cluster %d is given different scores in one batch, 1 here: need one", login))
+	assert.EqualError(t, out[2].GetError(), fmt.Sprintf("score: cluster %d is given different scores in one batch, 2 here: need one", login))
+	assert.Equal(t, 5.0, *answer(t, out[1]).New)
+	_, now := current(t, dir)
+	assert.Equal(t, -1.0, now.Clusters[login].Score)
+	assert.Equal(t, 5.0, now.Clusters[backup].Score)
+}
+
+func TestLabelRefusesClustersOfAnotherTraining(t *testing.T) {
+	dir := t.TempDir()
+	m := little(t, 1)
+	seen := publish(t, dir, m)
+	other := *m
+	other.Clusters = append([]model.Cluster(nil), m.Clusters...)
+	other.Clusters[0].Size++
+	now := publish(t, dir, &other)
+	out := process(t, newLabel(t, "model: "+dir), messages(fmt.Sprintf(`{"cluster":0,"score":1,"model":%q}`, seen)))
+	assert.EqualError(t, out[0].GetError(),
+		fmt.Sprintf("version: %q has other clusters than the current version %s: look at the new clusters and label those", seen, now))
+	after, _ := current(t, dir)
+	assert.Equal(t, now, after)
+}
+
+func TestLabelWithoutAModel(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "missing")
+	l := newLabel(t, "model: "+dir)
+	_, err := l.ProcessBatch(t.Context(), messages(`{"cluster":0,"score":1}`))
+	assert.ErrorContains(t, err, "labels not published: ", "the pipeline flags all messages with it")
+	require.NoError(t, os.MkdirAll(dir, 0o755))
+	_, err = l.ProcessBatch(t.Context(), messages(`{"cluster":0,"score":1}`))
+	assert.ErrorContains(t, err, "labels not published: ")
+	process(t, l, messages(`{"cluster":0}`)) // nothing to publish
+	process(t, l, nil)
+}
+
+func TestLabelFromManyThreads(t *testing.T) {
+	dir := t.TempDir()
+	m := little(t, 1)
+	publish(t, dir, m)
+	s, produce, end := stream(t, 4, fmt.Sprintf("deepcase_label: {model: %q}", dir))
+	running := make(chan error, 1)
+	go func() { running <- s.Run(t.Context()) }()
+	var all sync.WaitGroup
+	for i, event := range []string{"login", "backup"} {
+		all.Go(func() {
+			for score := range 5 {
+				assert.NoError(t, produce(t.Context(), messages(fmt.Sprintf(`{"cluster":%d,"score":%d}`, clusterOf(t, m, event), 10*i+score))))
+			}
+		})
+	}
+	all.Wait()
+	require.NoError(t, s.Stop(t.Context()))
+	require.NoError(t, <-running)
+	require.Len(t, end.messages, 10)
+	for _, message := range end.messages {
+		answer(t, message)
+	}
+	_, now := current(t, dir)
+	assert.Equal(t, 4.0, now.Clusters[clusterOf(t, m, "login")].Score)
+	assert.Equal(t, 14.0, now.Clusters[clusterOf(t, m, "backup")].Score)
+}

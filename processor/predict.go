@@ -1,0 +1,323 @@
+package processor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/redpanda-data/benthos/v4/public/service"
+
+	"connect-deepcase/internal/alert"
+	"connect-deepcase/internal/device"
+	"connect-deepcase/model"
+)
+
+const (
+	fieldModel     = "model"
+	fieldCacheSize = "cache_size"
+	fieldReload    = "reload"
+	fieldExplain   = "explain"
+)
+
+func modelField() *service.ConfigField {
+	return service.NewStringField(fieldModel).
+		Description("The model directory.").
+		Example("/var/lib/deepcase").
+		LintRule(`root = if this == "" { "model needs a directory" }`)
+}
+
+func predictSpec() *service.ConfigSpec {
+	return service.NewConfigSpec().
+		Stable().
+		Version("0.1.0").
+		Categories("DeepCASE").
+		Summary("Says of each security event in its context what a model makes of it: the score of the cluster it belongs to, or why there is none.").
+		Description(`
+Reads the context that `+"`deepcase_sequence`"+` wrote at `+"`target`"+` and adds there:
+
+- `+"`status`"+`: `+"`scored`; `unscored`: in a cluster to which nobody has given a score; `low_confidence`: the context does not explain the event; `unknown_event`: nothing was clustered for this event in training; `no_cluster`: too far from all clusters of this event; `no_model`: no version was published yet"+`
+- `+"`score`"+`: only with the status `+"`scored`"+`
+- `+"`cluster`"+`: with `+"`scored` and `unscored`"+`
+- `+"`confidence`"+` in the event, and `+"`distance`"+` to the nearest cluster, where these were determined
+- `+"`attention`"+`: the share of each event of the context in explaining the event
+- `+"`model`"+`: the version that answered
+
+== Guarantees
+
+No message is dropped, and order and size of batches stay. A message without a context, or with one of another length than the model's, is flagged with an error; the rest of its batch goes on. A message that came with an error and has no context keeps its error.
+
+The answer for an event depends on the event, its context and the model version, not on what else is asked at the same time. All messages of a batch are answered by one version.
+
+A new version in the model directory is loaded while the old one serves and then takes its place, without a pause. Where it cannot be loaded (damaged, or of a newer format) the old one goes on serving. A directory that is missing or empty is looked for again: until there is a version, the status is `+"`no_model`"+`.
+
+== Metrics
+
+- `+"`deepcase_verdicts`"+` (counter, label `+"`status`"+`; `+"`error`"+` for messages that got none)
+- `+"`deepcase_verdict_cache_hits`, `deepcase_verdict_cache_misses`"+` (counters): messages whose verdict was known, or not
+- `+"`deepcase_query_latency_ns`"+` (timer): to answer the unknown samples of a batch
+- `+"`deepcase_model_reloads`"+` (counter, label `+"`outcome`: `loaded` or `failed`"+`), `+"`deepcase_model_reload_latency_ns`"+` (timer)
+- `+"`deepcase_model_info`"+` (gauge, label `+"`version`"+`): 1 for the version that serves, 0 for those before
+- `+"`deepcase_model_events`, `deepcase_model_clusters`, `deepcase_model_clusters_scored`"+` (gauges)`).
+		Fields(
+			modelField(),
+			alert.TargetField(),
+			service.NewIntField(fieldCacheSize).
+				Description("Verdicts to remember, one a distinct event with its context (some 500 bytes each). 0 remembers none.").
+				LintRule(`root = if this < 0 { "cache_size needs to be at least 0" }`).
+				Default(100_000),
+			service.NewDurationField(fieldReload).
+				Description("How often to look for a new version.").
+				LintRule(`root = if this.type() == "string" && (this.has_prefix("-") || this.re_match("^0+[a-zµ]*$")) { "reload needs to be longer than 0" }`).
+				Default("10s"),
+			service.NewBoolField(fieldExplain).
+				Description("Whether to add `attention`.").
+				Default(true),
+			ecsField(),
+			device.ConfigField(),
+		).
+		Example("Live scoring", "Alerts get their context, then a verdict; what an analyst should look at goes one way, the rest another.", `
+pipeline:
+  processors:
+    - deepcase_sequence:
+        machine: ${! json("host.name") }
+        event: ${! json("rule.name") }
+        timestamp: ${! json("@timestamp") }
+    - deepcase_predict:
+        model: /var/lib/deepcase
+
+output:
+  switch:
+    cases:
+      - check: this.deepcase.status == "scored" && this.deepcase.score == 0
+        output:
+          file:
+            path: benign.ndjson
+            codec: lines
+      - output:
+          file:
+            path: for-the-analyst.ndjson
+            codec: lines
+`).
+		Example("Elastic Common Schema", "Scores from 0 to 3 become a risk from 0 to 100.", `
+pipeline:
+  processors:
+    - deepcase_sequence:
+        machine: ${! json("host.name") }
+        event: ${! json("rule.name") }
+        timestamp: ${! json("@timestamp") }
+    - deepcase_predict:
+        model: /var/lib/deepcase
+        ecs:
+          max_score: 3
+`)
+}
+
+func init() {
+	service.MustRegisterBatchProcessor("deepcase_predict", predictSpec(),
+		func(conf *service.ParsedConfig, mgr *service.Resources) (service.BatchProcessor, error) {
+			return newPredictFromParsed(conf, mgr)
+		})
+}
+
+func newPredictFromParsed(conf *service.ParsedConfig, mgr *service.Resources) (*predict, error) {
+	target, err := alert.NewTarget(conf)
+	if err != nil {
+		return nil, err
+	}
+	s := &serving{log: mgr.Logger(), metrics: newServingMetrics(mgr.Metrics())}
+	if s.dir, err = modelDirectory(conf); err != nil {
+		return nil, err
+	}
+	if s.cacheSize, err = conf.FieldInt(fieldCacheSize); err != nil {
+		return nil, err
+	}
+	if s.cacheSize < 0 {
+		return nil, fmt.Errorf("field '%s': %d, need at least 0", fieldCacheSize, s.cacheSize)
+	}
+	every, err := conf.FieldDuration(fieldReload)
+	if err != nil {
+		return nil, err
+	}
+	if every <= 0 {
+		return nil, fmt.Errorf("field '%s': %s, need longer than 0", fieldReload, every)
+	}
+	p := &predict{
+		target:   target,
+		serving:  s,
+		verdicts: mgr.Metrics().NewCounter("deepcase_verdicts", "status"),
+		hits:     mgr.Metrics().NewCounter("deepcase_verdict_cache_hits"),
+		misses:   mgr.Metrics().NewCounter("deepcase_verdict_cache_misses"),
+		latency:  mgr.Metrics().NewTimer("deepcase_query_latency_ns"),
+	}
+	if p.explain, err = conf.FieldBool(fieldExplain); err != nil {
+		return nil, err
+	}
+	if conf.Contains(fieldECS) {
+		p.ecs = &ecs{}
+		if p.ecs.maxScore, err = conf.FieldFloat(fieldECS, fieldMaxScore); err != nil {
+			return nil, err
+		}
+		if !(p.ecs.maxScore > 0) {
+			return nil, fmt.Errorf("field '%s.%s': %v, need above 0", fieldECS, fieldMaxScore, p.ecs.maxScore)
+		}
+	}
+	name, err := conf.FieldString(device.Field)
+	if err != nil {
+		return nil, err
+	}
+	if s.engine, err = device.Open(name); err != nil {
+		return nil, err
+	}
+	s.log.With("engine", s.engine.Name()).Debug("Engine chosen")
+	s.start(every)
+	return p, nil
+}
+
+func modelDirectory(conf *service.ParsedConfig) (string, error) {
+	dir, err := conf.FieldString(fieldModel)
+	if err == nil && dir == "" {
+		err = fmt.Errorf("field '%s' is empty: need a directory", fieldModel)
+	}
+	return dir, err
+}
+
+type predict struct {
+	target  alert.Target
+	serving *serving
+	explain bool
+	ecs     *ecs // nil: off
+
+	verdicts     *service.MetricCounter
+	hits, misses *service.MetricCounter
+	latency      *service.MetricTimer
+}
+
+func (p *predict) ProcessBatch(ctx context.Context, batch service.MessageBatch) ([]service.MessageBatch, error) {
+	v := p.serving.acquire()
+	name := ""
+	if v != nil {
+		defer v.release()
+		name = v.name
+	}
+	var rows []int // of the batch, those that samples are from
+	var samples []model.Sample
+	for i, message := range batch {
+		s, err := p.sample(message, v)
+		if err != nil {
+			p.fail(message, err)
+			continue
+		}
+		rows, samples = append(rows, i), append(samples, s)
+	}
+	verdicts, errs := p.ask(ctx, v, samples)
+	for i, row := range rows {
+		message := batch[row]
+		if errs[i] != nil {
+			p.fail(message, errs[i])
+			continue
+		}
+		document := alert.Mutable(message)
+		annotate(alert.Object(document, p.target...), verdicts[i], name, p.explain)
+		if p.ecs != nil {
+			p.ecs.write(document, samples[i].Event, verdicts[i], name)
+		}
+		p.verdicts.Incr(1, verdicts[i].Status.String())
+	}
+	return []service.MessageBatch{batch}, nil
+}
+
+// sample reads what a message asks v, which may be nil.
+func (p *predict) sample(message *service.Message, v *version) (s model.Sample, err error) {
+	document, err := alert.Document(message)
+	if err != nil {
+		return s, err
+	}
+	sequence, err := p.target.Sequence(document)
+	if err != nil {
+		return s, err
+	}
+	if v != nil {
+		if want := v.predictor.Model().Params.Length; len(sequence.Context) != want {
+			return s, fmt.Errorf("document: %s.context has %d events, model %s needs %d: give deepcase_sequence that length",
+				p.target, len(sequence.Context), v.name, want)
+		}
+	}
+	if p.ecs != nil {
+		if err := p.ecs.check(document); err != nil {
+			return s, err
+		}
+	}
+	return model.Sample{Context: sequence.Context, Event: sequence.Event}, nil
+}
+
+// fail flags a message, except that a message which failed before and so has no context keeps the first cause.
+func (p *predict) fail(message *service.Message, err error) {
+	p.verdicts.Incr(1, "error")
+	if message.GetError() == nil || !errors.Is(err, alert.ErrNoSequence) {
+		message.SetError(err)
+	}
+}
+
+// ask gives a verdict or an error for each sample: the known ones first, the rest in one query.
+func (p *predict) ask(ctx context.Context, v *version, samples []model.Sample) ([]model.Verdict, []error) {
+	verdicts, errs := make([]model.Verdict, len(samples)), make([]error, len(samples))
+	if v == nil {
+		for i := range verdicts {
+			verdicts[i] = model.Verdict{Status: model.NoModel, Cluster: -1}
+		}
+		return verdicts, errs
+	}
+	first := map[string]int{} // key of an unknown sample → its place in unknown
+	var unknown []model.Sample
+	var keys []string
+	asked := make([]int, len(samples)) // place in unknown, −1 for a known one
+	for i, s := range samples {
+		key, known := sampleKey(s), false
+		asked[i] = -1
+		if v.verdicts != nil {
+			verdicts[i], known = v.verdicts.Get(key)
+		}
+		if known {
+			p.hits.Incr(1)
+			continue
+		}
+		p.misses.Incr(1)
+		place, again := first[key]
+		if !again {
+			place = len(unknown)
+			first[key] = place
+			unknown, keys = append(unknown, s), append(keys, key)
+		}
+		asked[i] = place
+	}
+	if len(unknown) == 0 {
+		return verdicts, errs
+	}
+	started := time.Now()
+	answers, err := v.predictor.Predict(ctx, unknown)
+	p.latency.Timing(time.Since(started).Nanoseconds())
+	if err == nil && len(answers) != len(unknown) {
+		err = fmt.Errorf("model gave %d verdicts for %d samples", len(answers), len(unknown))
+	}
+	if err != nil {
+		err = fmt.Errorf("query of model %s: %w", v.name, err)
+	}
+	for i, place := range asked {
+		switch {
+		case place < 0:
+		case err != nil:
+			errs[i] = err
+		default:
+			verdicts[i] = answers[place]
+		}
+	}
+	if err == nil && v.verdicts != nil {
+		for place, answer := range answers {
+			v.verdicts.Add(keys[place], answer)
+		}
+	}
+	return verdicts, errs
+}
+
+func (p *predict) Close(context.Context) error { return p.serving.close() }

@@ -1,0 +1,412 @@
+package processor
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/redpanda-data/benthos/v4/public/service"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"connect-deepcase/model"
+)
+
+func newPredict(t testing.TB, yaml string) *predict {
+	t.Helper()
+	p, err := newPredictFromParsed(parse(t, predictSpec(), yaml), service.MockResources())
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, p.Close(context.Background())) })
+	return p
+}
+
+// annotated is a document as deepcase_sequence leaves it.
+func annotated(s model.Sample) string {
+	names := make([]any, len(s.Context))
+	for i, name := range s.Context {
+		if name != "" {
+			names[i] = name
+		}
+	}
+	content, _ := json.Marshal(map[string]any{"deepcase": map[string]any{"machine": "m", "event": s.Event, "context": names}})
+	return string(content)
+}
+
+func TestPredictBadConfigs(t *testing.T) {
+	testBadConfigs(t, "deepcase_predict", []badConfig{
+		{yaml: `model: ""`, lint: "model needs a directory", build: "field 'model' is empty: need a directory"},
+		{yaml: `target: a`, lint: "field model is required", build: "model"},
+		{yaml: "model: m\ncache_size: -1", lint: "cache_size needs to be at least 0", build: "field 'cache_size': -1, need at least 0"},
+		{yaml: "model: m\nreload: -1s", lint: "reload needs to be longer than 0", build: "field 'reload': -1s, need longer than 0"},
+		{yaml: "model: m\nreload: 0s", lint: "reload needs to be longer than 0", build: "field 'reload': 0s, need longer than 0"},
+		{yaml: "model: m\necs: {max_score: 0}", lint: "max_score needs to be above 0", build: "field 'ecs.max_score': 0, need above 0"},
+		{yaml: "model: m\necs: {}", lint: "field max_score is required", build: "max_score"},
+		{yaml: "model: m\ndevice: cuda", build: "device cuda: this build has no engine for it: build with `-tags gotch`, or set device to auto or cpu"},
+		{yaml: "model: m\ndevice: tpu", lint: "value tpu is not a valid option for this field", build: `device "tpu": need one of auto, cpu, cuda`},
+		{yaml: "model: m\ntarget: .x", lint: "target needs names divided by single dots", build: `field 'target': ".x": need names divided by single dots`},
+	})
+}
+
+func TestPredictGivesVerdicts(t *testing.T) {
+	dir := t.TempDir()
+	m := scored(t, little(t, 1), "login", 3)
+	version := publish(t, dir, m)
+	p := newPredict(t, "model: "+dir)
+	unknown := model.Sample{Context: loginSample.Context, Event: "never seen"}
+	out := process(t, p, messages(annotated(loginSample), annotated(backupSample), annotated(unknown), annotated(rareSample), annotated(loginSample)))
+
+	login := at(t, out[0])
+	assert.Equal(t, "scored", login["status"])
+	assert.Equal(t, 3.0, login["score"])
+	assert.EqualValues(t, clusterOf(t, m, "login"), login["cluster"])
+	assert.Equal(t, 0.0, login["distance"])
+	assert.Greater(t, login["confidence"], 0.2)
+	assert.Equal(t, version, login["model"])
+	assert.Equal(t, "m", login["machine"])
+	assert.Equal(t, []any{nil, "scan", "guess"}, login["context"])
+	require.Len(t, login["attention"], 3)
+	sum := 0.0
+	for _, a := range login["attention"].([]any) {
+		sum += a.(float64)
+	}
+	assert.InDelta(t, 1, sum, 2e-4)
+	assert.Equal(t, login, at(t, out[4]))
+
+	backup := at(t, out[1])
+	assert.Equal(t, "unscored", backup["status"])
+	assert.NotContains(t, backup, "score")
+	assert.EqualValues(t, clusterOf(t, m, "backup"), backup["cluster"])
+
+	assert.Equal(t, map[string]any{"machine": "m", "event": "never seen", "context": []any{nil, "scan", "guess"},
+		"status": "unknown_event", "model": version}, at(t, out[2]))
+	rare := at(t, out[3])
+	assert.Contains(t, []any{"low_confidence", "unknown_event"}, rare["status"])
+	assert.NotContains(t, rare, "cluster")
+	assert.NotContains(t, rare, "score")
+}
+
+// What is asked together, in which order, and what is remembered: none of it matters to the answer.
+func TestPredictAnswersDoNotDependOnCompany(t *testing.T) {
+	dir := t.TempDir()
+	publish(t, dir, scored(t, little(t, 1), "login", 1))
+	kept, fresh := newPredict(t, "model: "+dir), newPredict(t, "cache_size: 0\nmodel: "+dir)
+	samples := []model.Sample{loginSample, backupSample, rareSample,
+		{Context: []string{"guess", "scan", ""}, Event: "login"}, {Context: []string{"", "", ""}, Event: "backup"}}
+	var alone []map[string]any
+	for _, s := range samples {
+		alone = append(alone, at(t, process(t, fresh, messages(annotated(s)))[0]))
+	}
+	for _, p := range []*predict{kept, kept, fresh} {
+		out := process(t, p, messages(annotated(samples[3]), annotated(samples[1]), annotated(samples[4]), annotated(samples[0]), annotated(samples[2]), annotated(samples[1])))
+		for i, sample := range []int{3, 1, 4, 0, 2, 1} {
+			assert.Equal(t, alone[sample], at(t, out[i]))
+		}
+	}
+}
+
+func TestPredictWithoutExplanation(t *testing.T) {
+	dir := t.TempDir()
+	publish(t, dir, little(t, 1))
+	out := process(t, newPredict(t, "explain: false\nmodel: "+dir), messages(annotated(loginSample)))
+	assert.NotContains(t, at(t, out[0]), "attention")
+}
+
+func TestPredictFlagsBadMessages(t *testing.T) {
+	dir := t.TempDir()
+	version := publish(t, dir, little(t, 1))
+	p := newPredict(t, "model: "+dir)
+	for content, want := range map[string]string{
+		`{}`: "document: deepcase: no context there: is deepcase_sequence before this component, with the same target?",
+		`{"deepcase":{"event":"login","context":[null]}}`: "document: deepcase.context has 1 events, model " + version + " needs 3: give deepcase_sequence that length",
+		`{"deepcase":{"context":[null,null,null]}}`:       "document: deepcase.event is null or missing, need a name",
+		`{"deepcase":{"event":"e","context":[1,2,3]}}`:    "document: deepcase.context[0] is a number, need a name or null",
+		`[]`:                  "document: need a JSON object, have a list",
+		"\xff\x00 not a text": "document: not JSON: invalid character 'ÿ' looking for beginning of value",
+		``:                    "document: not JSON: ",
+	} {
+		out := process(t, p, messages(annotated(loginSample), content, annotated(backupSample)))
+		assert.ErrorContains(t, out[1].GetError(), want)
+		assert.Equal(t, content, text(t, out[1]))
+		assert.Equal(t, "unscored", at(t, out[0])["status"])
+		assert.Equal(t, "unscored", at(t, out[2])["status"])
+	}
+	process(t, p, nil)
+}
+
+func TestPredictKeepsTheFirstError(t *testing.T) {
+	batch := messages(`{}`)
+	batch[0].SetError(fmt.Errorf("machine: empty or missing"))
+	out := process(t, newPredict(t, "model: "+t.TempDir()), batch)
+	assert.EqualError(t, out[0].GetError(), "machine: empty or missing")
+}
+
+func TestPredictReplacesAnOldVerdict(t *testing.T) {
+	p := newPredict(t, "model: "+filepath.Join(t.TempDir(), "missing"))
+	out := process(t, p, messages(`{"deepcase":{"event":"e","context":[],"status":"scored","score":3,"cluster":1,"model":"old","attention":[]}}`))
+	assert.Equal(t, map[string]any{"event": "e", "context": []any{}, "status": "no_model"}, at(t, out[0]))
+}
+
+func TestPredictECS(t *testing.T) {
+	dir := t.TempDir()
+	m := scored(t, little(t, 1), "login", 3)
+	version := publish(t, dir, m)
+	p := newPredict(t, "ecs: {max_score: 4}\nmodel: "+dir)
+	with := func(s model.Sample, more string) string { return `{` + more + annotated(s)[1:] }
+	out := process(t, p, messages(
+		with(loginSample, `"event":{"kind":"alert"},"labels":{"a":"b"},`),
+		with(loginSample, `"rule":{"name":"own"},`),
+		with(backupSample, `"event":{"kind":"alert"},`),
+		with(model.Sample{Context: loginSample.Context, Event: "never seen"}, ``),
+		with(loginSample, `"event":"text",`),
+		with(loginSample, `"rule":{"ruleset":"deepcase","id":"old"},`),
+	))
+	var documents []map[string]any
+	for _, message := range out {
+		var document map[string]any
+		require.NoError(t, json.Unmarshal([]byte(text(t, message)), &document))
+		delete(document, "deepcase")
+		documents = append(documents, document)
+	}
+	cluster := fmt.Sprint(clusterOf(t, m, "login"))
+	rule := map[string]any{"id": cluster, "name": "login", "ruleset": "deepcase", "version": version}
+	assert.Equal(t, map[string]any{
+		"event":  map[string]any{"kind": "alert", "risk_score": 3.0, "risk_score_norm": 75.0},
+		"labels": map[string]any{"a": "b", "deepcase_status": "scored", "deepcase_cluster": cluster},
+		"rule":   rule,
+	}, documents[0])
+	assert.Equal(t, map[string]any{"name": "own"}, documents[1]["rule"], "the source's own rule stays")
+	assert.Equal(t, map[string]any{"kind": "alert"}, documents[2]["event"], "a status never becomes a number")
+	assert.Equal(t, map[string]any{"labels": map[string]any{"deepcase_status": "unknown_event"}}, documents[3])
+	assert.EqualError(t, out[4].GetError(), `document: event is the text "text", need an object`)
+	assert.Equal(t, rule, documents[5]["rule"])
+}
+
+func TestPredictECSIsAtMost100(t *testing.T) {
+	dir := t.TempDir()
+	publish(t, dir, scored(t, little(t, 1), "login", 50))
+	out := process(t, newPredict(t, "ecs: {max_score: 3}\nmodel: "+dir), messages(annotated(loginSample)))
+	assert.Contains(t, text(t, out[0]), `"risk_score":50,"risk_score_norm":100`)
+}
+
+func status(t testing.TB, p *predict) (status, version string) {
+	object := at(t, process(t, p, messages(annotated(loginSample)))[0])
+	version, _ = object["model"].(string)
+	return object["status"].(string), version
+}
+
+// eventually waits until the sample that every model knows gets this status from this version.
+func eventually(t testing.TB, p *predict, wantStatus, wantVersion string) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		s, v := status(t, p)
+		return s == wantStatus && v == wantVersion
+	}, 10*time.Second, 10*time.Millisecond)
+}
+
+func TestPredictFindsAModelThatComesLater(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "not", "yet")
+	p := newPredict(t, "reload: 5ms\nmodel: "+dir)
+	s, version := status(t, p)
+	assert.Equal(t, "no_model", s)
+	assert.Empty(t, version)
+	eventually(t, p, "unscored", publish(t, dir, little(t, 1)))
+}
+
+func TestPredictForgetsVerdictsOfOldModels(t *testing.T) {
+	dir := t.TempDir()
+	m := little(t, 1)
+	publish(t, dir, m)
+	p := newPredict(t, "reload: 5ms\nmodel: "+dir)
+	s, _ := status(t, p)
+	assert.Equal(t, "unscored", s)
+	eventually(t, p, "scored", publish(t, dir, scored(t, m, "login", 1)))
+}
+
+// Whatever is wrong with what was published last, the version before it goes on serving, and the next good one takes over.
+func TestPredictSurvivesBrokenVersions(t *testing.T) {
+	dir := t.TempDir()
+	m := little(t, 1)
+	good := publish(t, dir, m)
+	p := newPredict(t, "reload: 1h\nmodel: "+dir) // the test reloads
+	pointer := filepath.Join(dir, "CURRENT")
+	for name, damage := range map[string]func(){
+		"truncated": func() { truncateVersion(t, dir, publish(t, dir, m)) },
+		"missing":   func() { require.NoError(t, os.WriteFile(pointer, []byte("20200101T000000Z-0000\n"), 0o644)) },
+		"garbage":   func() { require.NoError(t, os.WriteFile(pointer, []byte("../../\x00\n\n"), 0o644)) },
+		"empty":     func() { require.NoError(t, os.WriteFile(pointer, nil, 0o644)) },
+		"gone":      func() { require.NoError(t, os.Rename(dir, dir+".away")) },
+	} {
+		damage()
+		for range 3 {
+			p.serving.reload()
+			assert.NotEmpty(t, p.serving.failed, name)
+			s, version := status(t, p)
+			assert.Equal(t, "unscored", s, name)
+			assert.Equal(t, good, version, name)
+		}
+		if name == "gone" {
+			require.NoError(t, os.Rename(dir+".away", dir))
+		}
+		good = publish(t, dir, m)
+		p.serving.reload()
+		assert.Empty(t, p.serving.failed)
+		_, version := status(t, p)
+		assert.Equal(t, good, version, name)
+	}
+}
+
+// A version that stays broken is counted each time and logged once.
+func TestPredictLogsABrokenVersionOnce(t *testing.T) {
+	dir := t.TempDir()
+	truncateVersion(t, dir, publish(t, dir, little(t, 1)))
+	var log bytes.Buffer
+	resources := service.MockResources(service.MockResourcesOptUseLogger(service.NewLoggerFromSlog(slog.New(slog.NewTextHandler(&log, nil)))))
+	p, err := newPredictFromParsed(parse(t, predictSpec(), "reload: 1h\nmodel: "+dir), resources)
+	require.NoError(t, err)
+	defer p.Close(t.Context())
+	s, _ := status(t, p)
+	assert.Equal(t, "no_model", s)
+	p.serving.reload()
+	p.serving.reload()
+	assert.Equal(t, 1, strings.Count(log.String(), "level=ERROR"), log.String())
+	truncateVersion(t, dir, publish(t, dir, little(t, 1)))
+	p.serving.reload()
+	assert.Equal(t, 2, strings.Count(log.String(), "level=ERROR"), log.String())
+}
+
+// The live run: versions are published under load, good and broken ones; nothing is lost or flagged, all answers come from good versions,
+// and each version's own answers.
+func TestPredictReloadsUnderLoad(t *testing.T) {
+	dir := t.TempDir()
+	m := little(t, 1)
+	scores := map[string]float64{} // version → score of login
+	var mu sync.Mutex
+	put := func(score float64) string {
+		mu.Lock() // a version is known before anyone can see an answer of it checked
+		defer mu.Unlock()
+		version := publish(t, dir, scored(t, m, "login", score))
+		scores[version] = score
+		return version
+	}
+	put(0)
+	s, produce, end := stream(t, 4,
+		"deepcase_sequence: {length: 3}",
+		fmt.Sprintf("deepcase_predict: {model: %q, reload: 3ms, cache_size: 4}", dir))
+	running := make(chan error, 1)
+	go func() { running <- s.Run(t.Context()) }()
+
+	var sent atomic.Int64
+	stop := make(chan struct{})
+	var producers sync.WaitGroup
+	for producer := range 4 {
+		producers.Go(func() {
+			for i := 0; ; i += 3 {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				machine := fmt.Sprintf("m%d-%d", producer, i) // a machine of its own, so that login follows nothing but scan and guess
+				batch := messages(alertOf(machine, "scan", 1), alertOf(machine, "guess", 2), alertOf(machine, "login", 3))
+				if assert.NoError(t, produce(t.Context(), batch)) {
+					sent.Add(3)
+				}
+			}
+		})
+	}
+	answeredBy := func(version string) func() bool {
+		return func() bool {
+			end.mu.Lock()
+			defer end.mu.Unlock()
+			for _, message := range end.messages[max(0, len(end.messages)-20):] {
+				if at(t, message)["model"] == version {
+					return true
+				}
+			}
+			return false
+		}
+	}
+	for i := range 8 {
+		version := put(float64(i + 1))
+		require.Eventually(t, answeredBy(version), 10*time.Second, time.Millisecond)
+		if i%2 == 1 {
+			require.NoError(t, os.WriteFile(filepath.Join(dir, "CURRENT"), []byte("broken\n"), 0o644))
+			time.Sleep(10 * time.Millisecond)
+			require.Eventually(t, answeredBy(version), time.Second, time.Millisecond, "serves on")
+		}
+	}
+	close(stop)
+	producers.Wait()
+	require.NoError(t, s.StopWithin(10*time.Second))
+	require.NoError(t, <-running)
+
+	require.EqualValues(t, sent.Load(), len(end.messages))
+	for _, message := range end.messages {
+		object := at(t, message) // and no error
+		if object["event"] == "login" {
+			require.Equal(t, "scored", object["status"])
+			require.Equal(t, scores[object["model"].(string)], object["score"])
+		}
+	}
+}
+
+func TestPredictClosesTwice(t *testing.T) {
+	dir := t.TempDir()
+	publish(t, dir, little(t, 1))
+	p, err := newPredictFromParsed(parse(t, predictSpec(), "model: "+dir), service.MockResources())
+	require.NoError(t, err)
+	require.NoError(t, p.Close(t.Context()))
+	require.NoError(t, p.Close(t.Context()))
+	s, _ := status(t, p)
+	assert.Equal(t, "no_model", s, "and does not fall over when asked then")
+}
+
+func TestPredictTellsCancellation(t *testing.T) {
+	dir := t.TempDir()
+	publish(t, dir, little(t, 1))
+	p := newPredict(t, "model: "+dir)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	out, err := p.ProcessBatch(ctx, messages(annotated(loginSample)))
+	require.NoError(t, err)
+	assert.ErrorIs(t, out[0][0].GetError(), context.Canceled)
+	s, _ := status(t, p)
+	assert.Equal(t, "unscored", s, "nothing wrong is remembered")
+}
+
+func TestSampleKeys(t *testing.T) {
+	samples := []model.Sample{
+		{Event: "ab", Context: []string{"c", ""}}, {Event: "a", Context: []string{"bc", ""}}, {Event: "ab", Context: []string{"", "c"}},
+		{Event: "ab", Context: []string{"c"}}, {Event: "", Context: []string{"ab", "c", ""}}, {Event: "ab\x01c", Context: []string{""}},
+	}
+	seen := map[string]bool{}
+	for _, s := range samples {
+		seen[sampleKey(s)] = true
+		assert.Equal(t, sampleKey(s), sampleKey(s))
+	}
+	assert.Len(t, seen, len(samples))
+}
+
+func BenchmarkPredictKnown(b *testing.B) {
+	dir := b.TempDir()
+	publish(b, dir, little(b, 1))
+	p := newPredict(b, "model: "+dir)
+	var contents []string
+	for range 50 {
+		contents = append(contents, annotated(loginSample), annotated(backupSample))
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		process(b, p, messages(contents...))
+	}
+	b.ReportMetric(float64(b.N*100)/b.Elapsed().Seconds(), "events/s")
+}

@@ -1,0 +1,234 @@
+// Package processor holds DeepCASE's processors: deepcase_sequence, deepcase_predict and deepcase_label.
+package processor
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/redpanda-data/benthos/v4/public/service"
+
+	"connect-deepcase/internal/alert"
+	"connect-deepcase/sequencer"
+)
+
+const (
+	fieldLength      = "length"
+	fieldTimeout     = "timeout"
+	fieldMaxMachines = "max_machines"
+	fieldLate        = "late"
+	fieldCache       = "cache"
+	fieldCachePrefix = "cache_prefix"
+	fieldCacheRetry  = "cache_retry"
+)
+
+func sequenceSpec() *service.ConfigSpec {
+	return service.NewConfigSpec().
+		Stable().
+		Version("0.1.0").
+		Categories("DeepCASE").
+		Summary("Gives each security event its context: the events that came before it on the same machine.").
+		Description(`
+Writes an object with `+"`machine`, `event` and `context`"+` into the document, at `+"`target`"+`. The context is a list of `+"`length`"+` event names, oldest first; `+"`null`"+` stands where there is none, or only one more than `+"`timeout`"+` older than the event. The rest of the document stays as it is.
+
+== Guarantees
+
+No message is dropped, and order and size of batches stay. A message that is not a JSON object, or that has no machine, event or time, is flagged with an error that names the field and what was found there; it enters no window, and the rest of its batch goes on.
+
+The context of an event depends on the events of its machine that came before it and nothing else, whatever the number of `+"`pipeline.threads`"+`. Events that arrive late are put in their place by timestamp, as long as at most `+"`late`"+` events of the machine are younger. Events that follow each other on a machine should arrive in one batch or one after the other: with more than one thread, batches that run at the same time are taken in the order in which they get there.
+
+An event with the `+"`id`"+` of an earlier one of its machine is that event again: it gets the same context and changes no window. So, with ids, a message that is delivered again after a failure or a restart does no harm. Without ids it counts twice.
+
+== Windows that survive
+
+Windows live in memory and are gone after a restart, unless `+"`cache`"+` names a cache resource. Then each batch reads the windows of its machines from there and writes them back before the messages go on, so that processes that share a cache can take over each other's machines. Two processes must not work on one machine at the same time: let the source give each machine to one of them (a Kafka topic keyed by machine does).
+
+While the cache fails, the batch waits for up to `+"`cache_retry`"+`. Then the messages of the machines concerned are flagged with an error, their windows stay as they were, and the messages may be sent again.
+
+== Metrics
+
+- `+"`deepcase_sequence_events`"+` (counter, label `+"`outcome`: `sequenced` or `error`"+`)
+- `+"`deepcase_windows`"+` (gauge): machines held in memory
+- `+"`deepcase_cache_failures`"+` (counter): failed reads and writes of the cache, those that were tried again included`).
+		Fields(alert.MappingFields()...).
+		Fields(
+			service.NewIntField(fieldLength).
+				Description("Events in a context. It must be the length that the model was trained with.").
+				LintRule(`root = if this < 1 || this > 10000 { "length needs to be from 1 to 10000" }`).
+				Default(10),
+			service.NewDurationField(fieldTimeout).
+				Description("Events that are more than this older than the event are left out of its context.").
+				LintRule(`root = if this.type() == "string" && this.has_prefix("-") { "timeout needs to be 0 or longer" }`).
+				Default("24h"),
+			service.NewIntField(fieldMaxMachines).
+				Description("Machines held in memory. Beyond, the one that was silent for longest is forgotten; with a `cache` it is read back when it speaks again.").
+				LintRule(`root = if this < 1 { "max_machines needs to be at least 1" }`).
+				Default(100_000),
+			service.NewIntField(fieldLate).
+				Description("Events that a machine's window holds beyond a context, so that late and repeated events find their place.").
+				LintRule(`root = if this < 0 { "late needs to be at least 0" }`).
+				Advanced().
+				Default(32),
+			service.NewStringField(fieldCache).
+				Description("The label of a cache resource that keeps the windows. Its entries should live as long as `timeout` and the longest outage together.").
+				Default(""),
+			service.NewStringField(fieldCachePrefix).
+				Description("Comes before the machine in the cache's keys. Sequencers that share a cache but not their events need different ones.").
+				Advanced().
+				Default("deepcase-"),
+			service.NewDurationField(fieldCacheRetry).
+				Description("How long a failing cache is tried again, before messages are flagged with an error.").
+				LintRule(`root = if this.type() == "string" && this.has_prefix("-") { "cache_retry needs to be 0 or longer" }`).
+				Advanced().
+				Default("30s"),
+			alert.TargetField(),
+		).
+		Example("Alerts of one source", "Alerts with the host, the rule and the time where the Elastic Common Schema has them.", `
+pipeline:
+  processors:
+    - deepcase_sequence:
+        machine: ${! json("host.name") }
+        event: ${! json("rule.name") }
+        timestamp: ${! json("@timestamp") }
+        id: ${! json("event.id") }
+`).
+		Example("Windows in Redis", "Several processes of one consumer group share the windows, and a restart loses none.", `
+pipeline:
+  processors:
+    - deepcase_sequence:
+        machine: ${! json("machine") }
+        event: ${! json("event") }
+        timestamp: ${! json("timestamp") }
+        id: ${! meta("kafka_partition") }/${! meta("kafka_offset") }
+        cache: windows
+
+cache_resources:
+  - label: windows
+    memory:
+      default_ttl: 72h
+`)
+}
+
+func init() {
+	service.MustRegisterBatchProcessor("deepcase_sequence", sequenceSpec(),
+		func(conf *service.ParsedConfig, mgr *service.Resources) (service.BatchProcessor, error) {
+			return newSequenceFromParsed(conf, mgr)
+		})
+}
+
+func newSequenceFromParsed(conf *service.ParsedConfig, mgr *service.Resources) (*sequence, error) {
+	mapping, err := alert.NewMapping(conf)
+	if err != nil {
+		return nil, err
+	}
+	target, err := alert.NewTarget(conf)
+	if err != nil {
+		return nil, err
+	}
+	var opts sequencer.WindowOptions
+	if opts.Length, err = conf.FieldInt(fieldLength); err != nil {
+		return nil, err
+	}
+	if opts.Timeout, err = conf.FieldDuration(fieldTimeout); err != nil {
+		return nil, err
+	}
+	if opts.MaxMachines, err = conf.FieldInt(fieldMaxMachines); err != nil {
+		return nil, err
+	}
+	if opts.Late, err = conf.FieldInt(fieldLate); err != nil {
+		return nil, err
+	}
+	windows, err := sequencer.NewWindows(opts)
+	if err != nil {
+		return nil, err
+	}
+	s := &sequence{
+		mapping: mapping,
+		target:  target,
+		windows: windows,
+		events:  mgr.Metrics().NewCounter("deepcase_sequence_events", "outcome"),
+		held:    mgr.Metrics().NewGauge("deepcase_windows"),
+	}
+	label, err := conf.FieldString(fieldCache)
+	if err != nil || label == "" {
+		return s, err
+	}
+	if !mgr.HasCache(label) {
+		return nil, fmt.Errorf("field '%s': no cache resource has the label %q", fieldCache, label)
+	}
+	s.kept = &keptWindows{
+		access:   func(ctx context.Context, f func(service.Cache)) error { return mgr.AccessCache(ctx, label, f) },
+		failures: mgr.Metrics().NewCounter("deepcase_cache_failures"),
+		log:      mgr.Logger().With("cache", label),
+	}
+	if s.kept.prefix, err = conf.FieldString(fieldCachePrefix); err != nil {
+		return nil, err
+	}
+	if s.kept.retry, err = conf.FieldDuration(fieldCacheRetry); err != nil {
+		return nil, err
+	}
+	if s.kept.retry < 0 {
+		return nil, fmt.Errorf("field '%s': %s, need 0 or longer", fieldCacheRetry, s.kept.retry)
+	}
+	return s, nil
+}
+
+type sequence struct {
+	mapping *alert.Mapping
+	target  alert.Target
+	windows *sequencer.Windows
+	kept    *keptWindows // nil: windows are in memory only
+
+	events *service.MetricCounter
+	held   *service.MetricGauge
+}
+
+// pending is a message's event on its way to a context.
+type pending struct {
+	event   sequencer.Event
+	context []string
+	err     error
+}
+
+func (s *sequence) ProcessBatch(ctx context.Context, batch service.MessageBatch) ([]service.MessageBatch, error) {
+	reader := s.mapping.Over(batch)
+	events := make([]*pending, len(batch))
+	for i, message := range batch {
+		p := &pending{}
+		if p.event, p.err = reader.Event(i); p.err == nil {
+			p.err = s.check(message)
+		}
+		events[i] = p
+	}
+	if s.kept != nil {
+		s.kept.add(ctx, s.windows, events)
+	} else {
+		for _, p := range events {
+			if p.err == nil {
+				p.context = s.windows.Add(p.event)
+			}
+		}
+	}
+	sequenced := 0
+	for i, p := range events {
+		if p.err != nil {
+			batch[i].SetError(p.err)
+			continue
+		}
+		s.target.Write(alert.Mutable(batch[i]), alert.Sequence{Machine: p.event.Machine, Event: p.event.Name, Context: p.context})
+		sequenced++
+	}
+	s.events.Incr(int64(sequenced), "sequenced")
+	s.events.Incr(int64(len(batch)-sequenced), "error")
+	s.held.Set(int64(s.windows.Len()))
+	return []service.MessageBatch{batch}, nil
+}
+
+func (s *sequence) check(message *service.Message) error {
+	document, err := alert.Document(message)
+	if err != nil {
+		return err
+	}
+	return alert.Check(document, s.target...)
+}
+
+func (s *sequence) Close(context.Context) error { return nil }

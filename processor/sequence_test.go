@@ -1,0 +1,316 @@
+package processor
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/redpanda-data/benthos/v4/public/service"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func newSequence(t testing.TB, yaml string, caches ...string) *sequence {
+	t.Helper()
+	var options []service.MockResourcesOptFn
+	for _, name := range caches {
+		options = append(options, service.MockResourcesOptAddCache(name))
+	}
+	s, err := newSequenceFromParsed(parse(t, sequenceSpec(), yaml), service.MockResources(options...))
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, s.Close(context.Background())) })
+	return s
+}
+
+func alertOf(machine, event string, at int) string {
+	return fmt.Sprintf(`{"machine":%q,"event":%q,"timestamp":%d,"id":"%s-%s-%d"}`, machine, event, 1_700_000_000+at, machine, event, at)
+}
+
+func TestSequenceBadConfigs(t *testing.T) {
+	testBadConfigs(t, "deepcase_sequence", []badConfig{
+		{yaml: `length: 0`, lint: "length needs to be from 1 to 10000", build: "length 0: want 1 to 10000 events"},
+		{yaml: `length: 10001`, lint: "length needs to be from 1 to 10000", build: "length 10001: want 1 to 10000 events"},
+		{yaml: `timeout: -5s`, lint: "timeout needs to be 0 or longer", build: "timeout -5s: want 0 or more"},
+		{yaml: `timeout: soon`, build: `time: invalid duration "soon"`},
+		{yaml: `max_machines: 0`, lint: "max_machines needs to be at least 1", build: "machines"},
+		{yaml: `late: -1`, lint: "late needs to be at least 0", build: "late"},
+		{yaml: `target: a..b`, lint: "target needs names divided by single dots", build: `field 'target': "a..b": need names divided by single dots`},
+		{yaml: `target: ""`, lint: "target needs names divided by single dots", build: `field 'target': "": need names divided by single dots`},
+		{yaml: `machine: ""`, build: `field 'machine' is empty: need an interpolation such as ${! json("machine") }`},
+		{yaml: `cache: nowhere`, build: `field 'cache': no cache resource has the label "nowhere"`},
+		{yaml: `lenght: 5`, lint: "field lenght not recognised"},
+	})
+}
+
+func TestSequenceBadCacheRetry(t *testing.T) {
+	_, err := newSequenceFromParsed(parse(t, sequenceSpec(), "cache: c\ncache_retry: -1s"), service.MockResources(service.MockResourcesOptAddCache("c")))
+	assert.EqualError(t, err, "field 'cache_retry': -1s, need 0 or longer")
+}
+
+func TestSequenceGivesContexts(t *testing.T) {
+	s := newSequence(t, "length: 3\ntimeout: 100s")
+	out := process(t, s, messages(
+		alertOf("a", "1", 0), alertOf("b", "x", 1), alertOf("a", "2", 2), alertOf("a", "3", 101), `{"machine":"a","event":"4","timestamp":"2023-11-14T22:15:10Z","more":[1]}`))
+	for i, want := range []string{
+		`{"machine":"a","event":"1","context":[null,null,null]}`,
+		`{"machine":"b","event":"x","context":[null,null,null]}`,
+		`{"machine":"a","event":"2","context":[null,null,"1"]}`,
+		`{"machine":"a","event":"3","context":[null,null,"2"]}`, // 1 is 101 s older
+		`{"machine":"a","event":"4","context":[null,null,"3"]}`, // at 110 s
+	} {
+		got, err := json.Marshal(at(t, out[i]))
+		require.NoError(t, err)
+		assert.JSONEq(t, want, string(got))
+	}
+	assert.JSONEq(t, `{"machine":"a","event":"4","timestamp":"2023-11-14T22:15:10Z","more":[1],
+		"deepcase":{"machine":"a","event":"4","context":[null,null,"3"]}}`, text(t, out[4]))
+}
+
+// Bad messages are flagged and stay as they were; the others of their batch are sequenced as if the bad ones had not been there.
+func TestSequenceFlagsBadMessages(t *testing.T) {
+	bad := map[string]string{
+		`{"event":"e","timestamp":1}`:                                            "machine: empty or missing, need a name",
+		`{"machine":"a","timestamp":1}`:                                          "event: empty or missing, need a name",
+		`{"machine":"a","event":"e","timestamp":"soon"}`:                         "soon",
+		`{"machine":"a","event":"` + strings.Repeat("y", 10_240) + `"}`:          "has 10240 bytes, need at most 4096",
+		`{"machine":"a","event":"e","timestamp":1,"deepcase":"occupied"}`:        `document: deepcase is the text "occupied", need an object`,
+		`[{"machine":"a","event":"e","timestamp":1}]`:                            "",
+		"\x00\x01\xfe\xff not a document":                                        "",
+		``:                                                                       "",
+		`{"machine":"a","event":"e","timestamp":1} {"machine":"a","event":"e"}}`: "",
+	}
+	for content, want := range bad {
+		s := newSequence(t, "length: 2")
+		out := process(t, s, messages(alertOf("a", "1", 0), content, alertOf("a", "2", 1)))
+		assert.NoError(t, out[0].GetError())
+		assert.ErrorContains(t, out[1].GetError(), want)
+		assert.Equal(t, content, text(t, out[1]))
+		assert.Equal(t, "1", at(t, out[2])["context"].([]any)[1])
+	}
+}
+
+func TestSequenceTakesAnEmptyBatch(t *testing.T) {
+	process(t, newSequence(t, "{}"), nil)
+}
+
+func TestSequenceNeedsDocumentsOnlyToWriteTo(t *testing.T) {
+	s := newSequence(t, "machine: ${! meta(\"host\") }\nevent: ${! content() }\ntimestamp: \"17\"")
+	plain := service.NewMessage([]byte("plain text"))
+	plain.MetaSet("host", "h")
+	out := process(t, s, service.MessageBatch{plain})
+	assert.ErrorContains(t, out[0].GetError(), "document: not JSON: ")
+	assert.Zero(t, s.windows.Len(), "the event entered no window")
+}
+
+func TestSequencePutsLateAndRepeatedEventsInTheirPlaces(t *testing.T) {
+	s := newSequence(t, `
+length: 2
+id: ${! json("id") }`)
+	process(t, s, messages(alertOf("a", "1", 10), alertOf("a", "3", 30)))
+	late := process(t, s, messages(alertOf("a", "2", 20), alertOf("a", "4", 40)))
+	assert.Equal(t, []any{nil, "1"}, at(t, late[0])["context"])
+	assert.Equal(t, []any{"2", "3"}, at(t, late[1])["context"])
+	again := process(t, s, messages(alertOf("a", "3", 30), alertOf("a", "2", 20), alertOf("a", "5", 50)))
+	assert.Equal(t, []any{nil, "1"}, at(t, again[0])["context"], "as the first time")
+	assert.Equal(t, []any{nil, "1"}, at(t, again[1])["context"])
+	assert.Equal(t, []any{"3", "4"}, at(t, again[2])["context"], "nothing counted twice")
+}
+
+// Many threads on many machines: each event's context is that of its machine in order, as from a single thread.
+func TestSequenceFromManyThreads(t *testing.T) {
+	const threads, each = 8, 300
+	s, produce, end := stream(t, threads, "deepcase_sequence: {length: 4}")
+	running := make(chan error, 1)
+	go func() { running <- s.Run(t.Context()) }()
+	var all sync.WaitGroup
+	for machine := range threads {
+		all.Go(func() {
+			random := rand.New(rand.NewPCG(1, uint64(machine)))
+			for i := 0; i < each; {
+				var batch service.MessageBatch
+				for range min(each-i, 1+random.IntN(5)) {
+					batch = append(batch, messages(alertOf(fmt.Sprint("m", machine), fmt.Sprint(i), i))...)
+					i++
+				}
+				assert.NoError(t, produce(t.Context(), batch)) // returns when the batch is through
+			}
+		})
+	}
+	all.Wait()
+	require.NoError(t, s.StopWithin(10*time.Second))
+	require.NoError(t, <-running)
+	require.Len(t, end.messages, threads*each)
+	for _, m := range end.messages {
+		object := at(t, m)
+		var i int
+		_, err := fmt.Sscan(object["event"].(string), &i)
+		require.NoError(t, err)
+		want := make([]any, 4)
+		for k := range want {
+			if before := i - 4 + k; before >= 0 {
+				want[k] = fmt.Sprint(before)
+			}
+		}
+		assert.Equal(t, want, object["context"])
+	}
+}
+
+func TestSequenceWindowsSurviveInTheCache(t *testing.T) {
+	resources := service.MockResources(service.MockResourcesOptAddCache("c"))
+	build := func() *sequence {
+		s, err := newSequenceFromParsed(parse(t, sequenceSpec(), "length: 2\ncache: c\nid: ${! json(\"id\") }"), resources)
+		require.NoError(t, err)
+		return s
+	}
+	one, two := build(), build()
+	process(t, one, messages(alertOf("a", "1", 1), alertOf("b", "x", 1), alertOf("a", "2", 2)))
+	out := process(t, two, messages(alertOf("a", "3", 3), alertOf("b", "y", 2)))
+	assert.Equal(t, []any{"1", "2"}, at(t, out[0])["context"])
+	assert.Equal(t, []any{nil, "x"}, at(t, out[1])["context"])
+	out = process(t, one, messages(alertOf("a", "2", 2), alertOf("a", "4", 4)))
+	assert.Equal(t, []any{nil, "1"}, at(t, out[0])["context"], "a redelivery after the other process was at it")
+	assert.Equal(t, []any{"2", "3"}, at(t, out[1])["context"], "and not what this process remembers itself")
+}
+
+// brokenCache fails while fails is set.
+type brokenCache struct {
+	mu         sync.Mutex
+	items      map[string][]byte
+	failGets   int // how many more Gets fail
+	failSets   int
+	calls      int
+	storeFirst bool // a Set that fails has written all the same
+}
+
+func (c *brokenCache) Get(_ context.Context, key string) ([]byte, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.calls++
+	if c.failGets > 0 {
+		c.failGets--
+		return nil, errors.New("connection refused")
+	}
+	if data, ok := c.items[key]; ok {
+		return data, nil
+	}
+	return nil, service.ErrKeyNotFound
+}
+
+func (c *brokenCache) Set(_ context.Context, key string, value []byte, _ *time.Duration) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.calls++
+	if c.failSets > 0 {
+		c.failSets--
+		if c.storeFirst {
+			c.items[key] = value
+		}
+		return errors.New("connection refused")
+	}
+	c.items[key] = value
+	return nil
+}
+
+func (c *brokenCache) Add(context.Context, string, []byte, *time.Duration) error { return nil }
+func (c *brokenCache) Delete(context.Context, string) error                      { return nil }
+func (c *brokenCache) Close(context.Context) error                               { return nil }
+
+func withCache(t *testing.T, yaml string, c *brokenCache) *sequence {
+	s := newSequence(t, "cache: c\n"+yaml, "c")
+	c.items = map[string][]byte{}
+	s.kept.access = func(_ context.Context, f func(service.Cache)) error { f(c); return nil }
+	return s
+}
+
+func TestSequenceWaitsForAFailingCache(t *testing.T) {
+	c := &brokenCache{}
+	s := withCache(t, "length: 2\ncache_retry: 30s", c)
+	process(t, s, messages(alertOf("a", "1", 1)))
+	c.failGets, c.failSets = 2, 2
+	out := process(t, s, messages(alertOf("a", "2", 2), alertOf("a", "3", 3)))
+	assert.Equal(t, []any{"1", "2"}, at(t, out[1])["context"])
+	assert.Zero(t, c.failGets+c.failSets)
+}
+
+// Messages that the cache fails for are flagged, and what they were does not stick: sent again they get the contexts of an
+// undisturbed run, without ids too.
+func TestSequenceLeavesWindowsAsTheyWere(t *testing.T) {
+	for _, first := range []bool{true, false} {
+		c := &brokenCache{}
+		s := withCache(t, "length: 3\ncache_retry: 0s", c)
+		if !first {
+			process(t, s, messages(alertOf("a", "0", 0)))
+		}
+		batch := []string{alertOf("a", "1", 1), alertOf("a", "2", 2)}
+		c.failGets = 1
+		for _, m := range process(t, s, messages(batch...)) {
+			assert.EqualError(t, m.GetError(), `window of machine "a": cache cannot be read: connection refused`)
+			assert.NotContains(t, text(t, m), "deepcase")
+		}
+		c.failSets = 1
+		for _, m := range process(t, s, messages(batch...)) {
+			assert.EqualError(t, m.GetError(), `window of machine "a": cache cannot be written: connection refused`)
+		}
+		out := process(t, s, messages(batch...))
+		want := []any{nil, "0", "1"}
+		if first {
+			want = []any{nil, nil, "1"}
+		}
+		assert.Equal(t, want, at(t, out[1])["context"])
+	}
+}
+
+// A write that failed for us may have arrived all the same. With ids the same messages again get the same contexts.
+func TestSequenceOnAWriteOfUnknownFate(t *testing.T) {
+	c := &brokenCache{storeFirst: true}
+	s := withCache(t, "length: 3\ncache_retry: 0s\nid: ${! json(\"id\") }", c)
+	batch := []string{alertOf("a", "1", 1), alertOf("a", "2", 2)}
+	c.failSets = 1
+	assert.Error(t, process(t, s, messages(batch...))[0].GetError())
+	out := process(t, s, messages(append(batch, alertOf("a", "3", 3))...))
+	assert.Equal(t, []any{nil, nil, nil}, at(t, out[0])["context"])
+	assert.Equal(t, []any{nil, nil, "1"}, at(t, out[1])["context"])
+	assert.Equal(t, []any{nil, "1", "2"}, at(t, out[2])["context"])
+}
+
+func TestSequenceStartsAnewOnADamagedWindow(t *testing.T) {
+	c := &brokenCache{}
+	s := withCache(t, "length: 1", c)
+	c.items[s.kept.key("a")] = []byte("rubbish")
+	out := process(t, s, messages(alertOf("a", "1", 1), alertOf("a", "2", 2)))
+	assert.Equal(t, []any{nil}, at(t, out[0])["context"])
+	assert.Equal(t, []any{"1"}, at(t, out[1])["context"])
+	assert.NotEqual(t, []byte("rubbish"), c.items[s.kept.key("a")])
+}
+
+func TestCacheKeysArePlainAndDistinct(t *testing.T) {
+	k := &keptWindows{prefix: "p-"}
+	long := strings.Repeat("é", 2000)
+	seen := map[string]bool{}
+	for _, machine := range []string{"web-1", "a/b", "a b", "a+b", "../x", long, long + "x", "é"} {
+		key := k.key(machine)
+		assert.False(t, seen[key], machine)
+		seen[key] = true
+		assert.Regexp(t, `^p-[A-Za-z0-9._~%+-]{1,150}$`, key)
+	}
+	assert.Equal(t, "p-web-1", k.key("web-1"))
+}
+
+func BenchmarkSequence(b *testing.B) {
+	s := newSequence(b, "{}")
+	var contents []string
+	for i := range 100 {
+		contents = append(contents, alertOf(fmt.Sprint("m", i%10), fmt.Sprint("event number ", i%7), i))
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		process(b, s, messages(contents...))
+	}
+	b.ReportMetric(float64(b.N*100)/b.Elapsed().Seconds(), "events/s")
+}

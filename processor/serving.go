@@ -1,0 +1,219 @@
+package processor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+	"github.com/redpanda-data/benthos/v4/public/service"
+
+	"connect-deepcase/model"
+	"connect-deepcase/model/contextbuilder"
+	"connect-deepcase/model/store"
+)
+
+// version is one version of a model that answers, with the verdicts it gave.
+type version struct {
+	name      string
+	predictor *model.Predictor
+	verdicts  *lru.Cache[string, model.Verdict] // by sampleKey; nil where verdicts are not kept
+
+	using  sync.RWMutex // read-held while it answers
+	closed bool
+}
+
+// close waits until nobody uses the version any more.
+func (v *version) close() error {
+	v.using.Lock()
+	defer v.using.Unlock()
+	if v.closed {
+		return nil
+	}
+	v.closed = true
+	return v.predictor.Close()
+}
+
+// serving keeps the newest version of a model directory that can be read ready to answer.
+type serving struct {
+	dir       string
+	engine    contextbuilder.Engine
+	cacheSize int
+	log       *service.Logger
+	metrics   servingMetrics
+
+	current atomic.Pointer[version] // nil: none yet
+	failed  string                  // what was last logged about a version that cannot be read; only reload uses it
+	stop    context.CancelFunc
+	stopped chan struct{}
+}
+
+type servingMetrics struct {
+	reloads  *service.MetricCounter
+	latency  *service.MetricTimer
+	info     *service.MetricGauge
+	events   *service.MetricGauge
+	clusters *service.MetricGauge
+	scored   *service.MetricGauge
+}
+
+func newServingMetrics(m *service.Metrics) servingMetrics {
+	return servingMetrics{
+		reloads:  m.NewCounter("deepcase_model_reloads", "outcome"),
+		latency:  m.NewTimer("deepcase_model_reload_latency_ns"),
+		info:     m.NewGauge("deepcase_model_info", "version"),
+		events:   m.NewGauge("deepcase_model_events"),
+		clusters: m.NewGauge("deepcase_model_clusters"),
+		scored:   m.NewGauge("deepcase_model_clusters_scored"),
+	}
+}
+
+// start loads the current version, where there is one, and from then on looks for a new one so often.
+func (s *serving) start(every time.Duration) {
+	ctx, cancel := context.WithCancel(context.Background())
+	s.stop, s.stopped = cancel, make(chan struct{})
+	s.reload()
+	go func() {
+		defer close(s.stopped)
+		ticks := time.NewTicker(every)
+		defer ticks.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-ticks.C:
+				s.reload()
+			}
+		}
+	}()
+}
+
+// acquire gives the version to ask, or nil where there is none; the caller releases it.
+func (s *serving) acquire() *version {
+	for {
+		v := s.current.Load()
+		if v == nil {
+			return nil
+		}
+		v.using.RLock()
+		if !v.closed {
+			return v
+		}
+		v.using.RUnlock() // it was replaced just now
+		if s.current.Load() == v {
+			return nil // closed for good
+		}
+	}
+}
+
+func (v *version) release() { v.using.RUnlock() }
+
+// reload looks for a new version and puts it in the place of the one that serves. Where that fails the old one goes on serving; it is
+// logged once.
+func (s *serving) reload() {
+	started := time.Now()
+	next, err := s.load()
+	switch {
+	case err != nil:
+		s.metrics.reloads.Incr(1, "failed")
+		if err.Error() != s.failed {
+			s.failed = err.Error()
+			s.log.With("model", s.dir, "serving", s.name()).Errorf("The current model cannot be loaded, going on without it: %v", err)
+		}
+	case next != nil:
+		s.failed = ""
+		s.metrics.reloads.Incr(1, "loaded")
+		s.metrics.latency.Timing(time.Since(started).Nanoseconds())
+		s.swap(next)
+	}
+}
+
+// load opens the current version where it is not the one that serves; nil where there is nothing new.
+func (s *serving) load() (*version, error) {
+	models, err := store.Open(s.dir, false)
+	if errors.Is(err, os.ErrNotExist) || errors.Is(err, store.ErrEmpty) {
+		return nil, s.gone(err)
+	} else if err != nil {
+		return nil, err
+	}
+	name, err := models.Current()
+	if errors.Is(err, store.ErrEmpty) {
+		return nil, s.gone(err)
+	} else if err != nil {
+		return nil, err
+	}
+	if name == s.name() {
+		s.failed = ""
+		return nil, nil
+	}
+	m, err := models.Load(name)
+	if err != nil {
+		return nil, fmt.Errorf("version %s: %w", name, err)
+	}
+	predictor, err := model.NewPredictor(m, s.engine)
+	if err != nil {
+		return nil, fmt.Errorf("version %s: %w", name, err)
+	}
+	next := &version{name: name, predictor: predictor}
+	if s.cacheSize > 0 {
+		if next.verdicts, err = lru.New[string, model.Verdict](s.cacheSize); err != nil {
+			return nil, errors.Join(err, predictor.Close())
+		}
+	}
+	return next, nil
+}
+
+// gone judges a directory without a version: nothing to report before the first one came, an error once one serves.
+func (s *serving) gone(err error) error {
+	if s.current.Load() == nil {
+		return nil
+	}
+	return err
+}
+
+func (s *serving) swap(next *version) {
+	m := next.predictor.Model()
+	scored := 0
+	for _, c := range m.Clusters {
+		if c.Score >= 0 {
+			scored++
+		}
+	}
+	last := s.current.Swap(next)
+	if last != nil {
+		s.metrics.info.Set(0, last.name)
+	}
+	s.metrics.info.Set(1, next.name)
+	s.metrics.events.Set(int64(len(m.Names)))
+	s.metrics.clusters.Set(int64(len(m.Clusters)))
+	s.metrics.scored.Set(int64(scored))
+	s.log.With("model", s.dir, "version", next.name, "events", len(m.Names), "clusters", len(m.Clusters), "scored", scored).
+		Info("Model loaded")
+	if last != nil {
+		if err := last.close(); err != nil {
+			s.log.With("version", last.name).Errorf("The replaced model did not close: %v", err)
+		}
+	}
+}
+
+// name of the version that serves, "" where there is none.
+func (s *serving) name() string {
+	if v := s.current.Load(); v != nil {
+		return v.name
+	}
+	return ""
+}
+
+// close ends the watching and closes the version that serves. It may be called again.
+func (s *serving) close() error {
+	s.stop()
+	<-s.stopped
+	if v := s.current.Load(); v != nil {
+		return v.close()
+	}
+	return nil
+}

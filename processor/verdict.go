@@ -1,0 +1,111 @@
+package processor
+
+import (
+	"encoding/binary"
+	"math"
+	"strconv"
+
+	"github.com/redpanda-data/benthos/v4/public/service"
+
+	"connect-deepcase/internal/alert"
+	"connect-deepcase/model"
+)
+
+// annotate puts a verdict into the object that holds its sequence, in the place of an earlier one. Numbers that mean nothing for its
+// status are left out.
+func annotate(object map[string]any, v model.Verdict, version string, explain bool) {
+	for _, name := range []string{"score", "cluster", "distance", "confidence", "attention", "model"} {
+		delete(object, name)
+	}
+	object["status"] = v.Status.String()
+	if v.Status == model.NoModel {
+		return
+	}
+	object["model"] = version
+	switch v.Status {
+	case model.Scored:
+		object["score"] = v.Score
+		fallthrough
+	case model.Unscored:
+		object["cluster"] = int64(v.Cluster)
+		fallthrough
+	case model.NoCluster:
+		object["distance"] = round(v.Distance)
+		fallthrough
+	case model.LowConfidence:
+		object["confidence"] = round(v.Confidence)
+		if explain {
+			attention := make([]any, len(v.Attention))
+			for i, a := range v.Attention {
+				attention[i] = round(float64(a))
+			}
+			object["attention"] = attention
+		}
+	}
+}
+
+// round keeps 4 decimals: what clustering looks at.
+func round(x float64) float64 { return math.Round(x*1e4) / 1e4 }
+
+// ecs writes a verdict into the fields of the Elastic Common Schema.
+type ecs struct {
+	maxScore float64 // the score that is a risk of 100
+}
+
+const (
+	fieldECS      = "ecs"
+	fieldMaxScore = "max_score"
+)
+
+func ecsField() *service.ConfigField {
+	return service.NewObjectField(fieldECS,
+		service.NewFloatField(fieldMaxScore).
+			Description("The score that stands for the highest risk: `event.risk_score_norm` is the score's share of it in percent, at most 100.").
+			LintRule(`root = if this <= 0 { "max_score needs to be above 0" }`),
+	).Description("Where set, the verdict is also written into fields of the Elastic Common Schema: `event.risk_score` and `event.risk_score_norm` (scored events only: a status never becomes a number), `labels.deepcase_status`, `labels.deepcase_cluster` and, where the document has no `rule` of its own, `rule.id` (the cluster), `rule.name` (the event), `rule.ruleset` and `rule.version` (the model). A document in which `event`, `labels` or `rule` is not an object is an error of the message.").
+		Optional()
+}
+
+// check says whether the fields can be written.
+func (*ecs) check(document map[string]any) error {
+	for _, name := range []string{"event", "labels", "rule"} {
+		if err := alert.Check(document, name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (e *ecs) write(document map[string]any, event string, v model.Verdict, version string) {
+	labels := alert.Object(document, "labels")
+	labels["deepcase_status"] = v.Status.String()
+	delete(labels, "deepcase_cluster")
+	if v.Status == model.Scored {
+		object := alert.Object(document, "event")
+		object["risk_score"] = v.Score
+		object["risk_score_norm"] = round(min(100, 100*v.Score/e.maxScore))
+	}
+	if v.Status != model.Scored && v.Status != model.Unscored {
+		return
+	}
+	cluster := strconv.Itoa(v.Cluster)
+	labels["deepcase_cluster"] = cluster
+	if rule := alert.Object(document, "rule"); len(rule) == 0 || rule["ruleset"] == "deepcase" {
+		rule["id"], rule["name"], rule["ruleset"], rule["version"] = cluster, event, "deepcase", version
+	}
+}
+
+// sampleKey is a text that equal samples share and different ones do not.
+func sampleKey(s model.Sample) string {
+	size := len(s.Event) + binary.MaxVarintLen64
+	for _, name := range s.Context {
+		size += len(name) + binary.MaxVarintLen64
+	}
+	key := binary.AppendUvarint(make([]byte, 0, size), uint64(len(s.Event)))
+	key = append(key, s.Event...)
+	for _, name := range s.Context {
+		key = binary.AppendUvarint(key, uint64(len(name)))
+		key = append(key, name...)
+	}
+	return string(key)
+}
