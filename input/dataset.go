@@ -1,0 +1,177 @@
+package input
+
+import (
+	"encoding/json"
+	"errors"
+	"hash/maphash"
+	"slices"
+
+	"connect-deepcase/input/spool"
+	"connect-deepcase/model"
+	"connect-deepcase/model/contextbuilder"
+	"connect-deepcase/model/interpreter"
+	"connect-deepcase/sequencer"
+)
+
+// dataset is what a model is learnt from, gathered from a spool.
+type dataset struct {
+	data model.Data
+	// Records left out: their id was there before; they cannot be read; they came with a context of another length.
+	repeated, damaged, misfit int
+}
+
+// noEvent cannot be the name of an event: names are in UTF-8.
+const noEvent = "\xff"
+
+// gather sequences what a snapshot holds. Events that came with a context keep it; they follow the others. The snapshot must stay open
+// for as long as the data's documents are asked for.
+func gather(snapshot *spool.Snapshot, opts sequencer.Options) (*dataset, error) {
+	var d dataset
+	var err error
+	var table sequencer.Table
+	var attached attached
+	var tableRows, attachedRows []int // rows of the snapshot
+	rows := 0
+	ids := seen{seed: maphash.MakeSeed(), keys: map[uint64]bool{}}
+	d.damaged, err = snapshot.Each(func(r *spool.Record) (bool, error) {
+		if ids.again(r.Machine, r.ID) {
+			d.repeated++
+			return false, nil
+		}
+		if r.Context != nil && len(r.Context) != opts.Length {
+			d.misfit++
+			return false, nil
+		}
+		score := float64(interpreter.NoScore)
+		if r.Score != nil {
+			score = *r.Score
+		}
+		if r.Context == nil {
+			table.AppendLabelled(sequencer.Event{Machine: r.Machine, Name: r.Event, Time: r.Time()}, score)
+			tableRows = append(tableRows, rows)
+		} else {
+			attached.add(r, score)
+			attachedRows = append(attachedRows, rows)
+		}
+		rows++
+		return true, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if rows == 0 {
+		return nil, errors.New("no events to learn from")
+	}
+	s, err := table.Sequence(sequencer.SequenceOptions{Options: opts, NoEvent: noEvent})
+	if err != nil {
+		return nil, err
+	}
+	d.data = model.Data{
+		Names:   s.Names,
+		Samples: contextbuilder.Samples{Length: opts.Length, Contexts: s.Contexts, Events: s.Events},
+		Scores:  s.Labels,
+	}
+	if len(attachedRows) > 0 {
+		attached.appendTo(&d.data)
+	}
+	if !slices.ContainsFunc(d.data.Scores, func(s float64) bool { return s != interpreter.NoScore }) {
+		d.data.Scores = nil
+	}
+	order := append(tableRows, attachedRows...)
+	d.data.Document = func(row int) json.RawMessage { return snapshot.Document(order[row]) }
+	return &d, nil
+}
+
+// seen remembers the events with an id by a hash of 64 bits: a collision costs one event.
+type seen struct {
+	seed maphash.Seed
+	keys map[uint64]bool
+}
+
+// again says whether an event was there before; one without an id never was.
+func (s *seen) again(machine, id string) bool {
+	if id == "" {
+		return false
+	}
+	var h maphash.Hash
+	h.SetSeed(s.seed)
+	_, _ = h.WriteString(machine) // never fails
+	_ = h.WriteByte(0xff)         // not in UTF-8, so machine and id do not run into each other
+	_, _ = h.WriteString(id)
+	key := h.Sum64()
+	before := s.keys[key]
+	s.keys[key] = true
+	return before
+}
+
+// attached are samples that came with their contexts, by ids in the order of first use; −1 is NO_EVENT.
+type attached struct {
+	ids      map[string]int32
+	names    []string
+	contexts []int32
+	events   []int32
+	scores   []float64
+}
+
+func (a *attached) add(r *spool.Record, score float64) {
+	for _, name := range r.Context {
+		a.contexts = append(a.contexts, a.id(name))
+	}
+	a.events = append(a.events, a.id(r.Event))
+	a.scores = append(a.scores, score)
+}
+
+func (a *attached) id(name string) int32 {
+	if name == "" {
+		return -1
+	}
+	id, ok := a.ids[name]
+	if !ok {
+		if a.ids == nil {
+			a.ids = map[string]int32{}
+		}
+		id = int32(len(a.names))
+		a.ids[name] = id
+		a.names = append(a.names, name)
+	}
+	return id
+}
+
+// appendTo appends the samples to data, and their names to its vocabulary.
+func (a *attached) appendTo(data *model.Data) {
+	names := slices.Concat(data.Names, a.names)
+	slices.Sort(names)
+	names = slices.Compact(names)
+	final := func(name string) int32 {
+		id, _ := slices.BinarySearch(names, name)
+		return int32(id)
+	}
+	noEvent := int32(len(names))
+	old := make([]int32, len(data.Names)+1) // data's id → new id
+	for id, name := range data.Names {
+		old[id] = final(name)
+	}
+	old[len(data.Names)] = noEvent
+	for i, id := range data.Samples.Contexts {
+		data.Samples.Contexts[i] = old[id]
+	}
+	for i, id := range data.Samples.Events {
+		data.Samples.Events[i] = old[id]
+	}
+	own := make([]int32, len(a.names)) // a's id → new id
+	for id, name := range a.names {
+		own[id] = final(name)
+	}
+	for _, id := range a.contexts {
+		if id < 0 {
+			data.Samples.Contexts = append(data.Samples.Contexts, noEvent)
+		} else {
+			data.Samples.Contexts = append(data.Samples.Contexts, own[id])
+		}
+	}
+	for _, id := range a.events {
+		data.Samples.Events = append(data.Samples.Events, own[id])
+	}
+	data.Scores = append(data.Scores, a.scores...)
+	data.Names = names
+}

@@ -1,0 +1,238 @@
+// Package input holds DeepCASE's input deepcase_train.
+package input
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/redpanda-data/benthos/v4/public/service"
+
+	"connect-deepcase/input/spool"
+	"connect-deepcase/internal/alert"
+	"connect-deepcase/internal/device"
+	"connect-deepcase/model"
+	"connect-deepcase/model/contextbuilder"
+	"connect-deepcase/model/interpreter"
+	"connect-deepcase/model/store"
+)
+
+func init() {
+	service.MustRegisterBatchInput("deepcase_train", trainSpec(),
+		func(conf *service.ParsedConfig, mgr *service.Resources) (service.BatchInput, error) {
+			t, err := newTrainFromParsed(conf, mgr, time.Now)
+			if err != nil {
+				return nil, err
+			}
+			return service.AutoRetryNacksBatched(t), nil
+		})
+}
+
+func newTrainFromParsed(conf *service.ParsedConfig, mgr *service.Resources, now func() time.Time) (*train, error) {
+	t := &train{
+		log:      mgr.Logger(),
+		metrics:  newTrainMetrics(mgr.Metrics()),
+		now:      now,
+		clusters: make(chan service.MessageBatch),
+		ended:    make(chan struct{}),
+		done:     make(chan struct{}),
+	}
+	var err error
+	if t.params, err = paramsFromParsed(conf); err != nil {
+		return nil, err
+	}
+	strategy, err := conf.FieldString(fieldStrategy)
+	if err != nil {
+		return nil, err
+	}
+	switch t.strategy = interpreter.Strategy(strategy); t.strategy {
+	case interpreter.Max, interpreter.Min, interpreter.Avg:
+	default:
+		return nil, fmt.Errorf("field '%s': %q, need one of max, min, avg", fieldStrategy, strategy)
+	}
+	if t.mapping, err = alert.NewMapping(conf); err != nil {
+		return nil, err
+	}
+	if t.target, err = alert.NewTarget(conf); err != nil {
+		return nil, err
+	}
+	if t.label, err = conf.FieldInterpolatedString(fieldLabel); err != nil {
+		return nil, err
+	}
+	if t.benign, err = conf.FieldString(fieldBenign); err != nil {
+		return nil, err
+	}
+	if t.dir, err = conf.FieldString(fieldModel); err != nil {
+		return nil, err
+	}
+	if t.dir == "" {
+		return nil, fmt.Errorf("field '%s' is empty: need a directory", fieldModel)
+	}
+	if t.spoolDir, err = conf.FieldString(fieldSpool); err != nil {
+		return nil, err
+	}
+	if t.spoolDir == "" {
+		t.spoolDir = filepath.Join(t.dir, "spool")
+	}
+	if t.most, err = conf.FieldInt(fieldMaxEvents); err != nil {
+		return nil, err
+	}
+	if t.most < 1 {
+		return nil, fmt.Errorf("field '%s': %d, need at least 1", fieldMaxEvents, t.most)
+	}
+	if every, err := conf.FieldString(fieldEvery); err != nil {
+		return nil, err
+	} else if every != "" {
+		if t.every, err = time.ParseDuration(every); err != nil || t.every <= 0 {
+			return nil, fmt.Errorf("field '%s': %q, need a duration above 0 such as 24h, or nothing", fieldEvery, every)
+		}
+	}
+	if t.keepScores, err = conf.FieldBool(fieldKeepScores); err != nil {
+		return nil, err
+	}
+	retain, err := conf.FieldInt(fieldRetain)
+	if err != nil {
+		return nil, err
+	}
+	if retain < 0 {
+		return nil, fmt.Errorf("field '%s': %d, need at least 0", fieldRetain, retain)
+	}
+	if retain > 0 {
+		t.options = append(t.options, store.Retain(retain))
+	}
+	name, err := conf.FieldString(device.Field)
+	if err != nil {
+		return nil, err
+	}
+	if t.engine, err = device.Open(name); err != nil {
+		return nil, err
+	}
+	// Last, since a child input that nobody closes would stay.
+	t.child, err = conf.FieldInput(fieldInput)
+	return t, err
+}
+
+// train is the input deepcase_train. Two goroutines work for it: one takes events from the child into the spool, one learns from the
+// spool and hands clusters to ReadBatch.
+type train struct {
+	child    *service.OwnedInput
+	mapping  *alert.Mapping
+	target   alert.Target
+	label    *service.InterpolatedString
+	benign   string
+	dir      string
+	spoolDir string
+	most     int
+	every    time.Duration // 0: once, when the child ends
+
+	params     model.Params
+	strategy   interpreter.Strategy
+	keepScores bool
+	options    []store.Option
+	engine     contextbuilder.Engine
+
+	log     *service.Logger
+	metrics trainMetrics
+	now     func() time.Time
+
+	connect  sync.Mutex
+	spool    *spool.Spool // nil before Connect
+	cancel   context.CancelFunc
+	clusters chan service.MessageBatch
+	ended    chan struct{} // closed when the child has ended and all it gave is spooled
+	done     chan struct{} // closed when nothing more comes
+}
+
+type trainMetrics struct {
+	events, trainings       *service.MetricCounter
+	spooled, epoch, loss    *service.MetricGauge
+	clusters                *service.MetricGauge
+	spoolLatency, trainTime *service.MetricTimer
+}
+
+func newTrainMetrics(m *service.Metrics) trainMetrics {
+	return trainMetrics{
+		events:       m.NewCounter("deepcase_train_events", "outcome"),
+		trainings:    m.NewCounter("deepcase_trainings", "outcome"),
+		spooled:      m.NewGauge("deepcase_train_spooled"),
+		epoch:        m.NewGauge("deepcase_train_epoch"),
+		loss:         m.NewGauge("deepcase_train_loss"),
+		clusters:     m.NewGauge("deepcase_train_clusters"),
+		spoolLatency: m.NewTimer("deepcase_train_spool_latency_ns"),
+		trainTime:    m.NewTimer("deepcase_training_latency_ns"),
+	}
+}
+
+func (t *train) Connect(context.Context) error {
+	t.connect.Lock()
+	defer t.connect.Unlock()
+	if t.spool != nil {
+		return nil
+	}
+	var err error
+	if t.spool, err = spool.Open(t.spoolDir, t.most); err != nil {
+		t.spool = nil
+		return err
+	}
+	if n := t.spool.Len(); n > 0 {
+		t.log.With("spool", t.spoolDir, "events", n).Info("Events of an earlier run are part of the next training")
+	}
+	t.metrics.spooled.Set(int64(t.spool.Len()))
+	ctx, cancel := context.WithCancel(context.Background())
+	t.cancel = cancel
+	go func() {
+		defer close(t.done)
+		var both sync.WaitGroup
+		both.Go(func() { t.take(ctx) })
+		both.Go(func() { t.learn(ctx) })
+		both.Wait()
+	}()
+	return nil
+}
+
+func (t *train) ReadBatch(ctx context.Context) (service.MessageBatch, service.AckFunc, error) {
+	select {
+	case batch := <-t.clusters:
+		return batch, t.delivered, nil
+	case <-t.done:
+		return nil, nil, service.ErrEndOfInput
+	case <-ctx.Done():
+		return nil, nil, ctx.Err()
+	}
+}
+
+// delivered forgets the events of a single training once its clusters have arrived. With retraining they are wanted again.
+func (t *train) delivered(_ context.Context, err error) error {
+	if err != nil || t.every > 0 {
+		return err
+	}
+	if err := t.spool.Clear(); err != nil {
+		t.log.With("spool", t.spoolDir).Errorf("Events that were learnt from stay in the spool and will be part of the next training: %v", err)
+	}
+	t.metrics.spooled.Set(0)
+	return nil
+}
+
+// shutdownTimeout bounds Close: a training ends between two batches, a clustering between two events.
+const shutdownTimeout = time.Minute
+
+func (t *train) Close(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, shutdownTimeout)
+	defer cancel()
+	t.connect.Lock()
+	defer t.connect.Unlock()
+	if t.spool == nil {
+		return t.child.Close(ctx)
+	}
+	t.cancel()
+	err := t.child.Close(ctx)
+	select {
+	case <-t.done:
+		return errors.Join(err, t.spool.Close())
+	case <-ctx.Done():
+		return errors.Join(err, fmt.Errorf("training still runs: %w", ctx.Err()))
+	}
+}

@@ -1,0 +1,191 @@
+package input
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/redpanda-data/benthos/v4/public/service"
+
+	"connect-deepcase/model"
+	"connect-deepcase/model/contextbuilder"
+	"connect-deepcase/model/store"
+	"connect-deepcase/sequencer"
+)
+
+// learn trains when it is time to, and once more when the child has ended.
+func (t *train) learn(ctx context.Context) {
+	for {
+		var due <-chan time.Time
+		if t.every > 0 {
+			due = time.After(t.untilDue())
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.ended:
+			t.once(ctx)
+			return
+		case <-due:
+			t.once(ctx)
+		}
+	}
+}
+
+// trainedFile marks by its time when the spool was last learnt from, so that restarts do not put a training off.
+const trainedFile = "trained"
+
+func (t *train) untilDue() time.Duration {
+	info, err := os.Stat(filepath.Join(t.spoolDir, trainedFile))
+	if err != nil {
+		return t.every
+	}
+	return min(max(0, info.ModTime().Add(t.every).Sub(t.now())), t.every)
+}
+
+// once learns from the spool, publishes a version and hands on its clusters. What fails is logged and counted; the events stay.
+func (t *train) once(ctx context.Context) {
+	started := time.Now()
+	// Also after a failure: what cannot be learnt from is tried again when it is due again, not at once.
+	if err := os.WriteFile(filepath.Join(t.spoolDir, trainedFile), nil, 0o644); err != nil {
+		t.log.Errorf("The time of this training is not kept: %v", err)
+	}
+	version, batch, err := t.publish(ctx)
+	switch {
+	case err == nil:
+		t.metrics.trainings.Incr(1, "published")
+		t.metrics.trainTime.Timing(time.Since(started).Nanoseconds())
+		t.log.With("version", version, "clusters", len(batch), "took", time.Since(started).Round(time.Millisecond)).Info("Model published")
+	case ctx.Err() != nil:
+		t.metrics.trainings.Incr(1, "cancelled")
+		t.log.With("spool", t.spoolDir).Info("Training cancelled, its events stay in the spool")
+		return
+	default:
+		t.metrics.trainings.Incr(1, "failed")
+		t.log.With("spool", t.spoolDir).Errorf("No model learnt, the events stay in the spool: %v", err)
+		return
+	}
+	if len(batch) == 0 {
+		_ = t.delivered(ctx, nil) // nil in, nil out
+		return
+	}
+	select {
+	case t.clusters <- batch:
+	case <-ctx.Done():
+	}
+}
+
+// publish learns from the spool and publishes what it learnt; the batch has a message for each cluster.
+func (t *train) publish(ctx context.Context) (version string, batch service.MessageBatch, err error) {
+	snapshot, err := t.spool.Snapshot()
+	if err != nil {
+		return "", nil, err
+	}
+	defer func() { err = errors.Join(err, snapshot.Close()) }()
+	d, err := gather(snapshot, sequencer.Options{Length: t.params.Length, Timeout: t.params.Timeout})
+	if err != nil {
+		return "", nil, err
+	}
+	t.log.With("events", d.data.Samples.Rows(), "types", len(d.data.Names), "repeated", d.repeated, "damaged", d.damaged,
+		"other_length", d.misfit, "engine", t.engine.Name()).Info("Training started")
+
+	params := t.params
+	params.Training.Progress = t.progress
+	m, err := model.Train(ctx, t.engine, d.data, params)
+	if err != nil {
+		return "", nil, err
+	}
+	m, _, err = m.Cluster(ctx, t.engine, d.data, t.strategy)
+	if err != nil {
+		return "", nil, fmt.Errorf("clustering: %w", err)
+	}
+	models, err := store.Open(t.dir, true, t.options...)
+	if err != nil {
+		return "", nil, err
+	}
+	if m, err = t.inherit(ctx, models, m); err != nil {
+		return "", nil, fmt.Errorf("scores of the model before: %w", err)
+	}
+	if err := ctx.Err(); err != nil {
+		return "", nil, err
+	}
+	if version, err = models.Publish(m); err != nil {
+		return "", nil, err
+	}
+	t.metrics.clusters.Set(int64(len(m.Clusters)))
+	for _, c := range m.Clusters {
+		batch = append(batch, clusterMessage(c, version))
+	}
+	return version, batch, nil
+}
+
+// progress shows the end of each epoch.
+func (t *train) progress(p contextbuilder.Progress) {
+	if p.Batch < p.Batches {
+		return
+	}
+	t.metrics.epoch.Set(int64(p.Epoch))
+	t.metrics.loss.SetFloat64(p.Loss)
+	t.log.With("epoch", p.Epoch, "epochs", p.Epochs, "loss", p.Loss).Info("Epoch trained")
+}
+
+// inherit gives the clusters of m that have no score the highest one among the clusters of the current model whose contexts belong to
+// them now: what an analyst decided outlives a training, and never becomes less.
+func (t *train) inherit(ctx context.Context, models *store.Store, m *model.Model) (*model.Model, error) {
+	if !t.keepScores {
+		return m, nil
+	}
+	name, err := models.Current()
+	if errors.Is(err, store.ErrEmpty) {
+		return m, nil
+	}
+	var before *model.Model
+	if err == nil {
+		before, err = models.Load(name)
+	}
+	if err != nil {
+		// A model that cannot be read has no scores to keep; that must not stop its successor.
+		t.log.With("version", name).Errorf("The scores of the model before are not kept: %v", err)
+		return m, nil
+	}
+	if before.Params.Length != m.Params.Length {
+		t.log.With("version", name).Warnf("The scores of the model before are not kept: its contexts have %d events, now %d", before.Params.Length, m.Params.Length)
+		return m, nil
+	}
+	var samples []model.Sample
+	var scores []float64
+	for _, c := range before.Clusters {
+		if c.Score < 0 {
+			continue
+		}
+		for _, x := range c.Contexts {
+			samples = append(samples, model.Sample{Context: x.Context, Event: c.Event})
+			scores = append(scores, c.Score)
+		}
+	}
+	if len(samples) == 0 {
+		return m, nil
+	}
+	predictor, err := model.NewPredictor(m, t.engine)
+	if err != nil {
+		return nil, err
+	}
+	verdicts, err := predictor.Predict(ctx, samples)
+	if err = errors.Join(err, predictor.Close()); err != nil {
+		return nil, err
+	}
+	inherited := map[int]float64{}
+	for i, v := range verdicts {
+		if v.Status == model.Unscored {
+			inherited[v.Cluster] = max(inherited[v.Cluster], scores[i])
+		}
+	}
+	if len(inherited) == 0 {
+		return m, nil
+	}
+	t.log.With("version", name, "clusters", len(inherited)).Info("Scores of the model before kept")
+	return m.WithScores(inherited)
+}

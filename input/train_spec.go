@@ -1,0 +1,252 @@
+package input
+
+import (
+	"fmt"
+
+	"github.com/redpanda-data/benthos/v4/public/service"
+
+	"connect-deepcase/internal/alert"
+	"connect-deepcase/internal/device"
+	"connect-deepcase/model"
+	"connect-deepcase/model/contextbuilder"
+)
+
+const (
+	fieldInput      = "input"
+	fieldModel      = "model"
+	fieldLabel      = "label"
+	fieldBenign     = "benign"
+	fieldEvery      = "every"
+	fieldSpool      = "spool"
+	fieldMaxEvents  = "max_events"
+	fieldKeepScores = "keep_scores"
+	fieldRetain     = "retain"
+	fieldStrategy   = "strategy"
+
+	fieldLength     = "length"
+	fieldTimeout    = "timeout"
+	fieldHidden     = "hidden"
+	fieldLSTM       = "lstm"
+	fieldEpochs     = "epochs"
+	fieldBatchSize  = "batch_size"
+	fieldOptimizer  = "optimizer"
+	fieldRate       = "learning_rate"
+	fieldFactor     = "factor"
+	fieldWarmup     = "warmup"
+	fieldDelta      = "delta"
+	fieldTeachRatio = "teach_ratio"
+	fieldDropout    = "dropout"
+	fieldSeed       = "seed"
+	fieldIterations = "iterations"
+	fieldQueryBatch = "query_batch_size"
+	fieldEps        = "eps"
+	fieldMinSamples = "min_samples"
+	fieldThreshold  = "threshold"
+)
+
+func trainSpec() *service.ConfigSpec {
+	spec := service.NewConfigSpec().
+		Stable().
+		Version("0.1.0").
+		Categories("DeepCASE").
+		Summary("Learns a model from the events of another input, publishes it to a model directory, and gives a message for each cluster it found.").
+		Description(`
+Events are read from the messages of the child `+"`input`"+` and kept in a spool on disk. When the child ends, or every so often (`+"`every`"+`), a model is learnt from the spool and published, and each of its clusters becomes a message for the analyst:
+
+`+"```json"+`
+{"cluster": 17, "event": "sshd: failed password", "size": 240, "score": 3, "model": "20261123T141500Z-3f2a",
+ "contexts": [{"count": 12, "context": [null, "sshd: invalid user"], "attention": [0, 0.93], "attended": {"sshd: invalid user": 0.93}}],
+ "examples": [{"host": "web-1", "message": "…"}]}
+`+"```"+`
+
+`+"`score`"+` is there only where labels, or the model before, tell it. `+"`attention`"+` is a share a position of the context, `+"`attended`"+` a share an event. The messages are in the right shape for the processor `+"`deepcase_label`"+`, once each has a score.
+
+Documents that `+"`deepcase_sequence`"+` has been at (an object with a context at `+"`target`"+`) keep that context; the fields `+"`machine`, `event` and `timestamp`"+` are for all others.
+
+== Guarantees
+
+A message is acknowledged to the source when its event is on disk (`+"`fsync`"+`). After a crash or a stop at any point, what was spooled is part of the next training: no event is lost. One that the source delivers again counts twice, unless `+"`id`"+` tells that it is the same.
+
+Without `+"`every`"+` the spool is emptied when all clusters have been delivered; a crash before that means that the training is done again. With `+"`every`"+` the spool is a window of the last `+"`max_events`"+` events, and each training learns from all of it.
+
+A version is published whole or not at all. Where a training fails (too few events, say) this is logged and counted, nothing is published, and the events stay in the spool. A training that is shut down publishes nothing.
+
+A message that no event can be read from, or that was flagged with an error before, is counted, logged, acknowledged, and set aside in the file `+"`rejected.ndjson`"+` of the spool (the last 32 to 64 MiB of them).
+
+Scores that analysts gave to the clusters of the current model are kept (`+"`keep_scores`"+`): a new cluster without a score gets the highest score among the old clusters whose contexts belong to it now.
+
+== Metrics
+
+- `+"`deepcase_train_events`"+` (counter, label `+"`outcome`: `spooled` or `rejected`"+`), `+"`deepcase_train_spooled`"+` (gauge): events in the spool, `+"`deepcase_train_spool_latency_ns`"+` (timer)
+- `+"`deepcase_trainings`"+` (counter, label `+"`outcome`: `published`, `failed` or `cancelled`"+`), `+"`deepcase_training_latency_ns`"+` (timer)
+- `+"`deepcase_train_epoch`, `deepcase_train_loss`"+` (gauges): how far a training is
+- `+"`deepcase_train_clusters`"+` (gauge): clusters of the version published last`).
+		Fields(
+			service.NewInputField(fieldInput).
+				Description("Where the events come from."),
+			service.NewStringField(fieldModel).
+				Description("The model directory. It is made where it is missing.").
+				Example("/var/lib/deepcase").
+				LintRule(`root = if this == "" { "model needs a directory" }`),
+		).
+		Fields(alert.MappingFields()...).
+		Fields(
+			service.NewInterpolatedStringField(fieldLabel).
+				Description("What is known of the event: a score ≥ 0, the value of `benign` (score 0), the name of an attack (score 1), or nothing (empty, `null` or -1).").
+				Example(`${! json("label") }`).
+				Default(""),
+			service.NewStringField(fieldBenign).
+				Description("The label of benign events.").
+				Default("-"),
+			alert.TargetField(),
+			service.NewStringField(fieldEvery).
+				Description("How often to learn a new model from the spool. Empty: once, when the child input ends.").
+				Example("24h").
+				LintRule(`root = if this != "" && (this.has_prefix("-") || this.re_match("^0+[a-zµ]*$") || !this.re_match("^([0-9.]+(h|m|s|ms|us|µs|ns))+$")) { "every needs to be a duration above 0 such as 24h, or nothing" }`).
+				Default(""),
+			service.NewStringField(fieldSpool).
+				Description("The directory of the spool, used by one process at a time. Empty: `spool` in the model directory.").
+				Default(""),
+			atLeast(1, fieldMaxEvents, "Events to keep in the spool, approximately: beyond, the oldest go.", 10_000_000),
+			service.NewBoolField(fieldKeepScores).
+				Description("Whether clusters without a score inherit from the model before.").
+				Default(true),
+			atLeast(0, fieldRetain, "Versions of the model to keep: beyond, the oldest go when a new one is published. 0 keeps all.", 0),
+			device.ConfigField(),
+		).
+		Fields(hyperparameterFields()...)
+	return spec.
+		Example("From a file", "A csv file with labels. The clusters go into a file for the analyst.", `
+input:
+  deepcase_train:
+    input:
+      file:
+        paths: [ ./alerts.csv ]
+        scanner:
+          csv: {}
+    model: /var/lib/deepcase
+    machine: ${! json("machine") }
+    event: ${! json("event") }
+    timestamp: ${! json("timestamp") }
+    label: ${! json("label") }
+
+output:
+  file:
+    path: clusters.ndjson
+    codec: lines
+`).
+		Example("Every night, from a stream", "A service that listens for alerts and learns from the last two million of them once a day.", `
+input:
+  deepcase_train:
+    input:
+      http_server:
+        address: 127.0.0.1:8090
+        path: /alerts
+    model: /var/lib/deepcase
+    machine: ${! json("host.name") }
+    event: ${! json("rule.name") }
+    timestamp: ${! json("@timestamp") }
+    id: ${! json("event.id") }
+    every: 24h
+    max_events: 2000000
+
+output:
+  stdout: {}
+`)
+}
+
+// hyperparameterFields are the settings of the original, with its defaults.
+func hyperparameterFields() []*service.ConfigField {
+	d := model.DefaultParams()
+	return []*service.ConfigField{
+		atLeast(1, fieldLength, "Events in a context.", d.Length),
+		service.NewDurationField(fieldTimeout).
+			Description("Events that are more than this older than the event are left out of its context.").
+			LintRule(`root = if this.type() == "string" && this.has_prefix("-") { "timeout needs to be 0 or longer" }`).
+			Default(d.Timeout.String()),
+		atLeast(1, fieldEpochs, "How often to go through all events.", d.Training.Epochs),
+		atLeast(1, fieldHidden, "Size of the network's hidden state.", d.Hidden).Advanced(),
+		service.NewBoolField(fieldLSTM).Description("LSTM cells in place of GRU.").Default(d.LSTM).Advanced(),
+		atLeast(1, fieldBatchSize, "Events that a step of the training looks at.", d.Training.BatchSize).Advanced(),
+		service.NewStringAnnotatedEnumField(fieldOptimizer, map[string]string{
+			"sgd": "Stochastic gradient descent.", "adam": "Adam.", "varadam": "Adam with a warm-up.",
+		}).Description("What makes steps of gradients.").Default(string(d.Training.Optimizer)).Advanced(),
+		number(fieldRate, "Size of the steps; not used by `varadam`.", d.Training.LearningRate, "this <= 0", "above 0").Advanced(),
+		number(fieldFactor, "Factor of the learning rate; `varadam` only.", d.Training.Factor, "this <= 0", "above 0").Advanced(),
+		atLeast(1, fieldWarmup, "Steps until the learning rate is at its highest; `varadam` only.", d.Training.Warmup).Advanced(),
+		share(fieldDelta, "Label smoothing: the share of the target that is spread over all events.", d.Training.Delta).Advanced(),
+		share(fieldTeachRatio, "Share of the steps whose next input is the true event and not the predicted one.", d.Training.TeachRatio).Advanced(),
+		share(fieldDropout, "Share of the decoder's input that is dropped in training.", d.Training.Dropout).Advanced(),
+		service.NewIntField(fieldSeed).
+			Description("The same seed, events and engine give the same model.").
+			LintRule(`root = if this < 0 { "seed needs to be at least 0" }`).
+			Default(int(d.Training.Seed)).Advanced(),
+		atLeast(0, fieldIterations, "Steps of the search for attention.", d.Query.Iterations).Advanced(),
+		atLeast(1, fieldQueryBatch, "Divides the gradient in the search for attention.", d.Query.BatchSize).Advanced(),
+		number(fieldEps, "Largest distance (L1) between neighbours in a cluster.", d.Interpreter.Eps, "this < 0", "at least 0"),
+		atLeast(1, fieldMinSamples, "Events within `eps` that make a cluster.", d.Interpreter.MinSamples),
+		share(fieldThreshold, "Least confidence of an event that is clustered or scored.", d.Interpreter.Threshold),
+		service.NewStringAnnotatedEnumField(fieldStrategy, map[string]string{
+			"max": "The highest.", "min": "The lowest.", "avg": "The mean.",
+		}).Description("Which of its events' scores a cluster gets.").Default("max"),
+	}
+}
+
+func atLeast(least int, name, description string, def int) *service.ConfigField {
+	return service.NewIntField(name).Description(description).Default(def).
+		LintRule(fmt.Sprintf(`root = if this < %d { "%s needs to be at least %d" }`, least, name, least))
+}
+
+func number(name, description string, def float64, wrong, want string) *service.ConfigField {
+	return service.NewFloatField(name).Description(description).Default(def).
+		LintRule(fmt.Sprintf(`root = if %s { "%s needs to be %s" }`, wrong, name, want))
+}
+
+func share(name, description string, def float64) *service.ConfigField {
+	return number(name, description, def, "this < 0 || this > 1", "from 0 to 1")
+}
+
+// paramsFromParsed reads hyperparameterFields.
+func paramsFromParsed(conf *service.ParsedConfig) (p model.Params, err error) {
+	p = model.DefaultParams()
+	integers := map[string]*int{
+		fieldLength: &p.Length, fieldHidden: &p.Hidden, fieldEpochs: &p.Training.Epochs, fieldBatchSize: &p.Training.BatchSize,
+		fieldWarmup: &p.Training.Warmup, fieldIterations: &p.Query.Iterations, fieldQueryBatch: &p.Query.BatchSize,
+		fieldMinSamples: &p.Interpreter.MinSamples,
+	}
+	for name, value := range integers {
+		if *value, err = conf.FieldInt(name); err != nil {
+			return p, err
+		}
+	}
+	floats := map[string]*float64{
+		fieldRate: &p.Training.LearningRate, fieldFactor: &p.Training.Factor, fieldDelta: &p.Training.Delta,
+		fieldTeachRatio: &p.Training.TeachRatio, fieldDropout: &p.Training.Dropout, fieldEps: &p.Interpreter.Eps,
+		fieldThreshold: &p.Interpreter.Threshold,
+	}
+	for name, value := range floats {
+		if *value, err = conf.FieldFloat(name); err != nil {
+			return p, err
+		}
+	}
+	if p.Timeout, err = conf.FieldDuration(fieldTimeout); err != nil {
+		return p, err
+	}
+	if p.LSTM, err = conf.FieldBool(fieldLSTM); err != nil {
+		return p, err
+	}
+	optimizer, err := conf.FieldString(fieldOptimizer)
+	if err != nil {
+		return p, err
+	}
+	p.Training.Optimizer = contextbuilder.Optimizer(optimizer)
+	seed, err := conf.FieldInt(fieldSeed)
+	if err != nil {
+		return p, err
+	}
+	if seed < 0 {
+		return p, fmt.Errorf("field '%s': %d, need at least 0", fieldSeed, seed)
+	}
+	p.Training.Seed = uint64(seed)
+	return p, p.Validate()
+}

@@ -1,0 +1,174 @@
+package input
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"time"
+
+	"github.com/redpanda-data/benthos/v4/public/service"
+
+	"connect-deepcase/input/spool"
+	"connect-deepcase/internal/alert"
+)
+
+// maxDocument bounds the bytes of a document that is kept to be an example.
+const maxDocument = 64 << 10
+
+// gatherBatches bounds the batches of the child that are written to disk together.
+const gatherBatches = 1024
+
+// spoolPause is how long a failing spool is left alone.
+const spoolPause = 500 * time.Millisecond
+
+// taken is a batch of the child that waits to be spooled.
+type taken struct {
+	batch service.MessageBatch
+	ack   service.AckFunc
+}
+
+// take spools what the child gives until it ends. Child batches that arrive while others are written are written together: a source
+// of single messages does not wait for the disk at each.
+func (t *train) take(ctx context.Context) {
+	arrived := make(chan taken, gatherBatches)
+	go func() {
+		defer close(arrived)
+		for {
+			batch, ack, err := t.child.ReadBatch(ctx)
+			if err != nil {
+				if !errors.Is(err, service.ErrEndOfInput) && ctx.Err() == nil {
+					t.log.Errorf("The child input failed: %v", err)
+				}
+				return
+			}
+			arrived <- taken{batch, ack}
+		}
+	}()
+	for first := range arrived {
+		all := []taken{first}
+	more:
+		for len(all) < gatherBatches {
+			select {
+			case next, open := <-arrived:
+				if !open {
+					break more
+				}
+				all = append(all, next)
+			default:
+				break more
+			}
+		}
+		t.keep(ctx, all)
+	}
+	if ctx.Err() == nil {
+		close(t.ended)
+	}
+}
+
+// keep spools batches and acknowledges them; where the spool fails they go back to the child.
+func (t *train) keep(ctx context.Context, all []taken) {
+	var records []spool.Record
+	var rejected []spool.Rejected
+	for _, one := range all {
+		reader, labels := t.mapping.Over(one.batch), one.batch.InterpolationExecutor(t.label)
+		for i, message := range one.batch {
+			record, err := t.record(message, reader, labels, i)
+			if err != nil {
+				content, _ := message.AsBytes() // never fails
+				rejected = append(rejected, spool.NewRejected(content, err))
+				continue
+			}
+			records = append(records, record)
+		}
+	}
+	started := time.Now()
+	// In this order: what is rejected twice does no harm, what is appended twice counts twice.
+	var err error
+	if len(rejected) > 0 {
+		t.log.With("messages", len(rejected), "spool", t.spoolDir).Warnf("Messages set aside in rejected.ndjson, the first one: %s", rejected[0].Error)
+		err = t.spool.Reject(rejected)
+	}
+	if err == nil {
+		err = t.spool.Append(records)
+	}
+	t.metrics.spoolLatency.Timing(time.Since(started).Nanoseconds())
+	if err != nil {
+		t.log.Errorf("Events not spooled, they go back to the source: %v", err)
+		select { // a source that sends them again at once must not keep disk and log busy
+		case <-time.After(spoolPause):
+		case <-ctx.Done():
+		}
+	} else {
+		t.metrics.events.Incr(int64(len(records)), "spooled")
+		t.metrics.events.Incr(int64(len(rejected)), "rejected")
+		t.metrics.spooled.Set(int64(t.spool.Len()))
+	}
+	for _, one := range all {
+		if e := one.ack(context.WithoutCancel(ctx), err); e != nil && ctx.Err() == nil {
+			t.log.Errorf("Acknowledgement of spooled events failed, they may come again: %v", e)
+		}
+	}
+}
+
+// record reads the event of a message: with the context that deepcase_sequence gave it, where it has one.
+func (t *train) record(message *service.Message, reader alert.Reader, labels *service.MessageBatchInterpolationExecutor, index int) (r spool.Record, err error) {
+	if err := message.GetError(); err != nil {
+		return r, fmt.Errorf("failed before: %w", err)
+	}
+	text, err := alert.Resolve(fieldLabel, labels, index)
+	if err != nil {
+		return r, err
+	}
+	if r.Score, err = t.score(text); err != nil {
+		return r, err
+	}
+	r.Document = document(message)
+	if content, err := alert.Document(message); err == nil {
+		s, err := t.target.Sequence(content)
+		if err == nil && len(s.Context) != t.params.Length {
+			err = fmt.Errorf("document: %s.context has %d events, need %d", t.target, len(s.Context), t.params.Length)
+		}
+		if !errors.Is(err, alert.ErrNoSequence) {
+			r.Machine, r.Event, r.Context = s.Machine, s.Event, s.Context
+			return r, err
+		}
+	}
+	e, err := reader.Event(index)
+	r.Machine, r.Event, r.ID, r.Seconds, r.Nanos = e.Machine, e.Name, e.ID, e.Time.Unix(), int64(e.Time.Nanosecond())
+	return r, err
+}
+
+// score is what a label says: nil for nothing.
+func (t *train) score(label string) (*float64, error) {
+	switch score, err := strconv.ParseFloat(label, 64); {
+	case label == "":
+		return nil, nil
+	case label == t.benign:
+		return new(float64), nil
+	case errors.Is(err, strconv.ErrSyntax): // a name of an attack
+		score = 1
+		return &score, nil
+	case score == -1: // the original's NO_SCORE
+		return nil, nil
+	case err != nil || !(score >= 0) || math.IsInf(score, 0):
+		return nil, fmt.Errorf("%s: %q, need a number ≥ 0, a name or nothing", fieldLabel, alert.Excerpt(label))
+	default:
+		return &score, nil
+	}
+}
+
+// document is a message's content to show to an analyst, nil where it is too large.
+func document(message *service.Message) json.RawMessage {
+	content, _ := message.AsBytes() // never fails
+	if len(content) > maxDocument {
+		return nil
+	}
+	if json.Valid(content) {
+		return content
+	}
+	text, _ := json.Marshal(string(content)) // any text can be
+	return text
+}
