@@ -152,7 +152,8 @@ func (t *train) inherit(ctx context.Context, models *store.Store, m *model.Model
 		return m, nil
 	}
 	if before.Params.Length != m.Params.Length {
-		t.log.With("version", name).Warnf("The scores of the model before are not kept: its contexts have %d events, now %d", before.Params.Length, m.Params.Length)
+		t.log.With("version", name).Warnf("The scores of the model before are not kept: its contexts have %d events, now %d",
+			before.Params.Length, m.Params.Length)
 		return m, nil
 	}
 	var samples []model.Sample

@@ -88,7 +88,8 @@ func (t *train) keep(ctx context.Context, all []taken) {
 	// In this order: what is rejected twice does no harm, what is appended twice counts twice.
 	var err error
 	if len(rejected) > 0 {
-		t.log.With("messages", len(rejected), "spool", t.spoolDir).Warnf("Messages set aside in rejected.ndjson, the first one: %s", rejected[0].Error)
+		t.log.With("messages", len(rejected), "spool", t.spoolDir).
+			Warnf("Messages set aside in rejected.ndjson, the first one: %s", rejected[0].Error)
 		err = t.spool.Reject(rejected)
 	}
 	if err == nil {
@@ -114,7 +115,9 @@ func (t *train) keep(ctx context.Context, all []taken) {
 }
 
 // record reads the event of a message: with the context that deepcase_sequence gave it, where it has one.
-func (t *train) record(message *service.Message, reader alert.Reader, labels *service.MessageBatchInterpolationExecutor, index int) (r spool.Record, err error) {
+func (t *train) record(
+	message *service.Message, reader alert.Reader, labels *service.MessageBatchInterpolationExecutor, index int,
+) (r spool.Record, err error) {
 	if err := message.GetError(); err != nil {
 		return r, fmt.Errorf("failed before: %w", err)
 	}

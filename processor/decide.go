@@ -100,7 +100,8 @@ func (l *label) lookUp(ctx context.Context, version string, current *model.Model
 	var samples []model.Sample
 	for _, d := range decisions {
 		if want := current.Params.Length; len(d.sample.Context) != want {
-			d.err = fmt.Errorf("document: %s.context has %d events, model %s needs %d", l.target, len(d.sample.Context), version, want)
+			d.err = fmt.Errorf("document: %s.context has %d events, model %s needs %d",
+				l.target, len(d.sample.Context), version, want)
 			continue
 		}
 		asked, samples = append(asked, d), append(samples, d.sample)
@@ -118,7 +119,8 @@ func (l *label) lookUp(ctx context.Context, version string, current *model.Model
 	}
 	for i, d := range asked {
 		if d.cluster = verdicts[i].Cluster; d.cluster < 0 {
-			d.err = fmt.Errorf("document: %s belongs to no cluster of model %s (%s), so there is none to score", l.target, version, verdicts[i].Status)
+			d.err = fmt.Errorf("document: %s belongs to no cluster of model %s (%s), so there is none to score",
+				l.target, version, verdicts[i].Status)
 		}
 	}
 	return nil
@@ -134,7 +136,8 @@ func sameClusters(models *store.Store, name, currentName string, current *model.
 		return a.ID == b.ID && a.Event == b.Event && a.Size == b.Size
 	}) && slices.Equal(seen.VectorCluster, current.VectorCluster) && reflect.DeepEqual(seen.Vectors, current.Vectors)
 	if !equal {
-		return fmt.Errorf("%s: %q has other clusters than the current version %s: look at the new clusters and label those", fieldVersion, name, currentName)
+		return fmt.Errorf("%s: %q has other clusters than the current version %s: look at the new clusters and label those",
+			fieldVersion, name, currentName)
 	}
 	return nil
 }

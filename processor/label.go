@@ -138,7 +138,8 @@ type decision struct {
 
 func (l *label) ProcessBatch(ctx context.Context, batch service.MessageBatch) ([]service.MessageBatch, error) {
 	decisions := make([]*decision, len(batch))
-	cluster, score, version := batch.InterpolationExecutor(l.cluster), batch.InterpolationExecutor(l.score), batch.InterpolationExecutor(l.version)
+	cluster, score := batch.InterpolationExecutor(l.cluster), batch.InterpolationExecutor(l.score)
+	version := batch.InterpolationExecutor(l.version)
 	for i, message := range batch {
 		d := &decision{cluster: -1}
 		decisions[i] = d
@@ -162,7 +163,9 @@ func (l *label) ProcessBatch(ctx context.Context, batch service.MessageBatch) ([
 			outcome = "error"
 		default:
 			c := m.Clusters[d.cluster]
-			answer := map[string]any{"cluster": int64(c.ID), "event": c.Event, "size": int64(c.Size), "old": nil, "new": d.score, "model": published}
+			answer := map[string]any{
+				"cluster": int64(c.ID), "event": c.Event, "size": int64(c.Size), "old": nil, "new": d.score, "model": published,
+			}
 			if d.old >= 0 {
 				answer["old"] = d.old
 			}

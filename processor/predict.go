@@ -211,18 +211,22 @@ func (p *predict) ProcessBatch(ctx context.Context, batch service.MessageBatch) 
 		rows, samples = append(rows, i), append(samples, s)
 	}
 	verdicts, errs := p.ask(ctx, v, samples)
+	given := map[model.Status]int64{}
 	for i, row := range rows {
 		message := batch[row]
 		if errs[i] != nil {
 			p.fail(message, errs[i])
 			continue
 		}
+		given[verdicts[i].Status]++
 		document := alert.Mutable(message)
 		annotate(alert.Object(document, p.target...), verdicts[i], name, p.explain)
 		if p.ecs != nil {
 			p.ecs.write(document, samples[i].Event, verdicts[i], name)
 		}
-		p.verdicts.Incr(1, verdicts[i].Status.String())
+	}
+	for status, n := range given {
+		p.verdicts.Incr(n, status.String())
 	}
 	return []service.MessageBatch{batch}, nil
 }
@@ -271,6 +275,7 @@ func (p *predict) ask(ctx context.Context, v *version, samples []model.Sample) (
 	first := map[string]int{} // key of an unknown sample → its place in unknown
 	var unknown []model.Sample
 	var keys []string
+	misses := int64(0)
 	asked := make([]int, len(samples)) // place in unknown, −1 for a known one
 	for i, s := range samples {
 		key, known := sampleKey(s), false
@@ -279,10 +284,9 @@ func (p *predict) ask(ctx context.Context, v *version, samples []model.Sample) (
 			verdicts[i], known = v.verdicts.Get(key)
 		}
 		if known {
-			p.hits.Incr(1)
 			continue
 		}
-		p.misses.Incr(1)
+		misses++
 		place, again := first[key]
 		if !again {
 			place = len(unknown)
@@ -291,6 +295,8 @@ func (p *predict) ask(ctx context.Context, v *version, samples []model.Sample) (
 		}
 		asked[i] = place
 	}
+	p.hits.Incr(int64(len(samples)) - misses)
+	p.misses.Incr(misses)
 	if len(unknown) == 0 {
 		return verdicts, errs
 	}
