@@ -17,23 +17,29 @@ type learning struct {
 	dh, dc []float32
 	dgh    []float32
 	// by step and row
-	x, dx      []float32 // the decoder's input: embedding after dropout
-	dropped    []int     // where dropout put zeros in x
+	drops      []int32 // row s·n + i drops the hidden units units[drops[row]:drops[row+1]]
+	units      []int32
+	x, dx      []float32 // the decoder's input from the second step on: embedding after dropout
 	dgi        []float32
 	dAttention []float32
 	dh1        []float32
 
 	sums    set                // gradients of biases
 	byEvent map[int]*eventRows // and of matrices by event
+	first   []float32          // H × G: the gradient of decIh by the first step
 	ones    []float32
+	factors []float32 // by hidden unit: the first step's input without dropout
+	weights []float32 // the same of a row's dropped units, negative
+	base    []float32 // G: W_ih·x of the first step without dropout
 }
 
-func (g *learning) grow(m *model, nodes, n int) {
+func (g *learning) grow(m *model, nodes, rows, n int) {
 	if g.byEvent == nil {
 		g.byEvent = map[int]*eventRows{encIh: newEventRows(m, encIh), w1: newEventRows(m, w1), emb: newEventRows(m, emb)}
 		for id, width := range map[int]int{encBih: m.G, encBhh: m.G, decBih: m.G, decBhh: m.G, attB: m.P, b1: m.E, b2: m.E} {
 			g.sums[id] = simd.Make(width)
 		}
+		g.first, g.factors, g.base = simd.Make(m.H*m.ldG), simd.Make(m.H), simd.Make(m.G)
 		g.ones = simd.Make(m.E)
 		for i := range g.ones {
 			g.ones[i] = 1
@@ -44,8 +50,8 @@ func (g *learning) grow(m *model, nodes, n int) {
 	if m.LSTM {
 		grow(&g.dc, nodes*m.ldH)
 	}
-	grow(&g.x, n*m.ldH)
-	grow(&g.dx, n*m.ldH)
+	grow(&g.x, (n-rows)*m.ldH)
+	grow(&g.dx, (n-rows)*m.ldH)
 	grow(&g.dgi, n*m.ldG)
 	grow(&g.dAttention, n*m.ldP)
 	grow(&g.dh1, n*m.ldE)
@@ -86,34 +92,6 @@ func (r *eventRows) reset() {
 		r.seen[e] = false
 	}
 	r.used = r.used[:0]
-}
-
-// input embeds the previous events of a step, drops units out, and multiplies by the decoder's W_ih.
-func (p *pass) input(step int) {
-	n := len(p.rows)
-	keep := 1 - p.dropout
-	for i := range n {
-		at := step*n + i
-		simd.ScaleShift(p.x[at*p.ldH:at*p.ldH+p.H], p.w[emb][int(p.previous[at])*p.ldH:], float32(1/keep), 0)
-	}
-	if step == 0 {
-		p.dropped = p.dropped[:0]
-	}
-	if p.dropout > 0 {
-		// the gaps between dropped units are geometric
-		for at := p.gap(keep); at < n*p.Hidden; at += 1 + p.gap(keep) {
-			unit := (step*n+at/p.Hidden)*p.ldH + at%p.Hidden
-			p.x[unit] = 0
-			p.dropped = append(p.dropped, unit)
-		}
-	}
-	simd.Gemm(n, p.G, p.H, p.x[step*n*p.ldH:], p.ldH, 1, p.decIhT, p.ldG, p.gi[step*n*p.ldG:], p.ldG, false)
-}
-
-// gap draws the number of kept units before the next dropped one; keep is in (0, 1).
-func (p *pass) gap(keep float64) int {
-	u := (float64(p.random.Uint64()>>11) + 1) / (1 << 53) // in (0, 1]
-	return int(min(math.Log(u)/math.Log(keep), 1<<40))
 }
 
 // backward computes loss and gradients; events holds the true events, n·steps for all samples, delta is the label smoothing.
@@ -214,15 +192,7 @@ func (p *pass) unroll() {
 		from, to = p.nodes(level - 1)
 		simd.Gemm(to-from, p.H, p.G, p.dgh[from*p.ldG:], p.ldG, 1, hh, p.ldH, p.dh[from*p.ldH:], p.ldH, !p.LSTM)
 	}
-	// the decoder's embedded input
-	simd.Gemm(n*p.steps, p.H, p.G, p.dgi, p.ldG, 1, p.w[decIh], p.ldH, p.dx, p.ldH, false)
-	for _, unit := range p.dropped {
-		p.dx[unit] = 0
-	}
-	gradient := p.byEvent[emb]
-	for at, e := range p.previous {
-		simd.Axpy(gradient.at(e), p.dx[at*p.ldH:], float32(1/(1-p.dropout)))
-	}
+	p.embedded()
 }
 
 // cellBack goes back through a cell: to its input's part (dgi), and to its parent's state.
@@ -269,7 +239,13 @@ func (p *pass) gradient(id, from, to int, g []float32, add bool) {
 	case decHh:
 		outer(end-leaves, p.dgh[leaves*p.ldG:], p.ldG, p.h[leaves*p.ldH:], p.ldH, p.H, from, to, g, add)
 	case decIh:
-		outer(n, p.dgi, p.ldG, p.x, p.ldH, p.H, from, to, g, add)
+		first := p.first[from*p.ldG : to*p.ldG]
+		if !add {
+			clear(g[:len(first)])
+		}
+		simd.Axpy(g[:len(first)], first, 1)
+		rows := len(p.rows)
+		outer(n-rows, p.x, p.ldH, p.dgi[rows*p.ldG:], p.ldG, p.G, from, to, g, true)
 	case att:
 		leafEnd := p.off[p.L+1]
 		outer(n, p.dAttention, p.ldP, p.h[leafEnd*p.ldH:], p.ldH, p.H, from, to, g, add)

@@ -50,6 +50,6 @@ func (e *engine) Open(w *contextbuilder.Weights) (contextbuilder.Network, error)
 	m := newModel(w.Config)
 	m.load(w)
 	n := &network{engine: e, model: m, table: simd.Make(m.N * m.ldG), queries: attention.New(w)}
-	simd.Gemm(m.N, m.G, m.H, m.w[emb], m.ldH, 1, m.decIhT, m.ldG, n.table, m.ldG, false)
+	simd.Gemm(m.N, m.G, m.H, m.w[emb], m.ldH, 1, m.w[decIh], m.ldG, n.table, m.ldG, false)
 	return n, nil
 }

@@ -80,7 +80,10 @@ func (n *network) forward(ctx context.Context, contexts []int32, steps int, f co
 		if p == nil {
 			p = &pass{model: m, table: n.table}
 		}
-		defer n.passes.Put(p)
+		defer func() {
+			p.contexts, p.rows = nil, nil // the caller's
+			n.passes.Put(p)
+		}()
 		p.decoded = f.LogConfidence != nil
 		for ctx.Err() == nil {
 			k := int(next.Add(1)) - 1

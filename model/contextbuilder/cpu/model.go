@@ -11,7 +11,7 @@ const (
 	encHh         // G × H
 	encBih        // G
 	encBhh        // G
-	decIh         // G × H
+	decIh         // H × G, transposed
 	decHh         // G × H
 	decBih        // G
 	decBhh        // G
@@ -39,20 +39,21 @@ type model struct {
 	rows, ld           [matrices]int
 	w                  set
 	// derived from w by refresh: transposes for the products the other way round, and sums of biases
-	encHhT, decIhT, decHhT, attT, w2T []float32
-	encBias, decBias                  []float32 // b_ih + b_hh, without the n part of b_hh for GRU
+	encHhT, decHhT, attT, w2T []float32
+	decIhT                    []float32 // only where a training feeds events back
+	encBias, decBias          []float32 // b_ih + b_hh, without the n part of b_hh for GRU
 }
 
 func newModel(c contextbuilder.Config) *model {
 	m := &model{Config: c, N: c.Events, L: c.Length, H: simd.Pad(c.Hidden), P: simd.Pad(c.Length), E: simd.Pad(c.Events)}
 	m.G = c.Gates() / c.Hidden * m.H
 	m.ldG, m.ldH, m.ldP, m.ldE = simd.Stride(m.G), simd.Stride(m.H), simd.Stride(m.P), simd.Stride(m.E)
-	m.rows = [matrices]int{encIh: m.N, encHh: m.G, encBih: 1, encBhh: 1, decIh: m.G, decHh: m.G, decBih: 1, decBhh: 1,
+	m.rows = [matrices]int{encIh: m.N, encHh: m.G, encBih: 1, encBhh: 1, decIh: m.H, decHh: m.G, decBih: 1, decBhh: 1,
 		att: m.P, attB: 1, w1: m.N, b1: 1, w2: m.E, b2: 1, emb: m.N}
-	m.ld = [matrices]int{encIh: m.ldG, encHh: m.ldH, encBih: m.ldG, encBhh: m.ldG, decIh: m.ldH, decHh: m.ldH, decBih: m.ldG, decBhh: m.ldG,
+	m.ld = [matrices]int{encIh: m.ldG, encHh: m.ldH, encBih: m.ldG, encBhh: m.ldG, decIh: m.ldG, decHh: m.ldH, decBih: m.ldG, decBhh: m.ldG,
 		att: m.ldH, attB: m.ldP, w1: m.ldE, b1: m.ldE, w2: m.ldE, b2: m.ldE, emb: m.ldH}
 	m.w = m.newSet()
-	m.encHhT, m.decIhT, m.decHhT = simd.Make(m.H*m.ldG), simd.Make(m.H*m.ldG), simd.Make(m.H*m.ldG)
+	m.encHhT, m.decHhT = simd.Make(m.H*m.ldG), simd.Make(m.H*m.ldG)
 	m.attT, m.w2T = simd.Make(m.H*m.ldP), simd.Make(m.E*m.ldE)
 	m.encBias, m.decBias = simd.Make(m.G), simd.Make(m.G)
 	return m
@@ -81,7 +82,7 @@ func (m *model) views(w *contextbuilder.Weights, s *set) []view {
 		{w.Embedding, n, h, false, s[emb], m.ldH, 1},
 		{w.Encoder.WeightIH, g, n, true, s[encIh], 1, m.ldG}, {w.Encoder.WeightHH, g, h, true, s[encHh], m.ldH, 1},
 		{w.Encoder.BiasIH, g, 1, true, s[encBih], 1, 0}, {w.Encoder.BiasHH, g, 1, true, s[encBhh], 1, 0},
-		{w.Decoder.WeightIH, g, h, true, s[decIh], m.ldH, 1}, {w.Decoder.WeightHH, g, h, true, s[decHh], m.ldH, 1},
+		{w.Decoder.WeightIH, g, h, true, s[decIh], 1, m.ldG}, {w.Decoder.WeightHH, g, h, true, s[decHh], m.ldH, 1},
 		{w.Decoder.BiasIH, g, 1, true, s[decBih], 1, 0}, {w.Decoder.BiasHH, g, 1, true, s[decBhh], 1, 0},
 		{w.Attention.Weight, l, h, false, s[att], m.ldH, 1}, {w.Attention.Bias, l, 1, false, s[attB], 1, 0},
 		{w.Hidden.Weight, n, n, false, s[w1], 1, m.ldE}, {w.Hidden.Bias, n, 1, false, s[b1], 1, 0},
@@ -124,10 +125,12 @@ func (m *model) refresh(part, parts int) {
 		simd.Transpose(dst[a:], ldd, m.w[id][a*m.ld[id]:], m.ld[id], b-a, cols)
 	}
 	transpose(m.encHhT, m.ldG, encHh, m.H)
-	transpose(m.decIhT, m.ldG, decIh, m.H)
 	transpose(m.decHhT, m.ldG, decHh, m.H)
 	transpose(m.attT, m.ldP, att, m.H)
 	transpose(m.w2T, m.ldE, w2, m.E)
+	if m.decIhT != nil {
+		transpose(m.decIhT, m.ldH, decIh, m.G)
+	}
 	if from, to := m.share(encBih, part, parts); from == to {
 		return
 	}

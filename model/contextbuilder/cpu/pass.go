@@ -52,7 +52,7 @@ func (p *pass) set(contexts, rows, common []int32, steps int) {
 	}
 	grow(&p.gates, nodes*p.ldG)
 	grow(&p.gi, n*p.ldG)
-	p.learning.grow(p.model, nodes, n)
+	p.learning.grow(p.model, nodes, len(rows), n)
 }
 
 // grow makes room for n floats that mean nothing yet.

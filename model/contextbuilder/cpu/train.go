@@ -26,6 +26,9 @@ func (e *engine) Train(ctx context.Context, w *contextbuilder.Weights, s context
 		return errors.New("no samples to train on")
 	}
 	m := newModel(w.Config)
+	if t.Steps > 1 {
+		m.decIhT = simd.Make(m.G * m.ldH)
+	}
 	m.load(w)
 	tr := newTrainer(m, s, t, e.parallel())
 	defer tr.team.stop()
@@ -74,7 +77,7 @@ func newTrainer(m *model, s contextbuilder.Samples, t contextbuilder.Training, w
 }
 
 // parts is how many parts a batch is cut into. Sums are rounded by part, so this depends on nothing but the size.
-func parts(batch int) int { return max(1, min(batch/32, 16)) }
+func parts(batch int) int { return max(1, min(batch/64, 16)) }
 
 func (t *trainer) train(ctx context.Context) error {
 	n := len(t.order)

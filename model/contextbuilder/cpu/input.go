@@ -1,0 +1,100 @@
+package cpu
+
+import (
+	"math"
+
+	"connect-deepcase/model/contextbuilder/cpu/simd"
+)
+
+// input embeds the previous events of a step, drops units out, and multiplies by the decoder's W_ih.
+//
+// At the first step the event is 0 in every row, so rows differ in what they drop alone: the product is computed once, and the columns
+// of dropped units taken away.
+func (p *pass) input(step int) {
+	n, keep := len(p.rows), 1-p.dropout
+	p.draw(step, keep)
+	if step == 0 {
+		embedding := p.w[emb][:p.H]
+		simd.ScaleShift(p.factors, embedding, float32(1/keep), 0)
+		simd.Gemm(1, p.G, p.H, p.factors, p.H, 1, p.w[decIh], p.ldG, p.base, p.G, false)
+		for i := range n {
+			units := p.dropped(i)
+			weights := p.weights[:0]
+			for _, j := range units {
+				weights = append(weights, -p.factors[j])
+			}
+			p.weights = weights
+			simd.Gather(p.gi[i*p.ldG:i*p.ldG+p.G], p.base, p.w[decIh], p.ldG, units, weights, -math.MaxFloat32)
+		}
+		return
+	}
+	x := p.x[(step-1)*n*p.ldH:]
+	for i := range n {
+		at := step*n + i
+		row := x[i*p.ldH : i*p.ldH+p.H]
+		simd.ScaleShift(row, p.w[emb][int(p.previous[at])*p.ldH:], float32(1/keep), 0)
+		for _, j := range p.dropped(at) {
+			row[j] = 0
+		}
+	}
+	simd.Gemm(n, p.G, p.H, x, p.ldH, 1, p.w[decIh], p.ldG, p.gi[step*n*p.ldG:], p.ldG, false)
+}
+
+// dropped are the hidden units that row s·n + i drops.
+func (p *pass) dropped(at int) []int32 { return p.units[p.drops[at]:p.drops[at+1]] }
+
+// draw chooses the units that each row of a step drops; the gaps between them are geometric.
+func (p *pass) draw(step int, keep float64) {
+	if step == 0 {
+		p.units, p.drops = p.units[:0], append(p.drops[:0], 0)
+	}
+	next := math.MaxInt
+	if p.dropout > 0 {
+		next = p.gap(keep)
+	}
+	for range p.rows {
+		for ; next < p.Hidden; next += 1 + p.gap(keep) {
+			p.units = append(p.units, int32(next))
+		}
+		next -= p.Hidden
+		p.drops = append(p.drops, int32(len(p.units)))
+	}
+}
+
+// gap draws the number of kept units before the next dropped one; keep is in (0, 1).
+func (p *pass) gap(keep float64) int {
+	u := (float64(p.random.Uint64()>>11) + 1) / (1 << 53) // in (0, 1]
+	return int(min(math.Log(u)/math.Log(keep), 1<<40))
+}
+
+// embedded goes back through the decoder's W_ih to the embedding.
+func (p *pass) embedded() {
+	n, gradient, scale := len(p.rows), p.byEvent[emb], float32(1/(1-p.dropout))
+	// first step: with G_j the sum of dgi over the rows that keep unit j, the gradient of column j of W_ih is G_j times the unit's input,
+	// and that of the unit's input is column j times G_j
+	simd.SumRows(p.base, p.dgi, p.ldG, n)
+	for j := range p.H {
+		copy(p.first[j*p.ldG:], p.base)
+	}
+	for i := range n {
+		for _, j := range p.dropped(i) {
+			simd.Axpy(p.first[int(j)*p.ldG:int(j)*p.ldG+p.G], p.dgi[i*p.ldG:], -1)
+		}
+	}
+	row := gradient.at(0)
+	for j := range p.H {
+		g := p.first[j*p.ldG : j*p.ldG+p.G]
+		row[j] += scale * simd.Dot(g, p.w[decIh][j*p.ldG:])
+		simd.ScaleShift(g, g, p.factors[j], 0)
+	}
+	later := n * (p.steps - 1)
+	simd.Gemm(later, p.H, p.G, p.dgi[n*p.ldG:], p.ldG, 1, p.decIhT, p.ldH, p.dx, p.ldH, false)
+	for i := range later {
+		at := n + i
+		dx := p.dx[i*p.ldH : i*p.ldH+p.H]
+		for _, j := range p.dropped(at) {
+			dx[j] = 0
+		}
+		simd.Axpy(gradient.at(p.previous[at]), dx, scale)
+	}
+}
