@@ -1,0 +1,186 @@
+// Package original imports networks that the Python original of DeepCASE saved. It runs no Python and nothing that a file says.
+package original
+
+import (
+	"archive/zip"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"slices"
+	"strings"
+
+	"connect-deepcase/model/contextbuilder"
+)
+
+// maxPickle bounds the pickle of a file, which takes a multiple of its size in memory: those of a ContextBuilder are below 4 KiB.
+const maxPickle = 1 << 16
+
+// Load reads a file that the original's ContextBuilder.save wrote with torch 1.6 or newer: torch.save of a state_dict, a zip archive of
+// a pickle that describes the tensors and one file for the numbers of each. Such a file has no vocabulary.
+func Load(path string) (*contextbuilder.Weights, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	return read(f, info.Size())
+}
+
+func read(file io.ReaderAt, size int64) (*contextbuilder.Weights, error) {
+	a, err := open(file, size)
+	if err != nil {
+		return nil, err
+	}
+	content, err := a.content("data.pkl", maxPickle)
+	if err != nil {
+		return nil, err
+	}
+	named, err := unpickle(content)
+	if err != nil {
+		return nil, fmt.Errorf("data.pkl: %w", err)
+	}
+	if err := checkNames(named); err != nil {
+		return nil, err
+	}
+	var tensors []contextbuilder.Tensor
+	for _, n := range named {
+		data, err := a.data(n)
+		if err != nil {
+			return nil, fmt.Errorf("tensor %q: %w", n.name, err)
+		}
+		tensors = append(tensors, contextbuilder.Tensor{Name: n.name, Shape: n.shape, Data: data})
+	}
+	if tensors, err = dropAlias(tensors); err != nil {
+		return nil, err
+	}
+	return contextbuilder.FromTensors(tensors)
+}
+
+const (
+	embedding = "embedding.weight"
+	alias     = "decoder_attention.embedding.weight" // the same parameter, which the original's decoder knows too
+)
+
+// dropAlias removes the second mention of the embedding.
+func dropAlias(tensors []contextbuilder.Tensor) ([]contextbuilder.Tensor, error) {
+	named := func(name string) int {
+		return slices.IndexFunc(tensors, func(t contextbuilder.Tensor) bool { return t.Name == name })
+	}
+	at, of := named(alias), named(embedding)
+	if at < 0 || of < 0 {
+		return tensors, nil
+	}
+	if !slices.Equal(tensors[at].Shape, tensors[of].Shape) || !slices.Equal(tensors[at].Data, tensors[of].Data) {
+		return nil, fmt.Errorf("tensor %q differs from %q: the two are one in a Context Builder", alias, embedding)
+	}
+	return slices.Delete(tensors, at, at+1), nil
+}
+
+// checkNames tells what a network with other tensors is, before any number is read.
+func checkNames(tensors []tensor) error {
+	w, err := contextbuilder.NewWeights(contextbuilder.Config{Events: 3, Length: 1, Hidden: 1})
+	if err != nil {
+		return err
+	}
+	known := map[string]bool{alias: true}
+	for _, t := range w.Tensors() {
+		known[t.Name] = true
+	}
+	for _, t := range tensors {
+		switch {
+		case known[t.name]:
+		case strings.HasSuffix(t.name, "_reverse"):
+			return fmt.Errorf("tensor %q: a bidirectional network cannot be imported, need one direction", t.name)
+		case strings.Contains(t.name, ".recurrent.") && !strings.HasSuffix(t.name, "_l0"):
+			return fmt.Errorf("tensor %q: a network of several layers cannot be imported, need one", t.name)
+		default:
+			return fmt.Errorf("tensor %q is not one of a ContextBuilder", t.name)
+		}
+	}
+	return nil
+}
+
+// archive is a file of torch.save.
+type archive struct {
+	size    int64
+	left    int64 // bytes that storages may still have: none is read twice, so all together fit the file
+	entries map[string]*zip.File
+	read    map[string][]float32 // by storage key
+}
+
+func open(file io.ReaderAt, size int64) (*archive, error) {
+	z, err := zip.NewReader(file, size)
+	if err != nil {
+		return nil, fmt.Errorf("is not a zip archive (%w): need a file that ContextBuilder.save wrote with torch 1.6 or newer", err)
+	}
+	a := &archive{size: size, left: size, entries: map[string]*zip.File{}, read: map[string][]float32{}}
+	for _, f := range z.File { // all entries lie in one folder, named after the file
+		_, name, _ := strings.Cut(f.Name, "/")
+		a.entries[name] = f
+	}
+	if a.entries["constants.pkl"] != nil {
+		return nil, errors.New("is a TorchScript program: need a file that ContextBuilder.save wrote")
+	}
+	if a.entries["byteorder"] != nil { // since torch 2.1
+		order, err := a.content("byteorder", 16)
+		if err != nil {
+			return nil, err
+		}
+		if string(order) != "little" {
+			return nil, fmt.Errorf("byteorder: %q, need little", order)
+		}
+	}
+	return a, nil
+}
+
+// content reads an entry of at most limit bytes and checks its checksum.
+func (a *archive) content(name string, limit int64) ([]byte, error) {
+	f := a.entries[name]
+	if f == nil {
+		return nil, fmt.Errorf("%s is missing in the archive: need a file that ContextBuilder.save wrote", name)
+	}
+	if f.Method != zip.Store {
+		return nil, fmt.Errorf("%s is compressed, which torch.save never does", name)
+	}
+	if limit = min(limit, a.size); f.UncompressedSize64 > uint64(limit) {
+		return nil, fmt.Errorf("%s has %d bytes, at most %d are allowed", name, f.UncompressedSize64, limit)
+	}
+	r, err := f.Open()
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	defer r.Close()
+	content, err := io.ReadAll(r)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return content, nil
+}
+
+// data gives the numbers of a tensor. Tensors may share a storage: those of a recurrent layer do after work on a GPU.
+func (a *archive) data(t tensor) ([]float32, error) {
+	values, there := a.read[t.storage.key]
+	if !there {
+		content, err := a.content("data/"+t.storage.key, a.left)
+		if err != nil {
+			return nil, err
+		}
+		a.left -= int64(len(content))
+		values = make([]float32, len(content)/4)
+		for i := range values {
+			values[i] = math.Float32frombits(binary.LittleEndian.Uint32(content[4*i:]))
+		}
+		a.read[t.storage.key] = values
+	}
+	if t.offset > len(values) || t.numbers > len(values)-t.offset {
+		return nil, fmt.Errorf("numbers %d to %d are not in storage %s, which has %d", t.offset, t.offset+t.numbers, t.storage.key, len(values))
+	}
+	return values[t.offset : t.offset+t.numbers], nil
+}
