@@ -74,18 +74,18 @@ func TestLoad(t *testing.T) {
 
 func TestLoadRefusesOtherFiles(t *testing.T) {
 	for file, want := range map[string]string{
-		"module.pt":            "data.pkl: holds a deepcase.context_builder.context_builder.ContextBuilder: need a state_dict alone",
-		"legacy.pt":            "is not a zip archive (zip: not a valid zip file): need a file that ContextBuilder.save wrote with torch 1.6 or newer",
-		"script.pt":            "is a TorchScript program",
-		"checkpoint.pt":        "does not hold a state_dict",
-		"double.pt":            "the numbers are of type torch.DoubleStorage, need torch.FloatStorage (float32)",
-		"protocol4.pt":         "pickle opcode 0x95 is none of a state_dict",
-		"bidirectional.pt":     `tensor "encoder.recurrent.weight_ih_l0_reverse": a bidirectional network cannot be imported`,
-		"layers.pt":            `tensor "encoder.recurrent.weight_ih_l1": a network of several layers cannot be imported`,
-		"transposed.pt":        "a tensor of size [7 7] has stride [1 7], need numbers without gaps",
-		"generate.py":          "is not a zip archive",
-		"nothing.pt":           "no such file",
-		"../testdata":          "is a directory",
+		"module.pt":        "data.pkl: holds a deepcase.context_builder.context_builder.ContextBuilder: need a state_dict alone",
+		"legacy.pt":        "is not a zip archive (zip: not a valid zip file): need a file that ContextBuilder.save wrote with torch 1.6 or newer",
+		"script.pt":        "is a TorchScript program",
+		"checkpoint.pt":    "does not hold a state_dict",
+		"double.pt":        "the numbers are of type torch.DoubleStorage, need torch.FloatStorage (float32)",
+		"protocol4.pt":     "pickle opcode 0x95 is none of a state_dict",
+		"bidirectional.pt": `tensor "encoder.recurrent.weight_ih_l0_reverse": a bidirectional network cannot be imported`,
+		"layers.pt":        `tensor "encoder.recurrent.weight_ih_l1": a network of several layers cannot be imported`,
+		"transposed.pt":    "a tensor of size [7 7] has stride [1 7], need numbers without gaps",
+		"generate.py":      "is not a zip archive",
+		"nothing.pt":       "no such file",
+		"../testdata":      "is a directory",
 	} {
 		_, err := Load(filepath.Join("testdata", file))
 		require.ErrorContains(t, err, want, file)
