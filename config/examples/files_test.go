@@ -1,0 +1,144 @@
+package examples_test
+
+import (
+	"encoding/csv"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestCSVAsSpreadsheetsWriteIt(t *testing.T) {
+	variables := outputs(t)
+	variables["INPUT"], variables["DELIMITER"] = filepath.Join(t.TempDir(), "events.csv"), ";"
+	require.NoError(t, os.WriteFile(variables["INPUT"], []byte("\uFEFFmachine;event;timestamp\r\n"+
+		"web-1;\"login; \"\"failed\"\"\";2026-01-01T10:00:00Z\r\n"+
+		"web-1;too few\r\n"+
+		"web-1;login;2026-01-01T10:00:01Z\r\n"), 0o644))
+	run(t, "source_csv.yaml", variables)
+	documents := lines[annotated](t, variables["OUTPUT"])
+	require.Len(t, documents, 2)
+	require.Equal(t, `login; "failed"`, documents[0].Deepcase.Event)
+	require.Equal(t, "login", documents[1].Deepcase.Event)
+	dead := lines[annotated](t, variables["DEAD_LETTERS"])
+	require.Len(t, dead, 1)
+	require.Contains(t, dead[0].Document, "too few")
+}
+
+// history are the days of two machines: logins, and now and then an attack that goes through the same steps.
+func history(days int) string {
+	var b strings.Builder
+	at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	add := func(machine, event, label string) {
+		at = at.Add(time.Minute)
+		fmt.Fprintf(&b, `{"machine":%q,"event":%q,"timestamp":%q,"label":%q}`+"\n", machine, event, at.Format(time.RFC3339), label)
+	}
+	for day := range days {
+		for range 5 {
+			for _, machine := range []string{"web-1", "web-2"} {
+				add(machine, "login", "-")
+				add(machine, "job started", "-")
+				add(machine, "job ended", "-")
+				add(machine, "logout", "-")
+			}
+		}
+		if day%2 == 0 {
+			for _, step := range []string{"scan", "login failed", "login failed", "login", "new service"} {
+				add("web-1", step, "intrusion")
+			}
+		}
+		at = at.Add(48 * time.Hour)
+	}
+	return b.String()
+}
+
+// From nothing to scores as the README tells it: events are sequenced without a model, a model is learnt from that output, an analyst
+// fills in the csv of clusters, and the same events are scored.
+func TestLearnLabelScore(t *testing.T) {
+	dir := t.TempDir()
+	events := filepath.Join(dir, "events.ndjson")
+	require.NoError(t, os.WriteFile(events, []byte(history(40)), 0o644))
+	with := func(changes map[string]string) map[string]string {
+		variables := outputs(t)
+		variables["MODEL"] = filepath.Join(dir, "model")
+		for name, value := range changes {
+			variables[name] = value
+		}
+		return variables
+	}
+
+	before := with(map[string]string{"INPUT": events})
+	run(t, "score_ndjson.yaml", before)
+	require.Equal(t, map[string]int{"no_model": 1700}, statuses(t, before["OUTPUT"]))
+
+	clusters, table := filepath.Join(dir, "clusters.ndjson"), filepath.Join(dir, "clusters.csv")
+	run(t, "train_from_files.yaml", with(map[string]string{
+		// Labels are left to the analyst here.
+		"INPUT": before["OUTPUT"], "CLUSTERS": clusters, "CLUSTERS_CSV": table, "LABEL_FIELD": "none", "EPOCHS": "30",
+	}))
+	found := lines[struct {
+		Cluster int
+		Event   string
+		Size    int
+	}](t, clusters)
+	require.NotEmpty(t, found)
+
+	unscored := with(map[string]string{"INPUT": events})
+	run(t, "score_ndjson.yaml", unscored)
+	require.Zero(t, statuses(t, unscored["OUTPUT"])["scored"])
+	require.NotZero(t, statuses(t, unscored["OUTPUT"])["unscored"])
+
+	file, err := os.Open(table)
+	require.NoError(t, err)
+	rows, err := csv.NewReader(file).ReadAll()
+	require.NoError(t, err)
+	require.NoError(t, file.Close())
+	require.Equal(t, []string{"cluster", "event", "size", "score", "context", "model"}, rows[0])
+	require.Len(t, rows, len(found)+1)
+	malicious := map[string]bool{"scan": true, "login failed": true, "new service": true}
+	for i, row := range rows[1:] {
+		require.Equal(t, fmt.Sprint(found[i].Cluster), row[0])
+		require.Equal(t, found[i].Event, row[1])
+		require.Empty(t, row[3])
+		row[3] = "0"
+		if malicious[row[1]] {
+			row[3] = "2,5" // a spreadsheet's decimal comma
+		}
+	}
+	rows = append(rows, []string{"99999", "no such cluster", "1", "1", "", rows[1][5]})
+	filled, err := os.Create(filepath.Join(dir, "filled.csv"))
+	require.NoError(t, err)
+	require.NoError(t, csv.NewWriter(filled).WriteAll(rows))
+	require.NoError(t, filled.Close())
+	labels := with(map[string]string{"INPUT": filled.Name()})
+	run(t, "label_from_csv.yaml", labels)
+	require.Len(t, lines[annotated](t, labels["OUTPUT"]), len(found))
+	require.Len(t, lines[annotated](t, labels["DEAD_LETTERS"]), 1)
+
+	after := with(map[string]string{"INPUT": events})
+	run(t, "score_ndjson.yaml", after)
+	require.NotZero(t, statuses(t, after["OUTPUT"])["scored"])
+	require.Zero(t, statuses(t, after["OUTPUT"])["unscored"])
+	for _, d := range lines[annotated](t, after["OUTPUT"]) {
+		if d.Deepcase.Status == "scored" {
+			want := 0.0
+			if malicious[d.Deepcase.Event] {
+				want = 2.5
+			}
+			require.Equal(t, want, *d.Deepcase.Score, d.Deepcase.Event)
+		}
+	}
+}
+
+func statuses(t *testing.T, file string) map[string]int {
+	t.Helper()
+	counts := map[string]int{}
+	for _, d := range lines[annotated](t, file) {
+		counts[d.Deepcase.Status]++
+	}
+	return counts
+}

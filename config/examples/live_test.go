@@ -1,0 +1,148 @@
+package examples_test
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// freePort is a port of TCP and UDP that nobody used a moment ago.
+func freePort(t *testing.T) string {
+	t.Helper()
+	for range 20 {
+		tcp, err := net.Listen("tcp", "127.0.0.1:0")
+		require.NoError(t, err)
+		udp, err := net.ListenPacket("udp", tcp.Addr().String())
+		require.NoError(t, tcp.Close())
+		if err == nil {
+			require.NoError(t, udp.Close())
+			_, port, err := net.SplitHostPort(tcp.Addr().String())
+			require.NoError(t, err)
+			return port
+		}
+	}
+	t.Fatal("no port is free for TCP and UDP")
+	return ""
+}
+
+func outputs(t *testing.T) map[string]string {
+	t.Helper()
+	out := t.TempDir()
+	return map[string]string{
+		"MODEL": filepath.Join(out, "model"), "HTTP_PORT": freePort(t),
+		"OUTPUT": filepath.Join(out, "annotated.ndjson"), "DEAD_LETTERS": filepath.Join(out, "dead-letters.ndjson"),
+	}
+}
+
+func TestScoreSyslogListens(t *testing.T) {
+	variables := outputs(t)
+	variables["TCP_PORT"], variables["UDP_PORT"], variables["LOG_YEAR"] = freePort(t), freePort(t), "2026"
+	_, stop := start(t, "score_syslog.yaml", variables)
+
+	var tcp net.Conn
+	require.Eventually(t, func() (up bool) {
+		var err error
+		tcp, err = net.Dial("tcp", "127.0.0.1:"+variables["TCP_PORT"])
+		return err == nil
+	}, 10*time.Second, 20*time.Millisecond)
+	const events = 200
+	for i := range events {
+		if i%2 == 0 {
+			fmt.Fprintf(tcp, "<38>Nov 23 10:%02d:%02d tcp sshd[12]: Failed password for root from 192.0.2.7 port %d ssh2\n", i/60, i%60, i)
+		} else {
+			fmt.Fprintf(tcp, "<38>1 2026-11-23T10:%02d:%02dZ tcp sshd 12 - - Invalid user x from 192.0.2.7 port %d\n", i/60, i%60, i)
+		}
+	}
+	fmt.Fprint(tcp, "garbage\n")
+	require.NoError(t, tcp.Close())
+
+	udp, err := net.Dial("udp", "127.0.0.1:"+variables["UDP_PORT"])
+	require.NoError(t, err)
+	for i := range 20 { // datagrams as senders make them, without a newline, and some with
+		fmt.Fprintf(udp, "<38>Nov 23 10:00:%02d udp su: + /dev/pts/%d bob:root%s", i, i, []string{"", "\n"}[i%2])
+		time.Sleep(time.Millisecond)
+	}
+	require.NoError(t, udp.Close())
+
+	require.Eventually(t, func() bool { return len(lines[annotated](t, variables["OUTPUT"])) >= events+20 }, 20*time.Second, 50*time.Millisecond)
+	stop()
+	seen := map[string]int{}
+	for _, d := range lines[annotated](t, variables["OUTPUT"]) {
+		require.Equal(t, "no_model", d.Deepcase.Status)
+		i := seen[d.Deepcase.Machine]
+		seen[d.Deepcase.Machine]++
+		names := []string{"sshd: failed password for root", "sshd: invalid user"}
+		if d.Deepcase.Machine == "udp" {
+			names = []string{"su: switched", "su: switched"}
+		}
+		require.Equal(t, names[i%2], d.Deepcase.Event)
+		if i > 0 { // contexts follow the order in which the lines came
+			require.Equal(t, names[(i+1)%2], *d.Deepcase.Context[len(d.Deepcase.Context)-1])
+		}
+	}
+	require.Equal(t, map[string]int{"tcp": events, "udp": 20}, seen)
+	dead := lines[annotated](t, variables["DEAD_LETTERS"])
+	require.Len(t, dead, 1)
+	require.Equal(t, "garbage", dead[0].Document)
+	require.NotEmpty(t, dead[0].Error)
+}
+
+func TestScoreHTTPAnswers(t *testing.T) {
+	variables := outputs(t)
+	variables["PORT"] = freePort(t)
+	_, stop := start(t, "score_http.yaml", variables)
+	defer stop()
+	url := "http://127.0.0.1:" + variables["PORT"] + "/events"
+	require.Eventually(t, func() bool {
+		connection, err := net.Dial("tcp", "127.0.0.1:"+variables["PORT"])
+		if err == nil {
+			_ = connection.Close()
+		}
+		return err == nil
+	}, 10*time.Second, 20*time.Millisecond)
+	post := func(body string) (status int, answer string) {
+		response, err := http.Post(url, "application/json", strings.NewReader(body))
+		require.NoError(t, err)
+		defer response.Body.Close()
+		content, err := io.ReadAll(response.Body)
+		require.NoError(t, err)
+		return response.StatusCode, string(content)
+	}
+
+	status, answer := post(`{"machine":"web-1","event":"a","timestamp":"2026-01-01T10:00:00Z","user":"bob"}`)
+	require.Equal(t, http.StatusOK, status, answer)
+	require.JSONEq(t, `{"machine":"web-1","event":"a","timestamp":"2026-01-01T10:00:00Z","user":"bob","deepcase":
+		{"machine":"web-1","event":"a","status":"no_model","context":[null,null,null,null,null,null,null,null,null,null]}}`, answer)
+
+	// Some of a request can be scored: the answer has the others with their errors, in place.
+	status, answer = post(`[{"machine":"web-1","event":"b","timestamp":1767261601},{"machine":"web-1"},7]`)
+	require.Equal(t, http.StatusOK, status, answer)
+	require.JSONEq(t, `[{"machine":"web-1","event":"b","timestamp":1767261601,"deepcase":
+		{"machine":"web-1","event":"b","status":"no_model","context":[null,null,null,null,null,null,null,null,null,"a"]}},
+		{"error":"event: empty or missing, need a name","document":"{\"machine\":\"web-1\"}"},
+		{"error":"document: need a JSON object, have a number","document":"7"}]`, answer)
+
+	status, answer = post("{\"machine\":\"web-2\",\"event\":\"a\",\"timestamp\":1767261601}\n\n{\"machine\":\"web-2\",\"event\":\"b\",\"timestamp\":1767261602}\n")
+	require.Equal(t, http.StatusOK, status, answer)
+	require.Len(t, strings.Split(strings.TrimSpace(answer), "\n"), 2)
+
+	for _, nothing := range []string{"garbage", `[1,`, `{"machine":null,"event":"a","timestamp":1}`, "[7]", "\x00\xff"} {
+		status, answer = post(nothing)
+		require.Equal(t, http.StatusBadRequest, status, answer)
+		require.Contains(t, answer, `"error"`)
+	}
+	response, err := http.Get(url)
+	require.NoError(t, err)
+	require.NoError(t, response.Body.Close())
+	require.Equal(t, http.StatusMethodNotAllowed, response.StatusCode)
+
+	require.Len(t, lines[annotated](t, variables["OUTPUT"]), 4)
+	require.Len(t, lines[annotated](t, variables["DEAD_LETTERS"]), 7)
+}
