@@ -1,0 +1,106 @@
+// Package cli is the command line of DeepCASE: the modes of the original's (sequence, train, cluster, manual, automatic) with its
+// flags, and what a model directory needs besides.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+
+	ucli "github.com/urfave/cli/v2"
+	"golang.org/x/term"
+)
+
+// Command is `deepcase` with all its commands.
+func Command() *ucli.Command {
+	return &ucli.Command{
+		Name:  "deepcase",
+		Usage: "Learn and use DeepCASE models from files, without a pipeline",
+		Description: `DeepCASE learns which events usually come before a security event, groups events with alike contexts into clusters, and
+gives new events the score that an analyst gave to their cluster (van Ede et al., IEEE S&P 2022).
+
+From files to scores, each step from the saved result of the one before:
+
+  deepcase sequence  --csv alerts.csv --save-sequences alerts.sequences
+  deepcase train     --load-sequences alerts.sequences --save-builder model
+  deepcase cluster   --load-sequences alerts.sequences --load-builder model --save-interpreter model --save-clusters clusters.csv
+  deepcase manual    --load-interpreter model --load-clusters clusters.csv --save-interpreter model
+  deepcase automatic --csv new.csv --load-interpreter model --save-prediction prediction.csv
+
+Builders and interpreters are saved as versions of a model directory, the same that the processor deepcase_predict reads.`,
+		Subcommands: []*ucli.Command{
+			sequenceCommand(), trainCommand(), clusterCommand(), manualCommand(), automaticCommand(),
+			evaluateCommand(), summaryCommand(), clustersCommand(), versionsCommand(), rollbackCommand(), demoCommand(),
+		},
+		OnUsageError: onUsageError,
+		Action: func(c *ucli.Context) error {
+			if name := c.Args().First(); name != "" {
+				return usageError(c, "unknown command %q", name)
+			}
+			return ucli.ShowSubcommandHelp(c)
+		},
+	}
+}
+
+// command completes a command whose flags are ready: run gets a session that ends on an interrupt.
+func command(c *ucli.Command, run func(s *session) error) *ucli.Command {
+	c.OnUsageError = onUsageError
+	c.HideHelpCommand = true
+	c.Action = func(c *ucli.Context) error {
+		if c.Args().Present() {
+			return usageError(c, "%q: unexpected argument, everything is given by flags", c.Args().First())
+		}
+		ctx, stop := signal.NotifyContext(c.Context, os.Interrupt)
+		defer stop()
+		context.AfterFunc(ctx, stop) // a second interrupt ends the process
+		s := &session{Context: ctx, c: c, out: c.App.Writer, err: c.App.ErrWriter}
+		if c.Bool("silent") {
+			s.err = io.Discard
+		} else if f, ok := s.err.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+			s.progress.w = f
+		}
+		err := run(s)
+		if usage := (usage{}); errors.As(err, &usage) {
+			return usageError(c, "%s", usage.message)
+		}
+		return err
+	}
+	return c
+}
+
+// session is one run of a command.
+type session struct {
+	context.Context
+	c        *ucli.Context
+	out      io.Writer // results
+	err      io.Writer // notes on what is done; discards where silent
+	progress progress
+}
+
+func (s *session) note(format string, arguments ...any) {
+	fmt.Fprintf(s.err, format+"\n", arguments...)
+}
+
+// usage is an error in the command's flags. It ends the program with status 2.
+type usage struct{ message string }
+
+func (u usage) Error() string { return u.message }
+
+func usagef(format string, arguments ...any) error { return usage{fmt.Sprintf(format, arguments...)} }
+
+func usageError(c *ucli.Context, format string, arguments ...any) error {
+	return ucli.Exit(fmt.Sprintf("%s: "+format+" (see --help)", slices.Concat([]any{c.Command.FullName()}, arguments)...), 2)
+}
+
+// onUsageError words the errors of Go's flag package, which knows of one dash only.
+func onUsageError(c *ucli.Context, err error, _ bool) error {
+	if name, ok := strings.CutPrefix(err.Error(), "flag provided but not defined: -"); ok {
+		return usageError(c, "unknown flag --%s", name)
+	}
+	return usageError(c, "%s", strings.Replace(err.Error(), "flag -", "flag --", 1))
+}

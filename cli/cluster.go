@@ -1,0 +1,46 @@
+package cli
+
+import (
+	ucli "github.com/urfave/cli/v2"
+
+	"connect-deepcase/model/interpreter"
+)
+
+func clusterCommand() *ucli.Command {
+	return command(&ucli.Command{
+		Name:  "cluster",
+		Usage: "Cluster events with alike contexts, for an analyst to score",
+		Description: `Saves the interpreter, with clusters that have no scores yet, as a new version of a model directory, and which event is in which
+cluster as a csv file: columns clusters and labels, a row an event in the order of the input, cluster −1 for none, label −1 where there is
+none. Give labels there and go on with the mode manual. Without --load-builder it trains one first.
+
+  deepcase cluster --load-sequences alerts.sequences --load-builder model --save-interpreter model --save-clusters clusters.csv`,
+		Flags: modeFlags(),
+	}, func(s *session) error {
+		if s.c.String("save-interpreter") == "" && s.c.String("save-clusters") == "" {
+			return usagef("nothing would be kept: give a model directory with --save-interpreter, a file with --save-clusters, or both")
+		}
+		s.useless("cluster gives no scores", "strategy", "load-clusters", "save-prediction")
+		r, err := s.start()
+		if err != nil {
+			return err
+		}
+		m, err := s.build(r)
+		if err != nil {
+			return err
+		}
+		clustered, clusters, err := s.cluster(r.engine, m, r.sequences.unlabelled(), interpreter.Max)
+		if err != nil {
+			return err
+		}
+		if dir := s.c.String("save-interpreter"); dir != "" {
+			if err := s.publish(dir, clustered); err != nil {
+				return err
+			}
+		}
+		if path := s.c.String("save-clusters"); path != "" {
+			return saveClusters(path, clusters, r.sequences.Labels)
+		}
+		return nil
+	})
+}

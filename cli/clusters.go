@@ -1,0 +1,190 @@
+package cli
+
+import (
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	ucli "github.com/urfave/cli/v2"
+
+	"connect-deepcase/cli/report"
+	"connect-deepcase/model"
+	"connect-deepcase/model/interpreter"
+	"connect-deepcase/model/store"
+)
+
+func clustersCommand() *ucli.Command {
+	return command(&ucli.Command{
+		Name:  "clusters",
+		Usage: "List the clusters of a model directory, for an analyst to score",
+		Description: `Each cluster with its event, the number of events in it, its score, and the contexts that came most often: the events before it, oldest first,
+each with its share of the attention.
+
+The csv form has the columns cluster, event, size, score, context and model. Fill in the scores (0 is benign, higher is worse), and give
+the file to the processor deepcase_label, or to "deepcase manual --load-clusters":
+
+  deepcase clusters --model model --csv > clusters.csv
+  deepcase manual --load-interpreter model --load-clusters clusters.csv --save-interpreter model`,
+		Flags: []ucli.Flag{
+			modelFlag(),
+			&ucli.StringFlag{Name: "of", Usage: "`VERSION` to list (default: the current one)"},
+			&ucli.IntFlag{Name: "contexts", Value: 3, Usage: "show `N` contexts a cluster; in csv it is one"},
+			boolFlag("", "unscored", "only clusters without a score"),
+			boolFlag("", "csv", "print csv"),
+			boolFlag("", "json", "print JSON, an object a line"),
+		},
+	}, func(s *session) error {
+		if s.c.Bool("csv") && s.c.Bool("json") {
+			return usagef("--csv and --json: give one of them")
+		}
+		if n := s.c.Int("contexts"); n < 0 {
+			return usagef("contexts: %d is not at least 0", n)
+		}
+		st, err := s.store()
+		if err != nil {
+			return err
+		}
+		m, version, err := loadVersion(st, s.c.String("of"))
+		if err != nil {
+			return err
+		}
+		var clusters []model.Cluster
+		for _, c := range m.Clusters {
+			if c.Score == interpreter.NoScore || !s.c.Bool("unscored") {
+				clusters = append(clusters, c)
+			}
+		}
+		switch {
+		case s.c.Bool("csv"):
+			return s.printCSV(clusters, version)
+		case s.c.Bool("json"):
+			return s.printJSON(clusters)
+		}
+		return s.printText(clusters)
+	})
+}
+
+// loadVersion loads a version, "" for the current one, and tells its name.
+func loadVersion(st *store.Store, version string) (*model.Model, string, error) {
+	if version == "" {
+		var err error
+		if version, err = st.Current(); err != nil {
+			return nil, "", err
+		}
+	}
+	m, err := st.Load(version)
+	if err != nil {
+		return nil, "", fmt.Errorf("version %s: %w", version, err)
+	}
+	return m, version, nil
+}
+
+func (s *session) printCSV(clusters []model.Cluster, version string) error {
+	w := csv.NewWriter(s.out)
+	err := w.Write([]string{"cluster", "event", "size", "score", "context", "model"})
+	for _, c := range clusters {
+		context := ""
+		if len(c.Contexts) > 0 {
+			context = contextText(c.Contexts[0])
+		}
+		err = errors.Join(err, w.Write([]string{strconv.Itoa(c.ID), cell(c.Event), strconv.Itoa(c.Size), scoreText(c.Score), cell(context), version}))
+	}
+	w.Flush()
+	return errors.Join(err, w.Error())
+}
+
+// cell is text that a spreadsheet takes for text: event names come from outside, and one could be a formula.
+func cell(text string) string {
+	if text != "" && strings.ContainsRune("=+-@\t\r", rune(text[0])) {
+		return "'" + text
+	}
+	return text
+}
+
+func (s *session) printText(clusters []model.Cluster) error {
+	for _, c := range clusters {
+		score := "no score"
+		if c.Score != interpreter.NoScore {
+			score = "score " + scoreText(c.Score)
+		}
+		fmt.Fprintf(s.out, "%d  %s  (%d events, %s)\n", c.ID, c.Event, c.Size, score)
+		for _, context := range c.Contexts[:min(len(c.Contexts), s.c.Int("contexts"))] {
+			fmt.Fprintf(s.out, "    %d × %s\n", context.Count, contextText(context))
+		}
+	}
+	_, err := fmt.Fprintf(s.out, "%d clusters\n", len(clusters))
+	return err
+}
+
+// scoreText is a score; empty where there is none.
+func scoreText(score float64) string {
+	if score == interpreter.NoScore {
+		return ""
+	}
+	return report.Number(score)
+}
+
+// contextText shows the events of a context with their shares of the attention, oldest first, without NO_EVENT.
+func contextText(c model.ClusterContext) string {
+	var parts []string
+	for i, event := range c.Context {
+		if event == "" {
+			continue
+		}
+		if i < len(c.Attention) {
+			event = fmt.Sprintf("%s (%.0f %%)", event, 100*c.Attention[i])
+		}
+		parts = append(parts, event)
+	}
+	if len(parts) == 0 {
+		return "nothing before it"
+	}
+	return strings.Join(parts, " > ")
+}
+
+func (s *session) printJSON(clusters []model.Cluster) error {
+	out := json.NewEncoder(s.out)
+	out.SetEscapeHTML(false)
+	for _, c := range clusters {
+		if err := out.Encode(clusterOf(c, s.c.Int("contexts"))); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// cluster and clusterContext are what is printed of one.
+type cluster struct {
+	Cluster  int               `json:"cluster"`
+	Event    string            `json:"event"`
+	Size     int               `json:"size"`
+	Score    *float64          `json:"score"`
+	Contexts []clusterContext  `json:"contexts"`
+	Examples []json.RawMessage `json:"examples,omitempty"`
+}
+
+type clusterContext struct {
+	Count     int       `json:"count"`
+	Context   []*string `json:"context"` // oldest first, null for NO_EVENT
+	Attention []float32 `json:"attention"`
+}
+
+func clusterOf(c model.Cluster, contexts int) cluster {
+	o := cluster{Cluster: c.ID, Event: c.Event, Size: c.Size, Contexts: []clusterContext{}, Examples: c.Examples}
+	if c.Score != interpreter.NoScore {
+		o.Score = &c.Score
+	}
+	for _, context := range c.Contexts[:min(len(c.Contexts), contexts)] {
+		names := make([]*string, len(context.Context))
+		for i, name := range context.Context {
+			if name != "" {
+				names[i] = &name
+			}
+		}
+		o.Contexts = append(o.Contexts, clusterContext{context.Count, names, context.Attention})
+	}
+	return o
+}

@@ -1,0 +1,123 @@
+package cli
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"connect-deepcase/model"
+	"connect-deepcase/model/interpreter"
+)
+
+func TestClustersFileComesBack(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "clusters.csv")
+	require.NoError(t, saveClusters(path, []int32{0, -1, 1}, []float64{0, -1, 2.5}))
+	text, err := os.ReadFile(path)
+	require.NoError(t, err)
+	assert.Equal(t, "clusters,labels\n0,0\n-1,-1\n1,2.5\n", string(text))
+	l, err := loadClusters(path)
+	require.NoError(t, err)
+	assert.Equal(t, clusterLabels{path, []int32{0, -1, 1}, []float64{0, -1, 2.5}, true, ""}, l)
+
+	require.NoError(t, saveClusters(path, []int32{0}, nil))
+	text, err = os.ReadFile(path)
+	require.NoError(t, err)
+	assert.Equal(t, "clusters,labels\n0,-1\n", string(text))
+}
+
+func TestClustersFileOfASpreadsheet(t *testing.T) {
+	l, err := readClusters(strings.NewReader("\ufefflabels,comment,clusters\r\n1.0,\"x, y\",3.0\r\n,,-1\r\n"))
+	require.NoError(t, err)
+	assert.Equal(t, clusterLabels{"", []int32{3, -1}, []float64{1, interpreter.NoScore}, true, ""}, l)
+	l, err = readClusters(strings.NewReader("cluster;score;model\n3;1,5;v1\n4;;v1\n"))
+	require.NoError(t, err)
+	assert.Equal(t, clusterLabels{"", []int32{3, 4}, []float64{1.5, interpreter.NoScore}, false, "v1"}, l)
+}
+
+func TestBadClustersFiles(t *testing.T) {
+	for text, want := range map[string]string{
+		"":                                    "the file is empty, need a header",
+		"a,b\n":                               "columns are a,b, need clusters,labels (a row an event) or cluster,score (a row a cluster)",
+		"clusters\n1\n":                       "columns are clusters, need clusters,labels",
+		"clusters,labels\n1.5,0\n":            `line 2: clusters: "1.5" is not the number of a cluster, or -1 for none`,
+		"clusters,labels\n-2,0\n":             `line 2: clusters: "-2"`,
+		"clusters,labels\n1e99,0\n":           `line 2: clusters: "1e99"`,
+		"clusters,labels\nNaN,0\n":            `line 2: clusters: "NaN"`,
+		"clusters,labels\n1,0\n1,-3\n":        `line 3: labels: "-3" is not a score of at least 0, or -1 for none`,
+		"clusters,labels\n1,Inf\n":            `line 2: labels: "Inf"`,
+		"clusters,labels\n1,NaN\n":            `line 2: labels: "NaN"`,
+		"cluster,score\n1,high\n":             `line 2: score: "high" is not a score`,
+		"cluster,score,model\n1,1,a\n2,1,b\n": `line 3: model: "b" after "a": the rows must be of one version`,
+		"clusters,labels\n1\n":                "wrong number of fields",
+		"clusters,labels\n1,\"never closed":   "quote",
+	} {
+		_, err := readClusters(strings.NewReader(text))
+		assert.ErrorContains(t, err, want, "%q", text)
+	}
+}
+
+func threeClusters() *model.Model {
+	return &model.Model{Samples: 6, Clusters: []model.Cluster{
+		{ID: 0, Event: "a", Size: 2, Score: interpreter.NoScore}, {ID: 1, Event: "a", Size: 1, Score: interpreter.NoScore},
+		{ID: 2, Event: "b", Size: 2, Score: 7},
+	}}
+}
+
+func scores(m *model.Model) []float64 {
+	var all []float64
+	for _, c := range m.Clusters {
+		all = append(all, c.Score)
+	}
+	return all
+}
+
+func TestLabelsAreScores(t *testing.T) {
+	events := clusterLabels{"f", []int32{0, -1, 2, 0, 1, 2}, []float64{1, 9, 0, 2, -1, -1}, true, ""}
+	for strategy, want := range map[interpreter.Strategy][]float64{
+		interpreter.Max: {2, -1, 0}, interpreter.Min: {1, -1, 0}, interpreter.Avg: {1.5, -1, 0},
+	} {
+		m, err := events.score(threeClusters(), strategy)
+		require.NoError(t, err)
+		assert.Equal(t, want, scores(m), strategy)
+	}
+	perCluster := clusterLabels{"f", []int32{1, 2}, []float64{4, -1}, false, ""}
+	m, err := perCluster.score(threeClusters(), interpreter.Max)
+	require.NoError(t, err)
+	assert.Equal(t, []float64{-1, 4, 7}, scores(m), "what has no score in the file stays as it is")
+}
+
+func TestLabelsOfAnotherClustering(t *testing.T) {
+	for want, l := range map[string]clusterLabels{
+		"f: 5 rows, but the interpreter was made of 6 events": {"f", make([]int32, 5), make([]float64, 5), true, ""},
+		"f: 6 rows of cluster 0, which has 2 events":          {"f", make([]int32, 6), make([]float64, 6), true, ""},
+		"f: row 1: cluster 9 is not one of 3":                 {"f", []int32{9, 0, 0, 0, 0, 0}, make([]float64, 6), true, ""},
+		"f: row 1: cluster 3 is not one of 3":                 {"f", []int32{3}, []float64{1}, false, ""},
+	} {
+		_, err := l.score(threeClusters(), interpreter.Max)
+		assert.ErrorContains(t, err, want)
+	}
+	l := clusterLabels{"f", []int32{0, 1}, []float64{0, 0}, true, ""}
+	assert.NoError(t, l.check([]int32{0, 1}))
+	assert.EqualError(t, l.check([]int32{0}), "f: 2 rows for 1 events")
+	assert.ErrorContains(t, l.check([]int32{0, -1}), "f: row 2 says cluster 1, the event is in cluster -1")
+}
+
+func FuzzReadClusters(f *testing.F) {
+	f.Add("clusters,labels\n0,1\n-1,-1\n")
+	f.Add("cluster,score,context\n0,,\"a > b\"\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		l, err := readClusters(strings.NewReader(text))
+		if err != nil {
+			return
+		}
+		require.Len(t, l.labels, len(l.clusters))
+		for i, c := range l.clusters {
+			require.GreaterOrEqual(t, c, int32(-1))
+			require.True(t, l.labels[i] >= 0 && l.labels[i] <= maxScore || l.labels[i] == interpreter.NoScore)
+		}
+	})
+}

@@ -1,0 +1,233 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	ucli "github.com/urfave/cli/v2"
+
+	"connect-deepcase/model"
+	"connect-deepcase/model/contextbuilder"
+	"connect-deepcase/model/interpreter"
+	"connect-deepcase/sequencer"
+)
+
+// Categories of the help page: the original's.
+const (
+	categoryIO          = "Input/Output"
+	categorySequencing  = "Sequencing"
+	categoryBuilder     = "ContextBuilder"
+	categoryInterpreter = "Interpreter"
+	categoryTrain       = "Train"
+	categoryOther       = "Other"
+)
+
+// paths is a flag that may be given several times, a path each time.
+type paths []string
+
+func (p *paths) Set(path string) error {
+	if path == "" {
+		return errors.New("an empty path")
+	}
+	*p = append(*p, path)
+	return nil
+}
+
+func (p *paths) String() string { return strings.Join(*p, " ") }
+
+func stringFlag(category, name, usage string) ucli.Flag {
+	return &ucli.StringFlag{Category: category, Name: name, Usage: usage}
+}
+
+func boolFlag(category, name, usage string) ucli.Flag {
+	return &ucli.BoolFlag{Category: category, Name: name, Usage: usage, DisableDefaultText: true}
+}
+
+// formats are the input formats and what the help page calls them.
+var formats = []struct {
+	format sequencer.Format
+	name   string
+}{{sequencer.CSV, "CSV"}, {sequencer.Text, "TXT"}, {sequencer.JSON, "JSON"}, {sequencer.NDJSON, "NDJSON"}}
+
+// inputFlags name files of each format; prefix tells several groups of them apart.
+func inputFlags(prefix, what string) []ucli.Flag {
+	var flags []ucli.Flag
+	for _, f := range formats {
+		flags = append(flags, &ucli.GenericFlag{Category: categoryIO, Name: prefix + string(f.format), Value: &paths{},
+			Usage: fmt.Sprintf("%s events `FILE` to %s; may be given several times", f.name, what)})
+	}
+	return flags
+}
+
+func readingFlags() []ucli.Flag {
+	return []ucli.Flag{
+		stringFlag(categoryIO, "columns", "`NAMES` of columns where they are not timestamp, machine, event and label: timestamp=time,machine=host,event=name,label=class"),
+		stringFlag(categoryIO, "benign", "`TEXT` of the label column that means benign, label 0; any other text is label 1 (default: labels are numbers)"),
+		boolFlag(categoryIO, "shared-machines", "a machine name means the same machine in all files (default: each file has machines of its own)"),
+	}
+}
+
+func limitFlags() []ucli.Flag {
+	return []ucli.Flag{
+		&ucli.IntFlag{Category: categoryIO, Name: "nrows", Usage: "read `N` rows at most (lines of txt); 0 for all"},
+		&ucli.Float64Flag{Category: categoryIO, Name: "label", Usage: "`LABEL` of all events, whatever the files say", DefaultText: "what the files say"},
+		&ucli.StringFlag{Category: categoryIO, Name: "events", Value: "auto", Usage: "`NUMBER` of distinct events to handle, NO_EVENT included; more of them in the input are an error"},
+	}
+}
+
+func sequencingFlags() []ucli.Flag {
+	d := sequencer.DefaultOptions()
+	return []ucli.Flag{
+		&ucli.IntFlag{Category: categorySequencing, Name: "length", Value: d.Length, Usage: "sequence `LENGTH`: events in a context; a loaded model brings its own"},
+		&ucli.Float64Flag{Category: categorySequencing, Name: "timeout", Value: d.Timeout.Seconds(),
+			Usage: "sequence `TIMEOUT` (seconds): older events are not part of a context; a loaded model brings its own"},
+	}
+}
+
+func savedSequencesFlags() []ucli.Flag {
+	return []ucli.Flag{
+		stringFlag(categorySequencing, "save-sequences", "`FILE` to save sequences"),
+		stringFlag(categorySequencing, "load-sequences", "`FILE` to load sequences"),
+	}
+}
+
+func builderFlags() []ucli.Flag {
+	t := contextbuilder.DefaultTraining()
+	p := model.DefaultParams()
+	return []ucli.Flag{
+		&ucli.IntFlag{Category: categoryBuilder, Name: "hidden", Value: p.Hidden, Usage: "`HIDDEN` layers dimension"},
+		&ucli.Float64Flag{Category: categoryBuilder, Name: "delta", Value: t.Delta, Usage: "label smoothing `DELTA`"},
+		boolFlag(categoryBuilder, "lstm", "LSTM cells in place of GRU"),
+		&ucli.IntFlag{Category: categoryTrain, Name: "epochs", Value: t.Epochs, Usage: "number of `EPOCHS` to train with"},
+		&ucli.IntFlag{Category: categoryTrain, Name: "batch", Value: t.BatchSize, Usage: "`BATCH` size to train with"},
+		&ucli.StringFlag{Category: categoryTrain, Name: "optimizer", Value: string(t.Optimizer), Usage: "`OPTIMIZER` to train with (sgd|adam|varadam)"},
+		&ucli.Float64Flag{Category: categoryTrain, Name: "learning-rate", Value: t.LearningRate, Usage: "learning `RATE` to train with; varadam has its own"},
+		&ucli.Uint64Flag{Category: categoryTrain, Name: "seed", Value: t.Seed, Usage: "`SEED` of training: the same seed, input and device give the same model"},
+	}
+}
+
+func savedBuilderFlags() []ucli.Flag {
+	return []ucli.Flag{
+		stringFlag(categoryBuilder, "save-builder", "model `DIRECTORY` to save the ContextBuilder in, as a new version"),
+		stringFlag(categoryBuilder, "load-builder", "model `DIRECTORY` to load the ContextBuilder from, or a file of the original's ContextBuilder.save"),
+	}
+}
+
+func interpreterFlags() []ucli.Flag {
+	o, q := interpreter.DefaultOptions(), contextbuilder.DefaultQuery()
+	return []ucli.Flag{
+		&ucli.Float64Flag{Category: categoryInterpreter, Name: "confidence", Value: o.Threshold, Usage: "minimum required `CONFIDENCE`"},
+		&ucli.Float64Flag{Category: categoryInterpreter, Name: "epsilon", Value: o.Eps, Usage: "DBSCAN clustering `EPSILON`"},
+		&ucli.IntFlag{Category: categoryInterpreter, Name: "min_samples", Value: o.MinSamples, Usage: "DBSCAN clustering `MIN_SAMPLES`"},
+		&ucli.StringFlag{Category: categoryInterpreter, Name: "strategy", Value: string(interpreter.Max),
+			Usage: "`STRATEGY` that makes a cluster's score out of those of its events (max|min|avg)"},
+		&ucli.IntFlag{Category: categoryInterpreter, Name: "iterations", Value: q.Iterations, Usage: "`ITERATIONS` of the attention query"},
+		&ucli.IntFlag{Category: categoryInterpreter, Name: "query-batch", Value: q.BatchSize, Usage: "batch `SIZE` of the attention query"},
+	}
+}
+
+func savedInterpreterFlags() []ucli.Flag {
+	return []ucli.Flag{
+		stringFlag(categoryInterpreter, "save-interpreter", "model `DIRECTORY` to save the Interpreter in, as a new version"),
+		stringFlag(categoryInterpreter, "load-interpreter", "model `DIRECTORY` to load the Interpreter from"),
+	}
+}
+
+func otherFlags() []ucli.Flag {
+	return []ucli.Flag{
+		&ucli.StringFlag{Category: categoryOther, Name: "device", Value: "auto", Usage: "`DEVICE` used for computation (cpu|cuda|auto)"},
+		boolFlag(categoryOther, "silent", "silence mode, print results and errors only"),
+	}
+}
+
+// modeFlags are the flags of the original's command line, all of which every mode takes.
+func modeFlags() []ucli.Flag {
+	return slices.Concat(inputFlags("", "process"), readingFlags(), limitFlags(), sequencingFlags(), savedSequencesFlags(),
+		builderFlags(), savedBuilderFlags(), interpreterFlags(), savedInterpreterFlags(), []ucli.Flag{
+			stringFlag(categoryInterpreter, "save-clusters", "csv `FILE` to save clusters: columns clusters and labels, a row an event"),
+			stringFlag(categoryInterpreter, "load-clusters", "csv `FILE` to load labels of clusters from: as saved by --save-clusters, or columns cluster and score"),
+			stringFlag(categoryInterpreter, "save-prediction", "csv `FILE` to save the prediction: column labels, a row an event"),
+		}, otherFlags())
+}
+
+// params are the settings of a model by the flags that are there.
+func (s *session) params() (model.Params, error) {
+	p := model.DefaultParams()
+	timeout, err := s.timeout()
+	if err != nil {
+		return p, err
+	}
+	p.Length, p.Timeout = s.c.Int("length"), timeout
+	p.Hidden, p.LSTM = s.c.Int("hidden"), s.c.Bool("lstm")
+	t := &p.Training
+	t.Epochs, t.BatchSize, t.Delta = s.c.Int("epochs"), s.c.Int("batch"), s.c.Float64("delta")
+	t.Optimizer, t.LearningRate = contextbuilder.Optimizer(s.c.String("optimizer")), s.c.Float64("learning-rate")
+	t.Seed = s.c.Uint64("seed")
+	s.interpretation(&p, func(string) bool { return true })
+	if err := p.Validate(); err != nil {
+		return p, usagef("%s", strings.ReplaceAll(err.Error(), "\n", "; "))
+	}
+	return p, nil
+}
+
+// interpretation sets in p what the Interpreter's flags say that take is true for.
+func (s *session) interpretation(p *model.Params, take func(flag string) bool) {
+	if take("confidence") {
+		p.Interpreter.Threshold = s.c.Float64("confidence")
+	}
+	if take("epsilon") {
+		p.Interpreter.Eps = s.c.Float64("epsilon")
+	}
+	if take("min_samples") {
+		p.Interpreter.MinSamples = s.c.Int("min_samples")
+	}
+	if take("iterations") {
+		p.Query.Iterations = s.c.Int("iterations")
+	}
+	if take("query-batch") {
+		p.Query.BatchSize = s.c.Int("query-batch")
+	}
+}
+
+func (s *session) timeout() (time.Duration, error) {
+	seconds := s.c.Float64("timeout")
+	if !(seconds >= 0 && seconds*1e9 < math.MaxInt64) {
+		return 0, usagef("timeout: %v is not a number of seconds from 0 to 9223372036", seconds)
+	}
+	return time.Duration(seconds * 1e9), nil
+}
+
+func (s *session) strategy() (interpreter.Strategy, error) {
+	x := interpreter.Strategy(s.c.String("strategy"))
+	if x != interpreter.Max && x != interpreter.Min && x != interpreter.Avg {
+		return "", usagef("strategy: %q is not one of max, min, avg", x)
+	}
+	return x, nil
+}
+
+// eventLimit is what --events says; 0 for auto.
+func (s *session) eventLimit() (int, error) {
+	text := s.c.String("events")
+	if text == "auto" {
+		return 0, nil
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 3 {
+		return 0, usagef("events: %q is neither auto nor a whole number of at least 3", text)
+	}
+	return n, nil
+}
+
+// useless tells of flags that were given and change nothing.
+func (s *session) useless(why string, flags ...string) {
+	for _, flag := range flags {
+		if s.c.IsSet(flag) {
+			s.note("--%s has no effect: %s", flag, why)
+		}
+	}
+}

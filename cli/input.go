@@ -1,0 +1,183 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"connect-deepcase/model"
+	"connect-deepcase/model/contextbuilder"
+	"connect-deepcase/sequencer"
+)
+
+// sequences are events with their contexts and what a context is.
+type sequences struct {
+	*sequencer.Sequences
+	Timeout time.Duration
+}
+
+// data is what a model learns from or answers. Scores are the labels.
+func (q *sequences) data() model.Data {
+	return model.Data{Names: q.Names, Samples: contextbuilder.Samples{Length: q.Length, Contexts: q.Contexts, Events: q.Events}, Scores: q.Labels}
+}
+
+// unlabelled is data without the labels.
+func (q *sequences) unlabelled() model.Data {
+	d := q.data()
+	d.Scores = nil
+	return d
+}
+
+// inputs are the files that the flags with a prefix name, and their format.
+func (s *session) inputs(prefix string) (sequencer.Format, []string, error) {
+	var format sequencer.Format
+	var files []string
+	for _, f := range formats {
+		given, _ := s.c.Generic(prefix + string(f.format)).(*paths)
+		if given == nil || len(*given) == 0 {
+			continue
+		}
+		if format != "" {
+			return "", nil, usagef("--%s%s and --%s%s: give files of one format only", prefix, format, prefix, f.format)
+		}
+		format, files = f.format, *given
+	}
+	return format, files, nil
+}
+
+// readOptions say how to read files of a format.
+func (s *session) readOptions(format sequencer.Format) (sequencer.ReadOptions, error) {
+	columns, err := sequencer.ParseColumns(s.c.String("columns"))
+	if err != nil {
+		return sequencer.ReadOptions{}, usagef("columns: %s", err)
+	}
+	rows := s.c.Int("nrows")
+	if rows < 0 {
+		return sequencer.ReadOptions{}, usagef("nrows: %d is not at least 0", rows)
+	}
+	return sequencer.ReadOptions{Format: format, Columns: columns, Benign: s.c.String("benign"), Rows: rows}, nil
+}
+
+// read makes sequences of files.
+func (s *session) read(format sequencer.Format, files []string, options sequencer.Options) (*sequences, error) {
+	how, err := s.readOptions(format)
+	if err != nil {
+		return nil, err
+	}
+	if err := options.Validate(); err != nil {
+		return nil, usagef("%s", err)
+	}
+	how.PerFile = len(files) > 1 && !s.c.Bool("shared-machines")
+	reading := s.progress.start("reading")
+	how.Progress = reading.to
+	var table sequencer.Table
+	err = table.Read(how, files...)
+	reading.end()
+	if err != nil {
+		return nil, err
+	}
+	if how.PerFile {
+		s.note("%d files, each with machines of its own (--shared-machines if they share them)", len(files))
+	}
+	sequencing := s.progress.start("sequencing")
+	defer sequencing.end()
+	settings := sequencer.SequenceOptions{Options: options, Progress: sequencing.rows}
+	if s.c.IsSet("label") {
+		label := s.c.Float64("label")
+		settings.Label = &label
+	}
+	found, err := table.Sequence(settings)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", strings.Join(files, ", "), err)
+	}
+	if len(found.Events) == 0 {
+		return nil, fmt.Errorf("%s: no events, need at least one", strings.Join(files, ", "))
+	}
+	for row, label := range found.Labels {
+		if label < 0 && label != sequencer.NoLabel {
+			return nil, fmt.Errorf("%s: event %d: label %v is neither at least 0 nor -1 for none", strings.Join(files, ", "), row+1, label)
+		}
+	}
+	return &sequences{found, options.Timeout}, nil
+}
+
+var errNoInput = usage{"no input: give events with --csv, --txt, --json or --ndjson, or sequences with --load-sequences"}
+
+// sequences reads or loads the sequences that the flags name, and saves them where asked to. A loaded model's context is the default
+// for what is read and a must for what is loaded.
+func (s *session) sequences(loaded *model.Params) (*sequences, error) {
+	format, files, err := s.inputs("")
+	if err != nil {
+		return nil, err
+	}
+	limit, err := s.eventLimit()
+	if err != nil {
+		return nil, err
+	}
+	if err := s.saveable(); err != nil {
+		return nil, err
+	}
+	load, save := s.c.String("load-sequences"), s.c.String("save-sequences")
+	var q *sequences
+	switch {
+	case load != "" && len(files) > 0:
+		return nil, usagef("--load-sequences and --%s: give one of them", format)
+	case load != "" && save != "":
+		return nil, usagef("cannot save sequences without --csv, --txt, --json or --ndjson")
+	case load != "":
+		s.useless("the sequences are loaded", "timeout", "nrows", "label", "columns", "benign", "shared-machines")
+		if q, err = loadSequences(load); err != nil {
+			return nil, err
+		}
+		if s.c.IsSet("length") && s.c.Int("length") != q.Length {
+			return nil, fmt.Errorf("%s: contexts of %d events, --length is %d: read the events again with that length", load, q.Length, s.c.Int("length"))
+		}
+	case len(files) > 0:
+		options, err := s.context(loaded)
+		if err != nil {
+			return nil, err
+		}
+		if q, err = s.read(format, files, options); err != nil {
+			return nil, err
+		}
+	default:
+		return nil, errNoInput
+	}
+	if events := len(q.Names) + 1; limit > 0 && events > limit {
+		return nil, fmt.Errorf("events: %d distinct events with NO_EVENT, --events allows %d", events, limit)
+	}
+	if loaded != nil && q.Length != loaded.Length {
+		return nil, fmt.Errorf("the sequences have contexts of %d events, the model has %d: read the events again with --length %d",
+			q.Length, loaded.Length, loaded.Length)
+	}
+	if save != "" {
+		if err := q.save(save); err != nil {
+			return nil, err
+		}
+		s.note("saved %d sequences in %s", len(q.Events), save)
+	}
+	return q, nil
+}
+
+// context is what a context is: by the flags, else by a loaded model.
+func (s *session) context(loaded *model.Params) (sequencer.Options, error) {
+	timeout, err := s.timeout()
+	if err != nil {
+		return sequencer.Options{}, err
+	}
+	o := sequencer.Options{Length: s.c.Int("length"), Timeout: timeout}
+	if loaded == nil {
+		return o, nil
+	}
+	if s.c.IsSet("length") && o.Length != loaded.Length {
+		return o, usagef("length: %d, but the loaded model has contexts of %d events", o.Length, loaded.Length)
+	}
+	o.Length = loaded.Length
+	if !s.c.IsSet("timeout") {
+		o.Timeout = loaded.Timeout
+	}
+	return o, nil
+}
+
+var errNoLabels = errors.New("no labels: the input has no label column (name it with --columns label=…), or give every event the same with --label")

@@ -1,0 +1,308 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"connect-deepcase/internal/device"
+	"connect-deepcase/model"
+	"connect-deepcase/model/contextbuilder"
+	"connect-deepcase/model/interpreter"
+	"connect-deepcase/model/original"
+	"connect-deepcase/model/store"
+	"connect-deepcase/sequencer"
+)
+
+// loaded is what --load-builder and --load-interpreter name.
+type loaded struct {
+	model    *model.Model            // nil where nothing or a file of the original was loaded
+	original *contextbuilder.Weights // of a file of the original, which has no vocabulary; nil where there is none
+	clusters bool                    // model is an interpreter, with clusters
+}
+
+// params are what is known of the model's context; nil where nothing was loaded.
+func (l loaded) params() *model.Params {
+	switch {
+	case l.model != nil:
+		return &l.model.Params
+	case l.original != nil:
+		return &model.Params{Length: l.original.Config.Length, Timeout: sequencer.DefaultOptions().Timeout}
+	}
+	return nil
+}
+
+// load loads what the flags name. A builder and an interpreter must be of the same network.
+func (s *session) load() (loaded, error) {
+	builder, err := s.loadBuilder(s.c.String("load-builder"))
+	if err != nil {
+		return loaded{}, err
+	}
+	dir := s.c.String("load-interpreter")
+	if dir == "" {
+		return builder, nil
+	}
+	m, err := s.loadModel(dir)
+	if err != nil {
+		return loaded{}, err
+	}
+	weights := builder.original
+	if builder.model != nil {
+		weights = builder.model.Weights
+	}
+	if weights != nil && !sameWeights(weights, m.Weights) {
+		return loaded{}, fmt.Errorf("--load-builder %s and --load-interpreter %s have different weights: the interpreter was made with another builder; leave out one",
+			s.c.String("load-builder"), dir)
+	}
+	return loaded{model: m, clusters: true}, nil
+}
+
+func (s *session) loadBuilder(path string) (loaded, error) {
+	if path == "" {
+		return loaded{}, nil
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return loaded{}, fmt.Errorf("load-builder: %w: need a model directory or a file of the original's ContextBuilder.save", err)
+	}
+	if info.IsDir() {
+		m, err := s.loadModel(path)
+		return loaded{model: m}, err
+	}
+	weights, err := original.Load(path)
+	if err != nil {
+		return loaded{}, fmt.Errorf("load-builder: %s: %w", path, err)
+	}
+	return loaded{original: weights}, nil
+}
+
+// loadModel loads the current version of a model directory.
+func (s *session) loadModel(dir string) (*model.Model, error) {
+	st, err := openStore(dir)
+	if err != nil {
+		return nil, err
+	}
+	m, version, err := loadVersion(st, "")
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", dir, err)
+	}
+	s.note("loaded version %s of %s", version, dir)
+	return m, nil
+}
+
+// openStore opens a model directory that is there.
+func openStore(dir string) (*store.Store, error) {
+	if info, err := os.Stat(dir); err != nil {
+		return nil, fmt.Errorf("model directory: %w", err)
+	} else if !info.IsDir() {
+		return nil, fmt.Errorf("model directory: %s is a file", dir)
+	}
+	st, err := store.Open(dir, false)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", dir, err)
+	}
+	return st, nil
+}
+
+// publish saves m as a new version of a model directory.
+func (s *session) publish(dir string, m *model.Model) error {
+	st, err := store.Open(dir, true)
+	if err != nil {
+		return fmt.Errorf("%s: %w", dir, err)
+	}
+	version, err := st.Publish(m)
+	if err != nil {
+		return fmt.Errorf("%s: %w", dir, err)
+	}
+	s.note("saved version %s in %s", version, dir)
+	return nil
+}
+
+func sameWeights(a, b *contextbuilder.Weights) bool {
+	if a.Config != b.Config {
+		return false
+	}
+	tensors := b.Tensors()
+	for i, t := range a.Tensors() {
+		if !slices.Equal(t.Data, tensors[i].Data) {
+			return false
+		}
+	}
+	return true
+}
+
+func (s *session) engine() (contextbuilder.Engine, error) {
+	e, err := device.Open(s.c.String("device"))
+	if err != nil {
+		return nil, usagef("%s", err)
+	}
+	return e, nil
+}
+
+// build gives a model for sequences: the loaded one with the settings of the Interpreter that were given, or else one that it trains.
+// Where asked to, it saves the builder.
+func (s *session) build(r ready) (*model.Model, error) {
+	from, q := r.from, r.sequences
+	p, err := s.params()
+	if err != nil {
+		return nil, err
+	}
+	p.Length, p.Timeout = q.Length, q.Timeout
+	var m *model.Model
+	switch {
+	case from.model != nil:
+		s.useless("the builder is loaded", trainingFlags...)
+		copied := *from.model
+		s.interpretation(&copied.Params, s.c.IsSet)
+		m = &copied
+	case from.original != nil:
+		s.useless("the builder is loaded", trainingFlags...)
+		if m, err = s.adopt(from.original, q, p); err != nil {
+			return nil, err
+		}
+	default:
+		return s.train(r.engine, q, p, nil)
+	}
+	return m, s.saveBuilder(m)
+}
+
+// adopt makes a model of a network of the original, which numbers events as the sequences do where it has as many. A network with room
+// for more, as the original's --events makes it, has to be asked for.
+func (s *session) adopt(w *contextbuilder.Weights, q *sequences, p model.Params) (*model.Model, error) {
+	limit, err := s.eventLimit()
+	if err != nil {
+		return nil, err
+	}
+	if events := len(q.Names) + 1; w.Config.Events != events && w.Config.Events != limit {
+		return nil, fmt.Errorf("load-builder: the network has %d events, the input has %d with NO_EVENT: give the events that it was trained with "+
+			"(or --events %[1]d, if it was trained with that)", w.Config.Events, events)
+	}
+	m, err := model.WithNetwork(q.Names, w, p)
+	if err != nil {
+		return nil, fmt.Errorf("load-builder: %w", err)
+	}
+	return m, nil
+}
+
+var trainingFlags = []string{"hidden", "delta", "lstm", "epochs", "batch", "optimizer", "learning-rate", "seed"}
+
+// train learns a model from sequences, or goes on from one where there is a start, and saves it where asked to. When an interrupt ends
+// training it saves what was learnt, and returns the interrupt's error.
+func (s *session) train(e contextbuilder.Engine, q *sequences, p model.Params, start *model.Model) (*model.Model, error) {
+	shown := s.progress.start("training")
+	loss := 0.0
+	p.Training.Progress = func(at contextbuilder.Progress) {
+		loss = at.Loss
+		shown.training(at)
+	}
+	began := time.Now()
+	var m *model.Model
+	var err error
+	if start == nil {
+		m, err = model.Train(s, e, q.unlabelled(), p)
+	} else {
+		m, err = s.trainOn(e, q, p, start)
+	}
+	shown.end()
+	if err != nil && (m == nil || !errors.Is(err, context.Canceled)) {
+		return nil, err
+	}
+	if err != nil {
+		if saveErr := s.saveBuilder(m); saveErr != nil {
+			return nil, saveErr
+		}
+		if s.c.String("save-builder") == "" {
+			return nil, fmt.Errorf("training was interrupted: %w", err)
+		}
+		return nil, fmt.Errorf("training was interrupted: what was learnt until then is saved in %s: %w", s.c.String("save-builder"), err)
+	}
+	s.note("trained %d epochs on %d sequences of %d distinct events in %s with %s, loss %.4f",
+		p.Training.Epochs, len(q.Events), len(q.Names), time.Since(began).Round(time.Millisecond), e.Name(), loss)
+	return m, s.saveBuilder(m)
+}
+
+// trainOn trains a copy of start's network on further sequences, whose events it must know.
+func (s *session) trainOn(e contextbuilder.Engine, q *sequences, p model.Params, start *model.Model) (*model.Model, error) {
+	ids := make([]int32, len(q.Names)+1)
+	for i, name := range q.Names {
+		id, ok := slices.BinarySearch(start.Names, name)
+		if !ok {
+			return nil, fmt.Errorf("event %q is not in the vocabulary of the loaded builder: train a new one, without --load-builder", name)
+		}
+		ids[i] = int32(id)
+	}
+	ids[len(q.Names)] = int32(len(start.Names)) // NO_EVENT
+	translate := func(from []int32) []int32 {
+		to := make([]int32, len(from))
+		for i, id := range from {
+			to[i] = ids[id]
+		}
+		return to
+	}
+	weights, err := contextbuilder.FromTensors(start.Weights.Tensors())
+	if err != nil {
+		return nil, err
+	}
+	err = e.Train(s, weights, contextbuilder.Samples{Length: q.Length, Contexts: translate(q.Contexts), Events: translate(q.Events)}, p.Training)
+	if err != nil && !errors.Is(err, context.Canceled) {
+		return nil, err
+	}
+	m, wrong := model.WithNetwork(start.Names, weights, p)
+	if wrong != nil {
+		return nil, wrong
+	}
+	m.Samples = len(q.Events)
+	return m, err
+}
+
+// saveBuilder saves m where --save-builder says; not where the interpreter will be saved beside it, whose version has the builder.
+func (s *session) saveBuilder(m *model.Model) error {
+	dir, interpreter := s.c.String("save-builder"), s.c.String("save-interpreter")
+	comes := interpreter != "" && s.c.Command.Name != "train" && s.Err() == nil
+	if dir == "" || comes && filepath.Clean(dir) == filepath.Clean(interpreter) {
+		return nil
+	}
+	return s.publish(dir, m)
+}
+
+// cluster clusters data with m.
+func (s *session) cluster(e contextbuilder.Engine, m *model.Model, d model.Data, strategy interpreter.Strategy) (*model.Model, []int32, error) {
+	shown := s.progress.start("clustering")
+	defer shown.end()
+	d.Progress = shown.rows
+	began := time.Now()
+	clustered, clusters, err := m.Cluster(s, e, d, strategy)
+	if err != nil {
+		return nil, nil, err
+	}
+	inside := 0
+	for _, c := range clusters {
+		if c >= 0 {
+			inside++
+		}
+	}
+	s.note("found %d clusters, with %d of %d sequences, in %s", len(clustered.Clusters), inside, len(clusters), time.Since(began).Round(time.Millisecond))
+	return clustered, clusters, nil
+}
+
+// predict gives m's verdict on each row of data.
+func (s *session) predict(e contextbuilder.Engine, m *model.Model, d model.Data) ([]model.Verdict, error) {
+	p, err := model.NewPredictor(m, e)
+	if err != nil {
+		return nil, err
+	}
+	defer p.Close()
+	shown := s.progress.start("predicting")
+	defer shown.end()
+	d.Progress = shown.rows
+	began := time.Now()
+	verdicts, err := p.PredictData(s, d)
+	if err == nil {
+		s.note("predicted %d sequences in %s", len(verdicts), time.Since(began).Round(time.Millisecond))
+	}
+	return verdicts, err
+}

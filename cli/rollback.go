@@ -1,0 +1,28 @@
+package cli
+
+import (
+	"fmt"
+
+	ucli "github.com/urfave/cli/v2"
+)
+
+func rollbackCommand() *ucli.Command {
+	return command(&ucli.Command{
+		Name:  "rollback",
+		Usage: "Make an earlier version of a model directory the current one",
+		Description: `The version is checked first. Pipelines that use the directory pick it up as they do a new one. Newer versions stay, so that
+"deepcase rollback --to VERSION" can make one of them current again.`,
+		Flags: []ucli.Flag{modelFlag(), &ucli.StringFlag{Name: "to", Usage: "`VERSION` to make current (default: the one before the current one)"}},
+	}, func(s *session) error {
+		st, err := s.store()
+		if err != nil {
+			return err
+		}
+		current, err := st.Rollback(s.c.String("to"))
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintln(s.out, current)
+		return err
+	})
+}

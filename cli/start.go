@@ -1,0 +1,56 @@
+package cli
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"connect-deepcase/model/contextbuilder"
+)
+
+// ready is what cluster, manual and automatic work with.
+type ready struct {
+	engine    contextbuilder.Engine
+	from      loaded
+	sequences *sequences
+}
+
+// start checks the flags, loads what they name, and makes sequences of events where there are none to load.
+func (s *session) start() (ready, error) {
+	var r ready
+	_, err := s.params()
+	if err != nil {
+		return r, err
+	}
+	if r.engine, err = s.engine(); err != nil {
+		return r, err
+	}
+	if r.from, err = s.load(); err != nil {
+		return r, err
+	}
+	r.sequences, err = s.sequences(r.from.params())
+	return r, err
+}
+
+// saveable finds out before long work whether its results have a place to go.
+func (s *session) saveable() error {
+	for _, flag := range []string{"save-sequences", "save-clusters", "save-prediction"} {
+		path := s.c.String(flag)
+		if path == "" {
+			continue
+		}
+		if info, err := os.Stat(path); err == nil && info.IsDir() {
+			return fmt.Errorf("%s: %s is a folder, need a file", flag, path)
+		}
+		if info, err := os.Stat(filepath.Dir(path)); err != nil || !info.IsDir() {
+			return fmt.Errorf("%s: %s: there is no folder %s", flag, path, filepath.Dir(path))
+		}
+	}
+	for _, flag := range []string{"save-builder", "save-interpreter"} {
+		path := s.c.String(flag)
+		if info, err := os.Stat(path); path != "" && err == nil && !info.IsDir() {
+			return fmt.Errorf("%s: %s is a file, need a model directory", flag, path)
+		}
+	}
+	return nil
+}

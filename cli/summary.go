@@ -1,0 +1,162 @@
+package cli
+
+import (
+	"bufio"
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	ucli "github.com/urfave/cli/v2"
+
+	"connect-deepcase/cli/report"
+)
+
+func summaryCommand() *ucli.Command {
+	return command(&ucli.Command{
+		Name:  "summary",
+		Usage: "Sum up documents that the pipeline annotated: what was scored, and what an analyst is spared",
+		Description: `Reads documents that deepcase_predict annotated. With --label they are compared with what is known of them, and with --attack the attacks
+that were found are told from those that were missed.
+
+  deepcase summary --ndjson annotated.ndjson --label label --attack attack`,
+		Flags: []ucli.Flag{
+			&ucli.StringSliceFlag{Name: "ndjson", Usage: "`FILE` of annotated documents, one a line"},
+			&ucli.StringFlag{Name: "target", Value: "deepcase", Usage: "`FIELD` of the annotation"},
+			&ucli.StringFlag{Name: "label", Usage: "`FIELD` of the label: a number, above 0 for an attack"},
+			&ucli.StringFlag{Name: "attack", Usage: "`FIELD` that names the attack a document is part of"},
+		},
+	}, func(s *session) error {
+		files := s.c.StringSlice("ndjson")
+		if len(files) == 0 {
+			return usagef("no documents: give them with --ndjson")
+		}
+		sum := newTotals(s.c.String("target"), s.c.String("label"), s.c.String("attack"))
+		for _, file := range files {
+			if err := sum.read(file); err != nil {
+				return err
+			}
+		}
+		return sum.write(s.out)
+	})
+}
+
+// totals are what a summary counts.
+type totals struct {
+	target, label, attack string
+	statuses              map[string]int
+	clusters              map[int]bool // that gave a score
+	labels                []float64
+	judgements            []report.Judgement
+	attacks               map[string]bool // found: at least one of its events is sent to an analyst
+}
+
+func newTotals(target, label, attack string) *totals {
+	return &totals{target: target, label: label, attack: attack, statuses: map[string]int{}, clusters: map[int]bool{}, attacks: map[string]bool{}}
+}
+
+// annotation is what summary needs of the object that deepcase_predict writes.
+type annotation struct {
+	Status  string   `json:"status"`
+	Score   *float64 `json:"score"`
+	Cluster *int     `json:"cluster"`
+}
+
+func (t *totals) read(path string) error {
+	file, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	in := bufio.NewReader(file)
+	for line := 1; ; line++ {
+		text, err := in.ReadBytes('\n')
+		if len(text) > 1 {
+			if err := t.add(text); err != nil {
+				return fmt.Errorf("%s:%d: %w", path, line, err)
+			}
+		}
+		if errors.Is(err, io.EOF) {
+			return nil
+		} else if err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+	}
+}
+
+func (t *totals) add(text []byte) error {
+	var document map[string]json.RawMessage
+	if err := json.Unmarshal(text, &document); err != nil {
+		return fmt.Errorf("not a JSON object: %w", err)
+	}
+	var a annotation
+	if err := json.Unmarshal(document[t.target], &a); err != nil || a.Status == "" {
+		return fmt.Errorf("%s: no annotation of deepcase_predict", t.target)
+	}
+	t.statuses[a.Status]++
+	judgement := report.Judgement{Scored: a.Score != nil}
+	if a.Score != nil && a.Cluster != nil {
+		judgement.Score, judgement.Group = *a.Score, *a.Cluster
+		t.clusters[*a.Cluster] = true
+	}
+	t.judgements = append(t.judgements, judgement)
+	if t.label != "" {
+		label, err := strconv.ParseFloat(strings.Trim(string(document[t.label]), `"`), 64)
+		if err != nil {
+			return fmt.Errorf("%s: %s is not a number", t.label, document[t.label])
+		}
+		t.labels = append(t.labels, label)
+	}
+	if raw := document[t.attack]; t.attack != "" && raw != nil {
+		name := strings.Trim(string(raw), `"`)
+		t.attacks[name] = t.attacks[name] || judgement.Sent()
+	}
+	return nil
+}
+
+func (t *totals) write(w io.Writer) error {
+	n := len(t.judgements)
+	if n == 0 {
+		_, err := fmt.Fprintln(w, "no documents")
+		return err
+	}
+	share := func(part int) string { return report.Share(float64(part) / float64(n)).String() }
+	rows := [][]string{{"", "events", "share"}, {"in", strconv.Itoa(n), ""}}
+	for _, status := range slices.SortedFunc(maps.Keys(t.statuses), func(a, b string) int {
+		return cmp.Or(cmp.Compare(t.statuses[b], t.statuses[a]), cmp.Compare(a, b))
+	}) {
+		rows = append(rows, []string{status, strconv.Itoa(t.statuses[status]), share(t.statuses[status])})
+	}
+	sent := 0
+	for _, j := range t.judgements {
+		if j.Sent() {
+			sent++
+		}
+	}
+	rows = append(rows, []string{"for an analyst (no score, or one above 0)", strconv.Itoa(sent), share(sent)},
+		[]string{"nobody needs to look at", strconv.Itoa(n - sent), share(n - sent)})
+	if err := report.Table(w, rows); err != nil {
+		return err
+	}
+	if t.label != "" {
+		triage := report.Assess(t.labels, t.judgements)
+		fmt.Fprintf(w, "\nof the attacks' events, found: %s; of the benign events, sent to an analyst: %s\n", triage.Sent.Recall, triage.SentBenign)
+	}
+	if t.attack == "" {
+		return nil
+	}
+	var missed []string
+	for _, name := range slices.Sorted(maps.Keys(t.attacks)) {
+		if !t.attacks[name] {
+			missed = append(missed, name)
+		}
+	}
+	_, err := fmt.Fprintf(w, "attacks found: %d of %d%s\n", len(t.attacks)-len(missed), len(t.attacks), cmp.Or(strings.Join(append([]string{"; missed:"}[:min(1, len(missed))], missed...), " "), ""))
+	return err
+}

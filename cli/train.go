@@ -1,0 +1,48 @@
+package cli
+
+import ucli "github.com/urfave/cli/v2"
+
+func trainCommand() *ucli.Command {
+	return command(&ucli.Command{
+		Name:  "train",
+		Usage: "Train the ContextBuilder: which events of a context matter for the event that follows",
+		Description: `The builder is saved as a new version of a model directory, its vocabulary with it. With --load-builder training goes on from
+there. Ctrl-C ends training early: what was learnt until then is saved.
+
+  deepcase train --load-sequences alerts.sequences --save-builder model`,
+		Flags: modeFlags(),
+	}, func(s *session) error {
+		if s.c.String("save-builder") == "" {
+			return usagef("nothing would be kept: give a model directory with --save-builder")
+		}
+		s.useless("train makes a builder only", "load-interpreter", "save-interpreter", "load-clusters", "save-clusters", "save-prediction")
+		p, err := s.params()
+		if err != nil {
+			return err
+		}
+		e, err := s.engine()
+		if err != nil {
+			return err
+		}
+		from, err := s.loadBuilder(s.c.String("load-builder"))
+		if err != nil {
+			return err
+		}
+		q, err := s.sequences(from.params())
+		if err != nil {
+			return err
+		}
+		p.Length, p.Timeout = q.Length, q.Timeout
+		start := from.model
+		if from.original != nil {
+			if start, err = s.adopt(from.original, q, p); err != nil {
+				return err
+			}
+		}
+		if start != nil {
+			s.useless("the builder is loaded", "hidden", "lstm")
+		}
+		_, err = s.train(e, q, p, start)
+		return err
+	})
+}

@@ -1,0 +1,10 @@
+package main
+
+// What every build has: DeepCASE, and the components of Benthos' core.
+import (
+	_ "connect-deepcase/input"
+	_ "connect-deepcase/processor"
+
+	_ "github.com/redpanda-data/benthos/v4/public/components/io"
+	_ "github.com/redpanda-data/benthos/v4/public/components/pure"
+)

@@ -1,0 +1,15 @@
+//go:build !slim
+
+package main
+
+// Connectors, left out by `-tags slim` for a quick build. One more is one more import, of a package below
+// github.com/redpanda-data/connect/v4/public/components; its package all has every one of them.
+import (
+	_ "github.com/redpanda-data/benthos/v4/public/components/pure/extended"
+	_ "github.com/redpanda-data/connect/v4/public/components/elasticsearch/v8"
+	_ "github.com/redpanda-data/connect/v4/public/components/io" // file outputs that check their paths
+	_ "github.com/redpanda-data/connect/v4/public/components/kafka"
+	_ "github.com/redpanda-data/connect/v4/public/components/opensearch"
+	_ "github.com/redpanda-data/connect/v4/public/components/prometheus"
+	_ "github.com/redpanda-data/connect/v4/public/components/redis"
+)
