@@ -35,7 +35,7 @@ type learning struct {
 
 func (g *learning) grow(m *model, nodes, rows, n int) {
 	if g.byEvent == nil {
-		g.byEvent = map[int]*eventRows{encIh: newEventRows(m, encIh), w1: newEventRows(m, w1), emb: newEventRows(m, emb)}
+		g.byEvent = map[int]*eventRows{encIh: newEventRows(m, encIh, m.G), w1: newEventRows(m, w1, m.E), emb: newEventRows(m, emb, m.H)}
 		for id, width := range map[int]int{encBih: m.G, encBhh: m.G, decBih: m.G, decBhh: m.G, attB: m.P, b1: m.E, b2: m.E} {
 			g.sums[id] = simd.Make(width)
 		}
@@ -57,39 +57,48 @@ func (g *learning) grow(m *model, nodes, rows, n int) {
 	grow(&g.dh1, n*m.ldE)
 }
 
-// eventRows is the gradient of a matrix with a row an event; rows of events that were not seen mean nothing.
+// eventRows is the gradient of a matrix with a row an event; it has rows for the events it was asked for, in that order.
 type eventRows struct {
 	ld, width int
 	data      []float32
-	seen      []bool
+	place     []int32 // of an event's row, −1 where there is none
 	used      []int32
 }
 
-func newEventRows(m *model, id int) *eventRows {
-	width := m.G
-	switch id {
-	case w1:
-		width = m.E
-	case emb:
-		width = m.H
+func newEventRows(m *model, id, width int) *eventRows {
+	r := &eventRows{ld: m.ld[id], width: width, place: make([]int32, m.N)}
+	for i := range r.place {
+		r.place[i] = -1
 	}
-	return &eventRows{ld: m.ld[id], width: width, data: simd.Make(m.N * m.ld[id]), seen: make([]bool, m.N)}
+	return r
 }
 
-// at is the row of an event, zero when it is asked for the first time.
+// at is the row of an event, zero when it is asked for the first time; good until the next call.
 func (r *eventRows) at(event int32) []float32 {
-	row := r.data[int(event)*r.ld : int(event)*r.ld+r.width]
-	if !r.seen[event] {
-		r.seen[event] = true
+	fresh := r.place[event] < 0
+	if fresh {
+		r.place[event] = int32(len(r.used))
 		r.used = append(r.used, event)
+		if need := len(r.used) * r.ld; need > len(r.data) {
+			more := simd.Make(2 * need)
+			copy(more, r.data)
+			r.data = more
+		}
+	}
+	from := int(r.place[event]) * r.ld
+	row := r.data[from : from+r.width]
+	if fresh {
 		clear(row)
 	}
 	return row
 }
 
+// has tells whether an event was asked for.
+func (r *eventRows) has(event int) bool { return r.place[event] >= 0 }
+
 func (r *eventRows) reset() {
 	for _, e := range r.used {
-		r.seen[e] = false
+		r.place[e] = -1
 	}
 	r.used = r.used[:0]
 }

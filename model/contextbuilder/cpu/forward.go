@@ -25,10 +25,13 @@ func (n *network) Close() error { return nil }
 // blockFloats bounds the memory of a block of contexts: 16 MB.
 const blockFloats = 4 << 20
 
+// mostSteps keeps a mistyped number from asking for more memory than there is.
+const mostSteps = 10_000
+
 // Forward predicts the next events of contexts. A row's answer has the same bits whatever else is asked.
 func (n *network) Forward(ctx context.Context, contexts []int32, steps int) (contextbuilder.Forwarded, error) {
-	if steps < 1 {
-		return contextbuilder.Forwarded{}, fmt.Errorf("steps: %d is not at least 1", steps)
+	if steps < 1 || steps > mostSteps {
+		return contextbuilder.Forwarded{}, fmt.Errorf("steps: %d is not in 1 to %d", steps, mostSteps)
 	}
 	rows, err := checkContexts(n.model.Config, contexts)
 	if err != nil {

@@ -25,6 +25,9 @@ const (
 	matrices
 )
 
+// byEvent tells whether a matrix has a row an event.
+func byEvent(id int) bool { return id == encIh || id == w1 || id == emb }
+
 // set is a number for each weight: weights, their gradients, Adam's moments.
 type set [matrices][]float32
 

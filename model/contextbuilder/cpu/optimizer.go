@@ -42,14 +42,13 @@ func (o *optimizer) next() {
 		Unbias: float32(1 / math.Sqrt(1-math.Pow(b2, step))), Epsilon: float32(epsilon)}
 }
 
-// step moves the numbers from…to of a matrix.
-func (o *optimizer) step(w, g *set, id, from, to int) {
-	if from == to {
-		return
-	}
+// step moves the numbers of a matrix from a place on by their gradient.
+func (o *optimizer) step(weights *set, id, from int, gradient []float32) {
+	to := from + len(gradient)
+	w := weights[id][from:to]
 	if o.Optimizer == contextbuilder.SGD {
-		simd.Axpy(w[id][from:to], g[id][from:to], o.rate)
+		simd.Axpy(w, gradient, o.rate)
 		return
 	}
-	simd.Adam(w[id][from:to], g[id][from:to], o.m[id][from:to], o.v[id][from:to], o.adam)
+	simd.Adam(w, gradient, o.m[id][from:to], o.v[id][from:to], o.adam)
 }

@@ -63,7 +63,7 @@ func grow(s *[]float32, n int) {
 	*s = (*s)[:n]
 }
 
-// encode runs the encoder, algorithm.md "encode" of the paper's figure 4: one step a distinct prefix.
+// encode runs the encoder (paper, section III-B): one step a distinct prefix.
 func (p *pass) encode() {
 	clear(p.h[:p.H])
 	clear(p.gh[:p.G])

@@ -30,7 +30,7 @@ func (e *engine) Train(ctx context.Context, w *contextbuilder.Weights, s context
 		m.decIhT = simd.Make(m.G * m.ldH)
 	}
 	m.load(w)
-	tr := newTrainer(m, s, t, e.parallel())
+	tr := newTrainer(m, s, t, min(e.parallel(), mostParts))
 	defer tr.team.stop()
 	err = tr.train(ctx)
 	m.store(&m.w, w)
@@ -47,8 +47,9 @@ type trainer struct {
 	random  *rand.Rand
 	team    *team
 	parts   []*pass
-	teach   []bool // whether the true event is a step's input
-	g       set
+	teach   []bool      // whether the true event is a step's input
+	g       set         // gradients, but for matrices by event
+	scratch [][]float32 // by share of the step: a row's gradient
 	opt     *optimizer
 
 	rows, common []int32 // of a batch
@@ -63,7 +64,15 @@ const (
 func newTrainer(m *model, s contextbuilder.Samples, t contextbuilder.Training, workers int) *trainer {
 	n := s.Rows()
 	tr := &trainer{model: m, Training: t, samples: s, order: make([]int32, n), rank: make([]int32, n), team: newTeam(workers),
-		random: rand.New(rand.NewPCG(t.Seed, streamOrder)), teach: make([]bool, t.Steps), g: m.newSet(), opt: newOptimizer(m, t)}
+		random: rand.New(rand.NewPCG(t.Seed, streamOrder)), teach: make([]bool, t.Steps), opt: newOptimizer(m, t)}
+	for id := range matrices {
+		if !byEvent(id) {
+			tr.g[id] = simd.Make(m.rows[id] * m.ld[id])
+		}
+	}
+	for range 2 * workers {
+		tr.scratch = append(tr.scratch, simd.Make(max(m.ldG, m.ldE)))
+	}
 	for at, row := range byContext(s.Contexts, s.Length, n) {
 		tr.rank[row] = int32(at)
 	}
@@ -77,11 +86,14 @@ func newTrainer(m *model, s contextbuilder.Samples, t contextbuilder.Training, w
 }
 
 // parts is how many parts a batch is cut into. Sums are rounded by part, so this depends on nothing but the size.
-func parts(batch int) int { return max(1, min(batch/64, 16)) }
+func parts(batch int) int { return max(1, min(batch/64, mostParts)) }
+
+const mostParts = 16
 
 func (t *trainer) train(ctx context.Context) error {
 	n := len(t.order)
-	batches := (n + t.BatchSize - 1) / t.BatchSize
+	size := min(t.BatchSize, n)
+	batches := (n + size - 1) / size
 	for epoch := range t.Epochs {
 		if !t.InOrder {
 			t.random.Shuffle(n, func(i, j int) { t.order[i], t.order[j] = t.order[j], t.order[i] })
@@ -90,7 +102,7 @@ func (t *trainer) train(ctx context.Context) error {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			rows := t.order[b*t.BatchSize : min(n, (b+1)*t.BatchSize)]
+			rows := t.order[b*size : min(n, (b+1)*size)]
 			loss := t.gradients(rows, uint64(epoch*batches+b))
 			if math.IsNaN(loss) || math.IsInf(loss, 0) {
 				return fmt.Errorf("epoch %d, batch %d: loss is %v, training has diverged; a lower learning rate would be right", epoch+1, b+1, loss)
@@ -165,45 +177,41 @@ func (t *trainer) cut() []int {
 // share that it is in.
 func (t *trainer) step() {
 	t.opt.next()
-	shares := 2 * t.team.workers
+	shares := len(t.scratch)
 	t.team.run(shares, func(share int) {
 		for id := range matrices {
 			from, to := t.share(id, share, shares)
 			if from == to {
 				continue
 			}
-			if id == encIh || id == w1 || id == emb {
-				t.stepEvents(id, from, to)
+			if byEvent(id) {
+				t.stepEvents(id, from, to, t.scratch[share][:t.ld[id]])
 				continue
 			}
+			first, end := from*t.ld[id], to*t.ld[id]
 			for i, p := range t.parts {
-				p.gradient(id, from, to, t.g[id][from*t.ld[id]:], i > 0)
+				p.gradient(id, from, to, t.g[id][first:end], i > 0)
 			}
-			t.opt.step(&t.w, &t.g, id, from*t.ld[id], to*t.ld[id])
+			t.opt.step(&t.w, id, first, t.g[id][first:end])
 		}
 		t.refresh(share, shares)
 	})
 }
 
-// stepEvents moves the rows of some events in a matrix by event. Without a gradient SGD leaves a row alone.
-func (t *trainer) stepEvents(id, from, to int) {
-	ld := t.ld[id]
+// stepEvents moves the rows of some events in a matrix by event, with room for one row's gradient. Without a gradient SGD leaves a row
+// alone.
+func (t *trainer) stepEvents(id, from, to int, gradient []float32) {
 	for e := from; e < to; e++ {
-		gradient, seen := t.g[id][e*ld:(e+1)*ld], false
+		seen := false
+		clear(gradient)
 		for _, p := range t.parts {
-			if r := p.byEvent[id]; r.seen[e] {
-				if !seen {
-					clear(gradient)
-				}
+			if r := p.byEvent[id]; r.has(e) {
 				seen = true
 				simd.Axpy(gradient[:r.width], r.at(int32(e)), 1)
 			}
 		}
-		if !seen && t.opt.dense() {
-			clear(gradient)
-		}
 		if seen || t.opt.dense() {
-			t.opt.step(&t.w, &t.g, id, e*ld, (e+1)*ld)
+			t.opt.step(&t.w, id, e*t.ld[id], gradient)
 		}
 	}
 }

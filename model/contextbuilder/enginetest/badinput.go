@@ -47,15 +47,27 @@ func testBadInput(t *testing.T, e contextbuilder.Engine) {
 		_, err := n.Forward(t.Context(), contexts, 1)
 		require.ErrorContains(t, err, want)
 	}
-	_, err := n.Forward(t.Context(), s.Contexts, 0)
-	require.ErrorContains(t, err, "steps")
-	_, err = n.Query(t.Context(), s, contextbuilder.Query{})
+	for _, steps := range []int{0, -1, math.MaxInt} {
+		_, err := n.Forward(t.Context(), s.Contexts, steps)
+		require.ErrorContains(t, err, "steps")
+	}
+	_, err := n.Query(t.Context(), s, contextbuilder.Query{})
 	require.ErrorContains(t, err, "batch size")
 	settings := quick()
 	settings.Steps = 2
-	require.ErrorContains(t, e.Train(t.Context(), w, s, settings), "20 events")
+	require.ErrorContains(t, e.Train(t.Context(), w, s, settings), "10 events, need 2 a context")
+	settings.Steps = 1 << 62 // times 4 contexts is 0
+	four := contextbuilder.Samples{Length: s.Length, Contexts: s.Contexts[:4*s.Length]}
+	require.ErrorContains(t, e.Train(t.Context(), w, four, settings), "0 events")
 	settings.Steps, settings.Optimizer = 1, "newton"
 	require.ErrorContains(t, e.Train(t.Context(), w, s, settings), "optimizer")
+
+	// a batch larger than all there is
+	settings = quick()
+	settings.BatchSize = math.MaxInt
+	huge := train(t, e, small, s, settings)
+	settings.BatchSize = 10
+	assert.Equal(t, train(t, e, small, s, settings), huge)
 
 	// no rows
 	none := contextbuilder.Samples{Length: small.Length}

@@ -40,7 +40,7 @@ func open(t testing.TB, e contextbuilder.Engine, w *contextbuilder.Weights) cont
 	return n
 }
 
-// Tolerances of the golden files' README.
+// What engines and the reference may differ by: both round to float32.
 const (
 	forwardTolerance   = 1e-5 // absolute, of logarithms and attention
 	attentionTolerance = 1e-4 // L1 of a row
