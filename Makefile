@@ -1,0 +1,45 @@
+# The race detector needs a C compiler; without one the tests run without it.
+RACE := $(shell command -v $${CC:-cc} >/dev/null 2>&1 && echo -race)
+SLIM := ./bin/connect-deepcase-slim
+FULL := ./bin/connect-deepcase
+
+.PHONY: quickstart build slim test examples lint generate generate-check bench clean
+
+# The main job on generated alerts: learn, label, score, summary. Needs Go alone.
+quickstart: slim
+	./config/quickstart/run.sh $(SLIM) quickstart
+
+# The whole distribution, with connectors.
+build:
+	go build -o $(FULL) ./cmd/connect-deepcase
+
+# Connect's core without connectors: enough for files, HTTP and sockets, and quick to build.
+slim:
+	go build -tags slim -o $(SLIM) ./cmd/connect-deepcase
+
+# Package cmd/connect-deepcase has the connectors and no tests: it is left out, so that they are not compiled a second time with -race.
+test:
+	go test $(RACE) $$(go list ./... | grep -v /cmd/connect-deepcase)
+
+# Lints every example and runs its tests.
+examples: slim
+	$(SLIM) lint './config/examples/*.yaml'
+	$(SLIM) test ./config/examples/...
+
+lint:
+	test -z "$$(gofmt -l .)" || { gofmt -l .; exit 1; }
+	go vet -tags slim ./...
+
+# Assembly is written by programs in model/contextbuilder/cpu/gen, a module of its own.
+generate:
+	go generate ./model/...
+
+generate-check: generate
+	git diff --exit-code -- model
+
+# Beside the Python original, in one run; set PYTHON to an interpreter that has it, else it is installed in a virtual environment.
+bench:
+	./bench/run.sh
+
+clean:
+	rm -rf bin quickstart

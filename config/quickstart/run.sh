@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# The whole of DeepCASE on invented alerts: run.sh BINARY FOLDER.
+set -euo pipefail
+binary=$(realpath "$1") folder=$2
+examples=$(realpath "$(dirname "$0")/../examples") here=$(realpath "$(dirname "$0")")
+rm -rf "$folder" && mkdir -p "$folder" && cd "$folder"
+step() { printf '\n\033[1m%s\033[0m\n' "$1"; }
+# What a pipeline logs goes to a file; it is shown where the pipeline fails.
+pipeline() { "$binary" run "$1" >"$2.log" 2>&1 || { cat "$2.log"; exit 1; }; }
+
+step "1. Invent eight days of a security operations centre's alerts: six to learn from, two that come afterwards"
+"$binary" deepcase demo --split --out alerts.ndjson
+
+step "2. Learn: deepcase_train reads the alerts (not their labels), publishes a model, and writes its clusters for the analyst"
+MODEL=model INPUT=alerts-train.ndjson LABEL_FIELD=none CLUSTERS=clusters.ndjson CLUSTERS_CSV=clusters.csv pipeline "$examples/train_from_files.yaml" train
+"$binary" deepcase versions --model model
+
+step "3. Score: the analyst looks at each cluster's examples, and deepcase_label publishes the scores"
+CLUSTERS=clusters.ndjson SCORES=scores.csv pipeline "$here/analyst.yaml" analyst
+MODEL=model INPUT=scores.csv OUTPUT=applied.ndjson DEAD_LETTERS=label-dead-letters.ndjson pipeline "$examples/label_from_csv.yaml" label
+"$binary" deepcase versions --model model
+
+step "4. Live: deepcase_sequence and deepcase_predict annotate the new alerts"
+MODEL=model INPUT=alerts-new.ndjson OUTPUT=annotated.ndjson DEAD_LETTERS=dead-letters.ndjson pipeline "$examples/score_ndjson.yaml" score
+
+step "5. What that was worth"
+"$binary" deepcase summary --ndjson annotated.ndjson --label label --attack attack
+cat <<END
+
+annotated documents: $PWD/annotated.ndjson
+clusters to look at: $PWD/clusters.csv
+model directory:     $PWD/model
+END
