@@ -16,7 +16,9 @@ func TestConfigValidate(t *testing.T) {
 		"events: 2 distinct events with NO_EVENT, need at least 3\nlength: 0 events in a context, need at least 1\nhidden: size -1, need at least 1")
 	assert.EqualError(t, contextbuilder.Config{Events: 100_000, Length: 10, Hidden: 128}.Validate(),
 		"events 100000, length 10, hidden 128: 2.01e+10 weights, need at most 1.07e+09")
-	for _, c := range []contextbuilder.Config{{Events: math.MaxInt, Length: 1, Hidden: 1}, {Events: 3, Length: math.MaxInt, Hidden: 1}, {Events: 3, Length: 1, Hidden: math.MaxInt}} {
+	for _, c := range []contextbuilder.Config{
+		{Events: math.MaxInt, Length: 1, Hidden: 1}, {Events: 3, Length: math.MaxInt, Hidden: 1}, {Events: 3, Length: 1, Hidden: math.MaxInt},
+	} {
 		assert.ErrorContains(t, c.Validate(), "weights, need at most")
 	}
 }

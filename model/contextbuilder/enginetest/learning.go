@@ -24,14 +24,16 @@ func testOptimizers(t *testing.T, e contextbuilder.Engine) {
 			w := weights(t, small, 1)
 			moments := map[string][][2]float64{}
 			for b := range batches {
-				rows := contextbuilder.Samples{Length: s.Length, Contexts: s.Contexts[b*settings.BatchSize*s.Length:][:settings.BatchSize*s.Length],
-					Events: s.Events[b*settings.BatchSize:][:settings.BatchSize]}
+				size := settings.BatchSize
+				rows := contextbuilder.Samples{Length: s.Length, Contexts: s.Contexts[b*size*s.Length:][:size*s.Length],
+					Events: s.Events[b*size:][:size]}
 				gradient := gradientOf(t, e, w, rows, settings)
 				step := float64(b + 1)
 				rate, b1, b2, epsilon := settings.LearningRate, 0.9, 0.999, 1e-8
 				if optimizer == contextbuilder.VarAdam {
 					b2, epsilon = 0.98, 1e-9
-					rate = settings.Factor / math.Sqrt(float64(small.Hidden)) * min(1/math.Sqrt(step), step*math.Pow(float64(settings.Warmup), -1.5))
+					warmup := math.Pow(float64(settings.Warmup), -1.5)
+					rate = settings.Factor / math.Sqrt(float64(small.Hidden)) * min(1/math.Sqrt(step), step*warmup)
 				}
 				for k, tensor := range w.Tensors() {
 					m := moments[tensor.Name]

@@ -54,7 +54,8 @@ func quick() contextbuilder.Training {
 	return t
 }
 
-func train(t testing.TB, e contextbuilder.Engine, c contextbuilder.Config, s contextbuilder.Samples, settings contextbuilder.Training) *contextbuilder.Weights {
+func train(t testing.TB, e contextbuilder.Engine, c contextbuilder.Config, s contextbuilder.Samples,
+	settings contextbuilder.Training) *contextbuilder.Weights {
 	t.Helper()
 	w := weights(t, c, 1)
 	require.NoError(t, e.Train(t.Context(), w, s, settings))
@@ -64,8 +65,10 @@ func train(t testing.TB, e contextbuilder.Engine, c contextbuilder.Config, s con
 // Any size works, and agrees with the formulas in float64.
 func testShapes(t *testing.T, e contextbuilder.Engine) {
 	for _, c := range []contextbuilder.Config{
-		{Events: 3, Length: 1, Hidden: 1}, {Events: 17, Length: 3, Hidden: 5}, {Events: 16, Length: 16, Hidden: 16}, {Events: 40, Length: 100, Hidden: 33},
-		{Events: 3, Length: 1, Hidden: 1, LSTM: true}, {Events: 17, Length: 17, Hidden: 7, LSTM: true}, {Events: 33, Length: 100, Hidden: 48, LSTM: true},
+		{Events: 3, Length: 1, Hidden: 1}, {Events: 17, Length: 3, Hidden: 5}, {Events: 16, Length: 16, Hidden: 16},
+		{Events: 40, Length: 100, Hidden: 33},
+		{Events: 3, Length: 1, Hidden: 1, LSTM: true}, {Events: 17, Length: 17, Hidden: 7, LSTM: true},
+		{Events: 33, Length: 100, Hidden: 48, LSTM: true},
 	} {
 		t.Run(fmt.Sprintf("%+v", c), func(t *testing.T) {
 			const steps = 2

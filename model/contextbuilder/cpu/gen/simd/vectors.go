@@ -195,7 +195,8 @@ func maskPositive() {
 func transpose8() {
 	text("transpose8AVX2", "func(dst *float32, ldd int, src *float32, lds int, blocks int)")
 	Doc("transpose8AVX2: 8 rows of src become 8 columns of dst, blocks×8 of them; strides in bytes.")
-	dst, ldd, src, lds, n := Load(Param("dst"), GP64()), Load(Param("ldd"), GP64()), Load(Param("src"), GP64()), Load(Param("lds"), GP64()), Load(Param("blocks"), GP64())
+	dst, ldd, src, lds := Load(Param("dst"), GP64()), Load(Param("ldd"), GP64()), Load(Param("src"), GP64()), Load(Param("lds"), GP64())
+	n := Load(Param("blocks"), GP64())
 	loop("l", n, func() {
 		r := make([]VecVirtual, 8)
 		p := GP64()
@@ -242,7 +243,8 @@ func transpose8() {
 func adam() {
 	text("adamAVX2", "func(w, grad, m, v *float32, n int, beta1, beta2, scale, unbias, epsilon float32)")
 	Doc("adamAVX2: one step of Adam over n (a multiple of 8) weights: w −= scale·m/(√v·unbias + epsilon).")
-	w, grad, m, v, n := Load(Param("w"), GP64()), Load(Param("grad"), GP64()), Load(Param("m"), GP64()), Load(Param("v"), GP64()), Load(Param("n"), GP64())
+	w, grad, m, v := Load(Param("w"), GP64()), Load(Param("grad"), GP64()), Load(Param("m"), GP64()), Load(Param("v"), GP64())
+	n := Load(Param("n"), GP64())
 	SHRQ(Imm(3), n)
 	b1, b2, scale, unbias, eps := broadcast("beta1"), broadcast("beta2"), broadcast("scale"), broadcast("unbias"), broadcast("epsilon")
 	loop("l", n, func() {
