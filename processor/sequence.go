@@ -32,7 +32,7 @@ Writes an object with `+"`machine`, `event` and `context`"+` into the document, 
 
 == Guarantees
 
-No message is dropped, and order and size of batches stay. A message that is not a JSON object, or that has no machine, event or time, is flagged with an error that names the field and what was found there; it enters no window, and the rest of its batch goes on.
+No message is dropped, and order and size of batches stay. A message that is not a JSON object, or that has no machine, event or time, is flagged with an error that names the field and what was found there; it enters no window, and the rest of its batch goes on. So does a message that came with an error, which it keeps.
 
 The context of an event depends on the events of its machine that came before it and nothing else, whatever the number of `+"`pipeline.threads`"+`. Events that arrive late are put in their place by timestamp, as long as at most `+"`late`"+` events of the machine are younger. Events that follow each other on a machine should arrive in one batch or one after the other: with more than one thread, batches that run at the same time are taken in the order in which they get there.
 
@@ -91,7 +91,7 @@ pipeline:
         timestamp: ${! json("@timestamp") }
         id: ${! json("event.id") }
 `).
-		Example("Windows in Redis", "Several processes of one consumer group share the windows, and a restart loses none.", `
+		Example("Windows in a cache", "Several processes of one consumer group share the windows, and a restart loses none: put a `redis` cache where this has `memory`.", `
 pipeline:
   processors:
     - deepcase_sequence:
@@ -193,9 +193,11 @@ func (s *sequence) ProcessBatch(ctx context.Context, batch service.MessageBatch)
 	reader := s.mapping.Over(batch)
 	events := make([]*pending, len(batch))
 	for i, message := range batch {
-		p := &pending{}
-		if p.event, p.err = reader.Event(i); p.err == nil {
-			p.err = s.check(message)
+		p := &pending{err: message.GetError()} // what failed before may not be what the mapping expects, and keeps its first cause
+		if p.err == nil {
+			if p.event, p.err = reader.Event(i); p.err == nil {
+				p.err = s.check(message)
+			}
 		}
 		events[i] = p
 	}

@@ -95,6 +95,15 @@ func TestSequenceFlagsBadMessages(t *testing.T) {
 	}
 }
 
+func TestSequenceKeepsTheFirstError(t *testing.T) {
+	first := errors.New("mapping failed")
+	batch := messages(`{"machine":"a","event":"x","timestamp":1}`, `{"machine":"a","event":"y","timestamp":2}`)
+	batch[0].SetError(first)
+	out := process(t, newSequence(t, "length: 2"), batch)
+	require.ErrorIs(t, out[0].GetError(), first)
+	require.NotContains(t, at(t, out[1])["context"], "x", "a failed message must not enter the window")
+}
+
 func TestSequenceTakesAnEmptyBatch(t *testing.T) {
 	process(t, newSequence(t, "{}"), nil)
 }
