@@ -1,10 +1,14 @@
 package cli
 
 import (
+	"cmp"
 	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -20,8 +24,8 @@ func clustersCommand() *ucli.Command {
 	return command(&ucli.Command{
 		Name:  "clusters",
 		Usage: "List the clusters of a model directory, for an analyst to score",
-		Description: `Each cluster with its event, the number of events in it, its score, and the contexts that came most often: the events before it, oldest first,
-each with its share of the attention.
+		Description: `Each cluster with its event, the number of events in it, its score, and the contexts that came most often: the events before it that
+explain it, with their shares of the attention. The JSON form, that of the input deepcase_train, has the whole contexts, oldest first.
 
 The csv form has the columns cluster, event, size, score, context and model. Fill in the scores (0 is benign, higher is worse), and give
 the file to the processor deepcase_label, or to "deepcase manual --load-clusters":
@@ -61,7 +65,7 @@ the file to the processor deepcase_label, or to "deepcase manual --load-clusters
 		case s.c.Bool("csv"):
 			return s.printCSV(clusters, version)
 		case s.c.Bool("json"):
-			return s.printJSON(clusters)
+			return s.printJSON(clusters, version)
 		}
 		return s.printText(clusters)
 	})
@@ -127,29 +131,35 @@ func scoreText(score float64) string {
 	return report.Number(score)
 }
 
-// contextText shows the events of a context with their shares of the attention, oldest first, without NO_EVENT.
+// contextText shows the events that explain, with their shares of the attention, the largest first; shares below 1 % are left out.
 func contextText(c model.ClusterContext) string {
+	shares := attended(c)
+	names := slices.SortedFunc(maps.Keys(shares), func(a, b string) int {
+		return cmp.Or(cmp.Compare(shares[b], shares[a]), cmp.Compare(a, b))
+	})
 	var parts []string
-	for i, event := range c.Context {
-		if event == "" {
-			continue
+	for _, name := range names {
+		if percent := math.Round(100 * shares[name]); percent >= 1 {
+			parts = append(parts, fmt.Sprintf("%s (%v %%)", cmp.Or(name, "nothing"), percent))
 		}
-		if i < len(c.Attention) {
-			event = fmt.Sprintf("%s (%.0f %%)", event, 100*c.Attention[i])
-		}
-		parts = append(parts, event)
 	}
-	if len(parts) == 0 {
-		return "nothing before it"
-	}
-	return strings.Join(parts, " > ")
+	return strings.Join(parts, "; ")
 }
 
-func (s *session) printJSON(clusters []model.Cluster) error {
+// attended is the attention by event; "" is NO_EVENT.
+func attended(c model.ClusterContext) map[string]float64 {
+	shares := map[string]float64{}
+	for i, share := range c.Attention {
+		shares[c.Context[i]] += float64(share)
+	}
+	return shares
+}
+
+func (s *session) printJSON(clusters []model.Cluster, version string) error {
 	out := json.NewEncoder(s.out)
 	out.SetEscapeHTML(false)
 	for _, c := range clusters {
-		if err := out.Encode(clusterOf(c, s.c.Int("contexts"))); err != nil {
+		if err := out.Encode(clusterOf(c, version, s.c.Int("contexts"))); err != nil {
 			return err
 		}
 	}
@@ -161,30 +171,41 @@ type cluster struct {
 	Cluster  int               `json:"cluster"`
 	Event    string            `json:"event"`
 	Size     int               `json:"size"`
-	Score    *float64          `json:"score"`
+	Score    *float64          `json:"score,omitempty"`
 	Contexts []clusterContext  `json:"contexts"`
-	Examples []json.RawMessage `json:"examples,omitempty"`
+	Examples []json.RawMessage `json:"examples"`
+	Model    string            `json:"model"`
 }
 
 type clusterContext struct {
-	Count     int       `json:"count"`
-	Context   []*string `json:"context"` // oldest first, null for NO_EVENT
-	Attention []float32 `json:"attention"`
+	Count     int                `json:"count"`
+	Context   []*string          `json:"context"` // oldest first, null for NO_EVENT
+	Attention []float64          `json:"attention"`
+	Attended  map[string]float64 `json:"attended"` // attention by event, without NO_EVENT
 }
 
-func clusterOf(c model.Cluster, contexts int) cluster {
-	o := cluster{Cluster: c.ID, Event: c.Event, Size: c.Size, Contexts: []clusterContext{}, Examples: c.Examples}
+func clusterOf(c model.Cluster, version string, contexts int) cluster {
+	o := cluster{Cluster: c.ID, Event: c.Event, Size: c.Size, Contexts: []clusterContext{}, Examples: []json.RawMessage{}, Model: version}
+	o.Examples = append(o.Examples, c.Examples...)
 	if c.Score != interpreter.NoScore {
 		o.Score = &c.Score
 	}
 	for _, context := range c.Contexts[:min(len(c.Contexts), contexts)] {
-		names := make([]*string, len(context.Context))
+		x := clusterContext{Count: context.Count, Attended: attended(context)}
+		delete(x.Attended, "")
+		for name, share := range x.Attended {
+			x.Attended[name] = rounded(share)
+		}
 		for i, name := range context.Context {
+			x.Context, x.Attention = append(x.Context, nil), append(x.Attention, rounded(float64(context.Attention[i])))
 			if name != "" {
-				names[i] = &name
+				x.Context[i] = &name
 			}
 		}
-		o.Contexts = append(o.Contexts, clusterContext{context.Count, names, context.Attention})
+		o.Contexts = append(o.Contexts, x)
 	}
 	return o
 }
+
+// rounded keeps the 4 decimals that clustering looks at.
+func rounded(share float64) float64 { return math.Round(share*1e4) / 1e4 }
