@@ -60,8 +60,9 @@ Without --load-interpreter it does all earlier steps with the same events, whose
 // interpret gives a model with clusters to predict with: the loaded one, or one made of the events themselves.
 func (s *session) interpret(r ready, strategy interpreter.Strategy) (*model.Model, error) {
 	if r.from.clusters {
-		s.useless("the interpreter is loaded", "confidence", "epsilon", "min_samples", "strategy", "iterations", "query-batch", "load-clusters", "save-clusters", "save-interpreter", "save-builder")
-		s.useless("the builder is loaded", trainingFlags...)
+		s.useless("the builder is loaded", builderSettings...)
+		s.useless("the interpreter is loaded", interpreterSettings...)
+		s.useless("the interpreter is loaded", "strategy", "load-clusters", "save-clusters", "save-interpreter", "save-builder")
 		m := r.from.model
 		if len(m.Clusters) == 0 {
 			return nil, fmt.Errorf("load-interpreter: %s has no clusters: make them with the mode cluster", s.c.String("load-interpreter"))

@@ -17,8 +17,8 @@ func demoCommand() *ucli.Command {
 	return command(&ucli.Command{
 		Name:  "demo",
 		Usage: "Invent the alerts of a security operations centre, to try things out with",
-		Description: `Some 40,000 alerts of machines with routines, noise and bursts, and of attacks in several steps, with labels (0 benign, 1 to 3 by severity).
-The same flags give the same alerts. With --split they go into two files, alerts-train and alerts-new for --out alerts.csv: the first three
+		Description: `Some 40,000 alerts of machines with routines, noise and bursts, and of attacks in several steps, with labels (0 benign, 1 to 3 by
+severity). The same flags give the same alerts. With --split they go into two files, alerts-train and alerts-new for --out alerts.csv: the first three
 quarters of the time to learn from, and the rest, which has one kind of attack that the first part has not.
 
   deepcase demo --split --out alerts.csv

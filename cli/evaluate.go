@@ -19,8 +19,8 @@ func evaluateCommand() *ucli.Command {
 	return command(&ucli.Command{
 		Name:  "evaluate",
 		Usage: "Measure on labelled events what DeepCASE would spare an analyst, and what it would miss",
-		Description: `Learns from the training files (ContextBuilder, clusters, and the clusters' scores out of the labels), scores each test file, and compares
-the scores with its labels. Beside it stands what simple rules would do that give an event the highest label its type had in training.
+		Description: `Learns from the training files (ContextBuilder, clusters, and the clusters' scores out of the labels), scores each test file, and
+compares the scores with its labels. Beside it stands what simple rules would do that give an event the highest label its type had in training.
 With --load-interpreter nothing is learnt; the training files serve the rules only, then, and may be left out.
 
   deepcase evaluate --train-csv monday.csv --train-csv tuesday.csv --test-csv wednesday.csv --test-csv thursday.csv \
@@ -89,7 +89,7 @@ func evaluate(s *session) error {
 
 	var m *model.Model
 	if dir != "" {
-		s.useless("the interpreter is loaded", append([]string{"confidence", "epsilon", "min_samples", "iterations", "query-batch", "save-interpreter"}, trainingFlags...)...)
+		s.useless("the interpreter is loaded", slices.Concat(builderSettings, interpreterSettings, []string{"strategy", "save-interpreter"})...)
 		if m, err = s.loadModel(dir); err != nil {
 			return err
 		}

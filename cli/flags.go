@@ -66,7 +66,8 @@ func inputFlags(prefix, what string) []ucli.Flag {
 
 func readingFlags() []ucli.Flag {
 	return []ucli.Flag{
-		stringFlag(categoryIO, "columns", "`NAMES` of columns where they are not timestamp, machine, event and label: timestamp=time,machine=host,event=name,label=class"),
+		stringFlag(categoryIO, "columns", "`NAMES` of columns where they are not timestamp, machine, event and label: "+
+			"timestamp=time,machine=host,event=name,label=class"),
 		stringFlag(categoryIO, "benign", "`TEXT` of the label column that means benign, label 0; any other text is label 1 (default: labels are numbers)"),
 		boolFlag(categoryIO, "shared-machines", "a machine name means the same machine in all files (default: each file has machines of its own)"),
 	}
@@ -76,14 +77,16 @@ func limitFlags() []ucli.Flag {
 	return []ucli.Flag{
 		&ucli.IntFlag{Category: categoryIO, Name: "nrows", Usage: "read `N` rows at most (lines of txt); 0 for all"},
 		&ucli.Float64Flag{Category: categoryIO, Name: "label", Usage: "`LABEL` of all events, whatever the files say", DefaultText: "what the files say"},
-		&ucli.StringFlag{Category: categoryIO, Name: "events", Value: "auto", Usage: "`NUMBER` of distinct events to handle, NO_EVENT included; more of them in the input are an error"},
+		&ucli.StringFlag{Category: categoryIO, Name: "events", Value: "auto",
+			Usage: "`NUMBER` of distinct events to handle, NO_EVENT included; more of them in the input are an error"},
 	}
 }
 
 func sequencingFlags() []ucli.Flag {
 	d := sequencer.DefaultOptions()
 	return []ucli.Flag{
-		&ucli.IntFlag{Category: categorySequencing, Name: "length", Value: d.Length, Usage: "sequence `LENGTH`: events in a context; a loaded model brings its own"},
+		&ucli.IntFlag{Category: categorySequencing, Name: "length", Value: d.Length,
+			Usage: "sequence `LENGTH`: events in a context; a loaded model brings its own"},
 		&ucli.Float64Flag{Category: categorySequencing, Name: "timeout", Value: d.Timeout.Seconds(),
 			Usage: "sequence `TIMEOUT` (seconds): older events are not part of a context; a loaded model brings its own"},
 	}
@@ -106,8 +109,10 @@ func builderFlags() []ucli.Flag {
 		&ucli.IntFlag{Category: categoryTrain, Name: "epochs", Value: t.Epochs, Usage: "number of `EPOCHS` to train with"},
 		&ucli.IntFlag{Category: categoryTrain, Name: "batch", Value: t.BatchSize, Usage: "`BATCH` size to train with"},
 		&ucli.StringFlag{Category: categoryTrain, Name: "optimizer", Value: string(t.Optimizer), Usage: "`OPTIMIZER` to train with (sgd|adam|varadam)"},
-		&ucli.Float64Flag{Category: categoryTrain, Name: "learning-rate", Value: t.LearningRate, Usage: "learning `RATE` to train with; varadam has its own"},
-		&ucli.Uint64Flag{Category: categoryTrain, Name: "seed", Value: t.Seed, Usage: "`SEED` of training: the same seed, input and device give the same model"},
+		&ucli.Float64Flag{Category: categoryTrain, Name: "learning-rate", Value: t.LearningRate,
+			Usage: "learning `RATE` to train with; varadam has its own"},
+		&ucli.Uint64Flag{Category: categoryTrain, Name: "seed", Value: t.Seed,
+			Usage: "`SEED` of training: the same seed, input and device give the same model"},
 	}
 }
 
@@ -150,7 +155,8 @@ func modeFlags() []ucli.Flag {
 	return slices.Concat(inputFlags("", "process"), readingFlags(), limitFlags(), sequencingFlags(), savedSequencesFlags(),
 		builderFlags(), savedBuilderFlags(), interpreterFlags(), savedInterpreterFlags(), []ucli.Flag{
 			stringFlag(categoryInterpreter, "save-clusters", "csv `FILE` to save clusters: columns clusters and labels, a row an event"),
-			stringFlag(categoryInterpreter, "load-clusters", "csv `FILE` to load labels of clusters from: as saved by --save-clusters, or columns cluster and score"),
+			stringFlag(categoryInterpreter, "load-clusters", "csv `FILE` to load labels of clusters from: as saved by --save-clusters, or "+
+				"columns cluster and score"),
 			stringFlag(categoryInterpreter, "save-prediction", "csv `FILE` to save the prediction: column labels, a row an event"),
 		}, otherFlags())
 }

@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	ucli "github.com/urfave/cli/v2"
 
@@ -14,9 +15,9 @@ func manualCommand() *ucli.Command {
 	return command(&ucli.Command{
 		Name:  "manual",
 		Usage: "Give the clusters their scores, by an analyst's labels",
-		Description: `A cluster's score is the highest of its events' labels (--strategy); labels of −1 do not count. Labels come from --load-clusters, the
-file that the mode cluster saved or the one of "deepcase clusters --csv"; without it from the labels of the events, which are clustered
-again then. With --load-interpreter and --load-clusters no events are needed.
+		Description: `A cluster's score is the highest of its events' labels (--strategy); labels of −1 do not count. Labels come from
+--load-clusters, the file that the mode cluster saved or the one of "deepcase clusters --csv"; without it from the labels of the events,
+which are clustered again then. With --load-interpreter and --load-clusters no events are needed.
 
   deepcase manual --load-interpreter model --load-clusters clusters.csv --save-interpreter model
   deepcase manual --csv labelled.csv --load-interpreter model --save-interpreter model`,
@@ -45,8 +46,8 @@ again then. With --load-interpreter and --load-clusters no events are needed.
 	})
 }
 
-var errNoScores = errors.New("cannot score clusters because no labels were provided: give them with --load-clusters, or with events that have a label " +
-	"(--columns label=…, --label)")
+var errNoScores = errors.New("cannot score clusters because no labels were provided: give them with --load-clusters, or with events that " +
+	"have a label (--columns label=…, --label)")
 
 // score gives a model with scored clusters.
 func (s *session) score(strategy interpreter.Strategy) (*model.Model, error) {
@@ -108,7 +109,7 @@ func (s *session) known() (*model.Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.useless("the interpreter is loaded", append([]string{"confidence", "epsilon", "min_samples", "iterations", "query-batch", "save-builder"}, trainingFlags...)...)
+	s.useless("the interpreter is loaded", slices.Concat(builderSettings, interpreterSettings, []string{"save-builder"})...)
 	q, err := s.sequences(from.params())
 	if errors.Is(err, errNoInput) {
 		return from.model, nil

@@ -55,7 +55,8 @@ func (s *session) load() (loaded, error) {
 		weights = builder.model.Weights
 	}
 	if weights != nil && !sameWeights(weights, m.Weights) {
-		return loaded{}, fmt.Errorf("--load-builder %s and --load-interpreter %s have different weights: the interpreter was made with another builder; leave out one",
+		return loaded{}, fmt.Errorf("--load-builder %s and --load-interpreter %s have different weights: the interpreter was made with another "+
+			"builder; leave out one",
 			s.c.String("load-builder"), dir)
 	}
 	return loaded{model: m, clusters: true}, nil
@@ -155,12 +156,12 @@ func (s *session) build(r ready) (*model.Model, error) {
 	var m *model.Model
 	switch {
 	case from.model != nil:
-		s.useless("the builder is loaded", trainingFlags...)
+		s.useless("the builder is loaded", builderSettings...)
 		copied := *from.model
 		s.interpretation(&copied.Params, s.c.IsSet)
 		m = &copied
 	case from.original != nil:
-		s.useless("the builder is loaded", trainingFlags...)
+		s.useless("the builder is loaded", builderSettings...)
 		if m, err = s.adopt(from.original, q, p); err != nil {
 			return nil, err
 		}
@@ -188,7 +189,11 @@ func (s *session) adopt(w *contextbuilder.Weights, q *sequences, p model.Params)
 	return m, nil
 }
 
-var trainingFlags = []string{"hidden", "delta", "lstm", "epochs", "batch", "optimizer", "learning-rate", "seed"}
+// Flags that change nothing where what they say was settled when the builder or the interpreter was made.
+var (
+	interpreterSettings = []string{"confidence", "epsilon", "min_samples", "iterations", "query-batch"}
+	builderSettings     = []string{"hidden", "delta", "lstm", "epochs", "batch", "optimizer", "learning-rate", "seed"}
+)
 
 // train learns a model from sequences, or goes on from one where there is a start, and saves it where asked to. When an interrupt ends
 // training it saves what was learnt, and returns the interrupt's error.
@@ -285,7 +290,8 @@ func (s *session) cluster(e contextbuilder.Engine, m *model.Model, d model.Data,
 			inside++
 		}
 	}
-	s.note("found %d clusters, with %d of %d sequences, in %s", len(clustered.Clusters), inside, len(clusters), time.Since(began).Round(time.Millisecond))
+	s.note("found %d clusters, with %d of %d sequences, in %s",
+		len(clustered.Clusters), inside, len(clusters), time.Since(began).Round(time.Millisecond))
 	return clustered, clusters, nil
 }
 

@@ -25,7 +25,8 @@ The other modes start from the saved file, or read events themselves. All files 
   ndjson  such an object a line
 
   deepcase sequence --csv alerts.csv --save-sequences alerts.sequences
-  deepcase sequence --csv a.csv.gz --csv b.csv.gz --columns timestamp=time,machine=host,event=name,label=event_label --benign - --save-sequences both.sequences`,
+  deepcase sequence --csv a.csv.gz --csv b.csv.gz --columns timestamp=time,machine=host,event=name,label=event_label --benign - \
+    --save-sequences both.sequences`,
 		Flags: modeFlags(),
 	}, func(s *session) error {
 		q, err := s.sequences(nil)

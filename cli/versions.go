@@ -76,7 +76,8 @@ type version struct {
 }
 
 func versionOf(v store.Version) version {
-	o := version{Version: v.Name, Created: v.Created.UTC(), Current: v.Current, Events: v.Events, Samples: v.Samples, Clusters: v.Clusters, Scored: v.Scored}
+	o := version{Version: v.Name, Created: v.Created.UTC(), Current: v.Current, Events: v.Events, Samples: v.Samples,
+		Clusters: v.Clusters, Scored: v.Scored}
 	if v.Err != nil {
 		o.Error = v.Err.Error()
 	}

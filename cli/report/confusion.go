@@ -82,18 +82,16 @@ func Table(w io.Writer, rows [][]string) error {
 	}
 	var b strings.Builder
 	for _, row := range rows {
+		line := ""
 		for i, cell := range row {
 			pad := strings.Repeat(" ", widths[i]-len([]rune(cell)))
-			switch {
-			case i > 0:
-				b.WriteString("  " + pad + cell)
-			case len(row) > 1:
-				b.WriteString(cell + pad)
-			default:
-				b.WriteString(cell)
+			if i == 0 {
+				line = cell + pad
+			} else {
+				line += "  " + pad + cell
 			}
 		}
-		b.WriteByte('\n')
+		b.WriteString(strings.TrimRight(line, " ") + "\n")
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

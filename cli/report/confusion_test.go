@@ -45,6 +45,6 @@ func TestConfusionHasEveryEventOnce(t *testing.T) {
 
 func TestTableAlignsByCharacters(t *testing.T) {
 	var b strings.Builder
-	require.NoError(t, Table(&b, [][]string{{"a", "×××"}, {"long", "1"}}))
-	assert.Equal(t, "a     ×××\nlong    1\n", b.String())
+	require.NoError(t, Table(&b, [][]string{{"a", "×××"}, {"long", "1"}, {"b", ""}, {"c"}}))
+	assert.Equal(t, "a     ×××\nlong    1\nb\nc\n", b.String())
 }
