@@ -156,6 +156,16 @@ type Attended struct {
 	Distribution []float32 // n×N confidences under Attention, where asked for
 }
 
+// Confident tells for each sample whether its confidence was at least threshold before the query, and whether it is now (the
+// original's return_optimization).
+func (a Attended) Confident(threshold float32) (before, after []bool) {
+	before, after = make([]bool, len(a.Before)), make([]bool, len(a.Confidence))
+	for i := range before {
+		before[i], after[i] = a.Before[i] >= threshold, a.Confidence[i] >= threshold
+	}
+	return before, after
+}
+
 // Forwarded is what the network predicts, a row a context.
 type Forwarded struct {
 	LogConfidence []float32 // n×steps×N

@@ -62,3 +62,10 @@ func TestSamples(t *testing.T) {
 	assert.Equal(t, []int32{3, 4}, s.Context(1))
 	assert.Zero(t, contextbuilder.Samples{}.Rows())
 }
+
+func TestConfidentBeforeAndAfterTheQuery(t *testing.T) {
+	a := contextbuilder.Attended{Before: []float32{0.1, 0.2, 0.3}, Confidence: []float32{0.2, 0.19, 0.4}}
+	before, after := a.Confident(0.2)
+	assert.Equal(t, []bool{false, true, true}, before)
+	assert.Equal(t, []bool{true, false, true}, after)
+}
