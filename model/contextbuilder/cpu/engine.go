@@ -44,7 +44,7 @@ func (e *engine) parallel() int {
 
 // Open copies weights into the layouts that Forward and Query want.
 func (e *engine) Open(w *contextbuilder.Weights) (contextbuilder.Network, error) {
-	if err := checkWeights(w); err != nil {
+	if err := w.Check(); err != nil {
 		return nil, err
 	}
 	m := newModel(w.Config)

@@ -2,7 +2,6 @@ package cpu
 
 import (
 	"context"
-	"fmt"
 	"sync"
 	"sync/atomic"
 
@@ -25,15 +24,12 @@ func (n *network) Close() error { return nil }
 // blockFloats bounds the memory of a block of contexts: 16 MB.
 const blockFloats = 4 << 20
 
-// mostSteps keeps a mistyped number from asking for more memory than there is.
-const mostSteps = 10_000
-
 // Forward predicts the next events of contexts. A row's answer has the same bits whatever else is asked.
 func (n *network) Forward(ctx context.Context, contexts []int32, steps int) (contextbuilder.Forwarded, error) {
-	if steps < 1 || steps > mostSteps {
-		return contextbuilder.Forwarded{}, fmt.Errorf("steps: %d is not in 1 to %d", steps, mostSteps)
+	if err := contextbuilder.CheckSteps(steps); err != nil {
+		return contextbuilder.Forwarded{}, err
 	}
-	rows, err := checkContexts(n.model.Config, contexts)
+	rows, err := n.model.Config.CheckContexts(contexts)
 	if err != nil {
 		return contextbuilder.Forwarded{}, err
 	}
@@ -49,7 +45,7 @@ func (n *network) Query(ctx context.Context, s contextbuilder.Samples, q context
 	if err := q.Validate(); err != nil {
 		return contextbuilder.Attended{}, err
 	}
-	rows, err := checkSamples(n.model.Config, s, 1)
+	rows, err := n.model.Config.CheckSamples(s, 1)
 	if err != nil {
 		return contextbuilder.Attended{}, err
 	}

@@ -15,10 +15,10 @@ import (
 
 // Train improves w in place. Should the loss stop being finite, it stops before that step and says so.
 func (e *engine) Train(ctx context.Context, w *contextbuilder.Weights, s contextbuilder.Samples, t contextbuilder.Training) error {
-	if err := errors.Join(checkWeights(w), t.Validate()); err != nil {
+	if err := errors.Join(w.Check(), t.Validate()); err != nil {
 		return err
 	}
-	rows, err := checkSamples(w.Config, s, t.Steps)
+	rows, err := w.Config.CheckSamples(s, t.Steps)
 	if err != nil {
 		return err
 	}
