@@ -1,0 +1,88 @@
+//go:build gotch
+
+package torch
+
+import (
+	"math"
+	"strings"
+
+	"connect-deepcase/model/contextbuilder"
+)
+
+// The programs take weights as one vector, two matrices of it transposed: network.py says which.
+
+// flatten gives the weights as the programs want them.
+func flatten(w *contextbuilder.Weights) (flat []float32) {
+	for _, t := range w.Tensors() {
+		at := len(flat)
+		flat = append(flat, t.Data...)
+		if byEvent(t.Name) {
+			transpose(flat[at:], t.Data, t.Shape[0], t.Shape[1])
+		}
+	}
+	return flat
+}
+
+// unflatten puts them back.
+func unflatten(flat []float32, w *contextbuilder.Weights) {
+	for _, t := range w.Tensors() {
+		if byEvent(t.Name) {
+			transpose(t.Data, flat[:len(t.Data)], t.Shape[1], t.Shape[0])
+		} else {
+			copy(t.Data, flat)
+		}
+		flat = flat[len(t.Data):]
+	}
+}
+
+func byEvent(name string) bool {
+	return name == "encoder.recurrent.weight_ih_l0" || name == "decoder_event.hidden.weight"
+}
+
+// transpose writes a rows×cols matrix as cols×rows.
+func transpose(dst, src []float32, rows, cols int) {
+	for i := range rows {
+		for j, v := range src[i*cols : (i+1)*cols] {
+			dst[j*rows+i] = v
+		}
+	}
+}
+
+// shape is how programs are told a network's.
+func shape(c contextbuilder.Config, more ...int64) []int64 {
+	lstm := int64(0)
+	if c.LSTM {
+		lstm = 1
+	}
+	return append([]int64{int64(c.Events), int64(c.Length), int64(c.Hidden), lstm}, more...)
+}
+
+// lanes is what a processor's vectors hold at most.
+const lanes = 16
+
+// padded gives the same network with hidden units and events in multiples of lanes: units that stay zero, events of probability zero.
+// Else rows of matrices begin at any address, and libtorch's products round by how that is aligned: a row by its place in a block.
+func padded(w *contextbuilder.Weights) (*contextbuilder.Weights, error) {
+	up := func(n int) int { return (n + lanes - 1) / lanes * lanes }
+	c := w.Config
+	c.Events, c.Hidden = up(c.Events), up(c.Hidden)
+	p, err := contextbuilder.NewWeights(c)
+	if err != nil {
+		return nil, err
+	}
+	to := p.Tensors()
+	for k, t := range w.Tensors() {
+		cols, ld := len(t.Data)/t.Shape[0], len(to[k].Data)/to[k].Shape[0]
+		for i := range t.Shape[0] {
+			at := i
+			if strings.Contains(t.Name, ".recurrent.") { // gates, one after the other
+				at = i/w.Config.Hidden*c.Hidden + i%w.Config.Hidden
+			}
+			copy(to[k].Data[at*ld:], t.Data[i*cols:(i+1)*cols])
+		}
+	}
+	for i := range p.Out.Bias[w.Config.Events:] {
+		p.Out.Bias[w.Config.Events+i] = -math.MaxFloat32
+	}
+	return p, nil
+}
