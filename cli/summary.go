@@ -22,23 +22,23 @@ func summaryCommand() *ucli.Command {
 	return command(&ucli.Command{
 		Name:  "summary",
 		Usage: "Sum up documents that the pipeline annotated: what was scored, and what an analyst is spared",
-		Description: `Reads documents that deepcase_predict annotated. With --label they are compared with what is known of them, and with --attack the attacks
-that were found are told from those that were missed.
+		Description: `Reads documents that deepcase_predict annotated. With --label they are compared with what is known of them, and with --attack the
+attacks that were found are told from those that were missed.
 
   deepcase summary --ndjson annotated.ndjson --label label --attack attack`,
 		Flags: []ucli.Flag{
-			&ucli.StringSliceFlag{Name: "ndjson", Usage: "`FILE` of annotated documents, one a line"},
+			&ucli.GenericFlag{Name: "ndjson", Value: &paths{}, Usage: "`FILE` of annotated documents, one a line; may be given several times"},
 			&ucli.StringFlag{Name: "target", Value: "deepcase", Usage: "`FIELD` of the annotation"},
 			&ucli.StringFlag{Name: "label", Usage: "`FIELD` of the label: a number, above 0 for an attack"},
 			&ucli.StringFlag{Name: "attack", Usage: "`FIELD` that names the attack a document is part of"},
 		},
 	}, func(s *session) error {
-		files := s.c.StringSlice("ndjson")
-		if len(files) == 0 {
+		files, _ := s.c.Generic("ndjson").(*paths)
+		if len(*files) == 0 {
 			return usagef("no documents: give them with --ndjson")
 		}
 		sum := newTotals(s.c.String("target"), s.c.String("label"), s.c.String("attack"))
-		for _, file := range files {
+		for _, file := range *files {
 			if err := sum.read(file); err != nil {
 				return err
 			}
@@ -51,14 +51,23 @@ that were found are told from those that were missed.
 type totals struct {
 	target, label, attack string
 	statuses              map[string]int
-	clusters              map[int]bool // that gave a score
 	labels                []float64
 	judgements            []report.Judgement
 	attacks               map[string]bool // found: at least one of its events is sent to an analyst
 }
 
 func newTotals(target, label, attack string) *totals {
-	return &totals{target: target, label: label, attack: attack, statuses: map[string]int{}, clusters: map[int]bool{}, attacks: map[string]bool{}}
+	return &totals{target: target, label: label, attack: attack, statuses: map[string]int{}, attacks: map[string]bool{}}
+}
+
+// meanings of the statuses, for people.
+var meanings = map[string]string{
+	"scored":         "in a cluster that has a score",
+	"unscored":       "in a cluster without a score yet",
+	"low_confidence": "the context does not explain the event",
+	"unknown_event":  "nothing was learnt about the event",
+	"no_cluster":     "far from all clusters of the event",
+	"no_model":       "no model was published yet",
 }
 
 // annotation is what summary needs of the object that deepcase_predict writes.
@@ -103,7 +112,6 @@ func (t *totals) add(text []byte) error {
 	judgement := report.Judgement{Scored: a.Score != nil}
 	if a.Score != nil && a.Cluster != nil {
 		judgement.Score, judgement.Group = *a.Score, *a.Cluster
-		t.clusters[*a.Cluster] = true
 	}
 	t.judgements = append(t.judgements, judgement)
 	if t.label != "" {
@@ -131,7 +139,11 @@ func (t *totals) write(w io.Writer) error {
 	for _, status := range slices.SortedFunc(maps.Keys(t.statuses), func(a, b string) int {
 		return cmp.Or(cmp.Compare(t.statuses[b], t.statuses[a]), cmp.Compare(a, b))
 	}) {
-		rows = append(rows, []string{status, strconv.Itoa(t.statuses[status]), share(t.statuses[status])})
+		name := status
+		if meaning := meanings[status]; meaning != "" {
+			name += ": " + meaning
+		}
+		rows = append(rows, []string{name, strconv.Itoa(t.statuses[status]), share(t.statuses[status])})
 	}
 	sent := 0
 	for _, j := range t.judgements {
@@ -157,6 +169,9 @@ func (t *totals) write(w io.Writer) error {
 			missed = append(missed, name)
 		}
 	}
-	_, err := fmt.Fprintf(w, "attacks found: %d of %d%s\n", len(t.attacks)-len(missed), len(t.attacks), cmp.Or(strings.Join(append([]string{"; missed:"}[:min(1, len(missed))], missed...), " "), ""))
-	return err
+	fmt.Fprintf(w, "attacks found: %d of %d\n", len(t.attacks)-len(missed), len(t.attacks))
+	if len(missed) > 0 {
+		fmt.Fprintln(w, "missed:", strings.Join(missed, ", "))
+	}
+	return nil
 }

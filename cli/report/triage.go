@@ -21,7 +21,7 @@ type Triage struct {
 	Scored      Quality `json:"scored"`      // among events with a score: attack = score above 0
 	Groups      int     `json:"groups"`      // distinct groups that score an event
 	// WorkloadReduction is the share of events that nobody needs to look at when each event without a score is looked at and of those
-	// with one only one a group (paper, section V: a cluster is inspected in place of its events).
+	// with one only one a group (the paper's idea: a cluster is inspected in place of its events).
 	WorkloadReduction Share `json:"workload_reduction"`
 }
 
