@@ -2,6 +2,7 @@ package simd
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"testing"
 )
 
@@ -17,21 +18,32 @@ func each(b *testing.B, name string, flops float64, f func(k kernels)) {
 	}
 }
 
+// drawn are numbers in ±1: zeros would let a kernel take short cuts.
+func drawn(n int) []float32 {
+	random := rand.New(rand.NewPCG(1, uint64(n)))
+	x := Make(n)
+	for i := range x {
+		x[i] = 2*random.Float32() - 1
+	}
+	return x
+}
+
 func BenchmarkGemm(b *testing.B) {
 	const hidden, gates = 128, 384
 	ldH, ldG := Stride(hidden), Stride(gates)
 	for _, n := range []int{6, 24, 96, 480} {
-		h, g, w, wT := Make(n*ldH), Make(n*ldG), Make(gates*ldH), Make(hidden*ldG)
+		h, g, w, wT := drawn(n*ldH), drawn(n*ldG), drawn(gates*ldH), drawn(hidden*ldG)
+		outH, outG, outW := Make(n*ldH), Make(n*ldG), Make(gates*ldH)
 		flops := 2 * hidden * gates * float64(n)
-		each(b, fmt.Sprintf("forward/%d", n), flops, func(k kernels) { k.gemm(n, gates, hidden, h, ldH, 1, wT, ldG, g, ldG, false) })
-		each(b, fmt.Sprintf("backward/%d", n), flops, func(k kernels) { k.gemm(n, hidden, gates, g, ldG, 1, w, ldH, h, ldH, false) })
-		each(b, fmt.Sprintf("gradient/%d", n), flops, func(k kernels) { k.gemm(gates, hidden, n, g, 1, ldG, h, ldH, w, ldH, false) })
+		each(b, fmt.Sprintf("forward/%d", n), flops, func(k kernels) { k.gemm(n, gates, hidden, h, ldH, 1, wT, ldG, outG, ldG, false) })
+		each(b, fmt.Sprintf("backward/%d", n), flops, func(k kernels) { k.gemm(n, hidden, gates, g, ldG, 1, w, ldH, outH, ldH, false) })
+		each(b, fmt.Sprintf("gradient/%d", n), flops, func(k kernels) { k.gemm(gates, hidden, n, g, 1, ldG, h, ldH, outW, ldH, false) })
 	}
 }
 
 func BenchmarkGates(b *testing.B) {
 	const n = 128
-	v := func(n int) []float32 { return Make(n) }
+	v := drawn
 	gi, bias, gh, x, gates, h, dgi, dgh, d := v(4*n), v(4*n), v(4*n), v(n), v(4*n), v(n), v(4*n), v(4*n), v(n)
 	each(b, "GRUForward", 0, func(k kernels) { k.gruForward(gi, bias, gh, x, x, gates, h) })
 	each(b, "GRUBackward", 0, func(k kernels) { k.gruBackward(h, gates, x, x, x, dgi, dgh, d, true, false) })
@@ -41,8 +53,8 @@ func BenchmarkGates(b *testing.B) {
 
 func BenchmarkVectors(b *testing.B) {
 	const n, rows = 304, 10
-	x, y, m, v := Make(n), Make(n), Make(n), Make(n)
-	table, columns, index, weights := Make(rows*n), Make(16*n), make([]int32, rows), make([]float32, rows)
+	x, y, m, v := drawn(n), drawn(n), drawn(n), drawn(n)
+	table, columns, index, weights := drawn(rows*n), drawn(16*n), make([]int32, rows), drawn(rows)
 	each(b, "Gather", 2*n*rows, func(k kernels) { k.gather(x, y, table, n, index, weights, 0) })
 	each(b, "ExpSum", n, func(k kernels) { k.expSum(x, y, 1) })
 	each(b, "Maximum", n, func(k kernels) { k.maximum(x) })

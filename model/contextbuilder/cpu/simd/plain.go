@@ -1,6 +1,11 @@
 package simd
 
-import "math"
+import (
+	"math"
+
+	"gonum.org/v1/gonum/blas"
+	"gonum.org/v1/gonum/blas/gonum"
+)
 
 // plain are the loops in Go: the definition of what the assembly computes.
 var plain = kernels{
@@ -9,15 +14,26 @@ var plain = kernels{
 	transpose: transpose, adam: adam,
 }
 
-// gemm has its innermost loop along the rows of B and C.
+// gemm is gonum's, but for a column of equal numbers, which BLAS has no word for.
 func gemm(m, n, k int, a []float32, rs, cs int, b []float32, ldb int, c []float32, ldc int, add bool) {
-	for i := range m {
-		row := c[i*ldc : i*ldc+n]
-		if !add {
-			clear(row)
-		}
-		for p := range k {
-			axpy(row, b[p*ldb:p*ldb+n], a[i*rs+p*cs])
+	beta := float32(0)
+	if add {
+		beta = 1
+	}
+	switch {
+	case cs == 1 && rs >= k:
+		gonum.Implementation{}.Sgemm(blas.NoTrans, blas.NoTrans, m, n, k, 1, a, rs, b, ldb, beta, c, ldc)
+	case rs == 1 && cs >= m:
+		gonum.Implementation{}.Sgemm(blas.Trans, blas.NoTrans, m, n, k, 1, a, cs, b, ldb, beta, c, ldc)
+	default:
+		for i := range m {
+			row := c[i*ldc : i*ldc+n]
+			if !add {
+				clear(row)
+			}
+			for p := range k {
+				axpy(row, b[p*ldb:p*ldb+n], a[i*rs+p*cs])
+			}
 		}
 	}
 }
