@@ -58,22 +58,32 @@ func (r *reader) append(f fields) (field string, err error) {
 	if err != nil {
 		return r.columns.Timestamp, fmt.Errorf("%s: %w", shorten(f.timestamp), err)
 	}
-	if err := checkName(f.machine); err != nil {
-		return r.columns.Machine, err
+	machine, ok := r.table.machines.find(r.prefix + f.machine)
+	if !ok {
+		if err := checkName(f.machine); err != nil {
+			return r.columns.Machine, err
+		}
 	}
-	if err := checkName(f.event); err != nil {
-		return r.columns.Event, err
+	name, known := r.table.names.find(f.event)
+	if !known {
+		if err := checkName(f.event); err != nil {
+			return r.columns.Event, err
+		}
 	}
-	e := Event{Machine: r.prefix + f.machine, Name: f.event, Time: at}
-	if !r.labelled {
-		r.table.Append(e)
-		return "", nil
+	label := float64(NoLabel)
+	if r.labelled {
+		if label, err = r.parseLabel(f.label); err != nil {
+			return r.columns.Label, err
+		}
 	}
-	label, err := r.parseLabel(f.label)
-	if err != nil {
-		return r.columns.Label, err
+	if !ok {
+		machine = r.table.machines.add(r.prefix + f.machine)
 	}
-	r.table.AppendLabelled(e, label)
+	if !known {
+		name = r.table.names.add(f.event)
+	}
+	r.table.append(machine, name, at)
+	r.table.appendLabel(label, r.labelled)
 	return "", nil
 }
 

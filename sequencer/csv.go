@@ -1,51 +1,111 @@
 package sequencer
 
 import (
-	"encoding/csv"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
 )
 
-// csv reads a header and rows.
+// pieceSize is a compromise: pieces that one core reads while another reads the next, of files that are not large.
+const pieceSize = 128 << 10
+
+// csv reads a header and rows: pieces of the text at once, put together in their order.
 func (r *reader) csv(in io.Reader) error {
-	rows := csv.NewReader(in)
-	rows.ReuseRecord = true
-	header, err := rows.Read()
-	if err == io.EOF {
+	text := &pieces{in: in, least: r.piece}
+	atOnce := r.workers
+	if r.opts.Rows > 0 { // read no further than needed: more may never come
+		text.least, atOnce = 1, 1
+	}
+	var columns *csvColumns
+	var running []chan csvPart
+	var broken error
+	for line := 1; !r.full(); {
+		piece, err := text.next()
+		if err != nil {
+			if err != io.EOF {
+				broken = r.wrong(0, "", err)
+			}
+			break
+		}
+		rows := records{rest: piece, line: line}
+		line += strings.Count(piece, "\n")
+		if columns == nil {
+			if columns, err = r.csvHeader(&rows); err != nil {
+				return err
+			}
+			if columns == nil {
+				continue // blank lines
+			}
+		}
+		done, part := make(chan csvPart, 1), r.part()
+		running = append(running, done)
+		go func() { done <- csvPart{part.table, part.csvRows(&rows, *columns)} }()
+		if len(running) == atOnce {
+			if err := r.takePart(<-running[0]); err != nil {
+				return err
+			}
+			running = running[1:]
+		}
+	}
+	for _, part := range running {
+		if err := r.takePart(<-part); err != nil {
+			return err
+		}
+	}
+	if columns == nil && broken == nil && !r.full() {
 		return r.wrong(0, "", fmt.Errorf("is empty: want a header with %q, %q and %q", r.columns.Timestamp, r.columns.Machine, r.columns.Event))
 	}
-	if err != nil {
-		return r.csvError(err, 0)
+	return broken
+}
+
+// csvPart is what was read of a piece: the rows before what is wrong in it, if anything is.
+type csvPart struct {
+	table *Table
+	err   error
+}
+
+// part is a reader for a piece of what r reads.
+func (r *reader) part() *reader {
+	part := *r
+	part.table, part.prefix = &Table{}, "" // takePart adds the prefix, once a machine
+	return &part
+}
+
+func (r *reader) takePart(p csvPart) error {
+	rows, err := p.table.Len(), p.err
+	if left := r.opts.Rows - r.rows; r.opts.Rows > 0 && left <= rows {
+		rows, err = left, nil
 	}
-	columns, err := r.csvColumns(header)
-	if err != nil {
-		return r.wrong(1, "", err)
-	}
-	for width := len(header); !r.full(); r.rows++ {
-		row, err := rows.Read()
-		if err == io.EOF {
+	r.table.appendRows(p.table, rows, r.prefix)
+	r.rows += rows
+	return err
+}
+
+// csvRows appends the rows of a piece.
+func (r *reader) csvRows(rows *records, columns csvColumns) error {
+	for {
+		row, wrong := rows.next()
+		switch {
+		case wrong != nil:
+			return r.wrong(wrong.Line, "", wrong.Err)
+		case row == nil:
 			return nil
-		}
-		if err != nil {
-			return r.csvError(err, width)
+		case len(row) != columns.width:
+			return r.wrong(rows.lineOf(0), "", fmt.Errorf("has not the header's number of columns: want %d", columns.width))
 		}
 		f := fields{timestamp: row[columns.timestamp], machine: row[columns.machine], event: row[columns.event]}
 		if r.labelled {
 			f.label = row[columns.label]
 		}
 		if field, err := r.append(f); err != nil {
-			line, _ := rows.FieldPos(columns.of(field, r.columns))
-			return r.wrong(line, field, err)
+			return r.wrong(rows.lineOf(columns.of(field, r.columns)), field, err)
 		}
 	}
-	return nil
 }
 
-// csvColumns are the places of the fields in a row.
-type csvColumns struct{ timestamp, machine, event, label int }
+// csvColumns are the places of the fields in a row, and its width.
+type csvColumns struct{ timestamp, machine, event, label, width int }
 
 func (c csvColumns) of(field string, names Columns) int {
 	switch field {
@@ -59,8 +119,25 @@ func (c csvColumns) of(field string, names Columns) int {
 	return c.label
 }
 
+// csvHeader reads the header and sets r.labelled; nil where no record is.
+func (r *reader) csvHeader(rows *records) (*csvColumns, error) {
+	header, wrong := rows.next()
+	if wrong != nil {
+		return nil, r.wrong(wrong.Line, "", wrong.Err)
+	}
+	if header == nil {
+		return nil, nil
+	}
+	c, err := r.csvColumns(header)
+	if err != nil {
+		return nil, r.wrong(1, "", err)
+	}
+	return &c, nil
+}
+
 // csvColumns finds the columns in the header and sets r.labelled.
 func (r *reader) csvColumns(header []string) (c csvColumns, err error) {
+	c.width = len(header)
 	for i := range header {
 		header[i] = strings.TrimSpace(header[i])
 	}
@@ -79,23 +156,6 @@ func (r *reader) csvColumns(header []string) (c csvColumns, err error) {
 	}
 	c.event, c.machine, c.timestamp = find(r.columns.Event), find(r.columns.Machine), find(r.columns.Timestamp)
 	return c, err
-}
-
-// csvError says which line is not csv, and why.
-func (r *reader) csvError(err error, width int) error {
-	var parse *csv.ParseError
-	if !errors.As(err, &parse) {
-		return r.wrong(0, "", err)
-	}
-	switch parse.Err {
-	case csv.ErrFieldCount:
-		return r.wrong(parse.Line, "", fmt.Errorf("has not the header's number of columns: want %d", width))
-	case csv.ErrBareQuote:
-		return r.wrong(parse.Line, "", errors.New(`a " inside a value: want the value in quotes and each " in it twice`))
-	case csv.ErrQuote:
-		return r.wrong(parse.StartLine, "", errors.New(`a quoted value does not end, or goes on after its ": want each " in it twice`))
-	}
-	return r.wrong(parse.Line, "", parse.Err)
 }
 
 // shortList names a few of many.

@@ -17,23 +17,25 @@ var (
 // RFC 3339 and its relatives: a space for the T, slashes, no time of day or no seconds, a comma before the fraction, a zone
 // such as +0000, or no zone (UTC). A number is told by the digits before its point: up to 11 are seconds, 14 millis, 17 micros.
 func ParseTime(s string) (time.Time, error) {
-	t, err := parseTime(s)
+	n, err := parseTime(s)
 	if err != nil {
 		return time.Time{}, fmt.Errorf("time %s: %w", shorten(s), err)
 	}
-	return t, nil
+	return time.Unix(0, n).UTC(), nil
 }
 
-func parseTime(s string) (time.Time, error) {
+// parseTime gives Unix nanoseconds.
+func parseTime(s string) (int64, error) {
 	s = strings.TrimSpace(s)
-	if t, err := parseEpoch(s); err != errTimeForm {
-		return t, err
+	if n, err := parseEpoch(s); err != errTimeForm {
+		return n, err
 	}
-	return parseDate(s)
+	t, err := parseDate(s)
+	return t.UnixNano(), err
 }
 
 // parseEpoch reads a decimal number exactly, to the nanosecond; what is smaller is cut off.
-func parseEpoch(s string) (time.Time, error) {
+func parseEpoch(s string) (int64, error) {
 	sc := scanner{s}
 	negative := sc.skip("-")
 	if !negative {
@@ -45,27 +47,29 @@ func parseEpoch(s string) (time.Time, error) {
 		fraction = sc.digits()
 	}
 	if whole == "" && fraction == "" {
-		return time.Time{}, errTimeForm
+		return 0, errTimeForm
 	}
-	point := len(whole) // of the digits, how many are before the point
+	exponent := 0
 	if sc.skip("eE") {
 		shift, err := strconv.ParseInt(sc.rest, 10, 8)
 		if err != nil {
-			return time.Time{}, errTimeForm
+			return 0, errTimeForm
 		}
-		point, sc.rest = point+int(shift), ""
+		exponent, sc.rest = int(shift), ""
 	}
 	if sc.rest != "" {
-		return time.Time{}, errTimeForm
+		return 0, errTimeForm
 	}
-	number := whole + fraction
-	for len(number) > 0 && number[0] == '0' {
-		number, point = number[1:], point-1
+	if whole = strings.TrimLeft(whole, "0"); whole == "" {
+		digits := len(fraction)
+		fraction = strings.TrimLeft(fraction, "0")
+		exponent -= digits - len(fraction)
 	}
-	if number == "" {
-		return time.Unix(0, 0).UTC(), nil
+	if whole == "" && fraction == "" {
+		return 0, nil
 	}
-	switch { // from here on, point is about nanoseconds
+	point := len(whole) + exponent // how many of the digits, with zeros after them, are before the point
+	switch {                       // from here on, point is about nanoseconds
 	case point <= 11:
 		point += 9
 	case point <= 14:
@@ -74,22 +78,27 @@ func parseEpoch(s string) (time.Time, error) {
 		point += 3
 	}
 	if point > 19 {
-		return time.Time{}, errTimeRange
+		return 0, errTimeRange
 	}
-	if point <= 0 {
-		return time.Unix(0, 0).UTC(), nil
+	number := uint64(0) // 19 digits fit
+	left := max(0, point)
+	for _, digits := range [...]string{whole, fraction} {
+		digits = digits[:min(left, len(digits))]
+		for i := range len(digits) {
+			number = 10*number + uint64(digits[i]-'0')
+		}
+		left -= len(digits)
 	}
-	if len(number) > point {
-		number = number[:point]
+	for ; left > 0; left-- {
+		number *= 10
 	}
-	n, err := strconv.ParseInt(number+strings.Repeat("0", point-len(number)), 10, 64)
-	if err != nil {
-		return time.Time{}, errTimeRange
+	switch {
+	case negative && number <= -minSecond*1_000_000_000:
+		return -int64(number), nil
+	case !negative && number < maxSecond*1_000_000_000:
+		return int64(number), nil
 	}
-	if negative {
-		n = -n
-	}
-	return inRange(time.Unix(0, n).UTC())
+	return 0, errTimeRange
 }
 
 // parseDate reads RFC 3339 and its relatives.
@@ -146,11 +155,16 @@ func (sc *scanner) fail() { sc.rest = "\x00" }
 
 // skip eats one byte of the set, if it is next.
 func (sc *scanner) skip(set string) bool {
-	if sc.rest == "" || strings.IndexByte(set, sc.rest[0]) < 0 {
+	if sc.rest == "" {
 		return false
 	}
-	sc.rest = sc.rest[1:]
-	return true
+	for i := range len(set) { // one to three: shorter than a call
+		if set[i] == sc.rest[0] {
+			sc.rest = sc.rest[1:]
+			return true
+		}
+	}
+	return false
 }
 
 func (sc *scanner) need(set string) {

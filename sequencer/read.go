@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 )
 
@@ -104,6 +105,8 @@ type reader struct {
 	rows        int   // read so far, of all files
 	events      int64 // in text files so far
 	done, total int64 // bytes
+	piece       int   // bytes of a csv file that are read at once
+	workers     int   // pieces that are read at once
 
 	name     string // the one that is read
 	prefix   string // of its machines
@@ -111,7 +114,7 @@ type reader struct {
 }
 
 func newReader(t *Table, opts ReadOptions) *reader {
-	return &reader{table: t, opts: opts, columns: opts.Columns.orDefault()}
+	return &reader{table: t, opts: opts, columns: opts.Columns.orDefault(), piece: pieceSize, workers: runtime.GOMAXPROCS(0)}
 }
 
 func machinePrefix(path string) string {

@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
+	"sync/atomic"
 )
 
 // SequenceOptions are the settings of the original's Preprocessor.
@@ -86,32 +88,71 @@ type stamped struct {
 	event int32
 }
 
-// contexts fills s.Contexts, a machine at a time (paper, section III-A).
+// contexts fills s.Contexts, several machines at once.
 func (t *Table) contexts(s *Sequences, opts SequenceOptions) {
-	noEvent := int32(len(s.Names))
 	sorted, starts := t.byMachine(s.Events)
+	shares := machineShares(starts)
+	filled := make([]chan struct{}, len(shares))
+	for i := range filled {
+		filled[i] = make(chan struct{})
+	}
+	var next atomic.Int64
+	for range min(runtime.GOMAXPROCS(0), len(shares)) {
+		go func() {
+			for i := int(next.Add(1)) - 1; i < len(shares); i = int(next.Add(1)) - 1 {
+				for m := shares[i].from; m < shares[i].to; m++ {
+					s.fill(sorted[starts[m]:starts[m+1]], opts.Options)
+				}
+				close(filled[i])
+			}
+		}()
+	}
 	reported := 0
-	for m := range t.machines.texts {
-		rows := sorted[starts[m]:starts[m+1]]
-		// Rows of a machine are in input order: the row number keeps ties as they arrived.
-		byTime := func(a, b stamped) int { return cmp.Or(cmp.Compare(a.time, b.time), cmp.Compare(a.row, b.row)) }
-		if !slices.IsSortedFunc(rows, byTime) {
-			slices.SortFunc(rows, byTime)
-		}
-		for i, now := range rows {
-			context := s.Contexts[int(now.row)*s.Length:][:s.Length]
-			k, from := s.Length, max(0, i-s.Length)
-			for j := i - 1; j >= from && !opts.tooOld(rows[j].time, now.time); j-- { // those before one that is too old are too
-				k--
-				context[k] = rows[j].event
-			}
-			for k--; k >= 0; k-- {
-				context[k] = noEvent
-			}
-		}
-		if done := int(starts[m+1]); opts.Progress != nil && (done-reported >= 1<<16 || done == t.Len()) {
+	for i, share := range shares {
+		<-filled[i]
+		if done := int(starts[share.to]); opts.Progress != nil && (done-reported >= 1<<16 || done == t.Len()) {
 			opts.Progress(done, t.Len())
 			reported = done
+		}
+	}
+}
+
+// machines are a range of them.
+type machines struct{ from, to int }
+
+// machineShares cuts the machines into ranges of some thousand rows: work for one core that is worth the handing over.
+func machineShares(starts []uint32) (shares []machines) {
+	from := 0
+	for m := 1; m < len(starts); m++ {
+		if starts[m]-starts[from] >= 1<<13 || m == len(starts)-1 {
+			shares = append(shares, machines{from, m})
+			from = m
+		}
+	}
+	return shares
+}
+
+// fill writes the contexts of one machine's rows, which it sorts by time (paper, section III-A).
+func (s *Sequences) fill(rows []stamped, o Options) {
+	noEvent := int32(len(s.Names))
+	// They are in input order: the row number keeps ties as they arrived.
+	byTime := func(a, b stamped) int { return cmp.Or(cmp.Compare(a.time, b.time), cmp.Compare(a.row, b.row)) }
+	if !slices.IsSortedFunc(rows, byTime) {
+		slices.SortFunc(rows, byTime)
+	}
+	young := 0 // the first row that is not too old
+	for i, now := range rows {
+		for o.tooOld(rows[young].time, now.time) {
+			young++
+		}
+		before := rows[max(young, i-s.Length):i]
+		context := s.Contexts[int(now.row)*s.Length:][:s.Length]
+		missing := s.Length - len(before)
+		for k := range missing {
+			context[k] = noEvent
+		}
+		for k, e := range before {
+			context[missing+k] = e.event
 		}
 	}
 }

@@ -1,6 +1,10 @@
 package sequencer
 
-import "strings"
+import (
+	"math"
+	"slices"
+	"strings"
+)
 
 // NoLabel is the label of a row that has none in a table where others have one (the original's NO_SCORE).
 const NoLabel = -1
@@ -15,28 +19,53 @@ type Table struct {
 
 // Append adds an event without a label; its ID does not matter.
 func (t *Table) Append(e Event) {
-	t.append(e.Machine, e.Name, nanos(e.Time))
-	if t.labels != nil {
-		t.labels = append(t.labels, NoLabel)
-	}
+	t.append(t.machines.id(e.Machine), t.names.id(e.Name), nanos(e.Time))
+	t.appendLabel(NoLabel, false)
 }
 
 // AppendLabelled adds an event with a label.
 func (t *Table) AppendLabelled(e Event, label float64) {
-	for len(t.labels) < len(t.time) {
-		t.labels = append(t.labels, NoLabel)
-	}
-	t.append(e.Machine, e.Name, nanos(e.Time))
-	t.labels = append(t.labels, label)
+	t.append(t.machines.id(e.Machine), t.names.id(e.Name), nanos(e.Time))
+	t.appendLabel(label, true)
 }
 
 // Len is the number of rows.
 func (t *Table) Len() int { return len(t.time) }
 
-func (t *Table) append(machine, name string, at int64) {
-	t.machine = append(t.machine, t.machines.id(machine))
-	t.name = append(t.name, t.names.id(name))
+func (t *Table) append(machine, name uint32, at int64) {
+	t.machine = append(t.machine, machine)
+	t.name = append(t.name, name)
 	t.time = append(t.time, at)
+}
+
+// appendLabel labels the row that was appended last. Rows before the first one that has a label get NoLabel.
+func (t *Table) appendLabel(label float64, has bool) {
+	if !has && t.labels == nil {
+		return
+	}
+	for len(t.labels) < len(t.time)-1 {
+		t.labels = append(t.labels, NoLabel)
+	}
+	t.labels = append(t.labels, label)
+}
+
+// appendRows appends the first rows of another table; prefix comes before the names of its machines.
+func (t *Table) appendRows(from *Table, rows int, prefix string) {
+	t.machine = from.machines.renumber(t.machine, from.machine[:rows], &t.machines, prefix)
+	t.name = from.names.renumber(t.name, from.name[:rows], &t.names, "")
+	t.time = append(t.time, from.time[:rows]...)
+	if from.labels == nil && t.labels == nil {
+		return
+	}
+	for len(t.labels) < len(t.time)-rows {
+		t.labels = append(t.labels, NoLabel)
+	}
+	if from.labels != nil {
+		t.labels = append(t.labels, from.labels[:rows]...)
+	}
+	for len(t.labels) < len(t.time) {
+		t.labels = append(t.labels, NoLabel)
+	}
 }
 
 // interned numbers strings in the order of their first use.
@@ -47,19 +76,44 @@ type interned struct {
 }
 
 func (in *interned) id(text string) uint32 {
+	if id, ok := in.find(text); ok {
+		return id
+	}
+	return in.add(text)
+}
+
+func (in *interned) find(text string) (id uint32, ok bool) {
 	if len(in.texts) > 0 && in.texts[in.last] == text {
-		return in.last
+		return in.last, true
 	}
-	id, ok := in.ids[text]
-	if !ok {
-		if in.ids == nil {
-			in.ids = map[string]uint32{}
+	if id, ok = in.ids[text]; ok {
+		in.last = id
+	}
+	return id, ok
+}
+
+// add numbers a text that find does not find.
+func (in *interned) add(text string) uint32 {
+	if in.ids == nil {
+		in.ids = map[string]uint32{}
+	}
+	text = strings.Clone(text) // it may be a piece of a whole row
+	in.last = uint32(len(in.texts))
+	in.ids[text] = in.last
+	in.texts = append(in.texts, text)
+	return in.last
+}
+
+// renumber appends to ids what the ids of in are in another numbering, in which in's texts stand after a prefix.
+func (in *interned) renumber(ids, from []uint32, to *interned, prefix string) []uint32 {
+	const unused = math.MaxUint32
+	known := slices.Repeat([]uint32{unused}, len(in.texts))
+	ids = slices.Grow(ids, len(from))
+	for _, id := range from {
+		if known[id] == unused {
+			known[id] = to.id(prefix + in.texts[id])
 		}
-		text = strings.Clone(text) // it may be a piece of a whole row
-		id = uint32(len(in.texts))
-		in.ids[text] = id
-		in.texts = append(in.texts, text)
+		ids = append(ids, known[id])
 	}
-	in.last = id
-	return id
+	return ids
 }

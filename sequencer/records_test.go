@@ -1,0 +1,141 @@
+package sequencer
+
+import (
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"testing/iotest"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// compareRecords reads a text with the standard library and with records: the same records, lines and first error.
+func compareRecords(t *testing.T, text string) {
+	t.Helper()
+	want := csv.NewReader(strings.NewReader(text))
+	want.FieldsPerRecord = -1
+	have := records{rest: text, line: 1}
+	for {
+		record, err := want.Read()
+		fields, wrong := have.next()
+		if err == io.EOF {
+			require.Nil(t, fields, "%q", text)
+			require.Nil(t, wrong, "%q", text)
+			return
+		}
+		var parse *csv.ParseError
+		if errors.As(err, &parse) {
+			require.NotNil(t, wrong, "%q: %v", text, err)
+			line := parse.Line
+			if parse.Err == csv.ErrQuote {
+				line = parse.StartLine
+			}
+			require.Equal(t, line, wrong.Line, "%q: %v", text, err)
+			require.Equal(t, parse.Err == csv.ErrBareQuote, strings.HasPrefix(wrong.Err.Error(), `a " inside`), "%q", text)
+			return
+		}
+		require.Nil(t, wrong, "%q", text)
+		require.Equal(t, record, fields, "%q", text)
+		for i := range fields {
+			line, _ := want.FieldPos(i)
+			require.Equal(t, line, have.lineOf(i), "%q: field %d", text, i)
+		}
+	}
+}
+
+// randomCSV strings together what csv is made of; most of it is wrong somewhere.
+func randomCSV(r *rand.Rand, pieces int) string {
+	parts := []string{",", ",", "\n", "\n", "\r\n", "\r", `"`, `""`, "a", "b1", `"x,y"`, "\"two\nlines\"", "\"two\r\nlines\",", `"a ""b"""`, ",\"\"\n"}
+	var b strings.Builder
+	for range r.IntN(pieces) {
+		b.WriteString(parts[r.IntN(len(parts))])
+	}
+	return b.String()
+}
+
+func TestRecordsAreThoseOfTheStandardLibrary(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	for range 5000 {
+		compareRecords(t, randomCSV(r, 12))
+	}
+}
+
+func FuzzRecords(f *testing.F) {
+	f.Add("a,\"b\"\"\r\nc\",\r\n\n\"\"\nd\r")
+	f.Fuzz(func(t *testing.T, text string) { compareRecords(t, text) })
+}
+
+// However the text is cut and however many pieces are read at once, the rows and the error are those of the text read in one piece.
+func TestPiecesDoNotMatter(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	valid := func() string {
+		quote := func(s string) string {
+			if r.IntN(4) == 0 {
+				return `"` + s + `"`
+			}
+			return s
+		}
+		var b strings.Builder
+		for i := range r.IntN(40) {
+			more := []string{"", "z", `"a ""b"`, "\"\n\n,\""}[r.IntN(4)]
+			fmt.Fprintf(&b, "%s,%s,%s,%s%s", quote(fmt.Sprint(i)), quote(fmt.Sprint("m", r.IntN(5))), quote(fmt.Sprint("e", r.IntN(9))), more,
+				[]string{"\n", "\r\n", "\n\n"}[r.IntN(3)])
+		}
+		return b.String()
+	}
+	for seed := range 800 {
+		text := "timestamp,machine,event,more\n" + valid()
+		if seed%2 == 0 {
+			text += randomCSV(r, 6) + "\n" + valid()
+		}
+		opts := ReadOptions{PerFile: seed%3 == 0}
+		if seed%5 == 0 {
+			opts.Rows = 1 + r.IntN(20)
+		}
+		one, wantErr := readPieces(text, opts, len(text)+1, 1, false)
+		for _, size := range []int{1, 7, 60, 300} {
+			workers := 1 + r.IntN(4)
+			table, err := readPieces(text, opts, size, workers, r.IntN(2) == 0)
+			require.Equal(t, wantErr, err, "pieces of %d, %d at once: %q", size, workers, text)
+			require.Equal(t, one.rows(), table.rows())
+			require.Equal(t, one.machines.texts, table.machines.texts, "numbered in the order of the rows")
+			require.Equal(t, one.names.texts, table.names.texts, "no names of rows that were not wanted")
+		}
+	}
+}
+
+func readPieces(text string, opts ReadOptions, size, workers int, bytewise bool) (*Table, error) {
+	var in io.Reader = strings.NewReader(text)
+	if bytewise {
+		in = iotest.OneByteReader(in)
+	}
+	opts.Format = CSV
+	table := &Table{}
+	r := newReader(table, opts)
+	r.piece, r.workers = size, workers
+	return table, r.stream(in, "a.csv", "a/")
+}
+
+// A pipe that stays open gives the rows that were asked for.
+func TestReadNoFurtherThanTheRowsAskedFor(t *testing.T) {
+	in, out := io.Pipe()
+	go out.Write([]byte("timestamp,machine,event\n1,m,a\n2,m,b\n"))
+	var table Table
+	require.NoError(t, table.ReadStream(in, "a.csv", ReadOptions{Rows: 2}))
+	assert.Equal(t, []string{"1 m a", "2 m b"}, table.rows())
+}
+
+func TestReadKeepsTheRowsBeforeAFailure(t *testing.T) {
+	for _, size := range []int{1, 1000} {
+		r := newReader(&Table{}, ReadOptions{})
+		r.piece = size
+		in := io.MultiReader(strings.NewReader("timestamp,machine,event\n1,m,a\n2,m,"), iotest.ErrReader(errors.New("disk gone")))
+		assert.EqualError(t, r.stream(in, "a.csv", ""), "a.csv: disk gone")
+		assert.Equal(t, []string{"1 m a"}, r.table.rows())
+	}
+}
