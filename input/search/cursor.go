@@ -1,0 +1,110 @@
+package search
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/Jeffail/checkpoint"
+	"github.com/redpanda-data/benthos/v4/public/service"
+)
+
+// keeper writes to a cache how far a read has been acknowledged. Batches may be acknowledged out of order: what is written is the
+// position behind the last batch before which none is open.
+type keeper struct {
+	access   func(context.Context, func(service.Cache)) error
+	key      string
+	order    order
+	timeout  time.Duration
+	failures *service.MetricCounter
+	log      *service.Logger
+
+	mu      sync.Mutex
+	open    *checkpoint.Uncapped[position]
+	written *position
+}
+
+func newKeeper(conf *service.ParsedConfig, mgr *service.Resources, timeout time.Duration) (*keeper, error) {
+	label, err := conf.FieldString(fieldCache)
+	if err != nil || label == "" {
+		return nil, err
+	}
+	if !mgr.HasCache(label) {
+		return nil, fmt.Errorf("field '%s': no cache resource has the label %q", fieldCache, label)
+	}
+	k := &keeper{
+		access:   func(ctx context.Context, f func(service.Cache)) error { return mgr.AccessCache(ctx, label, f) },
+		timeout:  timeout,
+		failures: mgr.Metrics().NewCounter("deepcase_search_cursor_failures"),
+		log:      mgr.Logger().With("cache", label),
+		open:     checkpoint.NewUncapped[position](),
+	}
+	k.key, err = conf.FieldString(fieldCacheKey)
+	return k, err
+}
+
+// load gives the position that an earlier run wrote, or the beginning.
+func (k *keeper) load(ctx context.Context) (p position, err error) {
+	var b []byte
+	var inner error
+	if err := k.access(ctx, func(c service.Cache) { b, inner = c.Get(ctx, k.key) }); err != nil {
+		return p, fmt.Errorf("cache: %w", err)
+	}
+	if errors.Is(inner, service.ErrKeyNotFound) {
+		return p, nil
+	}
+	if inner != nil {
+		return p, fmt.Errorf("cache: read %q: %w", k.key, inner)
+	}
+	return decodeCursor(k.order, b)
+}
+
+// track takes the position behind a batch that is sent now, and gives what is to be called once it is acknowledged.
+func (k *keeper) track(behind position) func(context.Context) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	resolve := k.open.Track(behind, 1)
+	return func(ctx context.Context) {
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		resolve()
+		k.flush(ctx)
+	}
+}
+
+// close writes what could not be written before.
+func (k *keeper) close(ctx context.Context) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.flush(ctx)
+}
+
+func (k *keeper) flush(ctx context.Context) {
+	reached := k.open.Highest()
+	if reached == nil || reached == k.written {
+		return
+	}
+	// An acknowledgement waits for this: one attempt, and the next acknowledgement is the next.
+	ctx, cancel := context.WithTimeout(ctx, k.timeout)
+	defer cancel()
+	if err := k.write(ctx, *reached); err != nil {
+		k.failures.Incr(1)
+		k.log.Errorf("The cursor was not written; after a restart some documents would come again: %v", err)
+		return
+	}
+	k.written = reached
+}
+
+func (k *keeper) write(ctx context.Context, p position) error {
+	b, err := encodeCursor(k.order, p)
+	if err != nil {
+		return err
+	}
+	var inner error
+	if err := k.access(ctx, func(c service.Cache) { inner = c.Set(ctx, k.key, b, nil) }); err != nil {
+		return err
+	}
+	return inner
+}

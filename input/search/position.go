@@ -1,0 +1,123 @@
+package search
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"hash/fnv"
+)
+
+// position is how far a read is: all documents whose value is below are behind it, and of those at the value the ones that were seen.
+// Such a position holds in every point in time, whereas the tiebreaks of a sort hold in one only. It is not changed once made.
+type position struct {
+	started bool // false: before the first document
+	at      value
+	seen    []key // only appended to
+}
+
+// key tells a document from all others: a hash of index and id.
+type key [16]byte
+
+func keyOf(index, id string) (k key) {
+	h := fnv.New128a()
+	_, _ = h.Write([]byte(index))
+	_, _ = h.Write([]byte{0})
+	_, _ = h.Write([]byte(id))
+	h.Sum(k[:0])
+	return k
+}
+
+// after is the position behind a document, given in order.
+func (p position) after(v value, k key) position {
+	if p.started && p.at == v {
+		return position{started: true, at: v, seen: append(p.seen, k)}
+	}
+	return position{started: true, at: v, seen: []key{k}}
+}
+
+// passed says of documents whether they are behind the position.
+func (p position) passed() func(value, key) bool {
+	if !p.started {
+		return func(value, key) bool { return false }
+	}
+	seen := make(map[key]struct{}, len(p.seen))
+	for _, k := range p.seen {
+		seen[k] = struct{}{}
+	}
+	return func(v value, k key) bool {
+		if c := v.compare(p.at); c != 0 {
+			return c < 0
+		}
+		_, ok := seen[k]
+		return ok
+	}
+}
+
+// cursor is a position as the cache keeps it.
+type cursor struct {
+	Format int             `json:"format"`
+	Field  string          `json:"field"`
+	Type   string          `json:"type"` // date, date_nanos, long or keyword
+	Value  json.RawMessage `json:"value"`
+	Seen   []string        `json:"seen"` // keys of the documents at the value, in base64
+}
+
+const cursorFormat = 1
+
+var typeOfKind = map[kind]string{millis: "date", nanos: "date_nanos", integer: "long", keyword: "keyword"}
+
+func encodeCursor(o order, p position) ([]byte, error) {
+	c := cursor{Format: cursorFormat, Field: o.field, Type: typeOfKind[o.kind], Seen: make([]string, len(p.seen))}
+	var err error
+	if o.kind == keyword {
+		c.Value, err = json.Marshal(p.at.text)
+	} else {
+		c.Value, err = json.Marshal(p.at.number)
+	}
+	if err != nil {
+		return nil, err
+	}
+	for i, k := range p.seen {
+		c.Seen[i] = base64.RawStdEncoding.EncodeToString(k[:])
+	}
+	return json.Marshal(c)
+}
+
+// decodeCursor reads a cursor that was written for the same field. Where an index with nanoseconds has come or gone, the value is
+// converted.
+func decodeCursor(o order, b []byte) (p position, err error) {
+	var c cursor
+	if err := json.Unmarshal(b, &c); err != nil {
+		return p, fmt.Errorf("cursor: %w", err)
+	}
+	if c.Format != cursorFormat {
+		return p, fmt.Errorf("cursor: format %d, need %d", c.Format, cursorFormat)
+	}
+	if c.Field != o.field {
+		return p, fmt.Errorf("cursor: it counts by the field %q, not %q: use another cache_key, or delete the entry to read from the beginning", c.Field, o.field)
+	}
+	written, ok := kinds[c.Type]
+	if !ok || written != o.kind && !(written.instant() && o.kind.instant()) {
+		return p, fmt.Errorf("cursor: field %q was of type %q and is now of type %q: use another cache_key, or delete the entry to read from the beginning",
+			c.Field, c.Type, o.typ)
+	}
+	p.started = true
+	if p.at, err = (order{field: c.Field, kind: written}).parse(c.Value); err != nil {
+		return position{}, fmt.Errorf("cursor: %w", err)
+	}
+	const perMilli = 1_000_000
+	switch {
+	case written == millis && o.kind == nanos:
+		p.at.number *= perMilli
+	case written == nanos && o.kind == millis:
+		p.at.number /= perMilli
+	}
+	for _, s := range c.Seen {
+		b, err := base64.RawStdEncoding.DecodeString(s)
+		if err != nil || len(b) != len(key{}) {
+			return position{}, fmt.Errorf("cursor: %q names no document", s)
+		}
+		p.seen = append(p.seen, key(b))
+	}
+	return p, nil
+}

@@ -1,0 +1,263 @@
+package search
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/cenkalti/backoff/v4"
+	"github.com/redpanda-data/benthos/v4/public/service"
+)
+
+const (
+	fieldURLs      = "urls"
+	fieldIndex     = "index"
+	fieldQuery     = "query"
+	fieldSortField = "sort_field"
+	fieldTiebreak  = "tiebreak"
+	fieldMissing   = "missing"
+	fieldMode      = "mode"
+	fieldPoll      = "poll_interval"
+	fieldLag       = "lag"
+	fieldSlices    = "slices"
+	fieldBatchSize = "batch_size"
+	fieldPIT       = "point_in_time"
+	fieldKeepAlive = "keep_alive"
+	fieldCache     = "cache"
+	fieldCacheKey  = "cache_key"
+	fieldBasicAuth = "basic_auth"
+	fieldEnabled   = "enabled"
+	fieldUsername  = "username"
+	fieldPassword  = "password"
+	fieldAPIKey    = "api_key"
+	fieldBearer    = "bearer_token"
+	fieldTLS       = "tls"
+	fieldTimeout   = "timeout"
+	fieldRetry     = "retry"
+
+	modeOnce    = "once"
+	modeFollow  = "follow"
+	missingFail = "fail"
+	missingSkip = "skip"
+
+	maxBatchSize = 10_000 // the servers' default of index.max_result_window
+	maxSlices    = 1024   // the servers' default of index.max_slices_per_pit
+)
+
+func spec() *service.ConfigSpec {
+	return service.NewConfigSpec().
+		Stable().
+		Version("0.1.0").
+		Categories("DeepCASE", "Services").
+		Summary("Reads documents from Elasticsearch (7.10 and newer) or OpenSearch (2.4 and newer), oldest first.").
+		Description(`
+A message is a document's `+"`_source`"+`. Documents come in the order of `+"`sort_field`"+`, read from a point in time, so that what is written meanwhile does no harm. The mode `+"`once`"+` reads what is there and ends; `+"`follow`"+` then goes on to look for newer documents.
+
+== Guarantees
+
+With a `+"`cache`"+`, the cursor in it moves when a batch has been acknowledged and all before it have. After a stop or a crash the next run goes on there: no document is lost, and only those of batches that were not acknowledged come again. That holds for a point in time that expires or a node that goes away in the middle, too: reading goes on in a new one. Without a cache each run reads from the beginning.
+
+Each document comes once a run, except where a document is written anew with a later value of `+"`sort_field`"+`. In the mode `+"`follow`"+` documents are read once their `+"`sort_field`"+` is `+"`lag`"+` in the past; a document that can be found only later than that is not read. So `+"`lag`"+` must be longer than it takes from that time to the index, its refresh included, and a field that is set on the way in, such as `+"`event.ingested`"+`, is a better choice than the time of the event. To read what an event's late arrival would hide, run the mode `+"`once`"+` from time to time, with a query for documents that are not annotated.
+
+What may pass (a node that does not answer, an answer 408, 429 or 5xx, or one from which shards are missing) is tried again, as `+"`retry`"+` says, at another of the `+"`urls`"+` where there are some. Beyond that, and for other errors, the input reconnects, and reading starts again where it was. An answer from which a shard is missing is never taken for the whole.
+
+Documents without `+"`sort_field`"+` have no place in the order: see `+"`missing`"+`. Types that cannot be sorted together are an error that names the indices; `+"`date` and `date_nanos`"+` can.
+
+The cursor holds the last value of `+"`sort_field`"+`, and a key of 22 characters for each document that has this very value. So a field with a fine resolution is better than days or hours.
+
+== Metadata
+
+- `+"`search_index`, `search_id`"+`, and `+"`search_routing`"+` where there is one
+- `+"`search_seq_no`, `search_primary_term`"+`
+- `+"`search_sort`"+`: the sort values, a JSON array
+
+For a document in a data stream, `+"`search_index`"+` is the backing index, as updates need it.
+
+== Servers without point in time
+
+Elasticsearch before 7.10, its builds without X-Pack, and OpenSearch before 2.4 have none, which is an error unless `+"`point_in_time: false`"+`. Then pages are read from the index as it is at the moment: a document that is written while it is read, with a value below the last page's, is missed, and one whose `+"`sort_field`"+` changes may come twice. `+"`slices`"+` must be 1 then.
+
+== Metrics
+
+- `+"`deepcase_search_documents`"+` (counter)
+- `+"`deepcase_search_passes`"+` (counter, label `+"`outcome`: `opened`, and then `finished`, `expired`, `failed` or `stopped`"+`): points in time
+- `+"`deepcase_search_retries`"+` (counter, label `+"`reason`"+`: the status, `+"`connection` or `partial`"+`)
+- `+"`deepcase_search_latency_ns`"+` (timer): requests
+- `+"`deepcase_search_cursor_failures`"+` (counter): failed writes of the cursor`).
+		Fields(fields()...).
+		Example("Alerts that nobody has looked at", "Follows the alerts of all days. The cursor survives a restart.", `
+input:
+  deepcase_search:
+    urls: [ http://127.0.0.1:9200 ]
+    index: alerts-*
+    query:
+      bool:
+        must_not:
+          exists: { field: deepcase.status }
+    sort_field: event.ingested
+    mode: follow
+    cache: cursors
+
+cache_resources:
+  - label: cursors
+    file:
+      directory: /var/lib/deepcase/cursors
+`).
+		Example("A month, as fast as possible", "Four slices are read side by side. The order stays.", `
+input:
+  deepcase_search:
+    urls: [ https://es-1:9200, https://es-2:9200 ]
+    index: logs-alerts-default
+    query:
+      range:
+        "@timestamp": { gte: "2026-01-01", lt: "2026-02-01" }
+    slices: 4
+    batch_size: 5000
+    api_key: ${API_KEY}
+`)
+}
+
+func fields() []*service.ConfigField {
+	return []*service.ConfigField{
+		service.NewStringListField(fieldURLs).
+			Description("The nodes of a cluster. Requests go to them in turn, and to the next where one fails. An item with commas is several URLs.").
+			Example([]string{"http://localhost:9200"}),
+		service.NewStringField(fieldIndex).
+			Description("What to read: an index, a data stream, an alias, a pattern, or several with commas between them.").
+			Example("alerts-*").
+			LintRule(`root = if this == "" { "index needs a name" }`),
+		service.NewAnyField(fieldQuery).
+			Description("Which documents to read, as an object of the query DSL.").
+			LintRule(`root = if this.type() != "object" { "query needs to be an object" }`).
+			Default(map[string]any{"match_all": map[string]any{}}),
+		service.NewStringField(fieldSortField).
+			Description("The field by which documents are sorted and the cursor counts: of type date, date_nanos, byte, short, integer, long or keyword.").
+			Default("@timestamp"),
+		service.NewStringField(fieldTiebreak).
+			Description("A field with doc values that is different in each document, such as a keyword with the event's id. Empty: `_shard_doc` where the server has it (Elasticsearch from 7.12 on, OpenSearch from 3.3 on), else `_id`, which takes memory of the server for each document.").
+			Advanced().
+			Default(""),
+		service.NewStringAnnotatedEnumField(fieldMissing, map[string]string{
+			missingFail: "They are an error when the input starts.", missingSkip: "They are left out, with a warning.",
+		}).Description("What is done about documents without `sort_field`.").Default(missingFail),
+		service.NewStringAnnotatedEnumField(fieldMode, map[string]string{
+			modeOnce: "Read what is there, then end.", modeFollow: "Then look for newer documents, for ever.",
+		}).Description("When reading ends.").Default(modeOnce),
+		above0(fieldPoll, "How long to wait before looking for newer documents again, in the mode `follow`.", "5s"),
+		service.NewDurationField(fieldLag).
+			Description("How far a document's `sort_field` must be in the past before it is read, in the mode `follow`.").
+			LintRule(`root = if this.type() == "string" && this.has_prefix("-") { "lag needs to be 0 or longer" }`).
+			Default("30s"),
+		between(1, maxSlices, fieldSlices, "Parts that are read side by side, and merged into one order.", 1),
+		between(1, maxBatchSize, fieldBatchSize, "Documents in a batch, and in a page that a slice reads. Two pages a slice are held in memory.", 1000),
+		service.NewBoolField(fieldPIT).
+			Description("Whether to read from a point in time.").
+			Advanced().
+			Default(true),
+		above0(fieldKeepAlive, "How long the server keeps a point in time between two pages. When it expires because the output is slow, a new one is opened.", "5m").
+			Advanced(),
+		service.NewStringField(fieldCache).
+			Description("The label of a cache resource that keeps the cursor. Its entries must not expire.").
+			Default(""),
+		service.NewStringField(fieldCacheKey).
+			Description("The key of the cursor in the cache: another one for each input that shares the cache.").
+			Default("deepcase_search"),
+		service.NewObjectField(fieldBasicAuth,
+			service.NewBoolField(fieldEnabled).Description("Whether to use basic authentication in requests.").Default(false),
+			service.NewStringField(fieldUsername).Description("A username to authenticate as.").Default(""),
+			service.NewStringField(fieldPassword).Description("A password to authenticate with.").Default("").Secret(),
+		).Description("Basic authentication.").Advanced(),
+		service.NewStringField(fieldAPIKey).
+			Description("An API key, in base64 as the server gives it (`encoded`).").
+			Default("").Secret(),
+		service.NewStringField(fieldBearer).
+			Description("A bearer token.").
+			Advanced().
+			Default("").Secret(),
+		service.NewTLSToggledField(fieldTLS),
+		above0(fieldTimeout, "How long a request may take.", "1m").Advanced(),
+		service.NewBackOffField(fieldRetry, true, &backoff.ExponentialBackOff{
+			InitialInterval: 500 * time.Millisecond, MaxInterval: 10 * time.Second, MaxElapsedTime: time.Minute,
+		}).Advanced(),
+		service.NewAutoRetryNacksToggleField(),
+	}
+}
+
+func above0(name, description, def string) *service.ConfigField {
+	return service.NewDurationField(name).Description(description).Default(def).
+		LintRule(fmt.Sprintf(`root = if this.type() == "string" && (this.has_prefix("-") || this.re_match("^0+[a-zµ]*$")) { "%s needs to be longer than 0" }`, name))
+}
+
+func between(least, most int, name, description string, def int) *service.ConfigField {
+	return service.NewIntField(name).Description(description).Default(def).
+		LintRule(fmt.Sprintf(`root = if this < %d || this > %d { "%s needs to be from %d to %d" }`, least, most, name, least, most))
+}
+
+// nodes reads the URLs, in Connect's manner: an item may hold several.
+func nodes(conf *service.ParsedConfig) (urls []string, err error) {
+	items, err := conf.FieldStringList(fieldURLs)
+	if err != nil {
+		return nil, err
+	}
+	for _, item := range items {
+		for u := range strings.SplitSeq(item, ",") {
+			if u = strings.TrimSpace(u); u == "" {
+				continue
+			}
+			parsed, err := url.Parse(u)
+			if err != nil || parsed.Host == "" || parsed.Scheme != "http" && parsed.Scheme != "https" {
+				return nil, fmt.Errorf("field '%s': %q, need a URL such as http://localhost:9200", fieldURLs, u)
+			}
+			urls = append(urls, strings.TrimRight(u, "/"))
+		}
+	}
+	if len(urls) == 0 {
+		return nil, fmt.Errorf("field '%s' is empty: need at least one URL", fieldURLs)
+	}
+	return urls, nil
+}
+
+// authorization gives what adds credentials to a request: at most one of the three ways.
+func authorization(conf *service.ParsedConfig) (func(*http.Request), error) {
+	basic, err := conf.FieldBool(fieldBasicAuth, fieldEnabled)
+	if err != nil {
+		return nil, err
+	}
+	username, err := conf.FieldString(fieldBasicAuth, fieldUsername)
+	if err != nil {
+		return nil, err
+	}
+	password, err := conf.FieldString(fieldBasicAuth, fieldPassword)
+	if err != nil {
+		return nil, err
+	}
+	apiKey, err := conf.FieldString(fieldAPIKey)
+	if err != nil {
+		return nil, err
+	}
+	bearer, err := conf.FieldString(fieldBearer)
+	if err != nil {
+		return nil, err
+	}
+	set := 0
+	for _, is := range []bool{basic, apiKey != "", bearer != ""} {
+		if is {
+			set++
+		}
+	}
+	if set > 1 {
+		return nil, fmt.Errorf("fields '%s', '%s' and '%s': %d are set, need at most one", fieldBasicAuth, fieldAPIKey, fieldBearer, set)
+	}
+	return func(r *http.Request) {
+		switch {
+		case basic:
+			r.SetBasicAuth(username, password)
+		case apiKey != "":
+			r.Header.Set("Authorization", "ApiKey "+apiKey)
+		case bearer != "":
+			r.Header.Set("Authorization", "Bearer "+bearer)
+		}
+	}, nil
+}

@@ -1,0 +1,212 @@
+//go:build integration
+
+package integration
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redpanda-data/benthos/v4/public/service"
+	"github.com/stretchr/testify/require"
+)
+
+var engines = []string{"opensearch", "elasticsearch"}
+
+// onEach runs a test on both search servers, with indices named after the test.
+func onEach(t *testing.T, test func(t *testing.T, s *server, index string)) {
+	for _, name := range engines {
+		t.Run(name, func(t *testing.T) {
+			index := strings.ToLower(strings.NewReplacer("/", "-", "_", "-").Replace(t.Name()))
+			test(t, engine(t, name), index)
+		})
+	}
+}
+
+// epoch is when the tests' documents begin, in milliseconds since 1970.
+const epoch = 1_700_000_000_000
+
+// documents makes n documents, ties of them at each millisecond.
+func documents(index string, n, ties int) (made []document) {
+	for i := range n {
+		made = append(made, document{Index: index, ID: fmt.Sprint(i), Time: epoch + i/ties, N: i})
+	}
+	return made
+}
+
+// collect gives a function that takes every batch.
+func collect() (*collected, func(context.Context, service.MessageBatch) error) {
+	c := &collected{}
+	return c, func(_ context.Context, b service.MessageBatch) error { c.add(b); return nil }
+}
+
+// number is the field n of a message.
+func number(t testing.TB, m *service.Message) int {
+	t.Helper()
+	body, err := m.AsStructured()
+	require.NoError(t, err)
+	n, err := body.(map[string]any)["n"].(interface{ Int64() (int64, error) }).Int64()
+	require.NoError(t, err)
+	return int(n)
+}
+
+// openContexts counts the points in time that a server holds.
+func (s *server) openContexts(t testing.TB) float64 {
+	all := s.ask(t, http.MethodGet, "/_stats/search", nil)["_all"].(map[string]any)
+	return all["total"].(map[string]any)["search"].(map[string]any)["open_contexts"].(float64)
+}
+
+const date = `"@timestamp":{"type":"date"}`
+
+func TestReadsEveryDocumentOnceInOrder(t *testing.T) {
+	onEach(t, func(t *testing.T, s *server, index string) {
+		// The same ids and times in three indices with different numbers of shards; many documents have the same time.
+		var loaded []document
+		for shards, name := range []string{1: index + "-1", 2: index + "-2", 5: index + "-5"} {
+			if name != "" {
+				s.create(t, name, shards, date)
+				loaded = append(loaded, documents(name, 3000, 37)...)
+			}
+		}
+		s.load(t, loaded...)
+		for _, slices := range []int{1, 2, 7} {
+			c, take := collect()
+			st := s.read(t, fmt.Sprintf("index: %s-*\nslices: %d\nbatch_size: 100", index, slices), take)
+			st.finished(t, time.Minute)
+			c.requireOnce(t, loaded)
+			last := 0
+			for _, m := range c.messages {
+				at := number(t, m) / 37
+				require.GreaterOrEqual(t, at, last, "order, slices: %d", slices)
+				last = at
+			}
+			m := c.messages[len(c.messages)-1]
+			for _, name := range []string{"search_seq_no", "search_primary_term", "search_sort"} {
+				_, ok := m.MetaGet(name)
+				require.True(t, ok, name)
+			}
+		}
+		require.Zero(t, s.openContexts(t), "points in time left open")
+	})
+}
+
+func TestReadsWhatTheQueryAsksFor(t *testing.T) {
+	onEach(t, func(t *testing.T, s *server, index string) {
+		s.create(t, index, 2, date)
+		loaded := documents(index, 500, 3)
+		s.load(t, loaded...)
+		s.ask(t, http.MethodPost, "/_aliases", map[string]any{"actions": []any{
+			map[string]any{"add": map[string]any{"index": index, "alias": index + "-alias"}}}})
+		c, take := collect()
+		s.read(t, "index: "+index+"-alias\nquery: { range: { n: { gte: 100, lt: 140 } } }", take).finished(t, time.Minute)
+		c.requireOnce(t, loaded[100:140])
+	})
+}
+
+func TestSortsDatesOfTwoKindsTogether(t *testing.T) {
+	onEach(t, func(t *testing.T, s *server, index string) {
+		s.create(t, index+"-milli", 1, date)
+		s.create(t, index+"-nano", 2, `"@timestamp":{"type":"date_nanos"}`)
+		loaded := append(documents(index+"-milli", 300, 2), documents(index+"-nano", 300, 2)...)
+		fine := document{Index: index + "-nano", ID: "fine", Time: "2023-11-14T22:13:20.000000001Z"}
+		s.load(t, append(loaded, fine)...)
+		c, take := collect()
+		cache := "label: cursors\nmemory: {}"
+		s.read(t, "index: "+index+"-*\nbatch_size: 7\ncache: cursors", take, cache).finished(t, time.Minute)
+		c.requireOnce(t, append(loaded, fine))
+		require.Equal(t, "fine", id(c.messages[4]), "one nanosecond after the first four")
+	})
+}
+
+func id(m *service.Message) string {
+	v, _ := m.MetaGet("search_id")
+	return v
+}
+
+func TestSortsByNumbersAndKeywords(t *testing.T) {
+	onEach(t, func(t *testing.T, s *server, index string) {
+		s.create(t, index, 3, `"n":{"type":"long"},"name":{"type":"keyword"}`)
+		loaded := documents(index, 1000, 1)
+		s.load(t, loaded...)
+		c, take := collect()
+		s.read(t, "index: "+index+"\nsort_field: n\nslices: 3\nbatch_size: 50", take).finished(t, time.Minute)
+		c.requireOnce(t, loaded)
+		for i, m := range c.messages {
+			require.Equal(t, i, number(t, m))
+		}
+	})
+}
+
+func TestReadsADataStream(t *testing.T) {
+	s := engine(t, "opensearch") // Elasticsearch's artifact in Maven has no data streams
+	stream := "alerts-stream-test"
+	s.ask(t, http.MethodPut, "/_index_template/"+stream, `{"index_patterns":["`+stream+`"],"data_stream":{},"template":{"settings":{"number_of_replicas":0}}}`)
+	t.Cleanup(func() {
+		s.ask(t, http.MethodDelete, "/_data_stream/"+stream, nil)
+		s.ask(t, http.MethodDelete, "/_index_template/"+stream, nil)
+	})
+	loaded := documents(stream, 100, 5)
+	s.load(t, loaded[:50]...)
+	s.ask(t, http.MethodPost, "/"+stream+"/_rollover", nil)
+	s.load(t, loaded[50:]...)
+	c, take := collect()
+	s.read(t, "index: "+stream+"\nbatch_size: 9", take).finished(t, time.Minute)
+	require.Len(t, c.messages, 100)
+	backing := map[string]int{}
+	for i, m := range c.messages {
+		require.Equal(t, i/5, number(t, m)/5)
+		index, _ := m.MetaGet("search_index")
+		backing[index]++
+	}
+	require.Len(t, backing, 2, "search_index is where the document can be updated")
+}
+
+func TestReadsWithoutAPointInTime(t *testing.T) {
+	onEach(t, func(t *testing.T, s *server, index string) {
+		s.create(t, index, 3, date+`,"n":{"type":"integer"}`)
+		loaded := documents(index, 1000, 20)
+		s.load(t, loaded...)
+		fields := "index: " + index + "\nbatch_size: 30\npoint_in_time: false"
+		if s.name == "elasticsearch" {
+			fields += "\ntiebreak: n" // it does not sort by _id
+		}
+		c, take := collect()
+		s.read(t, fields, take).finished(t, time.Minute)
+		c.requireOnce(t, loaded)
+	})
+}
+
+func TestSaysWhatCannotBeSorted(t *testing.T) {
+	onEach(t, func(t *testing.T, s *server, index string) {
+		s.create(t, index+"-date", 1, date)
+		s.create(t, index+"-word", 1, `"@timestamp":{"type":"keyword"}`)
+		s.create(t, index+"-text", 1, `"@timestamp":{"type":"text"}`)
+		s.load(t, document{Index: index + "-date", ID: "1", Time: epoch}, document{Index: index + "-date", ID: "2"})
+		for _, c := range []struct{ fields, message string }{
+			{"index: " + index + "-nothing", "no such index"},
+			{"index: " + index + "-nothing*", "nothing is named"},
+			{"index: " + index + "-date\nsort_field: when", `no index has a field \"when\"`},
+			{"index: " + index + "-date," + index + "-word", `of type date in ` + index + `-date but of type keyword in ` + index + `-word`},
+			{"index: " + index + "-text", "has no doc values to sort by"},
+			{"index: " + index + "-date", `1 of the documents in \"` + index + `-date\" have no field \"@timestamp\"`},
+			{"index: " + index + "-date\nquery: { nonsense: {} }", "unknown query [nonsense]"},
+			{"index: " + index + "-word\nmode: follow", "need date or date_nanos to follow"},
+			{"index: " + index + "-date\nmissing: skip\ntiebreak: when", `no index has a field \"when\"`},
+		} {
+			collected, take := collect()
+			st := s.read(t, c.fields, take)
+			require.Eventually(t, func() bool { return strings.Contains(st.log.String(), c.message) }, 10*time.Second, 20*time.Millisecond,
+				"%s: %s\n%s", c.fields, c.message, &st.log)
+			st.end(t)
+			require.Zero(t, collected.len())
+		}
+		c, take := collect()
+		st := s.read(t, "index: "+index+"-date\nmissing: skip", take)
+		st.finished(t, time.Minute)
+		require.Equal(t, map[string]int{index + "-date/1": 1}, c.counts())
+		require.Contains(t, st.log.String(), "are left out")
+	})
+}

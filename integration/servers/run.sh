@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+# run.sh FOLDER {opensearch|elasticsearch|kafka|redis} PORT DATA: runs a server on loopback until SIGTERM. FOLDER is what setup.sh printed.
+# Kafka takes PORT+1 too. HEAP: memory of the Java servers.
+set -euo pipefail
+servers=$1 server=$2 port=$3 data=$(mkdir -p "$4" && cd "$4" && pwd)
+java=(java "-Xms${HEAP:-384m}" "-Xmx${HEAP:-384m}" -XX:TieredStopAtLevel=1)
+case $server in
+opensearch)
+  cd "$servers/opensearch"
+  exec "${java[@]}" -cp 'classes:lib/*' OpenSearch "$port" "$data"
+  ;;
+elasticsearch)
+  cd "$servers/elasticsearch"
+  exec "${java[@]}" -p lib --add-modules ALL-MODULE-PATH -cp classes Elasticsearch "$port" home "$data"
+  ;;
+kafka)
+  cd "$servers/kafka"
+  cat >"$data/server.properties" <<END
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:$((port + 1))
+listeners=PLAINTEXT://127.0.0.1:$port,CONTROLLER://127.0.0.1:$((port + 1))
+advertised.listeners=PLAINTEXT://127.0.0.1:$port
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+controller.listener.names=CONTROLLER
+inter.broker.listener.name=PLAINTEXT
+log.dirs=$data/log
+offsets.topic.num.partitions=1
+offsets.topic.replication.factor=1
+transaction.state.log.num.partitions=1
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+group.initial.rebalance.delay.ms=0
+END
+  java -XX:TieredStopAtLevel=1 -cp 'lib/*' kafka.tools.StorageTool format --ignore-formatted -t 4L6g3nShT-eMCtK--X86sw -c "$data/server.properties"
+  exec "${java[@]}" -cp 'lib/*' kafka.Kafka "$data/server.properties"
+  ;;
+redis)
+  exec redis-server --bind 127.0.0.1 --port "$port" --dir "$data" --save '' --appendonly no
+  ;;
+*)
+  echo "unknown server $server" >&2
+  exit 2
+  ;;
+esac
