@@ -25,15 +25,15 @@ func (a *api) path(rest string) string { return "/" + url.PathEscape(a.index) + 
 
 // fieldTypes gives the types that a field has, and in which indices where there is more than one.
 func (a *api) fieldTypes(ctx context.Context, field string) (map[string][]string, error) {
-	var answer struct {
+	query := url.Values{"fields": {field}}
+	answer, err := do[struct {
 		Indices []string
 		Fields  map[string]map[string]struct {
 			Aggregatable bool
 			Indices      []string
 		}
-	}
-	query := url.Values{"fields": {field}}
-	if err := a.do(ctx, http.MethodGet, a.path("/_field_caps?"+query.Encode()), nil, &answer); err != nil {
+	}](ctx, a.client, http.MethodGet, a.path("/_field_caps?"+query.Encode()), nil)
+	if err != nil {
 		return nil, err
 	}
 	if len(answer.Indices) == 0 {
@@ -51,9 +51,11 @@ func (a *api) fieldTypes(ctx context.Context, field string) (map[string][]string
 
 // count gives the number of documents that match.
 func (a *api) count(ctx context.Context, query any) (int64, error) {
-	var answer struct{ Count int64 }
-	err := a.do(ctx, http.MethodPost, a.path("/_count"), map[string]any{"query": query}, &answer)
-	return answer.Count, err
+	answer, err := do[struct{ Count int64 }](ctx, a.client, http.MethodPost, a.path("/_count"), map[string]any{"query": query})
+	if err != nil {
+		return 0, err
+	}
+	return answer.Count, nil
 }
 
 // pit is a point in time: a state of the indices that stays as it is while it is read. Several slices share it.
@@ -85,15 +87,15 @@ var errNoPIT = errors.New("this server has no point in time (Elasticsearch has i
 
 // openPIT opens a point in time. Elasticsearch and OpenSearch have it at different paths, and neither takes the other's.
 func (a *api) openPIT(ctx context.Context) (*pit, error) {
-	var answer struct {
+	type opened struct {
 		ID    string `json:"id"`
 		PitID string `json:"pit_id"`
 	}
 	keep := "keep_alive=" + url.QueryEscape(a.keepAlive)
-	err := a.do(ctx, http.MethodPost, a.path("/_pit?"+keep), nil, &answer)
+	answer, err := do[opened](ctx, a.client, http.MethodPost, a.path("/_pit?"+keep), nil)
 	var failed *serverError
 	if errors.As(err, &failed) && failed.unknownPath() {
-		err = a.do(ctx, http.MethodPost, a.path("/_search/point_in_time?allow_partial_pit_creation=false&"+keep), nil, &answer)
+		answer, err = do[opened](ctx, a.client, http.MethodPost, a.path("/_search/point_in_time?allow_partial_pit_creation=false&"+keep), nil)
 		if errors.As(err, &failed) && failed.unknownPath() {
 			return nil, errNoPIT
 		}
@@ -115,7 +117,7 @@ func (a *api) closePIT(ctx context.Context, p *pit) error {
 	if p.opensearch {
 		path, body = "/_search/point_in_time", map[string]any{"pit_id": []string{p.newest()}}
 	}
-	err := a.do(ctx, http.MethodDelete, path, body, nil)
+	_, err := do[struct{}](ctx, a.client, http.MethodDelete, path, body)
 	var failed *serverError
 	if errors.As(err, &failed) && failed.status == http.StatusNotFound {
 		return nil // gone by itself
@@ -191,14 +193,11 @@ func (a *api) search(ctx context.Context, p *pit, request map[string]any) (*page
 	} else {
 		path = a.path(path)
 	}
-	var answer page
-	if err := a.do(ctx, http.MethodPost, path, request, &answer); err != nil {
-		return nil, err
-	}
-	if p != nil {
+	answer, err := do[page](ctx, a.client, http.MethodPost, path, request)
+	if err == nil && p != nil {
 		p.renamed(answer.PitID)
 	}
-	return &answer, nil
+	return answer, err
 }
 
 // closing bounds what is done when all is over already.

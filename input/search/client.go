@@ -67,30 +67,31 @@ func (e *serverError) unknownPath() bool {
 		func(s string) bool { return strings.Contains(e.body, s) })
 }
 
-// do sends a request with a JSON body (nil: none) and decodes the answer into out (nil: not at all).
-func (c *client) do(ctx context.Context, method, path string, in, out any) error {
+// do sends a request with a JSON body (nil: none) and gives the answer, decoded.
+func do[T any](ctx context.Context, c *client, method, path string, in any) (*T, error) {
 	var body []byte
 	if in != nil {
 		var err error
 		if body, err = json.Marshal(in); err != nil {
-			return fmt.Errorf("encode request: %w", err)
+			return nil, fmt.Errorf("encode request: %w", err)
 		}
 	}
 	pauses := c.backoff()
 	for attempt := 1; ; attempt++ {
 		url := c.urls[(c.next.Add(1)-1)%uint64(len(c.urls))]
-		err := c.once(ctx, method, url+path, body, out)
+		answer := new(T) // nothing of an answer that failed stays
+		err := c.once(ctx, method, url+path, body, answer)
 		if err == nil {
-			return nil
+			return answer, nil
 		}
 		reason, passing := reasonOf(err)
 		if !passing || ctx.Err() != nil {
-			return err
+			return nil, err
 		}
 		var pause time.Duration
 		if attempt%len(c.urls) == 0 {
 			if pause = pauses.NextBackOff(); pause == backoff.Stop {
-				return fmt.Errorf("after %d attempts: %w", attempt, err)
+				return nil, fmt.Errorf("after %d attempts: %w", attempt, err)
 			}
 		}
 		var failed *serverError
@@ -102,7 +103,7 @@ func (c *client) do(ctx context.Context, method, path string, in, out any) error
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():
-			return ctx.Err()
+			return nil, ctx.Err()
 		}
 	}
 }
@@ -151,10 +152,6 @@ func (c *client) once(ctx context.Context, method, url string, body []byte, out 
 	defer response.Body.Close()
 	if response.StatusCode < 200 || response.StatusCode > 299 {
 		return failure(response)
-	}
-	if out == nil {
-		_, err := io.Copy(io.Discard, response.Body)
-		return err
 	}
 	if err := json.NewDecoder(response.Body).Decode(out); err != nil {
 		return fmt.Errorf("read answer: %w", err)
