@@ -94,7 +94,7 @@ func TestCursorWaitsForTheFirst(t *testing.T) {
 		loaded := documents(index, 500, 1)
 		s.load(t, loaded...)
 		cache := inFolder(t)
-		input := fmt.Sprintf("deepcase_search:\n  urls: [ %s ]\n  index: %s\n  batch_size: 50\n  cache: cursors\n", s.url(), index)
+		input := fmt.Sprintf("deepcase_search:\n  urls: [ %s ]\n  index: %s\n  batch_size: 50\n  max_in_flight: 10\n  cache: cursors\n", s.url(), index)
 		builder := service.NewStreamBuilder()
 		require.NoError(t, builder.AddCacheYAML(cache))
 		require.NoError(t, builder.AddInputYAML(input))

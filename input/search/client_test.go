@@ -323,3 +323,22 @@ func TestSaysWhatTheServerSaid(t *testing.T) {
 		require.Len(t, p.requests, 1, "such an error is not tried again")
 	}
 }
+
+func TestBatchesInFlightAreBounded(t *testing.T) {
+	p := pretend(t, nil)
+	s := openInput(t, "urls: [ "+p.URL+" ]\nindex: alerts\nbatch_size: 4\nmax_in_flight: 2")
+	require.NoError(t, s.Connect(t.Context()))
+	var acks []service.AckFunc
+	for range 2 {
+		_, ack, err := s.ReadBatch(t.Context())
+		require.NoError(t, err)
+		acks = append(acks, ack)
+	}
+	soon, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	_, _, err := s.ReadBatch(soon)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	require.NoError(t, acks[1](t.Context(), nil))
+	_, _, err = s.ReadBatch(t.Context())
+	require.NoError(t, err)
+}

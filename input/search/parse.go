@@ -79,6 +79,14 @@ func (s *search) parseHow(conf *service.ParsedConfig) error {
 	if s.size < 1 || s.size > maxBatchSize {
 		return fmt.Errorf("field '%s': %d, need 1 to %d", fieldBatchSize, s.size, maxBatchSize)
 	}
+	inFlight, err := conf.FieldInt(fieldInFlight)
+	if err != nil {
+		return err
+	}
+	if inFlight < 1 || inFlight > maxInFlight {
+		return fmt.Errorf("field '%s': %d, need 1 to %d", fieldInFlight, inFlight, maxInFlight)
+	}
+	s.slots = make(chan struct{}, inFlight)
 	if s.usePIT, err = conf.FieldBool(fieldPIT); err != nil {
 		return err
 	}

@@ -88,7 +88,7 @@ func encodeCursor(o order, p position) ([]byte, error) {
 func decodeCursor(o order, b []byte) (p position, err error) {
 	var c cursor
 	if err := json.Unmarshal(b, &c); err != nil {
-		return p, fmt.Errorf("cursor: %w", err)
+		return p, fmt.Errorf("cursor: %w: delete the entry to read from the beginning", err)
 	}
 	if c.Format != cursorFormat {
 		return p, fmt.Errorf("cursor: format %d, need %d", c.Format, cursorFormat)

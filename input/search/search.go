@@ -30,7 +30,8 @@ type search struct {
 	poll    time.Duration
 	lag     time.Duration
 	missing string
-	keeper  *keeper // nil: the cursor is not kept
+	keeper  *keeper       // nil: the cursor is not kept
+	slots   chan struct{} // one is taken for each batch that is not acknowledged
 	now     func() time.Time
 
 	log       *service.Logger
@@ -138,6 +139,28 @@ func (s *search) finish(outcome string) {
 }
 
 func (s *search) ReadBatch(ctx context.Context) (service.MessageBatch, service.AckFunc, error) {
+	select {
+	case s.slots <- struct{}{}:
+	case <-ctx.Done():
+		return nil, nil, ctx.Err()
+	}
+	batch, acknowledged, err := s.next(ctx)
+	if err != nil {
+		<-s.slots
+		return nil, nil, err
+	}
+	// Rejected ones too: without auto_replay_nacks they are dropped.
+	return batch, func(ctx context.Context, _ error) error {
+		if acknowledged != nil {
+			acknowledged(ctx)
+		}
+		<-s.slots
+		return nil
+	}, nil
+}
+
+// next waits for a batch, and gives what is to be called (nil: nothing) once it is acknowledged.
+func (s *search) next(ctx context.Context) (service.MessageBatch, func(context.Context), error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for !s.ended {
@@ -200,21 +223,16 @@ func (s *search) wait(ctx context.Context) error {
 }
 
 // batch hands the documents on that were taken.
-func (s *search) batch() (service.MessageBatch, service.AckFunc, error) {
-	batch := make(service.MessageBatch, len(s.pending))
+func (s *search) batch() (batch service.MessageBatch, acknowledged func(context.Context), err error) {
 	for i := range s.pending {
-		batch[i] = s.pending[i].message()
+		batch = append(batch, s.pending[i].message())
 	}
 	s.pending = nil
 	s.documents.Incr(int64(len(batch)))
-	if s.keeper == nil {
-		return batch, func(context.Context, error) error { return nil }, nil
+	if s.keeper != nil {
+		acknowledged = s.keeper.track(s.position)
 	}
-	acknowledged := s.keeper.track(s.position)
-	return batch, func(ctx context.Context, _ error) error {
-		acknowledged(ctx) // rejected ones too: without auto_replay_nacks they are dropped
-		return nil
-	}, nil
+	return batch, acknowledged, nil
 }
 
 func (s *search) Close(ctx context.Context) error {

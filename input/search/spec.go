@@ -23,6 +23,7 @@ const (
 	fieldLag       = "lag"
 	fieldSlices    = "slices"
 	fieldBatchSize = "batch_size"
+	fieldInFlight  = "max_in_flight"
 	fieldPIT       = "point_in_time"
 	fieldKeepAlive = "keep_alive"
 	fieldCache     = "cache"
@@ -43,7 +44,8 @@ const (
 	missingSkip = "skip"
 
 	maxBatchSize = 10_000 // the servers' default of index.max_result_window
-	maxSlices    = 1024   // the servers' default of index.max_slices_per_pit
+	maxInFlight  = 10_000
+	maxSlices    = 1024 // the servers' default of index.max_slices_per_pit
 )
 
 func spec() *service.ConfigSpec {
@@ -152,6 +154,7 @@ func fields() []*service.ConfigField {
 			Default("30s"),
 		between(1, maxSlices, fieldSlices, "Parts that are read side by side, and merged into one order.", 1),
 		between(1, maxBatchSize, fieldBatchSize, "Documents in a batch, and in a page that a slice reads. Two pages a slice are held in memory.", 1000),
+		between(1, maxInFlight, fieldInFlight, "Batches that may be on their way without being acknowledged. With `batch_size` it bounds what comes again after a crash: where `deepcase_sequence` follows, its `late` should be at least their product, so that an event that comes again finds its place.", 8),
 		service.NewBoolField(fieldPIT).
 			Description("Whether to read from a point in time.").
 			Advanced().

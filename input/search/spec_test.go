@@ -18,6 +18,7 @@ func TestConfigsThatAreRefused(t *testing.T) {
 		good + "query: all":                              "field 'query': string, need an object of the query DSL",
 		good + "sort_field: \"\"":                        "field 'sort_field' is empty: need the name of a field",
 		good + "slices: 0":                               "field 'slices': 0, need 1 to 1024",
+		good + "max_in_flight: 0":                        "field 'max_in_flight': 0, need 1 to 10000",
 		good + "batch_size: 10001":                       "field 'batch_size': 10001, need 1 to 10000",
 		good + "slices: 2\npoint_in_time: false":         "field 'slices': 2, need 1 without a point in time",
 		good + "poll_interval: 0s":                       "field 'poll_interval': 0s, need longer than 0",
