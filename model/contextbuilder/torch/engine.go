@@ -37,7 +37,7 @@ func New(device string) (contextbuilder.Engine, error) {
 		if count := int(lib.AtcCudaDeviceCount()); n >= count {
 			return nil, fmt.Errorf("device %s: there are %d GPUs, cuda:0 to cuda:%d", device, count, count-1)
 		}
-		e.device = int32(n)
+		e.device, e.library = int32(n), true
 	}
 	_ = start() // without CUDA too it sets libtorch up
 	var err error
@@ -48,6 +48,8 @@ func New(device string) (contextbuilder.Engine, error) {
 type engine struct {
 	device int32
 	code   *code
+	// library trains with libtorch's recurrent layers, which are cuDNN's on a GPU. On the CPU the formulas are faster.
+	library bool
 }
 
 // code are the programs on a device.

@@ -3,15 +3,187 @@
 package torch
 
 import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"strconv"
+	"sync/atomic"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"connect-deepcase/model/contextbuilder"
 	"connect-deepcase/model/contextbuilder/enginetest"
 )
 
-func TestEngine(t *testing.T) {
-	e, err := New("cpu")
+func TestEngine(t *testing.T) { enginetest.Run(t, tested(t)) }
+
+// The other way to train: what a GPU does by default, on the CPU, and the other way round.
+func TestEngineOtherTraining(t *testing.T) {
+	e := *tested(t).(*engine)
+	e.library = !e.library
+	enginetest.Run(t, &e)
+}
+
+// Products of a block may round a row by its place in it where sizes are odd, as these are.
+func TestRowsOfOddSizes(t *testing.T) {
+	for _, c := range []contextbuilder.Config{{Events: 87, Length: 7, Hidden: 33}, {Events: 301, Length: 13, Hidden: 50, LSTM: true}, {Events: 5, Length: 3, Hidden: 1}} {
+		t.Run(fmt.Sprintf("%+v", c), func(t *testing.T) {
+			w, err := contextbuilder.Init(c, 1)
+			require.NoError(t, err)
+			n, err := tested(t).Open(w)
+			require.NoError(t, err)
+			defer n.Close()
+			s := enginetest.Random(c, 300, 1, 2)
+			q := contextbuilder.Query{Iterations: 10, BatchSize: 1024, Distribution: true}
+			all, err := n.Query(t.Context(), s, q)
+			require.NoError(t, err)
+			for row := 0; row < s.Rows(); row += 23 {
+				one, err := n.Query(t.Context(), contextbuilder.Samples{Length: c.Length, Contexts: s.Context(row), Events: s.Events[row : row+1]}, q)
+				require.NoError(t, err)
+				require.Equal(t, all.Attention[row*c.Length:(row+1)*c.Length], one.Attention)
+				require.Equal(t, all.Distribution[row*c.Events:(row+1)*c.Events], one.Distribution)
+			}
+		})
+	}
+}
+
+// resident is the memory of this process in bytes.
+func resident(t *testing.T) int {
+	raw, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		t.Skip("needs /proc: ", err)
+	}
+	pages, err := strconv.Atoi(string(bytes.Fields(raw)[1]))
 	require.NoError(t, err)
-	enginetest.Run(t, e)
+	return pages * os.Getpagesize()
+}
+
+// Answers take no memory that stays.
+func TestNothingLeaks(t *testing.T) {
+	c := contextbuilder.Config{Events: 20, Length: 10, Hidden: 16}
+	w, err := contextbuilder.Init(c, 1)
+	require.NoError(t, err)
+	e := tested(t)
+	n, err := e.Open(w)
+	require.NoError(t, err)
+	defer n.Close()
+	s := enginetest.Random(c, 4, 1, 1)
+	predict := func(calls int) {
+		for range calls {
+			_, err := n.Forward(t.Context(), s.Contexts, 1)
+			require.NoError(t, err)
+		}
+	}
+	predict(2000)
+	runtime.GC()
+	before := resident(t)
+	predict(10_000)
+	runtime.GC()
+	assert.Less(t, resident(t)-before, 1<<20, "bytes after 10,000 calls")
+
+	// the rest, which does more a call
+	settings := contextbuilder.DefaultTraining()
+	settings.Epochs, settings.Optimizer = 1, contextbuilder.Adam
+	all := func(calls int) {
+		for range calls {
+			require.NoError(t, e.Train(t.Context(), w, s, settings))
+			m, err := e.Open(w)
+			require.NoError(t, err)
+			_, err = m.Query(t.Context(), s, contextbuilder.Query{Iterations: 3, BatchSize: 8})
+			require.NoError(t, err)
+			require.NoError(t, m.Close())
+		}
+	}
+	all(200)
+	runtime.GC()
+	before = resident(t)
+	all(1000)
+	runtime.GC()
+	assert.Less(t, resident(t)-before, 2<<20, "bytes after 1,000 trainings, openings and queries")
+}
+
+func TestDevices(t *testing.T) {
+	for _, name := range []string{"", "gpu", "cuda:", "cuda:-1", "cuda:x", "cuda:1:2", "CPU"} {
+		_, err := New(name)
+		require.ErrorContains(t, err, strconv.Quote(name))
+	}
+	_, err := New("cuda:99")
+	require.ErrorContains(t, err, "device cuda:99")
+	if missing := CUDA(); missing != nil {
+		_, err := New("cuda")
+		require.ErrorIs(t, err, missing)
+	}
+}
+
+func TestClosed(t *testing.T) {
+	c := contextbuilder.Config{Events: 5, Length: 2, Hidden: 3}
+	w, err := contextbuilder.Init(c, 1)
+	require.NoError(t, err)
+	n, err := tested(t).Open(w)
+	require.NoError(t, err)
+	require.NoError(t, n.Close())
+	require.NoError(t, n.Close())
+	_, err = n.Forward(t.Context(), []int32{0, 1}, 1)
+	require.ErrorContains(t, err, "closed")
+}
+
+// An error of libtorch is an error of Go, in one line; the next call is not disturbed by it.
+func TestErrors(t *testing.T) {
+	e := tested(t).(*engine)
+	x, err := upload(e.device, []float32{1, 2, 3}, 3)
+	require.NoError(t, err)
+	defer x.free()
+	_, err = e.code.forward.run(x)
+	require.ErrorContains(t, err, "libtorch: ")
+	require.NotContains(t, err.Error(), "\n")
+	require.Less(t, len(err.Error()), 1000)
+	require.Error(t, download(x, make([]float32, 4)))
+	require.Error(t, download(x, make([]int32, 3)))
+	require.NoError(t, download(x, make([]float32, 3)))
+	_, err = upload(e.device, []float32{1}, 2)
+	require.Error(t, err)
+	_, err = load([]byte("no program"), e.device)
+	require.Error(t, err)
+	assert.Equal(t, "CUDA out of memory. Tried to allocate 20 GiB", brief("The following operation failed in the TorchScript interpreter.\n"+
+		"Traceback of TorchScript, serialized code (most recent call last):\n  File \"code\", line 1\nRuntimeError: CUDA out of memory. Tried to allocate\n 20 GiB"+
+		"\nException raised from malloc at CUDACachingAllocator.cpp:1 (most recent call first):\nframe #0"))
+}
+
+// Too little memory: smaller blocks, and these from then on.
+func TestOutOfMemory(t *testing.T) {
+	n := &network{engine: tested(t).(*engine)}
+	n.rows.Store(64)
+	var done atomic.Int64
+	work := func(size, from, to int) error {
+		if size > 16 {
+			return errors.New("libtorch: CUDA out of memory. Tried to allocate 2.00 GiB")
+		}
+		done.Add(int64(to - from))
+		return nil
+	}
+	require.NoError(t, n.blocks(t.Context(), 100, work))
+	assert.EqualValues(t, 100, done.Load())
+	assert.EqualValues(t, 16, n.rows.Load())
+	require.ErrorContains(t, n.blocks(t.Context(), 100, func(int, int, int) error { return errors.New("CUDA out of memory") }), "out of memory")
+	other := errors.New("another")
+	require.ErrorIs(t, n.blocks(t.Context(), 100, func(int, int, int) error { return other }), other)
+
+	require.True(t, outOfMemory(errors.New(`[enforce fail at alloc_cpu.cpp:83] . DefaultCPUAllocator: can't allocate memory: you tried to allocate 1 bytes.`)))
+}
+
+// What went to the device comes back.
+func TestLayout(t *testing.T) {
+	for _, lstm := range []bool{false, true} {
+		c := contextbuilder.Config{Events: 7, Length: 3, Hidden: 5, LSTM: lstm}
+		w, err := contextbuilder.Init(c, 3)
+		require.NoError(t, err)
+		back, err := contextbuilder.NewWeights(c)
+		require.NoError(t, err)
+		unflatten(flatten(w), back)
+		assert.Equal(t, w, back)
+	}
 }

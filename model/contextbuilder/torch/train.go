@@ -178,6 +178,9 @@ const callTime = 200 * time.Millisecond
 // maxMask bounds the numbers that dropout draws for a call.
 const maxMask = 1 << 24
 
+// maxOneHot bounds the one-hot contexts of a batch, which libtorch's recurrent layers take.
+const maxOneHot = 1 << 28
+
 func (t *trainer) pace(took time.Duration) {
 	switch most := max(1, maxMask/(t.BatchSize*t.Steps*t.config.Hidden)); {
 	case took < callTime/2:
@@ -191,8 +194,7 @@ func (t *trainer) pace(took time.Duration) {
 func (t *trainer) call(number, first int, teach []int32) ([]float64, error) {
 	count := len(teach) / t.Steps
 	library := int64(0)
-	// One-hot contexts are what cuDNN takes; where they are too large, and on the CPU, the formulas are faster.
-	if t.device != cpuDevice && t.BatchSize*t.config.Length*t.config.Events < 1<<28 {
+	if t.library && t.BatchSize*t.config.Length*t.config.Events < maxOneHot {
 		library = 1
 	}
 	beta1, beta2, epsilon := 0.9, 0.999, 1e-8

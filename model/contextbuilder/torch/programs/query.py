@@ -27,18 +27,17 @@ class Query(torch.nn.Module):
             first, _, _ = decode(w, torch.zeros([x.size(0)], dtype=torch.int64, device=x.device), state, cell, is_lstm)
             confidence_first = confidence(w, columns, first)
 
-            w2, w2_t = w.w2, w.w2.t()
-            target = torch.zeros([x.size(0), n], device=x.device).scatter_(1, y, 1.0)
             theta = first.clone()
             m = torch.zeros_like(theta)
             v = torch.zeros_like(theta)
+            target = torch.zeros([x.size(0), n], device=x.device).scatter_(1, y, 1.0)
             b1, b2 = 1.0, 1.0  # powers of β
             for k in range(iterations):
                 a = theta if k == 0 else torch.softmax(theta, 1)
-                pre = attended(w, columns, a)
                 # ∇ −log confidence_y is confidence − target at the logits
-                g = torch.softmax(torch.addmm(w.b2, torch.relu(pre), w2_t), 1).sub_(target)
-                g = torch.ops.aten.threshold_backward(torch.mm(g, w2), pre, 0.0)
+                pre = attended(w, columns, a)
+                g = torch.softmax(torch.addmm(w.b2, torch.relu(pre), w.w2.t()), 1).sub_(target)
+                g = torch.ops.aten.threshold_backward(torch.mm(g, w.w2), pre, 0.0)
                 g = torch.bmm(columns, g.unsqueeze(2)).squeeze(2)
                 if k > 0:
                     g = torch.ops.aten._softmax_backward_data(g, a, 1, a.dtype)

@@ -37,17 +37,25 @@ def smooth(confidence: Tensor, y: Tensor, delta: float) -> Tuple[Tensor, Tensor]
     return loss, g.scatter_add_(1, y, torch.full_like(y, -(1.0 - delta - rest), dtype=g.dtype))
 
 
+def sum_to(children: Tensor, parents: Tensor, like: Tensor) -> Tensor:
+    """Rows added up by parent, in order; like has a row a parent."""
+    return torch.ops.aten.embedding_dense_backward(children, parents, like.size(0), -1, False)
+
+
 def by_formula(w: Weights, x: Tensor, y: Tensor, masks: Tensor, teach: Tensor, delta: float, is_lstm: bool) -> Tuple[Tensor, Tensor]:
-    """Loss of a batch and its gradient, flat: x [B,L], y [B,S], masks [B,S,H] or empty, teach [S]."""
+    """Loss of a batch and its gradient, flat: x [B,L], y [B,S], masks [B,S,H] or empty, teach [S].
+
+    The encoder computes each distinct prefix of the batch's contexts once, forward and back: level i of the trie of contexts has a node
+    for each distinct prefix of i+1 events. Gradients of rows that share a node add up, so this is exact."""
     rows, length, steps = x.size(0), x.size(1), y.size(1)
     n, h = w.emb.size(0), w.emb.size(1)
     # forward; of every step what the way back needs
-    events = x.t().reshape(-1)
-    same = (x.unsqueeze(2) == x.unsqueeze(1)).to(w.emb.dtype)
-    gis = w.enc_ih.index_select(0, events).add_(w.enc_bih).view(length, rows, -1)
-    state = torch.zeros([rows, h], device=x.device)
+    state = torch.zeros([1, h], device=x.device)  # the root
     cell = state
+    node = torch.zeros([rows], dtype=torch.int64, device=x.device)  # of each row
     states, cells = [state], [cell]
+    events: List[Tensor] = []  # of the nodes of a level
+    parents: List[Tensor] = []  # of nodes; of rows at the first step of the decoder
     products: List[Tensor] = []  # gh; LSTM: tanh of the cell
     gates: List[Tensor] = []
     candidates: List[Tensor] = []  # GRU only
@@ -58,27 +66,38 @@ def by_formula(w: Weights, x: Tensor, y: Tensor, masks: Tensor, teach: Tensor, d
     combined: List[Tensor] = []
     hiddens: List[Tensor] = []
     confidences: List[Tensor] = []
+    same = (x.unsqueeze(2) == x.unsqueeze(1)).to(w.emb.dtype)
     for i in range(length + steps):
         if i < length:
-            gi = gis[i]
             gh = torch.addmm(w.enc_bhh, state, w.enc_hh.t())
+            nodes, node, _ = torch._unique2(node * n + x.select(1, i), True, True, False)
+            parent = torch.floor_divide(nodes, n)
+            event = nodes - parent * n
+            events.append(event)
+            gi = w.enc_ih.index_select(0, event).add_(w.enc_bih)
         else:
+            gh = torch.addmm(w.dec_bhh, state, w.dec_hh.t())
             e = w.emb.index_select(0, previous)
             if masks.numel() > 0:
                 e = e.mul_(masks.select(1, i - length))
             gi = torch.addmm(w.dec_bih, e, w.dec_ih.t())
-            gh = torch.addmm(w.dec_bhh, state, w.dec_hh.t())
             inputs.append(previous)
             embedded.append(e)
+            parent = node
+        if i <= length:
+            parents.append(parent)
+            gh = gh.index_select(0, parent)
+            state = state.index_select(0, parent)
+            cell = cell.index_select(0, parent) if is_lstm else cell
         if is_lstm:
             state, cell, gate, t = lstm(gi + gh, cell)
             products.append(t)
+            cells.append(cell)
         else:
             state, gate, candidate = gru(gi, gh, state)
             products.append(gh)
             candidates.append(candidate)
         states.append(state)
-        cells.append(cell)
         gates.append(gate)
         if i >= length:
             attention = torch.softmax(torch.addmm(w.att_b, state, w.att.t()), 1)
@@ -109,35 +128,42 @@ def by_formula(w: Weights, x: Tensor, y: Tensor, masks: Tensor, teach: Tensor, d
     # back through time
     d = torch.zeros([rows, h], device=x.device)
     dc = d
-    backs: List[Tensor] = []  # gradients of gh, last step first
-    tails: List[Tensor] = []  # of the n part of gi, GRU only
+    backs_h: List[Tensor] = []  # gradients of gh where it was computed, last step first
+    backs_i: List[Tensor] = []  # of gi
     for k in range(length + steps):
         i = length + steps - 1 - k
         if i >= length:
             d = d + heads[i - length]
+        before, cell_before = states[i], cells[i if is_lstm else 0]
+        if i <= length:
+            before = before.index_select(0, parents[i])
+            cell_before = cell_before.index_select(0, parents[i]) if is_lstm else cell_before
         if is_lstm:
-            back, dc = lstm_back(d, dc, gates[i], products[i], cells[i])
+            back, dc = lstm_back(d, dc, gates[i], products[i], cell_before)
+            backs_i.append(back)
+            if i <= length:
+                back = sum_to(back, parents[i], states[i])
+                dc = sum_to(dc, parents[i], states[i])
             d = torch.mm(back, w.dec_hh if i >= length else w.enc_hh)
         else:
-            back, tail, rest = gru_back(d, gates[i], candidates[i], products[i], states[i])
-            tails.append(tail)
+            back, tail, rest = gru_back(d, gates[i], candidates[i], products[i], before)
+            backs_i.append(torch.cat([back.narrow(1, 0, 2 * h), tail], 1))
+            if i <= length:
+                back = sum_to(back, parents[i], states[i])
+                rest = sum_to(rest, parents[i], states[i])
             d = torch.addmm(rest, back, w.dec_hh if i >= length else w.enc_hh)
-        backs.append(back)
-    backs.reverse()
-    tails.reverse()
+        backs_h.append(back)
+    backs_h.reverse()
+    backs_i.reverse()
 
-    dec_h = torch.cat(backs[length:])
-    enc_h = torch.cat(backs[:length])
-    dec_i, enc_i = dec_h, enc_h
-    if not is_lstm:
-        dec_i = torch.cat([dec_h.narrow(1, 0, 2 * h), torch.cat(tails[length:])], 1)
-        enc_i = torch.cat([enc_h.narrow(1, 0, 2 * h), torch.cat(tails[:length])], 1)
+    dec_h, dec_i = torch.cat(backs_h[length:]), torch.cat(backs_i[length:])
+    enc_h, enc_i = torch.cat(backs_h[:length]), torch.cat(backs_i[:length])
     d_e = torch.mm(dec_i, w.dec_ih)
     if masks.numel() > 0:
         d_e = d_e.mul_(masks.transpose(0, 1).reshape(-1, h))
     gradients = [
         torch.ops.aten.embedding_dense_backward(d_e, torch.cat(inputs), n, -1, False),
-        torch.ops.aten.embedding_dense_backward(enc_i, events, n, -1, False), torch.mm(enc_h.t(), torch.cat(states[:length])), enc_i.sum(0), enc_h.sum(0),
+        torch.ops.aten.embedding_dense_backward(enc_i, torch.cat(events), n, -1, False), torch.mm(enc_h.t(), torch.cat(states[:length])), enc_i.sum(0), enc_h.sum(0),
         torch.mm(dec_i.t(), torch.cat(embedded)), torch.mm(dec_h.t(), torch.cat(states[length:length + steps])), dec_i.sum(0), dec_h.sum(0),
         d_att, d_att_b, d_w1, d_b1, d_w2, d_b2,
     ]
