@@ -145,7 +145,7 @@ func savedInterpreterFlags() []ucli.Flag {
 
 func otherFlags() []ucli.Flag {
 	return []ucli.Flag{
-		&ucli.StringFlag{Category: categoryOther, Name: "device", Value: "auto", Usage: "`DEVICE` used for computation (cpu|cuda|auto)"},
+		&ucli.StringFlag{Category: categoryOther, Name: "device", Value: "auto", Usage: "`DEVICE` used for computation (cpu|cuda|cuda:N|libtorch|auto)"},
 		boolFlag(categoryOther, "silent", "silence mode, print results and errors only"),
 	}
 }

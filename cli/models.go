@@ -141,6 +141,7 @@ func (s *session) engine() (contextbuilder.Engine, error) {
 	if err != nil {
 		return nil, usagef("%s", err)
 	}
+	s.note("computing on %s: %s", e.Name(), device.Why(s.c.String("device")))
 	return e, nil
 }
 

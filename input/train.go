@@ -110,6 +110,7 @@ func newTrainFromParsed(conf *service.ParsedConfig, mgr *service.Resources, now 
 	if t.engine, err = device.Open(name); err != nil {
 		return nil, err
 	}
+	t.log.With("engine", t.engine.Name(), "why", device.Why(name)).Info("Engine chosen")
 	// Last, since a child input that nobody closes would stay.
 	t.child, err = conf.FieldInput(fieldInput)
 	return t, err

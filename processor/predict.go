@@ -169,7 +169,7 @@ func newPredictFromParsed(conf *service.ParsedConfig, mgr *service.Resources) (*
 	if s.engine, err = device.Open(name); err != nil {
 		return nil, err
 	}
-	s.log.With("engine", s.engine.Name()).Debug("Engine chosen")
+	s.log.With("engine", s.engine.Name(), "why", device.Why(name)).Info("Engine chosen")
 	s.start(every)
 	return p, nil
 }
