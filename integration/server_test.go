@@ -210,5 +210,8 @@ func TestMain(m *testing.M) {
 		}
 		_ = os.RemoveAll(s.data)
 	}
+	if built != "" {
+		_ = os.Remove(built)
+	}
 	os.Exit(code)
 }
