@@ -58,8 +58,12 @@ func (r *reader) append(f fields) (field string, err error) {
 	if err != nil {
 		return r.columns.Timestamp, fmt.Errorf("%s: %w", shorten(f.timestamp), err)
 	}
-	machine, ok := r.table.machines.find(r.prefix + f.machine)
-	if !ok {
+	of := f.machine
+	if r.prefix != "" {
+		of = r.prefix + of
+	}
+	machine, held := r.table.machines.find(of)
+	if !held {
 		if err := checkName(f.machine); err != nil {
 			return r.columns.Machine, err
 		}
@@ -76,8 +80,8 @@ func (r *reader) append(f fields) (field string, err error) {
 			return r.columns.Label, err
 		}
 	}
-	if !ok {
-		machine = r.table.machines.add(r.prefix + f.machine)
+	if !held {
+		machine = r.table.machines.add(of)
 	}
 	if !known {
 		name = r.table.names.add(f.event)

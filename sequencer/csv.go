@@ -28,19 +28,19 @@ func (r *reader) csv(in io.Reader) error {
 			}
 			break
 		}
-		rows := records{rest: piece, line: line}
-		line += strings.Count(piece, "\n")
+		rows, lines := newRecords(piece, line), strings.Count(piece, "\n")
+		line += lines
 		if columns == nil {
-			if columns, err = r.csvHeader(&rows); err != nil {
+			if columns, err = r.csvHeader(rows); err != nil {
 				return err
 			}
 			if columns == nil {
 				continue // blank lines
 			}
 		}
-		done, part := make(chan csvPart, 1), r.part()
+		done, part := make(chan csvPart, 1), r.part(lines+1)
 		running = append(running, done)
-		go func() { done <- csvPart{part.table, part.csvRows(&rows, *columns)} }()
+		go func() { done <- csvPart{part.table, part.csvRows(rows, *columns)} }()
 		if len(running) == atOnce {
 			if err := r.takePart(<-running[0]); err != nil {
 				return err
@@ -65,10 +65,11 @@ type csvPart struct {
 	err   error
 }
 
-// part is a reader for a piece of what r reads.
-func (r *reader) part() *reader {
+// part is a reader for a piece of what r reads, of at most so many rows.
+func (r *reader) part(rows int) *reader {
 	part := *r
-	part.table, part.prefix = &Table{}, "" // takePart adds the prefix, once a machine
+	part.prefix = "" // takePart adds it, once a machine
+	part.table = &Table{machine: make([]uint32, 0, rows), name: make([]uint32, 0, rows), time: make([]int64, 0, rows)}
 	return &part
 }
 

@@ -27,11 +27,28 @@ func ParseTime(s string) (time.Time, error) {
 // parseTime gives Unix nanoseconds.
 func parseTime(s string) (int64, error) {
 	s = strings.TrimSpace(s)
+	if seconds, ok := parseSeconds(s); ok {
+		return seconds * 1_000_000_000, nil
+	}
 	if n, err := parseEpoch(s); err != errTimeForm {
 		return n, err
 	}
 	t, err := parseDate(s)
 	return t.UnixNano(), err
+}
+
+// parseSeconds reads what is most frequent, some digits, in a fraction of the time; anything else is not ok.
+func parseSeconds(s string) (seconds int64, ok bool) {
+	if s == "" || len(s) > 10 {
+		return 0, false
+	}
+	for i := range len(s) {
+		if s[i] < '0' || s[i] > '9' {
+			return 0, false
+		}
+		seconds = 10*seconds + int64(s[i]-'0')
+	}
+	return seconds, seconds < maxSecond
 }
 
 // parseEpoch reads a decimal number exactly, to the nanosecond; what is smaller is cut off.

@@ -13,8 +13,14 @@ import (
 type records struct {
 	rest   string
 	line   int      // on which rest begins
+	plain  bool     // rest has no quotes
 	fields []string // of the last record
 	lines  []int    // on which these begin; for a record without quotes only the first
+}
+
+// newRecords reads a text that begins on a line.
+func newRecords(text string, line int) *records {
+	return &records{rest: text, line: line, plain: strings.IndexByte(text, '"') < 0}
 }
 
 // next gives the fields of the next record, which the call after it overwrites; nil at the end.
@@ -26,7 +32,7 @@ func (c *records) next() ([]string, *RowError) {
 			continue
 		}
 		c.fields, c.lines = c.fields[:0], append(c.lines[:0], start)
-		if strings.IndexByte(line, '"') >= 0 {
+		if !c.plain && strings.IndexByte(line, '"') >= 0 {
 			return c.fields, c.quotedRecord(line, start)
 		}
 		for {

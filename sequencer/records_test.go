@@ -19,7 +19,7 @@ func compareRecords(t *testing.T, text string) {
 	t.Helper()
 	want := csv.NewReader(strings.NewReader(text))
 	want.FieldsPerRecord = -1
-	have := records{rest: text, line: 1}
+	have := newRecords(text, 1)
 	for {
 		record, err := want.Read()
 		fields, wrong := have.next()

@@ -135,11 +135,7 @@ func machineShares(starts []uint32) (shares []machines) {
 // fill writes the contexts of one machine's rows, which it sorts by time (paper, section III-A).
 func (s *Sequences) fill(rows []stamped, o Options) {
 	noEvent := int32(len(s.Names))
-	// They are in input order: the row number keeps ties as they arrived.
-	byTime := func(a, b stamped) int { return cmp.Or(cmp.Compare(a.time, b.time), cmp.Compare(a.row, b.row)) }
-	if !slices.IsSortedFunc(rows, byTime) {
-		slices.SortFunc(rows, byTime)
-	}
+	sortByTime(rows)
 	young := 0 // the first row that is not too old
 	for i, now := range rows {
 		for o.tooOld(rows[young].time, now.time) {
@@ -153,6 +149,31 @@ func (s *Sequences) fill(rows []stamped, o Options) {
 		}
 		for k, e := range before {
 			context[missing+k] = e.event
+		}
+	}
+}
+
+// sortByTime sorts rows that are in input order by time; equal times stay in that order. Most rows come in time: those that come late are
+// taken out, sorted and put back.
+func sortByTime(rows []stamped) {
+	var late []stamped
+	inTime := 0
+	for _, r := range rows {
+		if inTime > 0 && r.time < rows[inTime-1].time {
+			late = append(late, r)
+			continue
+		}
+		rows[inTime] = r
+		inTime++
+	}
+	byTime := func(a, b stamped) int { return cmp.Or(cmp.Compare(a.time, b.time), cmp.Compare(a.row, b.row)) }
+	slices.SortFunc(late, byTime)
+	for to := len(rows) - 1; len(late) > 0; to-- {
+		if last := len(late) - 1; inTime == 0 || byTime(late[last], rows[inTime-1]) > 0 {
+			rows[to], late = late[last], late[:last]
+		} else {
+			inTime--
+			rows[to] = rows[inTime]
 		}
 	}
 }

@@ -13,11 +13,10 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
-	"time"
 
+	"connect-deepcase/bench/report"
 	"connect-deepcase/model/contextbuilder"
 	"connect-deepcase/model/contextbuilder/cpu"
 )
@@ -76,12 +75,12 @@ func run(ctx context.Context, python, source, work string, rounds int, out, only
 			cells = append(cells, c)
 		}
 	}
-	report := table(cells, theirs, engine.Name(), rounds)
+	text := table(cells, theirs, engine.Name(), rounds)
 	if out == "" {
-		fmt.Print(report)
+		fmt.Print(text)
 		return nil
 	}
-	return os.WriteFile(out, []byte(report), 0o644)
+	return os.WriteFile(out, []byte(text), 0o644)
 }
 
 func dataSets(ctx context.Context, engine contextbuilder.Engine, source, work string) ([]*dataSet, error) {
@@ -122,15 +121,15 @@ type cell struct {
 }
 
 func (c cell) String() string {
-	return fmt.Sprintf("%-8s %-12s N %3d: ours %s, original %s (%d threads), ratio %.1f", c.job.name, c.data, c.events, rates(c.ours),
-		rates(c.original), c.threads, c.ratio())
+	return fmt.Sprintf("%-8s %-12s N %3d: ours %s, original %s (%d threads), ratio %.1f", c.job.name, c.data, c.events, report.Spread(c.ours),
+		report.Spread(c.original), c.threads, c.ratio())
 }
 
 func (c cell) ratio() float64 {
 	if len(c.original) == 0 {
 		return 0
 	}
-	return median(c.ours) / median(c.original)
+	return report.Median(c.ours) / report.Median(c.original)
 }
 
 // measure lets both sides take turns, so that a noisy moment hits both.
@@ -160,7 +159,7 @@ func measure(ctx context.Context, engine contextbuilder.Engine, theirs *original
 	}
 	if theirs != nil {
 		c.original, c.threads = byThreads[0], 1
-		if median(byThreads[1]) > median(byThreads[0]) {
+		if report.Median(byThreads[1]) > report.Median(byThreads[0]) {
 			c.original, c.threads = byThreads[1], 2
 		}
 	}
@@ -218,22 +217,9 @@ func (o *original) stop() {
 	o.command.Wait()
 }
 
-func median(x []float64) float64 {
-	sorted := slices.Sorted(slices.Values(x))
-	return sorted[len(sorted)/2]
-}
-
-func rates(x []float64) string {
-	if len(x) == 0 {
-		return "–"
-	}
-	return fmt.Sprintf("%.0f / %.0f / %.0f", slices.Min(x), median(x), slices.Max(x))
-}
-
 func table(cells []cell, theirs *original, engine string, rounds int) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "# Performance\n\nWritten by `make bench` on %s: %s, %d cores, %s, engine %s", time.Now().UTC().Format(time.DateOnly), processor(),
-		runtime.NumCPU(), runtime.Version(), engine)
+	fmt.Fprintf(&b, "# Performance\n\nWritten by `make bench` on %s, engine %s", report.Machine(), engine)
 	if theirs != nil {
 		fmt.Fprintf(&b, "; the original: deepcase 1.0.1, torch %s, Python %s", theirs.Torch, theirs.Python)
 	}
@@ -245,21 +231,8 @@ func table(cells []cell, theirs *original, engine string, rounds int) string {
 		if c.rows > 0 {
 			rows = fmt.Sprint(c.rows)
 		}
-		fmt.Fprintf(&b, "| %s, %s | %s | %d | %s | %s | %s | %d | %.1f |\n", c.job.name, c.job.unit, c.data, c.events, rows, rates(c.ours),
-			rates(c.original), c.threads, c.ratio())
+		fmt.Fprintf(&b, "| %s, %s | %s | %d | %s | %s | %s | %d | %.1f |\n", c.job.name, c.job.unit, c.data, c.events, rows, report.Spread(c.ours),
+			report.Spread(c.original), c.threads, c.ratio())
 	}
 	return b.String()
-}
-
-func processor() string {
-	info, err := os.ReadFile("/proc/cpuinfo")
-	if err != nil {
-		return runtime.GOARCH
-	}
-	for line := range strings.Lines(string(info)) {
-		if name, ok := strings.CutPrefix(line, "model name"); ok {
-			return strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(name), ":"))
-		}
-	}
-	return runtime.GOARCH
 }

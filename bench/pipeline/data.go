@@ -1,0 +1,127 @@
+package main
+
+import (
+	"bufio"
+	"cmp"
+	"compress/gzip"
+	"context"
+	"encoding/csv"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+
+	"connect-deepcase/model"
+	"connect-deepcase/model/contextbuilder"
+	"connect-deepcase/model/contextbuilder/cpu"
+	"connect-deepcase/model/interpreter"
+	"connect-deepcase/model/store"
+	"connect-deepcase/sequencer"
+)
+
+// writeAlerts writes the rows of a csv file as one JSON object a line, with all columns, and counts them.
+func writeAlerts(source, target string) (int, error) {
+	in, err := os.Open(source)
+	if err != nil {
+		return 0, err
+	}
+	defer in.Close()
+	unpacked, err := gzip.NewReader(in)
+	if err != nil {
+		return 0, fmt.Errorf("%s: %w", source, err)
+	}
+	rows := csv.NewReader(unpacked)
+	header, err := rows.Read()
+	if err != nil {
+		return 0, fmt.Errorf("%s: %w", source, err)
+	}
+	out, err := os.Create(target)
+	if err != nil {
+		return 0, err
+	}
+	defer out.Close()
+	lines := bufio.NewWriterSize(out, 1<<16)
+	encoder := json.NewEncoder(lines)
+	for count := 0; ; count++ {
+		row, err := rows.Read()
+		if err == io.EOF {
+			return count, lines.Flush()
+		}
+		if err != nil {
+			return 0, fmt.Errorf("%s: %w", source, err)
+		}
+		alert := map[string]string{}
+		for i, name := range header {
+			alert[name] = row[i]
+		}
+		if err := encoder.Encode(alert); err != nil {
+			return 0, err
+		}
+	}
+}
+
+// learn publishes a model with scores, from alerts of other networks than the one that is annotated.
+func learn(ctx context.Context, dir string, paths ...string) error {
+	var table sequencer.Table
+	columns := sequencer.Columns{Timestamp: "time", Machine: "host", Event: "name", Label: "event_label"}
+	if err := table.Read(sequencer.ReadOptions{Columns: columns, Benign: "-", PerFile: true}, paths...); err != nil {
+		return err
+	}
+	s, err := table.Sequence(sequencer.SequenceOptions{Options: sequencer.DefaultOptions()})
+	if err != nil {
+		return err
+	}
+	data := model.Data{Names: s.Names, Scores: s.Labels,
+		Samples: contextbuilder.Samples{Length: s.Length, Contexts: s.Contexts, Events: s.Events}}
+	params := model.DefaultParams()
+	params.Training.Epochs, params.Training.Seed = 4, 1
+	engine := cpu.New()
+	m, err := model.Train(ctx, engine, data, params)
+	if err != nil {
+		return err
+	}
+	if m, _, err = m.Cluster(ctx, engine, data, interpreter.Max); err != nil {
+		return err
+	}
+	models, err := store.Open(dir, true)
+	if err != nil {
+		return err
+	}
+	_, err = models.Publish(m)
+	return err
+}
+
+// typical finds an object of median size among those that were added to the alerts, and tells which share of them has which status.
+func typical(path string, alerts int) (object []byte, shares string, err error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, "", err
+	}
+	defer file.Close()
+	var objects []json.RawMessage
+	statuses := map[string]int{}
+	for lines := bufio.NewScanner(file); lines.Scan(); {
+		var line struct{ Deepcase json.RawMessage }
+		var object struct{ Status string }
+		if err := json.Unmarshal(lines.Bytes(), &line); err != nil {
+			return nil, "", err
+		}
+		if err := json.Unmarshal(line.Deepcase, &object); err != nil {
+			return nil, "", err
+		}
+		statuses[object.Status]++
+		objects = append(objects, line.Deepcase)
+	}
+	if len(objects) != alerts {
+		return nil, "", fmt.Errorf("%d of %d alerts came out", len(objects), alerts)
+	}
+	slices.SortFunc(objects, func(a, b json.RawMessage) int { return cmp.Compare(len(a), len(b)) })
+	var parts []string
+	for _, status := range slices.Sorted(maps.Keys(statuses)) {
+		parts = append(parts, fmt.Sprintf("%.1f %% %s", 100*float64(statuses[status])/float64(alerts), status))
+	}
+	return objects[len(objects)/2], strings.Join(parts, ", "), nil
+}

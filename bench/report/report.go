@@ -1,0 +1,46 @@
+// Package report says in Markdown what the benchmarks measured, and where.
+package report
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Machine names date, processor, cores and compiler.
+func Machine() string {
+	return fmt.Sprintf("%s: %s, %d cores, %s", time.Now().UTC().Format(time.DateOnly), processor(), runtime.NumCPU(), runtime.Version())
+}
+
+func processor() string {
+	info, err := os.ReadFile("/proc/cpuinfo")
+	if err != nil {
+		return runtime.GOARCH
+	}
+	for line := range strings.Lines(string(info)) {
+		if name, ok := strings.CutPrefix(line, "model name"); ok {
+			return strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(name), ":"))
+		}
+	}
+	return runtime.GOARCH
+}
+
+// Quantile is the smallest value that a share of at least q of the values does not exceed.
+func Quantile(x []float64, q float64) float64 {
+	sorted := slices.Sorted(slices.Values(x))
+	return sorted[min(len(sorted)-1, int(q*float64(len(sorted))))]
+}
+
+// Median is the value in the middle, the upper one of two.
+func Median(x []float64) float64 { return Quantile(x, 0.5) }
+
+// Spread is min / median / max.
+func Spread(x []float64) string {
+	if len(x) == 0 {
+		return "–"
+	}
+	return fmt.Sprintf("%.0f / %.0f / %.0f", slices.Min(x), Median(x), slices.Max(x))
+}
