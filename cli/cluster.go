@@ -34,7 +34,7 @@ none. Give labels there and go on with the mode manual. Without --load-builder i
 			return err
 		}
 		if dir := s.c.String("save-interpreter"); dir != "" {
-			if err := s.publish(dir, clustered); err != nil {
+			if err := s.publish(s, dir, clustered); err != nil {
 				return err
 			}
 		}

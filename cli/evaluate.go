@@ -121,7 +121,7 @@ func evaluate(s *session) error {
 				return err
 			}
 			if save := s.c.String("save-interpreter"); save != "" {
-				if err := s.publish(save, m); err != nil {
+				if err := s.publish(s, save, m); err != nil {
 					return err
 				}
 			}

@@ -42,7 +42,7 @@ which are clustered again then. With --load-interpreter and --load-clusters no e
 			}
 		}
 		s.note("%d of %d clusters have a score", with, len(scored.Clusters))
-		return s.publish(s.c.String("save-interpreter"), scored)
+		return s.publish(s, s.c.String("save-interpreter"), scored)
 	})
 }
 

@@ -110,12 +110,12 @@ func openStore(dir string) (*store.Store, error) {
 }
 
 // publish saves m as a new version of a model directory.
-func (s *session) publish(dir string, m *model.Model) error {
+func (s *session) publish(ctx context.Context, dir string, m *model.Model) error {
 	st, err := store.Open(dir, true)
 	if err != nil {
 		return fmt.Errorf("%s: %w", dir, err)
 	}
-	version, err := st.Publish(m)
+	version, err := st.Publish(ctx, m)
 	if err != nil {
 		return fmt.Errorf("%s: %w", dir, err)
 	}
@@ -265,14 +265,15 @@ func (s *session) trainOn(e contextbuilder.Engine, q *sequences, p model.Params,
 	return m, err
 }
 
-// saveBuilder saves m where --save-builder says; not where the interpreter will be saved beside it, whose version has the builder.
+// saveBuilder saves m where --save-builder says; not where the interpreter will be saved beside it, whose version has the builder. It does
+// so after an interrupt, too.
 func (s *session) saveBuilder(m *model.Model) error {
 	dir, interpreter := s.c.String("save-builder"), s.c.String("save-interpreter")
 	comes := interpreter != "" && s.c.Command.Name != "train" && s.Err() == nil
 	if dir == "" || comes && filepath.Clean(dir) == filepath.Clean(interpreter) {
 		return nil
 	}
-	return s.publish(dir, m)
+	return s.publish(context.WithoutCancel(s), dir, m)
 }
 
 // cluster clusters data with m.

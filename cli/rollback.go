@@ -18,7 +18,7 @@ func rollbackCommand() *ucli.Command {
 		if err != nil {
 			return err
 		}
-		current, err := st.Rollback(s.c.String("to"))
+		current, err := st.Rollback(s, s.c.String("to"))
 		if err != nil {
 			return err
 		}

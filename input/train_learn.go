@@ -68,10 +68,6 @@ func (t *train) once(ctx context.Context) {
 		t.log.With("spool", t.spoolDir).Errorf("No model learnt, the events stay in the spool: %v", err)
 		return
 	}
-	if len(batch) == 0 {
-		_ = t.delivered(ctx, nil) // nil in, nil out
-		return
-	}
 	select {
 	case t.clusters <- batch:
 	case <-ctx.Done():
@@ -102,6 +98,10 @@ func (t *train) publish(ctx context.Context) (version string, batch service.Mess
 	if err != nil {
 		return "", nil, fmt.Errorf("clustering: %w", err)
 	}
+	if len(m.Clusters) == 0 {
+		// It would answer unknown_event to everything, and the scores of the model before would be gone.
+		return "", nil, fmt.Errorf("no clusters in %d events: need more events, or a smaller min_samples", d.data.Samples.Rows())
+	}
 	models, err := store.Open(t.dir, true, t.options...)
 	if err != nil {
 		return "", nil, err
@@ -112,7 +112,7 @@ func (t *train) publish(ctx context.Context) (version string, batch service.Mess
 	if err := ctx.Err(); err != nil {
 		return "", nil, err
 	}
-	if version, err = models.Publish(m); err != nil {
+	if version, err = models.Publish(ctx, m); err != nil {
 		return "", nil, err
 	}
 	t.metrics.clusters.Set(int64(len(m.Clusters)))

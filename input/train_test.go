@@ -267,12 +267,16 @@ func TestTrainOnTooLittle(t *testing.T) {
 	assert.Equal(t, 240, m.Samples, "the one event came in")
 }
 
+// A model without clusters would know nothing: the one before stays in force, and the scores with it.
 func TestTrainWithoutClusters(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "model")
-	assert.Empty(t, run(t, fromFile(write(t, alerts(2)...), dir, "    min_samples: 100")))
-	_, m := current(t, dir)
-	assert.Empty(t, m.Clusters)
-	assert.Zero(t, spooled(t, dir))
+	run(t, fromFile(write(t, alerts(40)...), dir, `    label: ${! json("label") }`))
+	want, _ := current(t, dir)
+	assert.Empty(t, run(t, fromFile(write(t, alerts(2)...), dir, "")))
+	got, m := current(t, dir)
+	assert.Equal(t, want, got)
+	assert.NotEmpty(t, m.Clusters)
+	assert.Equal(t, 12, spooled(t, dir), "the events wait for more")
 }
 
 // Out of order, repeated: with ids the model is that of the events in order, once each.
@@ -337,7 +341,7 @@ func TestTrainKeepsTheAnalystsScores(t *testing.T) {
 	}
 	s, err := store.Open(dir, false)
 	require.NoError(t, err)
-	_, err = s.Update(func(m *model.Model) (*model.Model, error) { return m.WithScores(scores) })
+	_, err = s.Update(t.Context(), func(m *model.Model) (*model.Model, error) { return m.WithScores(scores) })
 	require.NoError(t, err)
 
 	more := append(alerts(40), `{"machine":"x","event":"new","timestamp":1}`) // all ids shift

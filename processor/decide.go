@@ -24,7 +24,7 @@ func (l *label) publish(ctx context.Context, decisions []*decision) (version str
 	if err != nil {
 		return "", nil, err
 	}
-	version, err = models.Update(func(current *model.Model) (*model.Model, error) {
+	version, err = models.Update(ctx, func(current *model.Model) (*model.Model, error) {
 		m = current
 		if version, err = models.Current(); err != nil {
 			return nil, err

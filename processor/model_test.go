@@ -72,7 +72,7 @@ func publish(t testing.TB, dir string, m *model.Model) string {
 	t.Helper()
 	s, err := store.Open(dir, true)
 	require.NoError(t, err)
-	version, err := s.Publish(m)
+	version, err := s.Publish(t.Context(), m)
 	require.NoError(t, err)
 	return version
 }

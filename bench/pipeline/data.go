@@ -90,7 +90,7 @@ func learn(ctx context.Context, dir string, paths ...string) error {
 	if err != nil {
 		return err
 	}
-	_, err = models.Publish(m)
+	_, err = models.Publish(ctx, m)
 	return err
 }
 

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -16,9 +17,9 @@ import (
 )
 
 // Publish writes m as a new version and makes it current, atomically: a reader sees all of it or nothing, and a crash at any point
-// leaves the old version current.
-func (s *Store) Publish(m *model.Model) (version string, err error) {
-	err = s.locked(func() error {
+// leaves the old version current. ctx ends the wait for other writers, and nothing after it.
+func (s *Store) Publish(ctx context.Context, m *model.Model) (version string, err error) {
+	err = s.locked(ctx, func() error {
 		version, err = s.publish(m)
 		return err
 	})
@@ -27,8 +28,9 @@ func (s *Store) Publish(m *model.Model) (version string, err error) {
 
 // Update publishes what change makes of the current model, with no other writer in between. It returns the new version. An error of
 // change publishes nothing and is returned as it is. change must not write to the same directory, which would wait for itself.
-func (s *Store) Update(change func(current *model.Model) (*model.Model, error)) (version string, err error) {
-	err = s.locked(func() error {
+// ctx ends the wait for other writers.
+func (s *Store) Update(ctx context.Context, change func(current *model.Model) (*model.Model, error)) (version string, err error) {
+	err = s.locked(ctx, func() error {
 		name, err := s.Current()
 		if err != nil {
 			return err
@@ -47,8 +49,9 @@ func (s *Store) Update(change func(current *model.Model) (*model.Model, error)) 
 }
 
 // Rollback makes an earlier version current; "" is the one before the current one. It checks that the version can be read first.
-func (s *Store) Rollback(version string) (string, error) {
-	err := s.locked(func() (err error) {
+// ctx ends the wait for other writers.
+func (s *Store) Rollback(ctx context.Context, version string) (string, error) {
+	err := s.locked(ctx, func() (err error) {
 		if version == "" {
 			if version, err = s.before(); err != nil {
 				return err
@@ -81,11 +84,27 @@ func (s *Store) before() (string, error) {
 	return "", fmt.Errorf("%s: there is no version before the current one, %s", s.dir, current)
 }
 
-// locked runs write while no other writer does, in this process or another. The kernel lets go of the lock of a process that ends.
-func (s *Store) locked(write func() error) error {
-	lock := flock.New(s.path(lockFile), flock.SetPermissions(0o666)) // as the other files: writers may be different users
-	if err := lock.Lock(); err != nil {
-		return fmt.Errorf("model directory: locking %s: %w", s.path(lockFile), err)
+// locked runs write while no other writer does, in this process or another, unless ctx ends before its turn. The kernel lets go of the
+// lock of a process that ends.
+func (s *Store) locked(ctx context.Context, write func() error) error {
+	path := s.path(lockFile)
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("model directory: locking %s: %w", path, err)
+	}
+	lock := flock.New(path, flock.SetPermissions(0o666)) // as the other files: writers may be different users
+	taken := make(chan error, 1)
+	go func() { taken <- lock.Lock() }() // asking now and then in place of waiting would starve beside a busy writer
+	select {
+	case err := <-taken:
+		if err != nil {
+			return fmt.Errorf("model directory: locking %s: %w", path, err)
+		}
+	case <-ctx.Done():
+		go func() { // the wait itself cannot be ended
+			<-taken
+			lock.Close()
+		}()
+		return fmt.Errorf("model directory: waiting for the writer that holds %s: %w", path, ctx.Err())
 	}
 	defer lock.Close() // can only fail after the lock is gone
 	return write()

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"os"
@@ -9,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gofrs/flock"
 	"github.com/stretchr/testify/require"
 
 	"connect-deepcase/model"
@@ -40,7 +42,7 @@ func open(t testing.TB, options ...Option) *Store {
 
 func publish(t testing.TB, s *Store, number int) string {
 	t.Helper()
-	version, err := s.Publish(numbered(number))
+	version, err := s.Publish(t.Context(), numbered(number))
 	require.NoError(t, err)
 	return version
 }
@@ -118,9 +120,9 @@ func TestPublishRefusesABadModelAndLeavesNothingBehind(t *testing.T) {
 	version := publish(t, s, 1)
 	bad := numbered(2)
 	bad.Clusters[0].Examples = []json.RawMessage{json.RawMessage("{")} // noticed only while it is written
-	_, err := s.Publish(bad)
+	_, err := s.Publish(t.Context(), bad)
 	require.Error(t, err)
-	_, err = s.Publish(nil)
+	_, err = s.Publish(t.Context(), nil)
 	require.Error(t, err)
 	require.Equal(t, 1, number(t, s))
 	entries, err := os.ReadDir(s.path(versionsDir))
@@ -131,10 +133,10 @@ func TestPublishRefusesABadModelAndLeavesNothingBehind(t *testing.T) {
 
 func TestUpdate(t *testing.T) {
 	s := open(t)
-	_, err := s.Update(func(*model.Model) (*model.Model, error) { t.Error("there is nothing to change"); return nil, nil })
+	_, err := s.Update(t.Context(), func(*model.Model) (*model.Model, error) { t.Error("there is nothing to change"); return nil, nil })
 	require.ErrorIs(t, err, ErrEmpty)
 	first := publish(t, s, 1)
-	version, err := s.Update(func(current *model.Model) (*model.Model, error) {
+	version, err := s.Update(t.Context(), func(current *model.Model) (*model.Model, error) {
 		name, err := s.Current() // reading is allowed meanwhile
 		require.NoError(t, err)
 		require.Equal(t, first, name)
@@ -147,41 +149,74 @@ func TestUpdate(t *testing.T) {
 	require.Equal(t, 7.0, m.Clusters[0].Score)
 
 	failed := errors.New("no idea")
-	_, err = s.Update(func(*model.Model) (*model.Model, error) { return nil, failed })
+	_, err = s.Update(t.Context(), func(*model.Model) (*model.Model, error) { return nil, failed })
 	require.Equal(t, failed, err)
-	_, err = s.Update(func(*model.Model) (*model.Model, error) { return nil, nil })
+	_, err = s.Update(t.Context(), func(*model.Model) (*model.Model, error) { return nil, nil })
 	require.ErrorContains(t, err, "no model")
-	require.Panics(t, func() { _, _ = s.Update(func(*model.Model) (*model.Model, error) { panic("in change") }) })
+	require.Panics(t, func() { _, _ = s.Update(t.Context(), func(*model.Model) (*model.Model, error) { panic("in change") }) })
 	current, err := s.Current()
 	require.NoError(t, err)
 	require.Equal(t, version, current)
 	publish(t, s, 3) // the lock is free
 }
 
+func TestWaitForAnotherWriterEndsWithItsContext(t *testing.T) {
+	s := open(t)
+	first, second := publish(t, s, 1), publish(t, s, 2)
+	writes := map[string]func(ctx context.Context) error{
+		"publish": func(ctx context.Context) error { _, err := s.Publish(ctx, numbered(3)); return err },
+		"update": func(ctx context.Context) error {
+			_, err := s.Update(ctx, func(*model.Model) (*model.Model, error) { return numbered(3), nil })
+			return err
+		},
+		"rollback": func(ctx context.Context) error { _, err := s.Rollback(ctx, first); return err },
+	}
+	other := flock.New(s.path(lockFile))
+	require.NoError(t, other.Lock())
+	for name, write := range writes {
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+		err := write(ctx)
+		cancel()
+		require.ErrorIs(t, err, context.DeadlineExceeded, name)
+		require.ErrorContains(t, err, "waiting for the writer that holds "+s.path(lockFile))
+	}
+	require.NoError(t, other.Close())
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	for name, write := range writes {
+		require.ErrorIs(t, write(over), context.Canceled, name)
+	}
+	require.Equal(t, 2, number(t, s))
+	require.Equal(t, []string{first, second}, names(t, s))
+	for name, write := range writes {
+		require.NoError(t, write(t.Context()), "whoever gave up does not keep the lock: %s", name)
+	}
+}
+
 func TestRollback(t *testing.T) {
 	s := open(t)
-	_, err := s.Rollback("")
+	_, err := s.Rollback(t.Context(), "")
 	require.ErrorIs(t, err, ErrEmpty)
 	first, second, third := publish(t, s, 1), publish(t, s, 2), publish(t, s, 3)
-	version, err := s.Rollback("")
+	version, err := s.Rollback(t.Context(), "")
 	require.NoError(t, err)
 	require.Equal(t, second, version)
 	require.Equal(t, 2, number(t, s))
-	version, err = s.Rollback(third) // and forth
+	version, err = s.Rollback(t.Context(), third) // and forth
 	require.NoError(t, err)
 	require.Equal(t, third, version)
 	require.Equal(t, 3, number(t, s))
-	version, err = s.Rollback(first)
+	version, err = s.Rollback(t.Context(), first)
 	require.NoError(t, err)
 	require.Equal(t, first, version)
-	_, err = s.Rollback("")
+	_, err = s.Rollback(t.Context(), "")
 	require.ErrorContains(t, err, "there is no version before the current one, "+first)
-	_, err = s.Rollback("20200101T000000Z-0000")
+	_, err = s.Rollback(t.Context(), "20200101T000000Z-0000")
 	require.ErrorIs(t, err, os.ErrNotExist)
 	require.Equal(t, 1, number(t, s))
 
 	require.NoError(t, os.Truncate(s.path(versionsDir, second, "weights.safetensors"), 9))
-	_, err = s.Rollback(second)
+	_, err = s.Rollback(t.Context(), second)
 	require.ErrorContains(t, err, "cannot be read, so the current one stays")
 	require.Equal(t, 1, number(t, s))
 	fourth := publish(t, s, 4)
@@ -196,7 +231,7 @@ func TestVersionNamesDoNotLeadOutOfTheDirectory(t *testing.T) {
 		_, err := s.Load(name)
 		require.ErrorContains(t, err, "is not the name of a version", name)
 		if name != "" {
-			_, err = s.Rollback(name)
+			_, err = s.Rollback(t.Context(), name)
 			require.ErrorContains(t, err, "is not the name of a version", name)
 		}
 	}
@@ -261,7 +296,7 @@ func TestDamagedDirectory(t *testing.T) {
 				require.Len(t, versions, 2)
 				require.True(t, versions[1].Current)
 			}
-			_, err = s.Rollback(good)
+			_, err = s.Rollback(t.Context(), good)
 			require.NoError(t, err)
 			require.Equal(t, 1, number(t, s))
 		})
@@ -313,7 +348,7 @@ func TestRetain(t *testing.T) {
 	require.Equal(t, []string{one, two, three}, names(t, s), "the replaced version stays for one publish")
 	four := publish(t, s, 4)
 	require.Equal(t, []string{two, three, four}, names(t, s))
-	_, err := s.Rollback(two)
+	_, err := s.Rollback(t.Context(), two)
 	require.NoError(t, err)
 	five := publish(t, s, 5)
 	require.Equal(t, []string{two, three, four, five}, names(t, s), "the current one was two")
