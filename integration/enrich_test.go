@@ -82,9 +82,7 @@ func (s *server) give(t testing.TB, prefix string, given []alert) {
 		require.Equal(t, false, answer["errors"], "%v", answer["items"])
 	}
 	t.Cleanup(func() {
-		for i := range 2 {
-			s.ask(t, http.MethodDelete, fmt.Sprintf("/%s-%d", prefix, i), nil)
-		}
+		s.ask(t, http.MethodDelete, fmt.Sprintf("/%s-0,%s-1", prefix, prefix), nil)
 		s.ask(t, http.MethodDelete, "/_index_template/deepcase", nil)
 		s.ask(t, http.MethodDelete, "/_component_template/deepcase", nil)
 	})
@@ -219,38 +217,113 @@ func TestAnnotatesTheDocumentsThemselves(t *testing.T) {
 	})
 }
 
-// Windows and cursor are in Redis, which is all that is left of a process that is killed.
+// enrichment is a pipeline that annotates, with windows and cursor in Redis: what is left of it when it is killed.
+type enrichment struct {
+	server    *server
+	index     string
+	config    string
+	folder    string
+	variables map[string]string
+}
+
+func newEnrichment(t testing.TB, s, redis *server, prefix string, given []alert) *enrichment {
+	t.Helper()
+	s.give(t, prefix, given)
+	e := &enrichment{server: s, index: prefix + "-*", folder: t.TempDir()}
+	text, err := os.ReadFile("../config/elastic/enrich_" + s.name + ".yaml")
+	require.NoError(t, err)
+	files := "    file:\n      directory: \"${STATE:./state}\"\n"
+	require.Equal(t, 2, strings.Count(string(text), files))
+	e.config = filepath.Join(e.folder, "enrich.yaml")
+	require.NoError(t, os.WriteFile(e.config, []byte(strings.ReplaceAll(string(text), files,
+		fmt.Sprintf("    redis: { url: \"redis://%s\", prefix: %s- }\n", redis.address(), prefix+s.name))), 0o600))
+	e.variables = map[string]string{"URL": s.url(), "INDEX": e.index, "MODE": "once", "MODEL": "none"}
+	return e
+}
+
+func (e *enrichment) begin(t testing.TB) *pipeline { return begin(t, e.config, e.folder, e.variables) }
+
+// annotated counts the documents that have a status.
+func (e *enrichment) annotated(t testing.TB) int {
+	e.server.refresh(t, e.index)
+	return e.server.total(t, e.index, `{"exists":{"field":"deepcase.status"}}`)
+}
+
+func (e *enrichment) reaches(t testing.TB, least int) {
+	t.Helper()
+	require.Eventually(t, func() bool { return e.annotated(t) >= least }, time.Minute, 20*time.Millisecond)
+}
+
+func (e *enrichment) requireAll(t testing.TB, given []alert) {
+	t.Helper()
+	found := e.server.taken(t, e.index)
+	require.Len(t, found, len(given))
+	requireContexts(t, found)
+	require.NoFileExists(t, filepath.Join(e.folder, "dead-letters.ndjson"))
+}
+
 func TestKilledTwiceEveryContextIsTheSame(t *testing.T) {
 	redis := launch(t, "redis")
 	onEach(t, func(t *testing.T, s *server, _ string) {
 		given := alerts(4000, 60)
-		s.give(t, "alerts-killed", given)
-		folder := t.TempDir()
-		text, err := os.ReadFile("../config/elastic/enrich_" + s.name + ".yaml")
-		require.NoError(t, err)
-		files := "    file:\n      directory: \"${STATE:./state}\"\n"
-		require.Equal(t, 2, strings.Count(string(text), files))
-		config := filepath.Join(folder, "enrich.yaml")
-		require.NoError(t, os.WriteFile(config, []byte(strings.ReplaceAll(string(text), files,
-			fmt.Sprintf("    redis: { url: \"redis://%s\", prefix: %s- }\n", redis.address(), s.name))), 0o600))
-		variables := map[string]string{"URL": s.url(), "INDEX": "alerts-killed-*", "MODE": "once", "MODEL": "none"}
-		annotated := func() int {
-			s.refresh(t, "alerts-killed-*")
-			return s.total(t, "alerts-killed-*", `{"exists":{"field":"deepcase.status"}}`)
-		}
+		e := newEnrichment(t, s, redis, "alerts-killed", given)
 		var at []int
 		for run := range 2 {
-			p := begin(t, config, folder, variables)
-			least := len(given) * (run + 1) / 4
-			require.Eventually(t, func() bool { return annotated() >= least }, time.Minute, 20*time.Millisecond)
+			p := e.begin(t)
+			e.reaches(t, len(given)*(run+1)/4)
 			p.kill()
-			at = append(at, annotated())
+			at = append(at, e.annotated(t))
 		}
 		t.Logf("killed when %v of %d were annotated", at, len(given))
 		require.Less(t, slices.Max(at), len(given), "killed too late")
-		begin(t, config, folder, variables).finish(t, 2*time.Minute)
-		found := s.taken(t, "alerts-killed-*")
-		require.Len(t, found, len(given))
-		requireContexts(t, found)
+		e.begin(t).finish(t, 2*time.Minute)
+		e.requireAll(t, given)
+	})
+}
+
+func TestServersComeAndGoEveryContextIsTheSame(t *testing.T) {
+	redis := launch(t, "redis")
+	onEach(t, func(t *testing.T, s *server, _ string) {
+		given := alerts(6000, 60)
+		e := newEnrichment(t, s, redis, "alerts-faults", given)
+		p := e.begin(t)
+		e.reaches(t, len(given)/6)
+		redis.stop(t)
+		time.Sleep(2 * time.Second)
+		require.Less(t, e.annotated(t), len(given), "stopped too late")
+		redis.start(t)
+		e.reaches(t, len(given)/3)
+		s.kill(t)
+		time.Sleep(time.Second)
+		s.start(t)
+		p.finish(t, 2*time.Minute)
+		e.requireAll(t, given)
+	})
+}
+
+func TestWhatTheServerRefusesBecomesADeadLetter(t *testing.T) {
+	onEach(t, func(t *testing.T, s *server, _ string) {
+		// The second index takes no new fields.
+		s.create(t, "alerts-refused-1", 1, date+`,"host":{"properties":{"name":{"type":"keyword"}}},"rule":{"properties":{"name":{"type":"keyword"}}},"site":{"type":"keyword"},"event":{"type":"object"}`)
+		s.ask(t, http.MethodPut, "/alerts-refused-1/_mapping", `{"dynamic":"strict"}`)
+		given := alerts(100, 10)
+		s.give(t, "alerts-refused", given)
+		folder := t.TempDir()
+		require.NoError(t, os.Mkdir(filepath.Join(folder, "state"), 0o755))
+		begin(t, "../config/elastic/enrich_"+s.name+".yaml", folder, map[string]string{
+			"URL": s.url(), "INDEX": "alerts-refused-*", "MODE": "once"}).finish(t, time.Minute)
+		s.refresh(t, "alerts-refused-*")
+		require.Equal(t, 300, s.total(t, "alerts-refused-0", `{"exists":{"field":"deepcase.status"}}`))
+		text, err := os.ReadFile(filepath.Join(folder, "dead-letters.ndjson"))
+		require.NoError(t, err)
+		refused := map[string]bool{}
+		for line := range strings.SplitSeq(strings.TrimSpace(string(text)), "\n") {
+			var letter struct{ Error, Index, ID string }
+			require.NoError(t, json.Unmarshal([]byte(line), &letter), line)
+			require.Contains(t, letter.Error, "dynamic")
+			require.Equal(t, "alerts-refused-1", letter.Index, "what was taken is none")
+			refused[letter.ID] = true
+		}
+		require.Len(t, refused, 300)
 	})
 }

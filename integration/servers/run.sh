@@ -36,7 +36,7 @@ END
   exec "${java[@]}" -cp 'lib/*' kafka.Kafka "$data/server.properties"
   ;;
 redis)
-  exec redis-server --bind 127.0.0.1 --port "$port" --dir "$data" --save '' --appendonly no
+  exec redis-server --bind 127.0.0.1 --port "$port" --dir "$data" --save '' --appendonly yes
   ;;
 *)
   echo "unknown server $server" >&2
