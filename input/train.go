@@ -139,6 +139,8 @@ type train struct {
 	metrics trainMetrics
 	now     func() time.Time
 
+	stuck string // what was last logged about old events that cannot be dropped; only take uses it
+
 	connect  sync.Mutex
 	spool    *spool.Spool // nil before Connect
 	cancel   context.CancelFunc

@@ -149,8 +149,9 @@ func TestTrainLosesNothingInACrash(t *testing.T) {
 	assert.Equal(t, total+60, m.Samples)
 }
 
-// Where the spool cannot be written to, messages go back to the source, and nothing is lost once it can.
-func TestTrainGivesBackWhatItCannotSpool(t *testing.T) {
+// Where the spool cannot be written to the source waits, and nothing is lost once it can. Messages do not go back to the source, which
+// would send them again one by one, with a pause after each.
+func TestTrainWaitsForItsSpool(t *testing.T) {
 	dir, gate := filepath.Join(t.TempDir(), "model"), filepath.Join(t.TempDir(), "gate")
 	s, end := build(t, fmt.Sprintf("deepcase_train:\n    input: {counter: {limit: 300, after: %q}}\n    model: %q\n%s", gate, dir, quick))
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -165,16 +166,47 @@ func TestTrainGivesBackWhatItCannotSpool(t *testing.T) {
 	require.NoError(t, os.Mkdir(blocker, 0o755))
 	require.NoError(t, os.WriteFile(gate, nil, 0o644))
 	source, _ := counters.Load(gate)
-	require.Eventually(t, func() bool {
+	state := func() (waiting, nacked int) {
 		source.(*counter).mu.Lock()
 		defer source.(*counter).mu.Unlock()
-		return source.(*counter).nacked > 10
-	}, 10*time.Second, time.Millisecond)
+		return source.(*counter).waiting, source.(*counter).nacked
+	}
+	require.Eventually(t, func() bool { waiting, _ := state(); return waiting > 100 }, 10*time.Second, time.Millisecond)
+	time.Sleep(2 * spoolPause)
 	require.NoError(t, os.Remove(blocker))
 	require.NoError(t, <-running)
+	_, nacked := state()
+	assert.Zero(t, nacked)
 	_, m := current(t, dir)
 	assert.Equal(t, 300, m.Samples)
 	assert.NotEmpty(t, end())
+}
+
+// A spool that cannot be written to does not hold up a stop.
+func TestTrainStopsWhileItWaitsForItsSpool(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "model")
+	blocker := filepath.Join(dir, "spool", "events-00000001.ndjson")
+	require.NoError(t, os.MkdirAll(filepath.Dir(blocker), 0o755))
+	s, _ := build(t, fmt.Sprintf("deepcase_train:\n    input: {counter: {limit: 300, after: %q}}\n    model: %q\n%s", blocker, dir, quick))
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	running := make(chan error, 1)
+	go func() { running <- s.Run(ctx) }()
+	require.Eventually(t, func() bool {
+		_, err := os.Stat(filepath.Join(dir, "spool", "lock"))
+		return err == nil
+	}, 10*time.Second, time.Millisecond)
+	require.NoError(t, os.Mkdir(blocker, 0o755)) // lets the counter start, too
+	source, _ := counters.Load(blocker)
+	require.Eventually(t, func() bool {
+		source.(*counter).mu.Lock()
+		defer source.(*counter).mu.Unlock()
+		return source.(*counter).waiting > 100
+	}, 10*time.Second, time.Millisecond)
+	started := time.Now()
+	require.NoError(t, s.StopWithin(20*time.Second))
+	assert.Less(t, time.Since(started), 10*time.Second)
+	<-running
 }
 
 // With `every` it learns again and again from all events that are kept, and tells the clusters each time.

@@ -65,7 +65,7 @@ Documents that `+"`deepcase_sequence`"+` has been at (an object with a context a
 
 == Guarantees
 
-A message is acknowledged to the source when its event is on disk (`+"`fsync`"+`). After a crash or a stop at any point, what was spooled is part of the next training: no event is lost. One that the source delivers again counts twice, unless `+"`id`"+` tells that it is the same.
+A message is acknowledged to the source when its event is on disk (`+"`fsync`"+`). After a crash or a stop at any point, what was spooled is part of the next training: no event is lost. While the spool cannot be written to (a full disk, say), this is logged and the source waits. An event that the source delivers again counts twice, unless `+"`id`"+` tells that it is the same.
 
 Without `+"`every`"+` the spool is emptied when all clusters have been delivered; a crash before that means that the training is done again. With `+"`every`"+` the spool is a window of the last `+"`max_events`"+` events, and each training learns from all of it.
 

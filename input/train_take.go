@@ -68,7 +68,7 @@ func (t *train) take(ctx context.Context) {
 	}
 }
 
-// keep spools batches and acknowledges them; where the spool fails they go back to the child.
+// keep spools batches and acknowledges them; where the input is closed before the spool took them, they go back to the child.
 func (t *train) keep(ctx context.Context, all []taken) {
 	var records []spool.Record
 	var rejected []spool.Rejected
@@ -84,34 +84,61 @@ func (t *train) keep(ctx context.Context, all []taken) {
 			records = append(records, record)
 		}
 	}
-	started := time.Now()
-	// In this order: what is rejected twice does no harm, what is appended twice counts twice.
-	var err error
-	if len(rejected) > 0 {
-		t.log.With("messages", len(rejected), "spool", t.spoolDir).
-			Warnf("Messages set aside in rejected.ndjson, the first one: %s", rejected[0].Error)
-		err = t.spool.Reject(rejected)
-	}
-	if err == nil {
-		err = t.spool.Append(records)
-	}
-	t.metrics.spoolLatency.Timing(time.Since(started).Nanoseconds())
-	if err != nil {
-		t.log.Errorf("Events not spooled, they go back to the source: %v", err)
-		select { // a source that sends them again at once must not keep disk and log busy
-		case <-time.After(spoolPause):
-		case <-ctx.Done():
-		}
-	} else {
-		t.metrics.events.Incr(int64(len(records)), "spooled")
-		t.metrics.events.Incr(int64(len(rejected)), "rejected")
-		t.metrics.spooled.Set(int64(t.spool.Len()))
-	}
+	err := t.write(ctx, records, rejected)
 	for _, one := range all {
 		if e := one.ack(context.WithoutCancel(ctx), err); e != nil && ctx.Err() == nil {
 			t.log.Errorf("Acknowledgement of spooled events failed, they may come again: %v", e)
 		}
 	}
+}
+
+// write spools until it works, or ctx ends: a source to which thousands of messages go back at once would give them again one by one, with
+// a pause after each, for hours after the disk has recovered.
+func (t *train) write(ctx context.Context, records []spool.Record, rejected []spool.Rejected) error {
+	if len(rejected) > 0 {
+		t.log.With("messages", len(rejected), "spool", t.spoolDir).
+			Warnf("Messages set aside in rejected.ndjson, the first one: %s", rejected[0].Error)
+	}
+	started := time.Now()
+	failed := ""
+	for left := rejected; ; {
+		// In this order: what is rejected twice does no harm, what is appended twice counts twice.
+		var err error
+		if len(left) > 0 {
+			err = t.spool.Reject(left)
+		}
+		if err == nil {
+			left = nil
+			err = t.spool.Append(records)
+		}
+		if err == nil {
+			break
+		}
+		if err.Error() != failed {
+			failed = err.Error()
+			t.log.Errorf("Events cannot be spooled, trying again until they can: %v", err)
+		}
+		select {
+		case <-time.After(spoolPause):
+		case <-ctx.Done():
+			return err
+		}
+	}
+	if failed != "" {
+		t.log.With("spool", t.spoolDir, "took", time.Since(started).Round(time.Millisecond)).Info("Events are spooled again")
+	}
+	stuck := ""
+	if err := t.spool.Stuck(); err != nil {
+		if stuck = err.Error(); stuck != t.stuck {
+			t.log.Errorf("Events beyond %s cannot be dropped, the spool grows: %v", fieldMaxEvents, err)
+		}
+	}
+	t.stuck = stuck
+	t.metrics.spoolLatency.Timing(time.Since(started).Nanoseconds())
+	t.metrics.events.Incr(int64(len(records)), "spooled")
+	t.metrics.events.Incr(int64(len(rejected)), "rejected")
+	t.metrics.spooled.Set(int64(t.spool.Len()))
+	return nil
 }
 
 // record reads the event of a message: with the context that deepcase_sequence gave it, where it has one.

@@ -43,6 +43,7 @@ type Spool struct {
 	segments []segment // oldest first; the last one is written to
 	open     *os.File  // the last segment, nil before the first Append
 	records  int
+	stuck    error // of the last trim
 }
 
 type segment struct {
@@ -167,12 +168,20 @@ func (s *Spool) write(lines []byte, records int) error {
 		// Whatever came of it, the next record starts in a new segment, and this one ends where it was whole.
 		err = errors.Join(err, s.open.Truncate(last.bytes), s.open.Close())
 		s.open = nil
+		if last.bytes == 0 { // a disk that is full for long must not be filled with empty files
+			if e := os.Remove(s.path(last.number)); e == nil {
+				s.segments = s.segments[:len(s.segments)-1]
+			} else {
+				err = errors.Join(err, e)
+			}
+		}
 		return err
 	}
 	last.records += records
 	last.bytes += int64(len(lines))
 	s.records += records
-	return s.trim()
+	s.trim()
+	return nil
 }
 
 // rotate starts a new segment.
@@ -195,16 +204,28 @@ func (s *Spool) rotate() error {
 	return err
 }
 
-// trim drops the oldest segments as long as enough is left.
-func (s *Spool) trim() error {
+// trim drops the oldest segments as long as enough is left. One that cannot be removed stays for the next time, and those after it: what
+// was written is safe, and a spool that is too large is no reason to write it again.
+func (s *Spool) trim() {
 	for len(s.segments) > 1 && s.records-s.segments[0].records >= s.most {
 		if err := os.Remove(s.path(s.segments[0].number)); err != nil && !errors.Is(err, os.ErrNotExist) {
-			return err
+			s.stuck = err
+			return
 		}
 		s.records -= s.segments[0].records
 		s.segments = s.segments[1:]
 	}
-	return nil
+	s.stuck = nil
+}
+
+// Stuck says why the oldest records could not be dropped when more than enough were there, nil where they could.
+func (s *Spool) Stuck() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stuck == nil {
+		return nil
+	}
+	return fmt.Errorf("spool %s: %w", s.dir, s.stuck)
 }
 
 // Len is the number of records kept.

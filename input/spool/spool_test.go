@@ -120,6 +120,25 @@ func TestOldestGoBeyondMost(t *testing.T) {
 	}
 }
 
+// Records are taken when they are on disk, whatever becomes of older ones: an error would make the source send them again.
+func TestOldRecordsThatCannotBeDropped(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir, 16)
+	require.NoError(t, s.Append(records(0, 1)))
+	oldest := filepath.Join(dir, "events-00000001.ndjson")
+	require.NoError(t, os.Remove(oldest))
+	require.NoError(t, os.MkdirAll(filepath.Join(oldest, "in the way"), 0o755))
+	for i := 1; i < 20; i++ {
+		require.NoError(t, s.Append(records(i, i+1)))
+		assert.Equal(t, i+1, s.Len())
+	}
+	assert.ErrorContains(t, s.Stuck(), "spool "+dir+": remove "+oldest)
+	require.NoError(t, os.RemoveAll(oldest))
+	require.NoError(t, s.Append(records(20, 21)))
+	assert.NoError(t, s.Stuck())
+	assert.Equal(t, names(5, 21), events(t, s))
+}
+
 func TestSnapshotIsOneMoment(t *testing.T) {
 	s := open(t, t.TempDir(), 16)
 	require.NoError(t, s.Append(records(0, 4)))

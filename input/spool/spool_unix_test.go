@@ -1,0 +1,45 @@
+//go:build unix
+
+package spool_test
+
+import (
+	"path/filepath"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// limitFiles makes writes beyond so many bytes of a file fail, as on a full disk; the answer lifts it.
+func limitFiles(t *testing.T, bytes uint64) (lift func()) {
+	t.Helper()
+	var before syscall.Rlimit
+	require.NoError(t, syscall.Getrlimit(syscall.RLIMIT_FSIZE, &before))
+	limit := before
+	limit.Cur = bytes
+	require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &limit))
+	return func() { require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &before)) }
+}
+
+// What a full disk refuses leaves nothing behind, however often it is tried; what is there stays whole.
+func TestFullDisk(t *testing.T) {
+	for _, before := range []int{0, 2} {
+		dir := t.TempDir()
+		s := open(t, dir, 1000)
+		if before > 0 {
+			require.NoError(t, s.Append(records(0, before)))
+		}
+		lift := limitFiles(t, 20)
+		for range 10 {
+			assert.ErrorContains(t, s.Append(records(before, before+3)), "file too large")
+		}
+		lift()
+		files, err := filepath.Glob(filepath.Join(dir, "events-*"))
+		require.NoError(t, err)
+		assert.Len(t, files, min(1, before))
+		assert.Equal(t, before, s.Len())
+		require.NoError(t, s.Append(records(before, before+3)))
+		assert.Equal(t, names(0, before+3), events(t, s))
+	}
+}
