@@ -56,6 +56,15 @@ func history(days int) string {
 	return b.String()
 }
 
+// only is the file that a pattern matches.
+func only(t *testing.T, pattern string) string {
+	t.Helper()
+	found, err := filepath.Glob(pattern)
+	require.NoError(t, err)
+	require.Len(t, found, 1, pattern)
+	return found[0]
+}
+
 // From nothing to scores as the README tells it: events are sequenced without a model, a model is learnt from that output, an analyst
 // fills in the csv of clusters, and the same events are scored.
 func TestLearnLabelScore(t *testing.T) {
@@ -75,16 +84,16 @@ func TestLearnLabelScore(t *testing.T) {
 	run(t, "score_ndjson.yaml", before)
 	require.Equal(t, map[string]int{"no_model": 1700}, statuses(t, before["OUTPUT"]))
 
-	clusters, table := filepath.Join(dir, "clusters.ndjson"), filepath.Join(dir, "clusters.csv")
+	clusters := filepath.Join(dir, "clusters")
 	run(t, "train_from_files.yaml", with(map[string]string{
 		// Labels are left to the analyst here.
-		"INPUT": before["OUTPUT"], "CLUSTERS": clusters, "CLUSTERS_CSV": table, "LABEL_FIELD": "none", "EPOCHS": "30",
+		"INPUT": before["OUTPUT"], "CLUSTERS": clusters, "LABEL_FIELD": "none", "EPOCHS": "30",
 	}))
 	found := lines[struct {
 		Cluster int
 		Event   string
 		Size    int
-	}](t, clusters)
+	}](t, only(t, clusters+"-*.ndjson"))
 	require.NotEmpty(t, found)
 
 	unscored := with(map[string]string{"INPUT": events})
@@ -92,7 +101,7 @@ func TestLearnLabelScore(t *testing.T) {
 	require.Zero(t, statuses(t, unscored["OUTPUT"])["scored"])
 	require.NotZero(t, statuses(t, unscored["OUTPUT"])["unscored"])
 
-	file, err := os.Open(table)
+	file, err := os.Open(only(t, clusters+"-*.csv"))
 	require.NoError(t, err)
 	rows, err := csv.NewReader(file).ReadAll()
 	require.NoError(t, err)

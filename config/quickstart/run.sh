@@ -12,11 +12,11 @@ step "1. Invent eight days of a security operations centre's alerts: six to lear
 "$binary" deepcase demo --split --out alerts.ndjson
 
 step "2. Learn: deepcase_train reads the alerts (not their labels), publishes a model, and writes its clusters for the analyst"
-MODEL=model INPUT=alerts-train.ndjson LABEL_FIELD=none CLUSTERS=clusters.ndjson CLUSTERS_CSV=clusters.csv pipeline "$examples/train_from_files.yaml" train
+MODEL=model INPUT=alerts-train.ndjson LABEL_FIELD=none CLUSTERS=clusters pipeline "$examples/train_from_files.yaml" train
 "$binary" deepcase versions --model model
 
-step "3. Score: the analyst looks at each cluster's examples, and deepcase_label publishes the scores"
-CLUSTERS=clusters.ndjson SCORES=scores.csv pipeline "$here/analyst.yaml" analyst
+step "3. Score: an analyst looks at examples of each cluster (here the invented labels of up to 3 of its alerts stand in), and deepcase_label publishes the scores"
+CLUSTERS=$(echo clusters-*.ndjson) SCORES=scores.csv pipeline "$here/analyst.yaml" analyst
 MODEL=model INPUT=scores.csv OUTPUT=applied.ndjson DEAD_LETTERS=label-dead-letters.ndjson pipeline "$examples/label_from_csv.yaml" label
 "$binary" deepcase versions --model model
 
@@ -28,6 +28,6 @@ step "5. What that was worth"
 cat <<END
 
 annotated documents: $PWD/annotated.ndjson
-clusters to look at: $PWD/clusters.csv
+clusters to look at: $(echo "$PWD"/clusters-*.csv)
 model directory:     $PWD/model
 END
