@@ -61,7 +61,7 @@ Events are read from the messages of the child `+"`input`"+` and kept in a spool
 
 `+"`score`"+` is there only where labels, or the model before, tell it. `+"`attention`"+` is a share a position of the context, `+"`attended`"+` a share an event. The messages are in the right shape for the processor `+"`deepcase_label`"+`, once each has a score.
 
-Documents that `+"`deepcase_sequence`"+` has been at (an object with a context at `+"`target`"+`) keep that context; the fields `+"`machine`, `event` and `timestamp`"+` are for all others.
+Documents that `+"`deepcase_sequence`"+` has been at (an object with a context at `+"`target`"+`) keep that context; the fields `+"`machine`, `event` and `timestamp`"+` are for all others, `+"`id`"+` is for both.
 
 == Guarantees
 

@@ -161,6 +161,9 @@ func (t *train) record(
 		if err == nil && len(s.Context) != t.params.Length {
 			err = fmt.Errorf("document: %s.context has %d events, need %d", t.target, len(s.Context), t.params.Length)
 		}
+		if err == nil {
+			r.ID, err = reader.ID(index)
+		}
 		if !errors.Is(err, alert.ErrNoSequence) {
 			r.Machine, r.Event, r.Context = s.Machine, s.Event, s.Context
 			return r, err

@@ -191,31 +191,48 @@ func TestTrainLearnsPublishesAndTells(t *testing.T) {
 	assert.Zero(t, spooled(t, dir), "delivered: the events are no longer wanted")
 }
 
-// The same events give the same model, whether the mapping or deepcase_sequence's object gives the context.
-func TestTrainFromSequencedDocuments(t *testing.T) {
-	plain := filepath.Join(t.TempDir(), "plain")
-	run(t, fromFile(write(t, alerts(20)...), plain, ""))
-	var lines []string
+// sequenced are alerts with their contexts of 3 at at.deepcase.
+func sequenced(t *testing.T, alerts []string) (lines []string) {
+	t.Helper()
 	context := []any{nil, nil, nil}
-	for i, line := range alerts(20) {
+	for i, line := range alerts {
 		if i%3 == 0 {
 			context = []any{nil, nil, nil}
 		}
 		var document map[string]any
 		require.NoError(t, json.Unmarshal([]byte(line), &document))
-		content, err := json.Marshal(map[string]any{"at": map[string]any{"deepcase": map[string]any{"event": document["event"], "context": context}}})
+		content, err := json.Marshal(map[string]any{
+			"at": map[string]any{"deepcase": map[string]any{"event": document["event"], "context": context}}, "id": document["id"],
+		})
 		require.NoError(t, err)
 		lines = append(lines, string(content))
 		context = append(context[1:], document["event"])
 	}
-	sequenced := filepath.Join(t.TempDir(), "sequenced")
-	run(t, fromFile(write(t, lines...), sequenced, "    target: at.deepcase"))
+	return lines
+}
+
+// The same events give the same model, whether the mapping or deepcase_sequence's object gives the context.
+func TestTrainFromSequencedDocuments(t *testing.T) {
+	plain := filepath.Join(t.TempDir(), "plain")
+	run(t, fromFile(write(t, alerts(20)...), plain, ""))
+	lines := sequenced(t, alerts(20))
+	withContexts := filepath.Join(t.TempDir(), "sequenced")
+	run(t, fromFile(write(t, lines...), withContexts, "    target: at.deepcase"))
 	_, want := current(t, plain)
-	_, got := current(t, sequenced)
+	_, got := current(t, withContexts)
 	assert.Equal(t, want.Names, got.Names)
 	assert.Equal(t, want.Weights, got.Weights)
 	assert.Equal(t, len(want.Clusters), len(got.Clusters))
 	assert.Equal(t, want.VectorCluster, got.VectorCluster)
+}
+
+// With ids, the same command after a training that was interrupted learns from each event once, also from those with a context.
+func TestTrainRecognisesSequencedDocuments(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "model")
+	lines := sequenced(t, alerts(20))
+	run(t, fromFile(write(t, append(lines, lines[:50]...)...), dir, "    target: at.deepcase\n    id: ${! json(\"id\") }"))
+	_, m := current(t, dir)
+	assert.Equal(t, 120, m.Samples)
 }
 
 // What no event can be read from is set aside; the rest is learnt from as if it had not been there.
@@ -267,18 +284,6 @@ func TestTrainOnTooLittle(t *testing.T) {
 	assert.Equal(t, 240, m.Samples, "the one event came in")
 }
 
-// A model without clusters would know nothing: the one before stays in force, and the scores with it.
-func TestTrainWithoutClusters(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "model")
-	run(t, fromFile(write(t, alerts(40)...), dir, `    label: ${! json("label") }`))
-	want, _ := current(t, dir)
-	assert.Empty(t, run(t, fromFile(write(t, alerts(2)...), dir, "")))
-	got, m := current(t, dir)
-	assert.Equal(t, want, got)
-	assert.NotEmpty(t, m.Clusters)
-	assert.Equal(t, 12, spooled(t, dir), "the events wait for more")
-}
-
 // Out of order, repeated: with ids the model is that of the events in order, once each.
 func TestTrainSortsAndRecognisesEvents(t *testing.T) {
 	ordered, shuffled := filepath.Join(t.TempDir(), "a"), filepath.Join(t.TempDir(), "b")
@@ -326,49 +331,6 @@ func TestTrainKeepsEventsUntilClustersAreDelivered(t *testing.T) {
 	_, m := current(t, dir)
 	assert.Equal(t, len(m.Clusters), delivered)
 	assert.Zero(t, spooled(t, dir))
-}
-
-func TestTrainKeepsTheAnalystsScores(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "model")
-	out := clusters(t, run(t, fromFile(write(t, alerts(40)...), dir, "")))
-	require.NotEmpty(t, out)
-	scores := map[int]float64{}
-	byEvent := map[string]float64{}
-	for _, c := range out {
-		assert.Nil(t, c.Score)
-		scores[c.Cluster] = float64(len(c.Event))
-		byEvent[c.Event] = float64(len(c.Event))
-	}
-	s, err := store.Open(dir, false)
-	require.NoError(t, err)
-	_, err = s.Update(t.Context(), func(m *model.Model) (*model.Model, error) { return m.WithScores(scores) })
-	require.NoError(t, err)
-
-	more := append(alerts(40), `{"machine":"x","event":"new","timestamp":1}`) // all ids shift
-	for _, c := range clusters(t, run(t, fromFile(write(t, more...), dir, "    seed: 7"))) {
-		if want, known := byEvent[c.Event]; known {
-			require.NotNil(t, c.Score, c.Event)
-			assert.Equal(t, want, *c.Score)
-		}
-	}
-	for _, c := range clusters(t, run(t, fromFile(write(t, more...), dir, "    keep_scores: false"))) {
-		assert.Nil(t, c.Score)
-	}
-	assert.NotEmpty(t, run(t, fromFile(write(t, alerts(40)...), dir, "    seed: 8")), "nothing to keep is no error")
-}
-
-func TestTrainReplacesAModelItCannotRead(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "model")
-	run(t, fromFile(write(t, alerts(40)...), dir, ""))
-	version, _ := current(t, dir)
-	files, err := filepath.Glob(filepath.Join(dir, "versions", version, "*"))
-	require.NoError(t, err)
-	for _, file := range files {
-		require.NoError(t, os.Truncate(file, 3))
-	}
-	run(t, fromFile(write(t, alerts(40)...), dir, ""))
-	now, _ := current(t, dir)
-	assert.NotEqual(t, version, now)
 }
 
 func TestPredictionsOfATrainedModel(t *testing.T) {

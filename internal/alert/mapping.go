@@ -98,7 +98,7 @@ func (r Reader) Event(index int) (e sequencer.Event, err error) {
 	if e.Name == "" {
 		return e, fmt.Errorf("%s: empty or missing, need a name", FieldEvent)
 	}
-	if e.ID, err = Resolve(FieldID, r.id, index); err != nil {
+	if e.ID, err = r.ID(index); err != nil {
 		return e, err
 	}
 	text, err := Resolve(FieldTimestamp, r.timestamp, index)
@@ -113,6 +113,9 @@ func (r Reader) Event(index int) (e sequencer.Event, err error) {
 	}
 	return e, nil
 }
+
+// ID reads the id of a message of the batch, "" where it has none.
+func (r Reader) ID(index int) (string, error) { return Resolve(FieldID, r.id, index) }
 
 // Resolve gives the text of an interpolation: "" where there is none, and always in UTF-8, so that a name in a window equals the same
 // name after a way through JSON.
