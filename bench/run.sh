@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Measures ours beside the Python original and writes docs/performance.md. PYTHON names an interpreter that has the original; without
-# it a virtual environment is made in the user's cache folder (about 2 GB).
+# Measures ours beside the Python original, the pipeline and how time and memory grow, and writes docs/performance.md. Arguments go to
+# the comparison (-rounds 1 -jobs sequence, say). PYTHON names an interpreter that has the original; without it a virtual environment is
+# made in the user's cache folder (about 2 GB). DATA names the folder with hdfs/ and ait-ads/.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 if [ -z "${PYTHON:-}" ]; then
@@ -11,5 +12,18 @@ if [ -z "${PYTHON:-}" ]; then
         "$venv/bin/pip" install --quiet torch==2.1.0 'numpy<2' deepcase==1.0.1 safetensors tqdm 'pandas<3' scipy scikit-learn
     fi
 fi
-go run ./bench/compare -python "$PYTHON" -out docs/performance.md "$@"
+data="${DATA:-../shared/data}"
+work="$(mktemp -d)"
+trap 'rm -rf "$work"' EXIT
+for command in compare pipeline scaling; do # built first, so that no compiler runs beside a measurement
+    go build -o "$work/$command" "./bench/$command"
+done
+"$work/compare" -python "$PYTHON" -data "$data" "$@" > "$work/performance.md"
+if [ -d "$data/ait-ads" ]; then
+    "$work/pipeline" -data "$data/ait-ads" >> "$work/performance.md"
+    "$work/scaling" -data "$data/ait-ads" -plot docs/scaling.svg >> "$work/performance.md"
+else
+    echo "bench: no $data/ait-ads: pipeline and scaling are not measured" >&2
+fi
+cp "$work/performance.md" docs/performance.md
 cat docs/performance.md

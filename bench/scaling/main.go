@@ -1,0 +1,143 @@
+// Command scaling measures time and memory of what has to stay small: sequencing of ever more events, windows of many machines, learning
+// from all of AIT-ADS fox, and the searches of the Interpreter. Each measurement is a process of its own, so that its peak memory is that
+// of the whole process.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"syscall"
+
+	"connect-deepcase/bench/report"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	only := flag.String("only", "", "run one measurement in this process: sequence, windows or learn")
+	size := flag.Int("size", 0, "events of sequence, machines of windows")
+	most := flag.Int("most", 10_000_000, "events to sequence at most")
+	data := flag.String("data", "../shared/data/ait-ads", "folder with the AIT Alert Data Set")
+	plot := flag.String("plot", "", "SVG file for the plot of sequencing")
+	flag.Parse()
+	if err := run(ctx, *only, *size, *most, *data, *plot); err != nil {
+		fmt.Fprintln(os.Stderr, "scaling:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, only string, size, most int, data, plot string) error {
+	if only == "" {
+		return all(ctx, most, data, plot)
+	}
+	var r result
+	var err error
+	switch only {
+	case "sequence":
+		r, err = sequence(size)
+	case "windows":
+		r, err = windows(size)
+	case "learn":
+		r, err = learn(ctx, data)
+	default:
+		err = fmt.Errorf("only %q: want sequence, windows or learn", only)
+	}
+	if err != nil {
+		return err
+	}
+	return json.NewEncoder(os.Stdout).Encode(r)
+}
+
+// result is what one measurement gives.
+type result struct {
+	Seconds float64
+	Held    float64 // bytes that live on at the end
+	Note    string
+	peak    float64 // bytes of the process, at most
+}
+
+func all(ctx context.Context, most int, data, plot string) error {
+	fmt.Printf("\n## Scaling\n\n`go run ./bench/scaling` on %s. Each line is a process of its own; memory is its peak (resident set).\n\n", report.Machine())
+	fmt.Println("| sequencing, events | seconds | events/s | peak memory, MB | bytes an event |\n|--:|--:|--:|--:|--:|")
+	var points []point
+	idle, err := measure(ctx, "sequence", 0, data)
+	if err != nil {
+		return err
+	}
+	for events := 1000; events <= most; events *= 10 {
+		r, err := measure(ctx, "sequence", events, data)
+		if err != nil {
+			return err
+		}
+		points = append(points, point{float64(events), r.Seconds, r.peak})
+		fmt.Printf("| %d | %.4f | %.0f | %.0f | %.0f |\n", events, r.Seconds, float64(events)/r.Seconds, r.peak/1e6, max(0, r.peak-idle.peak)/float64(events))
+	}
+	if plot != "" {
+		if err := os.WriteFile(plot, []byte(draw(points)), 0o644); err != nil {
+			return err
+		}
+		fmt.Printf("\n![events against time and memory](%s)\n", filepath.Base(plot))
+	}
+	fmt.Println("\nA csv file of 400 machines and 200 event names, read and sequenced with all cores.\n\n| | seconds | held, MB | peak memory, MB | |\n|---|--:|--:|--:|---|")
+	for _, m := range []struct {
+		name, only string
+		size       int
+	}{{"windows of 100,000 machines, full", "windows", 100_000}, {"learning from fox", "learn", 0}} {
+		r, err := measure(ctx, m.only, m.size, data)
+		if err != nil {
+			return err
+		}
+		fmt.Printf("| %s | %.1f | %.0f | %.0f | %s |\n", m.name, r.Seconds, r.Held/1e6, r.peak/1e6, r.Note)
+	}
+	return searches(ctx)
+}
+
+// measure runs one measurement in a process of its own.
+func measure(ctx context.Context, only string, size int, data string) (r result, err error) {
+	self, err := os.Executable()
+	if err != nil {
+		return r, err
+	}
+	command := exec.CommandContext(ctx, self, "-only", only, "-size", strconv.Itoa(size), "-data", data)
+	command.Stderr = os.Stderr
+	answer, err := command.Output()
+	if err != nil {
+		return r, fmt.Errorf("%s of %d: %w", only, size, err)
+	}
+	if err := json.Unmarshal(answer, &r); err != nil {
+		return r, fmt.Errorf("%s of %d answered %q: %w", only, size, answer, err)
+	}
+	if used, ok := command.ProcessState.SysUsage().(*syscall.Rusage); ok {
+		r.peak = float64(used.Maxrss) * 1024 // kilobytes on Linux
+	}
+	return r, nil
+}
+
+// searches runs the benchmarks of the Interpreter's searches, which are beside their tests.
+func searches(ctx context.Context) error {
+	fmt.Println("\nSearches among 50,000 vectors: `go test -run '^$' -bench 'DBSCAN|Nearest' ./model/interpreter`\n\n```")
+	for _, b := range [][]string{{"DBSCAN", "1x"}, {"Nearest", "300ms"}} {
+		command := exec.CommandContext(ctx, "go", "test", "-run", "^$", "-bench", b[0], "-benchtime", b[1], "./model/interpreter")
+		command.Stdout, command.Stderr = os.Stdout, os.Stderr
+		if err := command.Run(); err != nil {
+			return err
+		}
+	}
+	fmt.Println("```")
+	return nil
+}
+
+func held() float64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return float64(m.HeapAlloc)
+}

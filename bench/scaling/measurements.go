@@ -1,0 +1,135 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	"connect-deepcase/model"
+	"connect-deepcase/model/contextbuilder"
+	"connect-deepcase/model/contextbuilder/cpu"
+	"connect-deepcase/model/interpreter"
+	"connect-deepcase/model/store"
+	"connect-deepcase/sequencer"
+)
+
+// sequence reads and sequences a csv file of so many events.
+func sequence(events int) (r result, err error) {
+	dir, err := os.MkdirTemp("", "deepcase-scaling")
+	if err != nil {
+		return r, err
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "events.csv")
+	if err := writeEvents(path, events); err != nil {
+		return r, err
+	}
+	times := 1 + 100_000/max(events, 1000) // what is short is repeated
+	started := time.Now()
+	for range times {
+		var table sequencer.Table
+		if err := table.Read(sequencer.ReadOptions{}, path); err != nil {
+			return r, err
+		}
+		s, err := table.Sequence(sequencer.SequenceOptions{Options: sequencer.DefaultOptions()})
+		if err != nil {
+			return r, err
+		}
+		if len(s.Events) != events {
+			return r, fmt.Errorf("%d of %d events came out", len(s.Events), events)
+		}
+	}
+	r.Seconds = time.Since(started).Seconds() / float64(times)
+	return r, nil
+}
+
+func writeEvents(path string, events int) error {
+	file, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	out, random := bufio.NewWriter(file), rand.New(rand.NewPCG(1, 1))
+	fmt.Fprintln(out, "timestamp,machine,event")
+	for i := range events {
+		fmt.Fprintf(out, "%d,host-%d.example.org,rule %d\n", 1_642_118_409+i/10, random.IntN(400), random.IntN(200))
+	}
+	return out.Flush()
+}
+
+// windows fills the windows of so many machines with all events that they can hold.
+func windows(machines int) (r result, err error) {
+	o := sequencer.DefaultWindowOptions()
+	o.MaxMachines = machines
+	before, started := held(), time.Now()
+	w, err := sequencer.NewWindows(o)
+	if err != nil {
+		return r, err
+	}
+	each := o.Length + 1 + o.Late
+	for i := range each {
+		for m := range machines {
+			w.Add(sequencer.Event{Machine: fmt.Sprintf("host-%06d.example.org", m), Name: fmt.Sprintf("rule %d", (m+i)%1000),
+				Time: time.Unix(int64(i), 0), ID: fmt.Sprintf("%d/%d", m, i)})
+		}
+	}
+	r.Seconds, r.Held = time.Since(started).Seconds(), held()-before
+	r.Note = fmt.Sprintf("%d events each, %.0f bytes a machine, %.0f events/s on one core", each, r.Held/float64(machines),
+		float64(each*machines)/r.Seconds)
+	if w.Len() != machines {
+		return r, fmt.Errorf("%d of %d machines are held", w.Len(), machines)
+	}
+	runtime.KeepAlive(w)
+	return r, nil
+}
+
+// learn reads fox, trains two epochs, clusters and publishes.
+func learn(ctx context.Context, data string) (r result, err error) {
+	dir, err := os.MkdirTemp("", "deepcase-scaling")
+	if err != nil {
+		return r, err
+	}
+	defer os.RemoveAll(dir)
+	started := time.Now()
+	var table sequencer.Table
+	columns := sequencer.Columns{Timestamp: "time", Machine: "host", Event: "name"}
+	if err := table.Read(sequencer.ReadOptions{Columns: columns}, filepath.Join(data, "fox.csv.gz")); err != nil {
+		return r, err
+	}
+	s, err := table.Sequence(sequencer.SequenceOptions{Options: sequencer.DefaultOptions()})
+	if err != nil {
+		return r, err
+	}
+	sequenced := time.Now()
+	samples := model.Data{Names: s.Names, Samples: contextbuilder.Samples{Length: s.Length, Contexts: s.Contexts, Events: s.Events}}
+	params := model.DefaultParams()
+	params.Training.Epochs, params.Training.Seed = 2, 1
+	engine := cpu.New()
+	m, err := model.Train(ctx, engine, samples, params)
+	if err != nil {
+		return r, err
+	}
+	trained := time.Now()
+	if m, _, err = m.Cluster(ctx, engine, samples, interpreter.Max); err != nil {
+		return r, err
+	}
+	clustered := time.Now()
+	models, err := store.Open(dir, true)
+	if err != nil {
+		return r, err
+	}
+	if _, err := models.Publish(ctx, m); err != nil {
+		return r, err
+	}
+	r.Seconds, r.Held = time.Since(started).Seconds(), held()
+	r.Note = fmt.Sprintf("%d alerts, N %d: sequencing %.1f s, 2 epochs %.1f s, %d clusters %.1f s, publishing %.1f s", len(s.Events), len(s.Names)+1,
+		sequenced.Sub(started).Seconds(), trained.Sub(sequenced).Seconds(), len(m.Clusters), clustered.Sub(trained).Seconds(),
+		time.Since(clustered).Seconds())
+	runtime.KeepAlive(m)
+	return r, nil
+}
