@@ -3,6 +3,7 @@ package main
 // What every build has: DeepCASE, and the components of Benthos' core.
 import (
 	_ "connect-deepcase/input"
+	_ "connect-deepcase/input/search"
 	_ "connect-deepcase/processor"
 
 	_ "github.com/redpanda-data/benthos/v4/public/components/io"
