@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -119,6 +120,28 @@ func addExamples(clusters []Cluster, of []int32, document func(row int) json.Raw
 			clusters[c].Examples = append(clusters[c].Examples, example)
 		}
 	}
+}
+
+// SameClusters says where other has other clusters than m: another number, event, size or vector, in which case a number of a cluster
+// does not mean the same in both. It is nil where they are the same; scores and examples may differ.
+func (m *Model) SameClusters(other *Model) error {
+	if a, b := len(m.Clusters), len(other.Clusters); a != b {
+		return fmt.Errorf("%d clusters, not %d", b, a)
+	}
+	for i, c := range m.Clusters {
+		if d := other.Clusters[i]; c.ID != d.ID || c.Event != d.Event || c.Size != d.Size {
+			return fmt.Errorf("cluster %d has %d events %q, not %d %q", i, d.Size, d.Event, c.Size, c.Event)
+		}
+	}
+	if !slices.Equal(m.Names, other.Names) {
+		return fmt.Errorf("another vocabulary, of %d events, not %d", len(other.Names), len(m.Names))
+	}
+	a, b := cmp.Or(m.Vectors, &interpreter.Vectors{}), cmp.Or(other.Vectors, &interpreter.Vectors{})
+	if !slices.Equal(a.Offsets, b.Offsets) || !slices.Equal(a.IDs, b.IDs) || !slices.Equal(a.Values, b.Values) ||
+		!slices.Equal(m.VectorCluster, other.VectorCluster) {
+		return errors.New("the clusters have other contexts")
+	}
+	return nil
 }
 
 // WithScores returns a copy of m in which the given clusters have the given scores. An unknown cluster or a score that is
