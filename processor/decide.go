@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"reflect"
 	"slices"
 
 	"connect-deepcase/model"
@@ -24,12 +23,13 @@ func (l *label) publish(ctx context.Context, decisions []*decision) (version str
 	if err != nil {
 		return "", nil, err
 	}
+	var seen string
 	version, err = models.Update(ctx, func(current *model.Model) (*model.Model, error) {
 		m = current
-		if version, err = models.Current(); err != nil {
+		if seen, err = models.Current(); err != nil {
 			return nil, err
 		}
-		if err := l.resolve(ctx, models, version, current, decisions); err != nil {
+		if err := l.resolve(ctx, models, seen, current, decisions); err != nil {
 			return nil, err
 		}
 		changes := map[int]float64{}
@@ -44,7 +44,7 @@ func (l *label) publish(ctx context.Context, decisions []*decision) (version str
 		return current.WithScores(changes)
 	})
 	if errors.Is(err, errUnchanged) {
-		version, err = models.Current()
+		return seen, m, nil
 	}
 	return version, m, err
 }
@@ -132,10 +132,7 @@ func sameClusters(models *store.Store, name, currentName string, current *model.
 	if err != nil {
 		return fmt.Errorf("%s: %q cannot be compared with the current one: %w", fieldVersion, name, err)
 	}
-	equal := slices.EqualFunc(seen.Clusters, current.Clusters, func(a, b model.Cluster) bool {
-		return a.ID == b.ID && a.Event == b.Event && a.Size == b.Size
-	}) && slices.Equal(seen.VectorCluster, current.VectorCluster) && reflect.DeepEqual(seen.Vectors, current.Vectors)
-	if !equal {
+	if seen.SameClusters(current) != nil {
 		return fmt.Errorf("%s: %q has other clusters than the current version %s: look at the new clusters and label those",
 			fieldVersion, name, currentName)
 	}
