@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 
 	ucli "github.com/urfave/cli/v2"
@@ -31,7 +32,11 @@ which are clustered again then. With --load-interpreter and --load-clusters no e
 		if err != nil {
 			return err
 		}
-		scored, err := s.score(strategy)
+		m, give, err := s.score(strategy)
+		if err != nil {
+			return err
+		}
+		scored, err := s.saveScored(m, give)
 		if err != nil {
 			return err
 		}
@@ -42,40 +47,81 @@ which are clustered again then. With --load-interpreter and --load-clusters no e
 			}
 		}
 		s.note("%d of %d clusters have a score", with, len(scored.Clusters))
-		return s.publish(s, s.c.String("save-interpreter"), scored)
+		return nil
 	})
+}
+
+// scorer gives a model's clusters their scores.
+type scorer func(m *model.Model) (*model.Model, error)
+
+// saveScored saves m with its scores. Where m was loaded from the same directory, it is the version that is current by now that gets
+// them, so that what others publish meanwhile is not lost.
+func (s *session) saveScored(m *model.Model, give scorer) (*model.Model, error) {
+	dir := s.c.String("save-interpreter")
+	if !sameFolder(s.c.String("load-interpreter"), dir) {
+		scored, err := give(m)
+		if err != nil {
+			return nil, err
+		}
+		return scored, s.publish(s, dir, scored)
+	}
+	st, err := openStore(dir)
+	if err != nil {
+		return nil, err
+	}
+	var scored *model.Model
+	version, err := st.Update(s, func(current *model.Model) (*model.Model, error) {
+		if err := m.SameClusters(current); err != nil {
+			return nil, fmt.Errorf("another model was published meanwhile: %w; score its clusters", err)
+		}
+		scored, err = give(current)
+		return scored, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", dir, err)
+	}
+	s.note("saved version %s in %s", version, dir)
+	return scored, nil
+}
+
+// sameFolder tells whether two paths, of which either may be missing or "", name one folder.
+func sameFolder(a, b string) bool {
+	infoA, errA := os.Stat(a)
+	infoB, errB := os.Stat(b)
+	return errA == nil && errB == nil && os.SameFile(infoA, infoB)
 }
 
 var errNoScores = errors.New("cannot score clusters because no labels were provided: give them with --load-clusters, or with events that " +
 	"have a label (--columns label=…, --label)")
 
-// score gives a model with scored clusters.
-func (s *session) score(strategy interpreter.Strategy) (*model.Model, error) {
+// score finds the model whose clusters are to be scored, and their scores.
+func (s *session) score(strategy interpreter.Strategy) (*model.Model, scorer, error) {
 	var labels clusterLabels
+	byFile := func(m *model.Model) (*model.Model, error) { return labels.score(m, strategy) }
 	path := s.c.String("load-clusters")
 	if path != "" {
 		var err error
 		if labels, err = loadClusters(path); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
 	if path != "" && s.c.String("load-interpreter") != "" {
 		m, err := s.known()
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if err := labels.checkVersion(s.c.String("load-interpreter"), m); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		return labels.score(m, strategy)
+		return m, byFile, nil
 	}
 
 	r, err := s.start()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if path == "" && r.sequences.Labels == nil {
-		return nil, errNoScores
+		return nil, nil, errNoScores
 	}
 	data := r.sequences.data()
 	if path != "" {
@@ -83,24 +129,33 @@ func (s *session) score(strategy interpreter.Strategy) (*model.Model, error) {
 	}
 	m, err := s.build(r)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	clustered, clusters, err := s.cluster(r.engine, m, data, strategy)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if r.from.clusters {
-		if err := sameClusters(clustered, r.from.model); err != nil {
-			return nil, fmt.Errorf("these events do not give the clusters of %s: %w; give those that it was made of", s.c.String("load-interpreter"), err)
+		if err := r.from.model.SameClusters(clustered); err != nil {
+			return nil, nil, fmt.Errorf("these events do not give the clusters of %s: %w; give those that it was made of, and the same --device",
+				s.c.String("load-interpreter"), err)
 		}
 	}
 	if path == "" {
-		return clustered, nil
+		return clustered, func(m *model.Model) (*model.Model, error) {
+			scores := map[int]float64{}
+			for _, c := range clustered.Clusters {
+				scores[c.ID] = c.Score
+			}
+			with := *m // which may have examples
+			with.Params = clustered.Params
+			return with.WithScores(scores)
+		}, nil
 	}
 	if err := labels.check(clusters); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return labels.score(clustered, strategy)
+	return clustered, byFile, nil
 }
 
 // known loads an interpreter; events, where there are any, must be as many as it was made of.
@@ -136,21 +191,8 @@ func (l clusterLabels) checkVersion(dir string, m *model.Model) error {
 	if err != nil {
 		return fmt.Errorf("%s: model %q: %w", l.path, l.version, err)
 	}
-	if err := sameClusters(m, meant); err != nil {
+	if err := m.SameClusters(meant); err != nil {
 		return fmt.Errorf("%s: the labels are for version %s of %s, which had other clusters: %w", l.path, l.version, dir, err)
-	}
-	return nil
-}
-
-// sameClusters tells where two models have other clusters.
-func sameClusters(a, b *model.Model) error {
-	if len(a.Clusters) != len(b.Clusters) {
-		return fmt.Errorf("%d clusters in place of %d", len(a.Clusters), len(b.Clusters))
-	}
-	for i, c := range a.Clusters {
-		if d := b.Clusters[i]; c.Event != d.Event || c.Size != d.Size {
-			return fmt.Errorf("cluster %d has %d events %q in place of %d %q", i, c.Size, c.Event, d.Size, d.Event)
-		}
 	}
 	return nil
 }
