@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"sync"
 	"time"
@@ -184,6 +185,9 @@ func (t *train) Connect(context.Context) error {
 		t.log.With("spool", t.spoolDir, "events", n).Info("Events of an earlier run are part of the next training")
 	}
 	t.metrics.spooled.Set(int64(t.spool.Len()))
+	if _, err := os.Stat(filepath.Join(t.spoolDir, trainedFile)); errors.Is(err, os.ErrNotExist) {
+		t.mark()
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	t.cancel = cancel
 	go func() {

@@ -1,13 +1,17 @@
 package input
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"connect-deepcase/input/spool"
 	"connect-deepcase/model"
 	"connect-deepcase/model/store"
 )
@@ -22,6 +26,53 @@ func TestTrainWithoutClusters(t *testing.T) {
 	assert.Equal(t, want, got)
 	assert.NotEmpty(t, m.Clusters)
 	assert.Equal(t, 12, spooled(t, dir), "the events wait for more")
+}
+
+// A training that was interrupted is due at once; one that came to an end, be it without a model, waits for the next time.
+func TestTrainIsDueAfterAnInterruption(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "model")
+	marker := filepath.Join(dir, "spool", trainedFile)
+	held, err := spool.Open(filepath.Dir(marker), 1000)
+	require.NoError(t, err)
+	var records []spool.Record
+	for i := range 300 {
+		for k, name := range []string{"scan", "guess", "login"} {
+			records = append(records, spool.Record{Machine: fmt.Sprint(i), Event: name, Seconds: int64(i + k)})
+		}
+	}
+	require.NoError(t, held.Append(records))
+	require.NoError(t, held.Close())
+	start := func(more string) (stop func()) {
+		gate := filepath.Join(t.TempDir(), "never")
+		s, _ := build(t, strings.Replace(fmt.Sprintf("deepcase_train:\n    input: {counter: {after: %q}}\n    model: %q\n    every: 1h\n%s",
+			gate, dir, quick), "epochs: 30", more, 1))
+		running := make(chan error, 1)
+		go func() { running <- s.Run(t.Context()) }()
+		return func() {
+			require.NoError(t, s.StopWithin(20*time.Second))
+			<-running
+		}
+	}
+	marked := func() time.Time {
+		info, err := os.Stat(marker)
+		require.NoError(t, err)
+		return info.ModTime()
+	}
+
+	stop := start("epochs: 30")
+	require.Eventually(t, func() bool { _, err := os.Stat(marker); return err == nil }, 10*time.Second, time.Millisecond, "from now on it waits")
+	stop()
+
+	due := time.Now().Add(-2 * time.Hour).Truncate(time.Second)
+	require.NoError(t, os.Chtimes(marker, due, due))
+	stop = start("epochs: 1000000")
+	time.Sleep(300 * time.Millisecond)
+	stop()
+	assert.Equal(t, due, marked())
+
+	stop = start("epochs: 1\n    min_samples: 100000")
+	require.Eventually(t, func() bool { return marked().After(due) }, 20*time.Second, 10*time.Millisecond)
+	stop()
 }
 
 func TestTrainKeepsTheAnalystsScores(t *testing.T) {

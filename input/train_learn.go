@@ -35,8 +35,14 @@ func (t *train) learn(ctx context.Context) {
 	}
 }
 
-// trainedFile marks by its time when the spool was last learnt from, so that restarts do not put a training off.
+// trainedFile marks by its time when the spool was last learnt from, or first used, so that restarts do not put a training off.
 const trainedFile = "trained"
+
+func (t *train) mark() {
+	if err := os.WriteFile(filepath.Join(t.spoolDir, trainedFile), nil, 0o644); err != nil {
+		t.log.Errorf("The time of the last training is not kept: %v", err)
+	}
+}
 
 func (t *train) untilDue() time.Duration {
 	info, err := os.Stat(filepath.Join(t.spoolDir, trainedFile))
@@ -49,11 +55,11 @@ func (t *train) untilDue() time.Duration {
 // once learns from the spool, publishes a version and hands on its clusters. What fails is logged and counted; the events stay.
 func (t *train) once(ctx context.Context) {
 	started := time.Now()
-	// Also after a failure: what cannot be learnt from is tried again when it is due again, not at once.
-	if err := os.WriteFile(filepath.Join(t.spoolDir, trainedFile), nil, 0o644); err != nil {
-		t.log.Errorf("The time of this training is not kept: %v", err)
-	}
 	version, batch, err := t.publish(ctx)
+	if err == nil || ctx.Err() == nil {
+		// Also after a failure: what cannot be learnt from is tried again when it is due again, not at once. What was interrupted is due.
+		t.mark()
+	}
 	switch {
 	case err == nil:
 		t.metrics.trainings.Incr(1, "published")
