@@ -83,4 +83,4 @@ export_ CGO_ENABLED 1
 export_ CXX "$cache/fastcxx"
 export_ CGO_CXXFLAGS "-D_GLIBCXX_USE_CXX11_ABI=$abi -I$torch/include -I$torch/include/torch/csrc/api/include $flags"
 # By the linker's flags and not CGO_LDFLAGS, which would have Go compile all packages a second time.
-export_ GOFLAGS "$(go env GOFLAGS) -tags=gotch -ldflags=-extldflags=-Wl,-L$cache/stubs,-L$torch/lib,-rpath,$torch/lib"
+export_ GOFLAGS "$(go env GOFLAGS) -tags=gotch -ldflags=-extldflags=-Wl,--allow-shlib-undefined,-L$cache/stubs,-L$torch/lib,-rpath,$torch/lib"

@@ -37,9 +37,9 @@ def smooth(confidence: Tensor, y: Tensor, delta: float) -> Tuple[Tensor, Tensor]
     return loss, g.scatter_add_(1, y, torch.full_like(y, -(1.0 - delta - rest), dtype=g.dtype))
 
 
-def sum_to(children: Tensor, parents: Tensor, like: Tensor) -> Tensor:
-    """Rows added up by parent, in order; like has a row a parent."""
-    return torch.ops.aten.embedding_dense_backward(children, parents, like.size(0), -1, False)
+def sum_to(rows: Tensor, to: Tensor, like: Tensor) -> Tensor:
+    """Rows added up by what each belongs to, in order; like has a row for each of these."""
+    return torch.ops.aten.embedding_dense_backward(rows, to, like.size(0), -1, False)
 
 
 def by_formula(w: Weights, x: Tensor, y: Tensor, masks: Tensor, teach: Tensor, delta: float, is_lstm: bool) -> Tuple[Tensor, Tensor]:
@@ -162,32 +162,33 @@ def by_formula(w: Weights, x: Tensor, y: Tensor, masks: Tensor, teach: Tensor, d
     if masks.numel() > 0:
         d_e = d_e.mul_(masks.transpose(0, 1).reshape(-1, h))
     gradients = [
-        torch.ops.aten.embedding_dense_backward(d_e, torch.cat(inputs), n, -1, False),
-        torch.ops.aten.embedding_dense_backward(enc_i, torch.cat(events), n, -1, False), torch.mm(enc_h.t(), torch.cat(states[:length])), enc_i.sum(0), enc_h.sum(0),
+        sum_to(d_e, torch.cat(inputs), w.emb),
+        sum_to(enc_i, torch.cat(events), w.enc_ih), torch.mm(enc_h.t(), torch.cat(states[:length])), enc_i.sum(0), enc_h.sum(0),
         torch.mm(dec_i.t(), torch.cat(embedded)), torch.mm(dec_h.t(), torch.cat(states[length:length + steps])), dec_i.sum(0), dec_h.sum(0),
         d_att, d_att_b, d_w1, d_b1, d_w2, d_b2,
     ]
     return loss, torch.cat([t.reshape(-1) for t in gradients])
 
 
-def by_library(views: List[Tensor], x: Tensor, y: Tensor, masks: Tensor, teach: Tensor, delta: float, is_lstm: bool) -> Tuple[Tensor, Tensor]:
+def by_library(
+    views: List[Tensor], x: Tensor, y: Tensor, masks: Tensor, teach: Tensor, delta: float, is_lstm: bool
+) -> Tuple[Tensor, Tensor]:
     """The same with libtorch's own recurrent layers (cuDNN's on a GPU) and automatic gradients: far fewer and larger kernels."""
     rows, length, steps = x.size(0), x.size(1), y.size(1)
     n, h = views[0].size(0), views[0].size(1)
     leaves = [t.detach().requires_grad_() for t in views]
     p = named(leaves)
-    onehot = torch.zeros([rows, length, n], device=x.device).scatter_(2, x.unsqueeze(2), 1.0)
+    onehot = torch.zeros([length, rows, n], device=x.device).scatter_(2, x.t().unsqueeze(2), 1.0)
     state = torch.zeros([1, rows, h], device=x.device)
     cell = state
     previous = torch.zeros([rows], dtype=torch.int64, device=x.device)
     encoder = [p.enc_ih.t(), p.enc_hh, p.enc_bih, p.enc_bhh]
     decoder = [p.dec_ih, p.dec_hh, p.dec_bih, p.dec_bhh]
-    sequence = onehot.transpose(0, 1).contiguous()
     confidences: List[Tensor] = []
     if is_lstm:
-        _, state, cell = torch.lstm(sequence, [state, cell], encoder, True, 1, 0.0, True, False, False)
+        _, state, cell = torch.lstm(onehot, [state, cell], encoder, True, 1, 0.0, True, False, False)
     else:
-        _, state = torch.gru(sequence, state, encoder, True, 1, 0.0, True, False, False)
+        _, state = torch.gru(onehot, state, encoder, True, 1, 0.0, True, False, False)
     for s in range(steps):
         e = torch.embedding(p.emb, previous)
         if masks.numel() > 0:
@@ -197,7 +198,7 @@ def by_library(views: List[Tensor], x: Tensor, y: Tensor, masks: Tensor, teach: 
         else:
             _, state = torch.gru(e.unsqueeze(0), state, decoder, True, 1, 0.0, True, False, False)
         attention = torch.softmax(torch.addmm(p.att_b, state[0], p.att.t()), 1)
-        v = torch.bmm(attention.unsqueeze(1), onehot).squeeze(1)
+        v = torch.bmm(attention.unsqueeze(1), onehot.transpose(0, 1)).squeeze(1)
         hidden = torch.relu(torch.addmm(p.b1, v, p.w1))
         logits = torch.addmm(p.b2, hidden, p.w2.t())
         confidences.append(logits)
@@ -215,7 +216,9 @@ def by_library(views: List[Tensor], x: Tensor, y: Tensor, masks: Tensor, teach: 
 
 
 class Train(torch.nn.Module):
-    def forward(self, state: Tensor, x: Tensor, y: Tensor, order: Tensor, teach: Tensor, rates: Tensor, ints: Tensor, floats: Tensor) -> Tensor:
+    def forward(
+        self, state: Tensor, x: Tensor, y: Tensor, order: Tensor, teach: Tensor, rates: Tensor, ints: Tensor, floats: Tensor
+    ) -> Tensor:
         """Changes state and gives the loss of each batch [batches] float64, summed over its rows and steps.
 
         state: weights [1,·], with Adam [3,·]: weights and both moments. x: all contexts [n,L] int32, y: all events [n,S] int32,

@@ -1,0 +1,62 @@
+#!/usr/bin/env bash
+# Checks the gotch engine on a GPU and prints one table: gpu-check.sh [DEVICE]. DEVICE is cuda (default), cuda:N or libtorch, which is
+# libtorch on the CPU, with fewer rows.
+#
+# In the repository it builds what it runs, with the libtorch that libtorch.sh finds. Out of the archive that archive.sh makes it needs
+# no Go, but a machine with torch: $LIBTORCH, or that of $PYTHON (python3).
+set -euo pipefail
+device="${1:-cuda}"
+here="$(cd "$(dirname "$0")" && pwd)"
+work="$(mktemp -d)"
+trap 'rm -rf "$work"' EXIT
+
+if [ -x "$here/torch.test" ]; then
+    test="$here/torch.test" binary="$here/connect-deepcase"
+    torch="${LIBTORCH:-$("${PYTHON:-python3}" -c 'import torch, os; print(os.path.dirname(torch.__file__))')}"
+    export LD_LIBRARY_PATH="$torch/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
+else
+    eval "$("$here/libtorch.sh")"
+    test="$work/torch.test" binary="$work/connect-deepcase"
+    (cd "$here/../.." && go test -c -o "$test" ./model/contextbuilder/torch && go build -tags gotch,slim -o "$binary" ./cmd/connect-deepcase)
+    cd "$here/../../model/contextbuilder/torch"
+fi
+rows=1000000 flag="$device"
+[ "$device" != libtorch ] || { rows=12800 flag=cpu; }
+
+lines=()
+row() { lines+=("| $1 | $2 | $3 |"); echo "$1: $2 ${3:+($3)}" >&2; }
+
+# conformance: every test of the package, on the device
+if "$test" -device "$flag" -test.v >"$work/tests" 2>&1; then verdict=passed; else verdict=FAILED; grep -v '^=== ' "$work/tests" >&2; fi
+row "conformance" "$verdict" "$(grep -c -- '--- PASS' "$work/tests") tests passed, $(grep -c -- '--- FAIL' "$work/tests" || true) failed"
+
+# speed: invented samples, all distinct, 300 events
+"$test" -device "$flag" -rows "$rows" -test.run '^$' -test.bench '/invented' -test.benchtime 1x >"$work/bench" 2>&1 ||
+    { cat "$work/bench" >&2; verdict=FAILED; }
+speed() { # of a benchmark by name: what, seconds at most on an H200
+    awk -v name="$1" '$1 ~ name {printf "%.3f s, %s samples/s", $3 / 1e9, $5}' "$work/bench"
+}
+row "training epoch, $rows samples, batch 128" "$(speed '^BenchmarkTrain/invented300/128/')" "goal on an H200, 1 M samples: under 6 s; paper: 37.2 s"
+row "training epoch, $rows samples, batch 1,024" "$(speed '^BenchmarkTrain/invented300/1024/')" "goal: under 1.5 s"
+row "query, $rows distinct samples" "$(speed "^BenchmarkQuery/invented300/$rows/")" "goal: under 5 s; paper: 31.0 s"
+row "query, 1 sample" "$(speed '^BenchmarkQuery/invented300/1/')" ""
+
+# a short pipeline: learn on the device, predict there and on the CPU engine
+cd "$work"
+"$binary" deepcase demo --split --out alerts.ndjson >demo 2>&1
+begin=$SECONDS
+"$binary" deepcase cluster --device "$device" --seed 1 --ndjson alerts-train.ndjson --save-interpreter model >cluster 2>&1 ||
+    { cat cluster >&2; verdict=FAILED; }
+row "learn and cluster $(wc -l <alerts-train.ndjson) alerts" "$((SECONDS - begin)) s" "$(grep -h -m1 'computing on' cluster || true)"
+for on in "$device" cpu; do
+    "$binary" deepcase automatic --device "$on" --ndjson alerts-new.ndjson --load-interpreter model --save-prediction "$on.csv" >predict 2>&1 ||
+        { cat predict >&2; verdict=FAILED; }
+done
+differ="$(diff "$device.csv" cpu.csv | grep -c '^<' || true)"
+[ "$differ" -le $(($(wc -l <cpu.csv) / 500)) ] || verdict=FAILED
+row "predictions of $device and of our CPU engine that differ" "$differ of $(($(wc -l <cpu.csv) - 1))" "goal: 2 in 1,000 at most"
+
+name="$(command -v nvidia-smi >/dev/null && nvidia-smi --query-gpu=name,driver_version --format=csv,noheader | paste -sd';' || echo 'no nvidia-smi')"
+printf '\n%s, %s, %s\n\n| what | result | note |\n|---|---|---|\n' "$device" "$name" "$(nproc) processors"
+printf '%s\n' "${lines[@]}"
+[ "$verdict" = passed ]
