@@ -3,7 +3,6 @@ package cli
 import (
 	"cmp"
 	"encoding/csv"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -15,6 +14,7 @@ import (
 	ucli "github.com/urfave/cli/v2"
 
 	"connect-deepcase/cli/report"
+	"connect-deepcase/internal/clusterjson"
 	"connect-deepcase/model"
 	"connect-deepcase/model/interpreter"
 	"connect-deepcase/model/store"
@@ -133,7 +133,7 @@ func scoreText(score float64) string {
 
 // contextText shows the events that explain, with their shares of the attention, the largest first; shares below 1 % are left out.
 func contextText(c model.ClusterContext) string {
-	shares := attended(c)
+	shares := clusterjson.Attended(c)
 	names := slices.SortedFunc(maps.Keys(shares), func(a, b string) int {
 		return cmp.Or(cmp.Compare(shares[b], shares[a]), cmp.Compare(a, b))
 	})
@@ -146,66 +146,15 @@ func contextText(c model.ClusterContext) string {
 	return strings.Join(parts, "; ")
 }
 
-// attended is the attention by event; "" is NO_EVENT.
-func attended(c model.ClusterContext) map[string]float64 {
-	shares := map[string]float64{}
-	for i, share := range c.Attention {
-		shares[c.Context[i]] += float64(share)
-	}
-	return shares
-}
-
 func (s *session) printJSON(clusters []model.Cluster, version string) error {
-	out := json.NewEncoder(s.out)
-	out.SetEscapeHTML(false)
 	for _, c := range clusters {
-		if err := out.Encode(clusterOf(c, version, s.c.Int("contexts"))); err != nil {
+		line, err := clusterjson.New(c, version, s.c.Int("contexts")).JSON()
+		if err != nil {
+			return err
+		}
+		if _, err := fmt.Fprintf(s.out, "%s\n", line); err != nil {
 			return err
 		}
 	}
 	return nil
 }
-
-// cluster and clusterContext are what is printed of one.
-type cluster struct {
-	Cluster  int               `json:"cluster"`
-	Event    string            `json:"event"`
-	Size     int               `json:"size"`
-	Score    *float64          `json:"score,omitempty"`
-	Contexts []clusterContext  `json:"contexts"`
-	Examples []json.RawMessage `json:"examples"`
-	Model    string            `json:"model"`
-}
-
-type clusterContext struct {
-	Count     int                `json:"count"`
-	Context   []*string          `json:"context"` // oldest first, null for NO_EVENT
-	Attention []float64          `json:"attention"`
-	Attended  map[string]float64 `json:"attended"` // attention by event, without NO_EVENT
-}
-
-func clusterOf(c model.Cluster, version string, contexts int) cluster {
-	o := cluster{Cluster: c.ID, Event: c.Event, Size: c.Size, Contexts: []clusterContext{}, Examples: []json.RawMessage{}, Model: version}
-	o.Examples = append(o.Examples, c.Examples...)
-	if c.Score != interpreter.NoScore {
-		o.Score = &c.Score
-	}
-	for _, context := range c.Contexts[:min(len(c.Contexts), contexts)] {
-		x := clusterContext{Count: context.Count, Attended: attended(context)}
-		delete(x.Attended, "")
-		for name, share := range x.Attended {
-			x.Attended[name] = rounded(share)
-		}
-		for i, name := range context.Context {
-			x.Context, x.Attention = append(x.Context, nil), append(x.Attention, rounded(float64(context.Attention[i])))
-			if name != "" {
-				x.Context[i] = &name
-			}
-		}
-		o.Contexts = append(o.Contexts, x)
-	}
-	return o
-}
-
-// rounded keeps the 4 decimals that clustering looks at.
-func rounded(share float64) float64 { return math.Round(share*1e4) / 1e4 }

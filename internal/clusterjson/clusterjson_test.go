@@ -1,0 +1,37 @@
+package clusterjson
+
+import (
+	"encoding/json"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"connect-deepcase/model"
+	"connect-deepcase/model/interpreter"
+)
+
+func TestJSON(t *testing.T) {
+	scans := model.ClusterContext{Context: []string{"", "scan", "login", "scan"}, Attention: []float32{0.3, 0.25, 0.004, 0.446}, Count: 7}
+	c := model.Cluster{ID: 3, Event: "a<b", Size: 9, Score: interpreter.NoScore, Contexts: []model.ClusterContext{scans, scans}}
+	line, err := New(c, "v1", 1).JSON()
+	require.NoError(t, err)
+	assert.Equal(t, `{"cluster":3,"event":"a<b","size":9,"contexts":[{"count":7,"context":[null,"scan","login","scan"],`+
+		`"attention":[0.3,0.25,0.004,0.446],"attended":{"login":0.004,"scan":0.696}}],"examples":[],"model":"v1"}`, string(line))
+
+	c.Score, c.Contexts, c.Examples = 0, nil, []json.RawMessage{json.RawMessage(`{"id": 12345678901234567890}`)}
+	line, err = New(c, "v1", 1).JSON()
+	require.NoError(t, err)
+	assert.Equal(t, `{"cluster":3,"event":"a<b","size":9,"score":0,"contexts":[],"examples":[{"id":12345678901234567890}],"model":"v1"}`, string(line))
+
+	c.Examples = []json.RawMessage{json.RawMessage(`{`)}
+	_, err = New(c, "v1", 1).JSON()
+	assert.Error(t, err)
+}
+
+func TestSharesAreRoundedOnceSummed(t *testing.T) {
+	x := model.ClusterContext{Context: []string{"a", "a", "a"}, Attention: []float32{0.00004, 0.00004, 0.00004}, Count: 1}
+	shown := New(model.Cluster{Contexts: []model.ClusterContext{x}}, "", 3).Contexts[0]
+	assert.Equal(t, map[string]float64{"a": 0.0001}, shown.Attended)
+	assert.Equal(t, []float64{0, 0, 0}, shown.Attention)
+}
