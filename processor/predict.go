@@ -36,7 +36,7 @@ func predictSpec() *service.ConfigSpec {
 		Description(`
 Reads the context that `+"`deepcase_sequence`"+` wrote at `+"`target`"+` and adds there:
 
-- `+"`status`"+`: `+"`scored`; `unscored`: in a cluster to which nobody has given a score; `low_confidence`: the context does not explain the event; `unknown_event`: nothing was clustered for this event in training; `no_cluster`: too far from all clusters of this event; `no_model`: no version was published yet"+`
+- `+"`status`"+`: `+"`scored`; `unscored`: in a cluster to which nobody has given a score; `low_confidence`: the context does not explain the event; `unknown_event`: nothing was clustered for this event in training; `no_cluster`: too far from all clusters of this event; `no_model`: no version could be loaded yet"+`
 - `+"`score`"+`: only with the status `+"`scored`"+`
 - `+"`cluster`"+`: with `+"`scored` and `unscored`"+`
 - `+"`confidence`"+` in the event, and `+"`distance`"+` to the nearest cluster, where these were determined
@@ -49,7 +49,7 @@ No message is dropped, and order and size of batches stay. A message without a c
 
 The answer for an event depends on the event, its context and the model version, not on what else is asked at the same time. All messages of a batch are answered by one version.
 
-A new version in the model directory is loaded while the old one serves and then takes its place, without a pause. Where it cannot be loaded (damaged, or of a newer format) the old one goes on serving. A directory that is missing or empty is looked for again: until there is a version, the status is `+"`no_model`"+`.
+A new version in the model directory is loaded while the old one serves and then takes its place, without a pause. Where it cannot be loaded (damaged, or of a newer format) the old one goes on serving. Where there is none to go on with, because the directory is missing or empty or its version cannot be loaded, the status is `+"`no_model`"+` until there is one; that is logged once, and looked for again.
 
 == Metrics
 

@@ -48,6 +48,7 @@ type serving struct {
 
 	current atomic.Pointer[version] // nil: none yet
 	failed  string                  // what was last logged about a version that cannot be read; only reload uses it
+	awaited bool                    // whether it was logged that there is no version yet; only reload uses it
 	stop    context.CancelFunc
 	stopped chan struct{}
 }
@@ -122,7 +123,11 @@ func (s *serving) reload() {
 		s.metrics.reloads.Incr(1, "failed")
 		if err.Error() != s.failed {
 			s.failed = err.Error()
-			s.log.With("model", s.dir, "serving", s.name()).Errorf("The current model cannot be loaded, going on without it: %v", err)
+			goingOn := "without a model"
+			if name := s.name(); name != "" {
+				goingOn = "with version " + name
+			}
+			s.log.With("model", s.dir).Errorf("The current model cannot be loaded, going on %s: %v", goingOn, err)
 		}
 	case next != nil:
 		s.failed = ""
@@ -167,12 +172,17 @@ func (s *serving) load() (*version, error) {
 	return next, nil
 }
 
-// gone judges a directory without a version: nothing to report before the first one came, an error once one serves.
+// gone judges a directory without a version: before the first one came that may be as it should be, or a mistake in the path, and is
+// logged once; it is an error once one serves.
 func (s *serving) gone(err error) error {
-	if s.current.Load() == nil {
-		return nil
+	if s.current.Load() != nil {
+		return err
 	}
-	return err
+	if !s.awaited {
+		s.awaited = true
+		s.log.With("model", s.dir).Warnf("No model there yet, events get the status %s until there is one: %v", model.NoModel, err)
+	}
+	return nil
 }
 
 func (s *serving) swap(next *version) {

@@ -1,0 +1,197 @@
+package processor
+
+import (
+	"bytes"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/redpanda-data/benthos/v4/public/service"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// eventually waits until the sample that every model knows gets this status from this version.
+func eventually(t testing.TB, p *predict, wantStatus, wantVersion string) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		s, v := status(t, p)
+		return s == wantStatus && v == wantVersion
+	}, 10*time.Second, 10*time.Millisecond)
+}
+
+func TestPredictFindsAModelThatComesLater(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "not", "yet")
+	p := newPredict(t, "reload: 5ms\nmodel: "+dir)
+	s, version := status(t, p)
+	assert.Equal(t, "no_model", s)
+	assert.Empty(t, version)
+	eventually(t, p, "unscored", publish(t, dir, little(t, 1)))
+}
+
+func TestPredictForgetsVerdictsOfOldModels(t *testing.T) {
+	dir := t.TempDir()
+	m := little(t, 1)
+	publish(t, dir, m)
+	p := newPredict(t, "reload: 5ms\nmodel: "+dir)
+	s, _ := status(t, p)
+	assert.Equal(t, "unscored", s)
+	eventually(t, p, "scored", publish(t, dir, scored(t, m, "login", 1)))
+}
+
+// Whatever is wrong with what was published last, the version before it goes on serving, and the next good one takes over.
+func TestPredictSurvivesBrokenVersions(t *testing.T) {
+	dir := t.TempDir()
+	m := little(t, 1)
+	good := publish(t, dir, m)
+	p := newPredict(t, "reload: 1h\nmodel: "+dir) // the test reloads
+	pointer := filepath.Join(dir, "CURRENT")
+	for name, damage := range map[string]func(){
+		"truncated": func() { truncateVersion(t, dir, publish(t, dir, m)) },
+		"missing":   func() { require.NoError(t, os.WriteFile(pointer, []byte("20200101T000000Z-0000\n"), 0o644)) },
+		"garbage":   func() { require.NoError(t, os.WriteFile(pointer, []byte("../../\x00\n\n"), 0o644)) },
+		"empty":     func() { require.NoError(t, os.WriteFile(pointer, nil, 0o644)) },
+		"gone":      func() { require.NoError(t, os.Rename(dir, dir+".away")) },
+	} {
+		damage()
+		for range 3 {
+			p.serving.reload()
+			assert.NotEmpty(t, p.serving.failed, name)
+			s, version := status(t, p)
+			assert.Equal(t, "unscored", s, name)
+			assert.Equal(t, good, version, name)
+		}
+		if name == "gone" {
+			require.NoError(t, os.Rename(dir+".away", dir))
+		}
+		good = publish(t, dir, m)
+		p.serving.reload()
+		assert.Empty(t, p.serving.failed)
+		_, version := status(t, p)
+		assert.Equal(t, good, version, name)
+	}
+}
+
+// A version that stays broken is counted each time and logged once.
+func TestPredictLogsABrokenVersionOnce(t *testing.T) {
+	dir := t.TempDir()
+	truncateVersion(t, dir, publish(t, dir, little(t, 1)))
+	var log bytes.Buffer
+	resources := service.MockResources(service.MockResourcesOptUseLogger(service.NewLoggerFromSlog(slog.New(slog.NewTextHandler(&log, nil)))))
+	p, err := newPredictFromParsed(parse(t, predictSpec(), "reload: 1h\nmodel: "+dir), resources)
+	require.NoError(t, err)
+	defer p.Close(t.Context())
+	s, _ := status(t, p)
+	assert.Equal(t, "no_model", s)
+	p.serving.reload()
+	p.serving.reload()
+	assert.Equal(t, 1, strings.Count(log.String(), "level=ERROR"), log.String())
+	truncateVersion(t, dir, publish(t, dir, little(t, 1)))
+	p.serving.reload()
+	assert.Equal(t, 2, strings.Count(log.String(), "level=ERROR"), log.String())
+}
+
+// The first thing to see where the path of the model is wrong.
+func TestPredictLogsThatThereIsNoModel(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "typo")
+	var log bytes.Buffer
+	resources := service.MockResources(service.MockResourcesOptUseLogger(service.NewLoggerFromSlog(slog.New(slog.NewTextHandler(&log, nil)))))
+	p, err := newPredictFromParsed(parse(t, predictSpec(), "reload: 1h\nmodel: "+dir), resources)
+	require.NoError(t, err)
+	defer p.Close(t.Context())
+	p.serving.reload()
+	assert.Equal(t, 1, strings.Count(log.String(), "level=WARN"), log.String())
+	assert.Contains(t, log.String(), "No model there yet, events get the status no_model until there is one: ")
+	assert.Contains(t, log.String(), "model="+dir)
+
+	truncateVersion(t, dir, publish(t, dir, little(t, 1)))
+	p.serving.reload()
+	assert.Contains(t, log.String(), "The current model cannot be loaded, going on without a model: ")
+	good := publish(t, dir, little(t, 1))
+	p.serving.reload()
+	truncateVersion(t, dir, publish(t, dir, little(t, 1)))
+	p.serving.reload()
+	assert.Contains(t, log.String(), "The current model cannot be loaded, going on with version "+good+": ")
+}
+
+// The live run: versions are published under load, good and broken ones; nothing is lost or flagged, all answers come from good versions,
+// and each version's own answers.
+func TestPredictReloadsUnderLoad(t *testing.T) {
+	dir := t.TempDir()
+	m := little(t, 1)
+	scores := map[string]float64{} // version → score of login
+	var mu sync.Mutex
+	put := func(score float64) string {
+		mu.Lock() // a version is known before anyone can see an answer of it checked
+		defer mu.Unlock()
+		version := publish(t, dir, scored(t, m, "login", score))
+		scores[version] = score
+		return version
+	}
+	put(0)
+	s, produce, end := stream(t, 4,
+		"deepcase_sequence: {length: 3}",
+		fmt.Sprintf("deepcase_predict: {model: %q, reload: 3ms, cache_size: 4}", dir))
+	running := make(chan error, 1)
+	go func() { running <- s.Run(t.Context()) }()
+
+	var sent atomic.Int64
+	stop := make(chan struct{})
+	var producers sync.WaitGroup
+	for producer := range 4 {
+		producers.Go(func() {
+			for i := 0; ; i += 3 {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				machine := fmt.Sprintf("m%d-%d", producer, i) // a machine of its own, so that login follows nothing but scan and guess
+				batch := messages(alertOf(machine, "scan", 1), alertOf(machine, "guess", 2), alertOf(machine, "login", 3))
+				if assert.NoError(t, produce(t.Context(), batch)) {
+					sent.Add(3)
+				}
+			}
+		})
+	}
+	answeredBy := func(version string) func() bool {
+		return func() bool {
+			end.mu.Lock()
+			defer end.mu.Unlock()
+			for _, message := range end.messages[max(0, len(end.messages)-20):] {
+				if at(t, message)["model"] == version {
+					return true
+				}
+			}
+			return false
+		}
+	}
+	for i := range 8 {
+		version := put(float64(i + 1))
+		require.Eventually(t, answeredBy(version), 10*time.Second, time.Millisecond)
+		if i%2 == 1 {
+			require.NoError(t, os.WriteFile(filepath.Join(dir, "CURRENT"), []byte("broken\n"), 0o644))
+			time.Sleep(10 * time.Millisecond)
+			require.Eventually(t, answeredBy(version), time.Second, time.Millisecond, "serves on")
+		}
+	}
+	close(stop)
+	producers.Wait()
+	require.NoError(t, s.StopWithin(10*time.Second))
+	require.NoError(t, <-running)
+
+	require.EqualValues(t, sent.Load(), len(end.messages))
+	for _, message := range end.messages {
+		object := at(t, message) // and no error
+		if object["event"] == "login" {
+			require.Equal(t, "scored", object["status"])
+			require.Equal(t, scores[object["model"].(string)], object["score"])
+		}
+	}
+}
