@@ -19,7 +19,7 @@ func (l *label) publish(ctx context.Context, decisions []*decision) (version str
 	if !slices.ContainsFunc(decisions, func(d *decision) bool { return d.err == nil }) {
 		return "", nil, nil
 	}
-	models, err := store.Open(l.dir, false)
+	models, err := store.Open(l.dir, false, l.options...)
 	if err != nil {
 		return "", nil, err
 	}

@@ -13,12 +13,14 @@ import (
 	"connect-deepcase/internal/device"
 	"connect-deepcase/model"
 	"connect-deepcase/model/contextbuilder"
+	"connect-deepcase/model/store"
 )
 
 const (
 	fieldCluster = "cluster"
 	fieldScore   = "score"
 	fieldVersion = "version"
+	fieldRetain  = "retain"
 )
 
 func labelSpec() *service.ConfigSpec {
@@ -40,7 +42,7 @@ with the score before (`+"`null`"+`: none), the score now, and the version that 
 
 == Guarantees
 
-All scores of a batch are published as one version, or none of them; scorers that run at the same time do not lose each other's scores. Nothing is published where nothing changes, so that a message that is delivered again does no harm.
+All scores of a batch are published as one version, or none of them. A version has the size of the whole model, so scores that belong together should be one batch, such as a file that is read whole (see the example); `+"`retain`"+` bounds the versions that are kept. Scorers that run at the same time do not lose each other's scores. Nothing is published where nothing changes, so that a message that is delivered again does no harm.
 
 No message is dropped, and order and size of batches stay. A message is flagged with an error, and changes nothing, where its score is not a number ≥ 0, where it names no cluster of the current model, where another message of the batch gives the same cluster another score, or where `+"`version`"+` names a version with other clusters than the current one. The rest of its batch goes on.
 
@@ -59,6 +61,10 @@ No message is dropped, and order and size of batches stay. A message is flagged 
 				Description("The version of the model in which the analyst saw the cluster, as `deepcase_train` and `deepcase_predict` tell it. Empty or `null`: the current one. For samples it does not matter.").
 				Default(`${! json("model") }`),
 			alert.TargetField(),
+			service.NewIntField(fieldRetain).
+				Description("Versions of the model to keep: beyond, the oldest go when a new one is published. 0 keeps all.").
+				LintRule(`root = if this < 0 { "retain needs to be at least 0" }`).
+				Default(0),
 			device.ConfigField(),
 		).
 		Example("From a file that an analyst filled in", "A csv file with the columns `model`, `cluster` and `score`, in which scores may be left out. What could not be applied is printed.", `
@@ -66,11 +72,14 @@ input:
   file:
     paths: [ ./clusters.csv ]
     scanner:
-      csv: {}
+      to_the_end: {}
 
 pipeline:
   processors:
-    - mapping: root = if this.score == "" { deleted() }
+    # The file whole, as one batch: its scores become one version of the model.
+    - unarchive:
+        format: csv
+    - mapping: root = if !errored() && this.score == "" { deleted() }
     - deepcase_label:
         model: /var/lib/deepcase
 
@@ -107,6 +116,16 @@ func newLabelFromParsed(conf *service.ParsedConfig, mgr *service.Resources) (*la
 	if l.version, err = conf.FieldInterpolatedString(fieldVersion); err != nil {
 		return nil, err
 	}
+	retain, err := conf.FieldInt(fieldRetain)
+	if err != nil {
+		return nil, err
+	}
+	if retain < 0 {
+		return nil, fmt.Errorf("field '%s': %d, need at least 0", fieldRetain, retain)
+	}
+	if retain > 0 {
+		l.options = append(l.options, store.Retain(retain))
+	}
 	name, err := conf.FieldString(device.Field)
 	if err != nil {
 		return nil, err
@@ -121,6 +140,7 @@ type label struct {
 	dir                     string
 	target                  alert.Target
 	cluster, score, version *service.InterpolatedString
+	options                 []store.Option
 	engine                  contextbuilder.Engine
 	log                     *service.Logger
 	labels                  *service.MetricCounter

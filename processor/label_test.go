@@ -3,6 +3,7 @@ package processor
 import (
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"connect-deepcase/model"
+	"connect-deepcase/model/store"
 )
 
 func newLabel(t testing.TB, yaml string) *label {
@@ -27,6 +29,7 @@ func TestLabelBadConfigs(t *testing.T) {
 	testBadConfigs(t, "deepcase_label", []badConfig{
 		{yaml: `model: ""`, lint: "model needs a directory", build: "field 'model' is empty: need a directory"},
 		{yaml: `cluster: "1"`, lint: "field model is required", build: "model"},
+		{yaml: "model: m\nretain: -1", lint: "retain needs to be at least 0", build: "field 'retain': -1, need at least 0"},
 		{yaml: "model: m\ntarget: a.", lint: "target needs names divided by single dots", build: `field 'target': "a.": need names divided by single dots`},
 		{yaml: "model: m\ndevice: cuda", build: "device cuda: this build has no engine for it"},
 	})
@@ -76,6 +79,50 @@ func TestLabelPublishesTheScoresOfABatchAtOnce(t *testing.T) {
 	assert.Equal(t, version, a.Model)
 	again, _ := current(t, dir)
 	assert.Equal(t, version, again)
+}
+
+func versions(t testing.TB, dir string) []store.Version {
+	t.Helper()
+	s, err := store.Open(dir, false)
+	require.NoError(t, err)
+	all, err := s.Versions()
+	require.NoError(t, err)
+	return all
+}
+
+// The example of the documentation makes one version of a file, however many rows it has.
+func TestLabelExampleMakesOneVersion(t *testing.T) {
+	dir, file := t.TempDir(), filepath.Join(t.TempDir(), "clusters.csv")
+	m := little(t, 1)
+	publish(t, dir, m)
+	login, backup := clusterOf(t, m, "login"), clusterOf(t, m, "backup")
+	require.NoError(t, os.WriteFile(file, fmt.Appendf(nil, "model,cluster,score\n,%d,3\n,%d,\n,%d,2\n", login, backup, backup), 0o644))
+	view, _ := service.GlobalEnvironment().GetProcessorConfig("deepcase_label")
+	data, err := view.TemplateData()
+	require.NoError(t, err)
+	builder := service.NewStreamBuilder()
+	require.NoError(t, builder.SetYAML(strings.NewReplacer("./clusters.csv", file, "/var/lib/deepcase", dir, "stdout: {}", "drop: {}").
+		Replace(data.Examples[0].Config)))
+	builder.SetLogger(slog.New(slog.DiscardHandler))
+	s, err := builder.Build()
+	require.NoError(t, err)
+	require.NoError(t, s.Run(t.Context()))
+	assert.Len(t, versions(t, dir), 2)
+	_, now := current(t, dir)
+	assert.Equal(t, 3.0, now.Clusters[login].Score)
+	assert.Equal(t, 2.0, now.Clusters[backup].Score)
+}
+
+func TestLabelRetainsVersions(t *testing.T) {
+	dir := t.TempDir()
+	publish(t, dir, little(t, 1))
+	l := newLabel(t, "retain: 2\nmodel: "+dir)
+	for score := range 6 {
+		answer(t, process(t, l, messages(fmt.Sprintf(`{"cluster":0,"score":%d}`, score)))[0])
+	}
+	assert.LessOrEqual(t, len(versions(t, dir)), 3)
+	_, now := current(t, dir)
+	assert.Equal(t, 5.0, now.Clusters[0].Score)
 }
 
 func TestLabelOfASample(t *testing.T) {
