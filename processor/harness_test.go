@@ -116,6 +116,9 @@ func TestExamplesLint(t *testing.T) {
 			lints, err := linter.LintYAML([]byte(example.Config))
 			require.NoError(t, err)
 			assert.Empty(t, lints, "%s: %s", name, example.Title)
+			if strings.Contains(example.Config, "deepcase_sequence:") {
+				assert.Contains(t, example.Config, "\n  threads: 1 ", "%s: with more, events of a machine overtake each other", example.Title)
+			}
 		}
 	}
 }

@@ -78,6 +78,7 @@ A new version in the model directory is loaded while the old one serves and then
 		).
 		Example("Live scoring", "Alerts get their context, then a verdict; what an analyst should look at goes one way, the rest another.", `
 pipeline:
+  threads: 1 # contexts depend on the order of events
   processors:
     - deepcase_sequence:
         machine: ${! json("host.name") }
@@ -101,6 +102,7 @@ output:
 `).
 		Example("Elastic Common Schema", "Scores from 0 to 3 become a risk from 0 to 100.", `
 pipeline:
+  threads: 1 # contexts depend on the order of events
   processors:
     - deepcase_sequence:
         machine: ${! json("host.name") }

@@ -34,7 +34,7 @@ Writes an object with `+"`machine`, `event` and `context`"+` into the document, 
 
 No message is dropped, and order and size of batches stay. A message that is not a JSON object, or that has no machine, event or time, is flagged with an error that names the field and what was found there; it enters no window, and the rest of its batch goes on. So does a message that came with an error, which it keeps.
 
-The context of an event depends on the events of its machine that came before it and nothing else, whatever the number of `+"`pipeline.threads`"+`. Events that arrive late are put in their place by timestamp, as long as at most `+"`late`"+` events of the machine are younger. Events that follow each other on a machine should arrive in one batch or one after the other: with more than one thread, batches that run at the same time are taken in the order in which they get there.
+The context of an event depends on the events of its machine that came before it and nothing else. With `+"`pipeline.threads: 1`"+` they are taken in the order of the source. With more threads (the default is one a core) batches run at the same time and overtake each other: a source of single messages, such as a file of lines, needs one thread, or contexts become random. More threads are for sources whose events of a machine follow each other in one batch, or far apart. Events that arrive late are put in their place by timestamp, as long as at most `+"`late`"+` events of the machine are younger.
 
 An event with the `+"`id`"+` of an earlier one of its machine is that event again: it gets the same context and changes no window. So, with ids, a message that is delivered again after a failure or a restart does no harm. Without ids it counts twice.
 
@@ -84,6 +84,7 @@ While the cache fails, the batch waits for up to `+"`cache_retry`"+`. Then the m
 		).
 		Example("Alerts of one source", "Alerts with the host, the rule and the time where the Elastic Common Schema has them.", `
 pipeline:
+  threads: 1 # contexts depend on the order of events
   processors:
     - deepcase_sequence:
         machine: ${! json("host.name") }
@@ -93,6 +94,7 @@ pipeline:
 `).
 		Example("Windows in a cache", "Several processes of one consumer group share the windows, and a restart loses none: put a `redis` cache where this has `memory`.", `
 pipeline:
+  threads: 1 # contexts depend on the order of events
   processors:
     - deepcase_sequence:
         machine: ${! json("machine") }
