@@ -233,13 +233,17 @@ func (s *session) train(e contextbuilder.Engine, q *sequences, p model.Params, s
 
 // trainOn trains a copy of start's network on further sequences, whose events it must know.
 func (s *session) trainOn(e contextbuilder.Engine, q *sequences, p model.Params, start *model.Model) (*model.Model, error) {
+	known := map[string]int32{} // an imported vocabulary is in an order of its own
+	for id, name := range start.Names {
+		known[name] = int32(id)
+	}
 	ids := make([]int32, len(q.Names)+1)
 	for i, name := range q.Names {
-		id, ok := slices.BinarySearch(start.Names, name)
+		id, ok := known[name]
 		if !ok {
 			return nil, fmt.Errorf("event %q is not in the vocabulary of the loaded builder: train a new one, without --load-builder", name)
 		}
-		ids[i] = int32(id)
+		ids[i] = id
 	}
 	ids[len(q.Names)] = int32(len(start.Names)) // NO_EVENT
 	translate := func(from []int32) []int32 {
