@@ -11,6 +11,7 @@ import (
 	"os/signal"
 	"slices"
 	"strings"
+	"syscall"
 
 	ucli "github.com/urfave/cli/v2"
 	"golang.org/x/term"
@@ -47,7 +48,7 @@ Builders and interpreters are saved as versions of a model directory, the same t
 	}
 }
 
-// command completes a command whose flags are ready: run gets a session that ends on an interrupt.
+// command completes a command whose flags are ready: run gets a session that ends on an interrupt (Ctrl-C, SIGTERM).
 func command(c *ucli.Command, run func(s *session) error) *ucli.Command {
 	c.OnUsageError = onUsageError
 	c.HideHelpCommand = true
@@ -55,7 +56,7 @@ func command(c *ucli.Command, run func(s *session) error) *ucli.Command {
 		if c.Args().Present() {
 			return usageError(c, "%q: unexpected argument, everything is given by flags", c.Args().First())
 		}
-		ctx, stop := signal.NotifyContext(c.Context, os.Interrupt)
+		ctx, stop := signal.NotifyContext(c.Context, os.Interrupt, syscall.SIGTERM)
 		defer stop()
 		context.AfterFunc(ctx, stop) // a second interrupt ends the process
 		s := &session{Context: ctx, c: c, out: c.App.Writer, err: c.App.ErrWriter}
@@ -102,5 +103,5 @@ func onUsageError(c *ucli.Context, err error, _ bool) error {
 	if name, ok := strings.CutPrefix(err.Error(), "flag provided but not defined: -"); ok {
 		return usageError(c, "unknown flag --%s", name)
 	}
-	return usageError(c, "%s", strings.Replace(err.Error(), "flag -", "flag --", 1))
+	return usageError(c, "%s", strings.NewReplacer("flag -", "flag --", "argument: -", "argument: --").Replace(err.Error()))
 }

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 
 	"connect-deepcase/model/contextbuilder"
+	"connect-deepcase/model/store"
 )
 
 // ready is what cluster, manual and automatic work with.
@@ -32,7 +33,7 @@ func (s *session) start() (ready, error) {
 	return r, err
 }
 
-// saveable finds out before long work whether its results have a place to go.
+// saveable finds out before long work whether its results have a place to go. It makes model directories that are missing.
 func (s *session) saveable() error {
 	for _, flag := range []string{"save-sequences", "save-clusters", "save-prediction"} {
 		path := s.c.String(flag)
@@ -48,8 +49,18 @@ func (s *session) saveable() error {
 	}
 	for _, flag := range []string{"save-builder", "save-interpreter"} {
 		path := s.c.String(flag)
-		if info, err := os.Stat(path); path != "" && err == nil && !info.IsDir() {
+		if path == "" {
+			continue
+		}
+		if info, err := os.Stat(path); err == nil && !info.IsDir() {
 			return fmt.Errorf("%s: %s is a file, need a model directory", flag, path)
+		}
+		st, err := store.Open(path, true)
+		if err == nil {
+			err = st.Writable()
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", flag, err)
 		}
 	}
 	return nil

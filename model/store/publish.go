@@ -84,6 +84,23 @@ func (s *Store) before() (string, error) {
 	return "", fmt.Errorf("%s: there is no version before the current one, %s", s.dir, current)
 }
 
+// Writable says why nothing can be published here: no permission, a file system that is read-only.
+func (s *Store) Writable() error {
+	if err := makeDir(s.path(versionsDir)); err != nil {
+		return fmt.Errorf("model directory: %w", err)
+	}
+	for _, dir := range []string{s.dir, s.path(versionsDir)} {
+		probe, err := os.CreateTemp(dir, scratch)
+		if err != nil {
+			return fmt.Errorf("model directory: %w", err)
+		}
+		if err := errors.Join(probe.Close(), os.Remove(probe.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) { // others clean up
+			return fmt.Errorf("model directory: %w", err)
+		}
+	}
+	return nil
+}
+
 // locked runs write while no other writer does, in this process or another, unless ctx ends before its turn. The kernel lets go of the
 // lock of a process that ends.
 func (s *Store) locked(ctx context.Context, write func() error) error {
