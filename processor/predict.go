@@ -155,14 +155,15 @@ func newPredictFromParsed(conf *service.ParsedConfig, mgr *service.Resources) (*
 	if p.explain, err = conf.FieldBool(fieldExplain); err != nil {
 		return nil, err
 	}
-	if conf.Contains(fieldECS) {
-		p.ecs = &ecs{}
-		if p.ecs.maxScore, err = conf.FieldFloat(fieldECS, fieldMaxScore); err != nil {
-			return nil, err
-		}
-		if !(p.ecs.maxScore > 0) {
-			return nil, fmt.Errorf("field '%s.%s': %v, need above 0", fieldECS, fieldMaxScore, p.ecs.maxScore)
-		}
+	maxScore, err := conf.FieldFloat(fieldECS, fieldMaxScore)
+	if err != nil {
+		return nil, err
+	}
+	if !(maxScore >= 0) {
+		return nil, fmt.Errorf("field '%s.%s': %v, need at least 0", fieldECS, fieldMaxScore, maxScore)
+	}
+	if maxScore > 0 {
+		p.ecs = &ecs{maxScore: maxScore}
 	}
 	name, err := conf.FieldString(device.Field)
 	if err != nil {

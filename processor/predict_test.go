@@ -41,8 +41,7 @@ func TestPredictBadConfigs(t *testing.T) {
 		{yaml: "model: m\ncache_size: -1", lint: "cache_size needs to be at least 0", build: "field 'cache_size': -1, need at least 0"},
 		{yaml: "model: m\nreload: -1s", lint: "reload needs to be longer than 0", build: "field 'reload': -1s, need longer than 0"},
 		{yaml: "model: m\nreload: 0s", lint: "reload needs to be longer than 0", build: "field 'reload': 0s, need longer than 0"},
-		{yaml: "model: m\necs: {max_score: 0}", lint: "max_score needs to be above 0", build: "field 'ecs.max_score': 0, need above 0"},
-		{yaml: "model: m\necs: {}", lint: "field max_score is required", build: "max_score"},
+		{yaml: "model: m\necs: {max_score: -1}", lint: "max_score needs to be at least 0", build: "field 'ecs.max_score': -1, need at least 0"},
 		{yaml: "model: m\ndevice: cuda", build: "device cuda: this build has no engine for it: build with `-tags gotch`, or set device to auto or cpu"},
 		{yaml: "model: m\ndevice: tpu", lint: "value tpu is not a valid option for this field", build: `device "tpu": need one of auto, cpu, cuda`},
 		{yaml: "model: m\ntarget: .x", lint: "target needs names divided by single dots", build: `field 'target': ".x": need names divided by single dots`},
@@ -181,6 +180,13 @@ func TestPredictECS(t *testing.T) {
 	assert.Equal(t, map[string]any{"labels": map[string]any{"deepcase_status": "unknown_event"}}, documents[3])
 	assert.EqualError(t, out[4].GetError(), `document: event is the text "text", need an object`)
 	assert.Equal(t, rule, documents[5]["rule"])
+}
+
+// Off, unless it is wanted. A config that `create` writes has `max_score: 0`: it needs to work.
+func TestPredictECSIsOffByDefault(t *testing.T) {
+	for _, yaml := range []string{"", "ecs: {}\n", "ecs: {max_score: 0}\n"} {
+		assert.Nil(t, newPredict(t, yaml+"model: "+t.TempDir()).ecs, yaml)
+	}
 }
 
 func TestPredictECSIsAtMost100(t *testing.T) {
