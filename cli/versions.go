@@ -2,6 +2,7 @@ package cli
 
 import (
 	"encoding/json"
+	"errors"
 	"strconv"
 	"time"
 
@@ -37,6 +38,9 @@ func versionsCommand() *ucli.Command {
 		versions, err := st.Versions()
 		if err != nil {
 			return err
+		}
+		if _, err := st.Current(); err != nil && !errors.Is(err, store.ErrEmpty) {
+			s.note("none is current: %v", err)
 		}
 		if s.c.Bool("json") {
 			out := json.NewEncoder(s.out)

@@ -19,6 +19,9 @@ import (
 // ErrEmpty says that nothing was published yet.
 var ErrEmpty = errors.New("no model was published yet")
 
+// errDamaged says that CURRENT names no version.
+var errDamaged = errors.New("CURRENT is damaged")
+
 // What a model directory holds. Names in versions/ that start with a dot are a writer's scratch.
 const (
 	currentFile = "CURRENT"
@@ -91,7 +94,7 @@ func (s *Store) Current() (string, error) {
 	}
 	name := strings.TrimSuffix(string(content), "\n")
 	if _, _, err := parseName(name); err != nil {
-		return "", fmt.Errorf("%s: %w; roll back to a version of %s to repair it", path, err, s.path(versionsDir))
+		return "", fmt.Errorf("%s: %w (%w: name one of %s to repair it, with `deepcase rollback --to`)", path, err, errDamaged, s.path(versionsDir))
 	}
 	return name, nil
 }
@@ -106,14 +109,15 @@ func (s *Store) Load(version string) (*model.Model, error) {
 	return m, err
 }
 
-// Versions lists all versions, oldest first; the current one even where it is not there any more.
+// Versions lists all versions, oldest first; the current one even where it is not there any more. None is current where CURRENT is
+// damaged, so that there is a list to choose from.
 func (s *Store) Versions() ([]Version, error) {
 	names, err := s.names()
 	if err != nil {
 		return nil, err
 	}
 	current, err := s.Current()
-	if err != nil && !errors.Is(err, ErrEmpty) {
+	if err != nil && !errors.Is(err, ErrEmpty) && !errors.Is(err, errDamaged) {
 		return nil, err
 	}
 	if at, there := slices.BinarySearch(names, current); err == nil && !there {

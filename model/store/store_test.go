@@ -292,10 +292,9 @@ func TestDamagedDirectory(t *testing.T) {
 				return
 			}
 			versions, err := s.Versions()
-			if current(s) == nil && err == nil {
-				require.Len(t, versions, 2)
-				require.True(t, versions[1].Current)
-			}
+			require.NoError(t, err)
+			require.Len(t, versions, 2)
+			require.Equal(t, current(s) == nil, versions[1].Current)
 			_, err = s.Rollback(t.Context(), good)
 			require.NoError(t, err)
 			require.Equal(t, 1, number(t, s))
