@@ -108,7 +108,7 @@ func (s *Store) locked(ctx context.Context, write func() error) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("model directory: locking %s: %w", path, err)
 	}
-	lock := flock.New(path, flock.SetPermissions(0o666)) // as the other files: writers may be different users
+	lock := flock.New(path, flock.SetPermissions(0o666)) // less the umask, as for the other files
 	taken := make(chan error, 1)
 	go func() { taken <- lock.Lock() }() // asking now and then in place of waiting would starve beside a busy writer
 	select {
