@@ -24,9 +24,11 @@ func TestTrainBadConfigs(t *testing.T) {
 	linter := service.GlobalEnvironment().NewComponentConfigLinter()
 	for _, c := range []struct{ yaml, lint, build string }{
 		{"model: ''", "model needs a directory", "field 'model' is empty: need a directory"},
-		{"length: 0", "length needs to be at least 1", "length"},
+		{"length: 0", "length needs to be from 1 to 10000", "length 0: want 1 to 10000"},
+		{"length: 20000", "length needs to be from 1 to 10000", "length 20000: want 1 to 10000"},
+		{"hidden: 100000000", "hidden needs to be from 1 to 8192", "field 'hidden': 100000000, need at most 8192"},
 		{"timeout: -1s", "timeout needs to be 0 or longer", "timeout"},
-		{"hidden: 0", "hidden needs to be at least 1", "hidden"},
+		{"hidden: 0", "hidden needs to be from 1 to 8192", "hidden"},
 		{"epochs: 0", "epochs needs to be at least 1", "epochs: 0 is not at least 1"},
 		{"batch_size: 0", "batch_size needs to be at least 1", "batch size: 0 is not at least 1"},
 		{"optimizer: rmsprop", "value rmsprop is not a valid option for this field", "optimizer: rmsprop is not one of sgd, adam, varadam"},

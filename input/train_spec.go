@@ -1,6 +1,7 @@
 package input
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/redpanda-data/benthos/v4/public/service"
@@ -9,6 +10,7 @@ import (
 	"connect-deepcase/internal/device"
 	"connect-deepcase/model"
 	"connect-deepcase/model/contextbuilder"
+	"connect-deepcase/sequencer"
 )
 
 const (
@@ -43,6 +45,10 @@ const (
 	fieldMinSamples = "min_samples"
 	fieldThreshold  = "threshold"
 )
+
+// maxHidden bounds the size of the hidden state, 64 times the paper's: matrices have its square as their size, and memory runs out where
+// someone means something else.
+const maxHidden = 8192
 
 func trainSpec() *service.ConfigSpec {
 	spec := service.NewConfigSpec().
@@ -159,13 +165,13 @@ output:
 func hyperparameterFields() []*service.ConfigField {
 	d := model.DefaultParams()
 	return []*service.ConfigField{
-		atLeast(1, fieldLength, "Events in a context.", d.Length),
+		fromTo(1, 10_000, fieldLength, "Events in a context.", d.Length),
 		service.NewDurationField(fieldTimeout).
 			Description("Events that are more than this older than the event are left out of its context.").
 			LintRule(`root = if this.type() == "string" && this.has_prefix("-") { "timeout needs to be 0 or longer" }`).
 			Default(d.Timeout.String()),
 		atLeast(1, fieldEpochs, "How often to go through all events.", d.Training.Epochs),
-		atLeast(1, fieldHidden, "Size of the network's hidden state.", d.Hidden).Advanced(),
+		fromTo(1, maxHidden, fieldHidden, "Size of the network's hidden state.", d.Hidden).Advanced(),
 		service.NewBoolField(fieldLSTM).Description("LSTM cells in place of GRU.").Default(d.LSTM).Advanced(),
 		atLeast(1, fieldBatchSize, "Events that a step of the training looks at.", d.Training.BatchSize).Advanced(),
 		service.NewStringAnnotatedEnumField(fieldOptimizer, map[string]string{
@@ -195,6 +201,11 @@ func hyperparameterFields() []*service.ConfigField {
 func atLeast(least int, name, description string, def int) *service.ConfigField {
 	return service.NewIntField(name).Description(description).Default(def).
 		LintRule(fmt.Sprintf(`root = if this < %d { "%s needs to be at least %d" }`, least, name, least))
+}
+
+func fromTo(least, most int, name, description string, def int) *service.ConfigField {
+	return service.NewIntField(name).Description(description).Default(def).
+		LintRule(fmt.Sprintf(`root = if this < %d || this > %d { "%s needs to be from %d to %d" }`, least, most, name, least, most))
 }
 
 func number(name, description string, def float64, wrong, want string) *service.ConfigField {
@@ -248,5 +259,8 @@ func paramsFromParsed(conf *service.ParsedConfig) (p model.Params, err error) {
 		return p, fmt.Errorf("field '%s': %d, need at least 0", fieldSeed, seed)
 	}
 	p.Training.Seed = uint64(seed)
-	return p, p.Validate()
+	if p.Hidden > maxHidden {
+		return p, fmt.Errorf("field '%s': %d, need at most %d", fieldHidden, p.Hidden, maxHidden)
+	}
+	return p, errors.Join(sequencer.Options{Length: p.Length, Timeout: p.Timeout}.Validate(), p.Validate())
 }
