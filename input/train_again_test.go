@@ -1,13 +1,16 @@
 package input
 
 import (
+	"bytes"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/redpanda-data/benthos/v4/public/service"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -26,6 +29,27 @@ func TestTrainWithoutClusters(t *testing.T) {
 	assert.Equal(t, want, got)
 	assert.NotEmpty(t, m.Clusters)
 	assert.Equal(t, 12, spooled(t, dir), "the events wait for more")
+}
+
+// A failed training is an error in the log, and the next one tells that it learns from the same events, too.
+func TestTrainTellsOfEarlierEvents(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "model")
+	var log bytes.Buffer
+	logged := func(lines ...string) string {
+		log.Reset()
+		builder := service.NewStreamBuilder()
+		builder.SetLogger(slog.New(slog.NewTextHandler(&log, nil)))
+		require.NoError(t, builder.AddInputYAML(fromFile(write(t, lines...), dir, "")))
+		require.NoError(t, builder.AddOutputYAML("drop: {}"))
+		s, err := builder.Build()
+		require.NoError(t, err)
+		require.NoError(t, s.Run(t.Context()))
+		return log.String()
+	}
+	first := logged(alerts(2)...)
+	assert.Contains(t, first, "of_earlier_runs=0")
+	assert.Contains(t, first, `level=ERROR msg="No model learnt, the events stay in the spool: no clusters in 12 events`)
+	assert.Contains(t, logged(alerts(40)...), "of_earlier_runs=12")
 }
 
 // A training that was interrupted is due at once; one that came to an end, be it without a model, waits for the next time.

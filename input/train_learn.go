@@ -91,8 +91,8 @@ func (t *train) publish(ctx context.Context) (version string, batch service.Mess
 	if err != nil {
 		return "", nil, err
 	}
-	t.log.With("events", d.data.Samples.Rows(), "types", len(d.data.Names), "repeated", d.repeated, "damaged", d.damaged,
-		"other_length", d.misfit, "engine", t.engine.Name()).Info("Training started")
+	t.log.With("events", d.data.Samples.Rows(), "types", len(d.data.Names), "of_earlier_runs", snapshot.Earlier(), "repeated", d.repeated,
+		"damaged", d.damaged, "other_length", d.misfit, "engine", t.engine.Name()).Info("Training started")
 
 	params := t.params
 	params.Training.Progress = t.progress

@@ -75,7 +75,7 @@ A message is acknowledged to the source when its event is on disk (`+"`fsync`"+`
 
 Without `+"`every`"+` the spool is emptied when all clusters have been delivered; a crash before that means that the training is done again. With `+"`every`"+` the spool is a window of the last `+"`max_events`"+` events, and each training learns from all of it.
 
-A version is published whole or not at all. Where a training fails (too few events, or no clusters among them, say) this is logged and counted, nothing is published, and the events stay in the spool. A training that is shut down publishes nothing; with `+"`every`"+` it is due at once after a restart.
+A version is published whole or not at all. Where a training fails (too few events, or no clusters among them, say) this is logged at level error and counted, nothing is published, and the events stay in the spool: they are part of the next training, which logs how many events are of earlier runs. To do without them, remove the spool. Without `+"`every`"+` the input then ends and with it the process, whose exit status Redpanda Connect does not let an input set: it is 0, and a script should look for clusters in the output. A training that is shut down publishes nothing; with `+"`every`"+` it is due at once after a restart.
 
 A message that no event can be read from, or that was flagged with an error before, is counted, logged, acknowledged, and set aside in the file `+"`rejected.ndjson`"+` of the spool (the last 32 to 64 MiB of them).
 

@@ -13,6 +13,7 @@ import (
 // Snapshot is what a spool held at one moment; what is appended or dropped later does not matter to it.
 type Snapshot struct {
 	segments []segment
+	found    int // as the spool's
 	files    []*os.File
 	places   []place // of the rows for Document
 }
@@ -28,7 +29,7 @@ type place struct {
 func (s *Spool) Snapshot() (*Snapshot, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	p := &Snapshot{segments: slices.Clone(s.segments)}
+	p := &Snapshot{segments: slices.Clone(s.segments), found: s.found}
 	for _, g := range p.segments {
 		file, err := os.Open(s.path(g.number))
 		if err != nil {
@@ -44,6 +45,17 @@ func (p *Snapshot) Len() int {
 	n := 0
 	for _, g := range p.segments {
 		n += g.records
+	}
+	return n
+}
+
+// Earlier is the number of records that were there when the spool was opened.
+func (p *Snapshot) Earlier() int {
+	n := 0
+	for _, g := range p.segments {
+		if g.number <= p.found {
+			n += g.records
+		}
 	}
 	return n
 }

@@ -43,6 +43,7 @@ type Spool struct {
 	segments []segment // oldest first; the last one is written to
 	open     *os.File  // the last segment, nil before the first Append
 	records  int
+	found    int   // number of the last segment that was there when the spool was opened
 	stuck    error // of the last trim
 }
 
@@ -107,6 +108,9 @@ func (s *Spool) scan() error {
 		s.records += g.records
 	}
 	slices.SortFunc(s.segments, func(a, b segment) int { return a.number - b.number })
+	if n := len(s.segments); n > 0 {
+		s.found = s.segments[n-1].number
+	}
 	return nil
 }
 
@@ -244,6 +248,11 @@ func (s *Spool) Clear() error {
 		err = s.open.Close()
 		s.open = nil
 	}
+	defer func() {
+		if len(s.segments) == 0 { // numbers start anew
+			s.found = 0
+		}
+	}()
 	// The oldest first: what a crash leaves is then what came last.
 	for len(s.segments) > 0 {
 		if e := os.Remove(s.path(s.segments[0].number)); e != nil && !errors.Is(e, os.ErrNotExist) {

@@ -87,6 +87,30 @@ func TestRecordsSurviveReopening(t *testing.T) {
 	assert.Nil(t, p.Document(0), "it came without one")
 }
 
+func TestEarlierRecords(t *testing.T) {
+	dir := t.TempDir()
+	earlier := func(s *spool.Spool) int {
+		p, err := s.Snapshot()
+		require.NoError(t, err)
+		defer p.Close()
+		return p.Earlier()
+	}
+	s, err := spool.Open(dir, 16)
+	require.NoError(t, err)
+	require.NoError(t, s.Append(records(0, 3)))
+	assert.Zero(t, earlier(s))
+	require.NoError(t, s.Close())
+	s = open(t, dir, 16)
+	assert.Equal(t, 3, earlier(s))
+	require.NoError(t, s.Append(records(3, 5)))
+	assert.Equal(t, 3, earlier(s))
+	require.NoError(t, s.Append(records(5, 25)))
+	assert.Zero(t, earlier(s), "they were dropped")
+	require.NoError(t, s.Clear())
+	require.NoError(t, s.Append(records(0, 3)))
+	assert.Zero(t, earlier(s))
+}
+
 // What a crash in the middle of a write leaves is cut off; what was there before, and what comes later, is whole.
 func TestTornRecordIsCutOff(t *testing.T) {
 	whole, err := json.Marshal(record(2))
