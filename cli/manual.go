@@ -19,6 +19,7 @@ func manualCommand() *ucli.Command {
 		Description: `A cluster's score is the highest of its events' labels (--strategy); labels of −1 do not count. Labels come from
 --load-clusters, the file that the mode cluster saved or the one of "deepcase clusters --csv"; without it from the labels of the events,
 which are clustered again then. With --load-interpreter and --load-clusters no events are needed.
+Where both interpreters are in one directory, scores that others publish there meanwhile are kept.
 
   deepcase manual --load-interpreter model --load-clusters clusters.csv --save-interpreter model
   deepcase manual --csv labelled.csv --load-interpreter model --save-interpreter model`,
