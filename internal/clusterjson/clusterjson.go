@@ -44,7 +44,8 @@ func New(c model.Cluster, version string, contexts int) Cluster {
 }
 
 func newContext(x model.ClusterContext) Context {
-	shown := Context{Count: x.Count, Context: make([]*string, len(x.Context)), Attention: make([]float64, len(x.Attention)), Attended: Attended(x)}
+	shown := Context{Count: x.Count, Attended: Attended(x),
+		Context: make([]*string, len(x.Context)), Attention: make([]float64, len(x.Attention))}
 	delete(shown.Attended, "")
 	for name, share := range shown.Attended {
 		shown.Attended[name] = round(share)

@@ -94,7 +94,8 @@ func (s *Store) Current() (string, error) {
 	}
 	name := strings.TrimSuffix(string(content), "\n")
 	if _, _, err := parseName(name); err != nil {
-		return "", fmt.Errorf("%s: %w (%w: name one of %s to repair it, with `deepcase rollback --to`)", path, err, errDamaged, s.path(versionsDir))
+		return "", fmt.Errorf("%s: %w (%w: name one of %s to repair it, with `deepcase rollback --to`)",
+			path, err, errDamaged, s.path(versionsDir))
 	}
 	return name, nil
 }
