@@ -57,7 +57,7 @@ A new version in the model directory is loaded while the old one serves and then
 - `+"`deepcase_verdict_cache_hits`, `deepcase_verdict_cache_misses`"+` (counters): messages whose verdict was known, or not
 - `+"`deepcase_query_latency_ns`"+` (timer): to answer the unknown samples of a batch
 - `+"`deepcase_model_reloads`"+` (counter, label `+"`outcome`: `loaded` or `failed`"+`), `+"`deepcase_model_reload_latency_ns`"+` (timer)
-- `+"`deepcase_model_info`"+` (gauge, label `+"`version`"+`): 1 for the version that serves, 0 for those before
+- `+"`deepcase_model_created_seconds`"+` (gauge): when the version that serves was made, in seconds since 1970; its name is in the log (`+"`Model loaded`"+`) and in each verdict
 - `+"`deepcase_model_events`, `deepcase_model_clusters`, `deepcase_model_clusters_scored`"+` (gauges)`).
 		Fields(
 			modelField(),

@@ -56,7 +56,7 @@ type serving struct {
 type servingMetrics struct {
 	reloads  *service.MetricCounter
 	latency  *service.MetricTimer
-	info     *service.MetricGauge
+	created  *service.MetricGauge
 	events   *service.MetricGauge
 	clusters *service.MetricGauge
 	scored   *service.MetricGauge
@@ -66,7 +66,7 @@ func newServingMetrics(m *service.Metrics) servingMetrics {
 	return servingMetrics{
 		reloads:  m.NewCounter("deepcase_model_reloads", "outcome"),
 		latency:  m.NewTimer("deepcase_model_reload_latency_ns"),
-		info:     m.NewGauge("deepcase_model_info", "version"),
+		created:  m.NewGauge("deepcase_model_created_seconds"),
 		events:   m.NewGauge("deepcase_model_events"),
 		clusters: m.NewGauge("deepcase_model_clusters"),
 		scored:   m.NewGauge("deepcase_model_clusters_scored"),
@@ -194,10 +194,10 @@ func (s *serving) swap(next *version) {
 		}
 	}
 	last := s.current.Swap(next)
-	if last != nil {
-		s.metrics.info.Set(0, last.name)
+	// Not the version as a label: series of old versions could never be removed.
+	if at, err := store.Made(next.name); err == nil { // it was loaded by this name
+		s.metrics.created.Set(at.Unix())
 	}
-	s.metrics.info.Set(1, next.name)
 	s.metrics.events.Set(int64(len(m.Names)))
 	s.metrics.clusters.Set(int64(len(m.Clusters)))
 	s.metrics.scored.Set(int64(scored))

@@ -32,6 +32,12 @@ func parseName(name string) (second time.Time, part int64, err error) {
 	return second, part, err
 }
 
+// Made is when the version of this name was made, to the second.
+func Made(version string) (time.Time, error) {
+	second, _, err := parseName(version)
+	return second, err
+}
+
 // nextName names a version of time t. Names ascend: where t is not after last ("" where there is none), since the clock stands still or
 // went back, the name is the next one after last.
 func nextName(last string, t time.Time) (string, error) {
