@@ -34,3 +34,23 @@ func BenchmarkRead(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkEnrich annotates 60,000 alerts in their documents: from the start of the process to its end, windows and cursor in Redis.
+func BenchmarkEnrich(b *testing.B) {
+	redis := launch(b, "redis")
+	for _, name := range engines {
+		b.Run(name, func(b *testing.B) {
+			s := engine(b, name)
+			given := alerts(10_000, 500)
+			round := 0
+			for b.Loop() {
+				e := newEnrichment(b, s, redis, fmt.Sprintf("alerts-rate-%d", round), given)
+				round++
+				begin := time.Now()
+				e.begin(b).finish(b, 5*time.Minute)
+				b.ReportMetric(float64(len(given))/time.Since(begin).Seconds(), "documents/s")
+				e.requireAll(b, given)
+			}
+		})
+	}
+}
