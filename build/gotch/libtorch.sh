@@ -74,7 +74,7 @@ for l in cuda cudart cublas cudnn caffe2_nvrtc nvrtc-builtins nvrtc nvToolsExt c
 done
 # which of libstdc++'s two std::string this libtorch was built with
 abi=0
-grep -q NSt7__cxx1112basic_string "$torch/lib/libc10.so" && abi=1
+grep -q torchCheckFailEPKcS2_jRKNSt7__cxx1112basic_string "$torch/lib/libc10.so" && abi=1
 case "$cache$torch" in *[[:space:],]*) die "the linker's flags cannot hold a space or comma in a path: $cache, $torch" ;; esac
 
 export_() { printf 'export %s=%q\n' "$1" "$2"; }
