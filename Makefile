@@ -3,7 +3,7 @@ RACE := $(shell command -v $${CC:-cc} >/dev/null 2>&1 && echo -race)
 SLIM := ./bin/connect-deepcase-slim
 FULL := ./bin/connect-deepcase
 
-.PHONY: quickstart build slim test examples lint generate generate-check bench clean
+.PHONY: quickstart build slim test examples integration gotch gpu-check lint generate generate-check bench clean
 
 # The main job on generated alerts: learn, label, score, summary. Needs Go alone.
 quickstart: slim
@@ -29,6 +29,21 @@ examples: slim
 lint:
 	test -z "$$(gofmt -l .)" || { gofmt -l .; exit 1; }
 	go vet -tags slim ./...
+	go vet -tags integration ./integration/...
+
+# Real OpenSearch, Elasticsearch, Kafka and Redis on loopback; needs a JDK from 17 on, Maven and redis-server. Also lints and tests
+# config/elastic.
+integration:
+	./integration/run.sh
+
+# The distribution with the gotch engine, and its tests; see docs/gpu.md.
+gotch:
+	eval "$$(build/gotch/libtorch.sh)" && go build -o ./bin/connect-deepcase-gotch ./cmd/connect-deepcase && \
+	go test ./model/contextbuilder/torch/... ./internal/device
+
+# The gotch engine on this machine's GPU: conformance, speed, a pipeline.
+gpu-check:
+	./build/gotch/gpu-check.sh
 
 # Assembly is written by programs in model/contextbuilder/cpu/gen, a module of its own.
 generate:
