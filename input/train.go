@@ -15,6 +15,7 @@ import (
 	"connect-deepcase/input/spool"
 	"connect-deepcase/internal/alert"
 	"connect-deepcase/internal/device"
+	"connect-deepcase/internal/modeldir"
 	"connect-deepcase/model"
 	"connect-deepcase/model/contextbuilder"
 	"connect-deepcase/model/interpreter"
@@ -66,11 +67,8 @@ func newTrainFromParsed(conf *service.ParsedConfig, mgr *service.Resources, now 
 	if t.benign, err = conf.FieldString(fieldBenign); err != nil {
 		return nil, err
 	}
-	if t.dir, err = conf.FieldString(fieldModel); err != nil {
+	if t.dir, err = modeldir.Path(conf); err != nil {
 		return nil, err
-	}
-	if t.dir == "" {
-		return nil, fmt.Errorf("field '%s' is empty: need a directory", fieldModel)
 	}
 	if t.spoolDir, err = conf.FieldString(fieldSpool); err != nil {
 		return nil, err
@@ -94,15 +92,8 @@ func newTrainFromParsed(conf *service.ParsedConfig, mgr *service.Resources, now 
 	if t.keepScores, err = conf.FieldBool(fieldKeepScores); err != nil {
 		return nil, err
 	}
-	retain, err := conf.FieldInt(fieldRetain)
-	if err != nil {
+	if t.options, err = modeldir.Options(conf); err != nil {
 		return nil, err
-	}
-	if retain < 0 {
-		return nil, fmt.Errorf("field '%s': %d, need at least 0", fieldRetain, retain)
-	}
-	if retain > 0 {
-		t.options = append(t.options, store.Retain(retain))
 	}
 	name, err := conf.FieldString(device.Field)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 
 	"connect-deepcase/internal/alert"
 	"connect-deepcase/internal/device"
+	"connect-deepcase/internal/modeldir"
 	"connect-deepcase/model"
 	"connect-deepcase/model/contextbuilder"
 	"connect-deepcase/sequencer"
@@ -15,14 +16,12 @@ import (
 
 const (
 	fieldInput      = "input"
-	fieldModel      = "model"
 	fieldLabel      = "label"
 	fieldBenign     = "benign"
 	fieldEvery      = "every"
 	fieldSpool      = "spool"
 	fieldMaxEvents  = "max_events"
 	fieldKeepScores = "keep_scores"
-	fieldRetain     = "retain"
 	fieldStrategy   = "strategy"
 
 	fieldLength     = "length"
@@ -90,10 +89,7 @@ Scores that analysts gave to the clusters of the current model are kept (`+"`kee
 		Fields(
 			service.NewInputField(fieldInput).
 				Description("Where the events come from."),
-			service.NewStringField(fieldModel).
-				Description("The model directory. It is made where it is missing.").
-				Example("/var/lib/deepcase").
-				LintRule(`root = if this == "" { "model needs a directory" }`),
+			modeldir.Field().Description("The model directory. It is made where it is missing."),
 		).
 		Fields(alert.MappingFields()...).
 		Fields(
@@ -117,7 +113,7 @@ Scores that analysts gave to the clusters of the current model are kept (`+"`kee
 			service.NewBoolField(fieldKeepScores).
 				Description("Whether clusters without a score inherit from the model before.").
 				Default(true),
-			atLeast(0, fieldRetain, "Versions of the model to keep: beyond, the oldest go when a new one is published. 0 keeps all.", 0),
+			modeldir.RetainField(),
 			device.ConfigField(),
 		).
 		Fields(hyperparameterFields()...)

@@ -11,6 +11,7 @@ import (
 
 	"connect-deepcase/internal/alert"
 	"connect-deepcase/internal/device"
+	"connect-deepcase/internal/modeldir"
 	"connect-deepcase/model"
 	"connect-deepcase/model/contextbuilder"
 	"connect-deepcase/model/store"
@@ -20,7 +21,6 @@ const (
 	fieldCluster = "cluster"
 	fieldScore   = "score"
 	fieldVersion = "version"
-	fieldRetain  = "retain"
 )
 
 func labelSpec() *service.ConfigSpec {
@@ -50,7 +50,7 @@ No message is dropped, and order and size of batches stay. A message is flagged 
 
 - `+"`deepcase_labels`"+` (counter, label `+"`outcome`: `changed`, `unchanged` or `error`"+`)`).
 		Fields(
-			modelField(),
+			modeldir.Field(),
 			service.NewInterpolatedStringField(fieldCluster).
 				Description("The number of a cluster. Empty or `null`: the sample at `target` tells it.").
 				Default(`${! json("cluster") }`),
@@ -61,10 +61,7 @@ No message is dropped, and order and size of batches stay. A message is flagged 
 				Description("The version of the model in which the analyst saw the cluster, as `deepcase_train` and `deepcase_predict` tell it. Empty or `null`: the current one. For samples it does not matter.").
 				Default(`${! json("model") }`),
 			alert.TargetField(),
-			service.NewIntField(fieldRetain).
-				Description("Versions of the model to keep: beyond, the oldest go when a new one is published. 0 keeps all.").
-				LintRule(`root = if this < 0 { "retain needs to be at least 0" }`).
-				Default(0),
+			modeldir.RetainField(),
 			device.ConfigField(),
 		).
 		Example("From a file that an analyst filled in", "A csv file with the columns `model`, `cluster` and `score`, in which scores may be left out. What could not be applied is printed.", `
@@ -101,7 +98,7 @@ func newLabelFromParsed(conf *service.ParsedConfig, mgr *service.Resources) (*la
 		labels: mgr.Metrics().NewCounter("deepcase_labels", "outcome"),
 	}
 	var err error
-	if l.dir, err = modelDirectory(conf); err != nil {
+	if l.dir, err = modeldir.Path(conf); err != nil {
 		return nil, err
 	}
 	if l.target, err = alert.NewTarget(conf); err != nil {
@@ -116,15 +113,8 @@ func newLabelFromParsed(conf *service.ParsedConfig, mgr *service.Resources) (*la
 	if l.version, err = conf.FieldInterpolatedString(fieldVersion); err != nil {
 		return nil, err
 	}
-	retain, err := conf.FieldInt(fieldRetain)
-	if err != nil {
+	if l.options, err = modeldir.Options(conf); err != nil {
 		return nil, err
-	}
-	if retain < 0 {
-		return nil, fmt.Errorf("field '%s': %d, need at least 0", fieldRetain, retain)
-	}
-	if retain > 0 {
-		l.options = append(l.options, store.Retain(retain))
 	}
 	name, err := conf.FieldString(device.Field)
 	if err != nil {

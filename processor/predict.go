@@ -10,22 +10,15 @@ import (
 
 	"connect-deepcase/internal/alert"
 	"connect-deepcase/internal/device"
+	"connect-deepcase/internal/modeldir"
 	"connect-deepcase/model"
 )
 
 const (
-	fieldModel     = "model"
 	fieldCacheSize = "cache_size"
 	fieldReload    = "reload"
 	fieldExplain   = "explain"
 )
-
-func modelField() *service.ConfigField {
-	return service.NewStringField(fieldModel).
-		Description("The model directory.").
-		Example("/var/lib/deepcase").
-		LintRule(`root = if this == "" { "model needs a directory" }`)
-}
 
 func predictSpec() *service.ConfigSpec {
 	return service.NewConfigSpec().
@@ -60,7 +53,7 @@ A new version in the model directory is loaded while the old one serves and then
 - `+"`deepcase_model_created_seconds`"+` (gauge): when the version that serves was made, in seconds since 1970; its name is in the log (`+"`Model loaded`"+`) and in each verdict
 - `+"`deepcase_model_events`, `deepcase_model_clusters`, `deepcase_model_clusters_scored`"+` (gauges)`).
 		Fields(
-			modelField(),
+			modeldir.Field(),
 			alert.TargetField(),
 			service.NewIntField(fieldCacheSize).
 				Description("Verdicts to remember, one a distinct event with its context (some 500 bytes each). 0 remembers none.").
@@ -128,7 +121,7 @@ func newPredictFromParsed(conf *service.ParsedConfig, mgr *service.Resources) (*
 		return nil, err
 	}
 	s := &serving{log: mgr.Logger(), metrics: newServingMetrics(mgr.Metrics())}
-	if s.dir, err = modelDirectory(conf); err != nil {
+	if s.dir, err = modeldir.Path(conf); err != nil {
 		return nil, err
 	}
 	if s.cacheSize, err = conf.FieldInt(fieldCacheSize); err != nil {
@@ -175,14 +168,6 @@ func newPredictFromParsed(conf *service.ParsedConfig, mgr *service.Resources) (*
 	s.log.With("engine", s.engine.Name(), "why", device.Why(name)).Info("Engine chosen")
 	s.start(every)
 	return p, nil
-}
-
-func modelDirectory(conf *service.ParsedConfig) (string, error) {
-	dir, err := conf.FieldString(fieldModel)
-	if err == nil && dir == "" {
-		err = fmt.Errorf("field '%s' is empty: need a directory", fieldModel)
-	}
-	return dir, err
 }
 
 type predict struct {
