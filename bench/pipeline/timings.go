@@ -8,16 +8,16 @@ import (
 	"github.com/redpanda-data/benthos/v4/public/service"
 )
 
-// timings exports one metric: the times, in milliseconds, that batches took in the processor with the label predict.
+// timings exports one metric: the times, in milliseconds, that batches took in the processor with the label timed.
 type timings struct {
 	mu      sync.Mutex
-	predict []float64
+	batches []float64
 }
 
 func (t *timings) NewTimerCtor(name string, keys ...string) service.MetricsExporterTimerCtor {
 	label := slices.Index(keys, "label")
 	return func(values ...string) service.MetricsExporterTimer {
-		if name == "processor_latency_ns" && label >= 0 && values[label] == "predict" {
+		if name == "processor_latency_ns" && label >= 0 && values[label] == "timed" {
 			return t
 		}
 		return ignored{}
@@ -28,7 +28,7 @@ func (t *timings) NewTimerCtor(name string, keys ...string) service.MetricsExpor
 func (t *timings) Timing(delta int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.predict = append(t.predict, float64(delta)/1e6)
+	t.batches = append(t.batches, float64(delta)/1e6)
 }
 
 func (t *timings) NewCounterCtor(string, ...string) service.MetricsExporterCounterCtor {
