@@ -161,7 +161,7 @@ func TestTrainWaitsForItsSpool(t *testing.T) {
 	running := make(chan error, 1)
 	go func() { running <- s.Run(ctx) }()
 	require.Eventually(t, func() bool {
-		_, err := os.Stat(filepath.Join(dir, "spool", "lock"))
+		_, err := os.Stat(filepath.Join(dir, "spool", trainedFile)) // the spool is open
 		return err == nil
 	}, 10*time.Second, time.Millisecond)
 	blocker := filepath.Join(dir, "spool", "events-00000001.ndjson") // where the first segment has to go
@@ -195,7 +195,7 @@ func TestTrainStopsWhileItWaitsForItsSpool(t *testing.T) {
 	running := make(chan error, 1)
 	go func() { running <- s.Run(ctx) }()
 	require.Eventually(t, func() bool {
-		_, err := os.Stat(filepath.Join(dir, "spool", "lock"))
+		_, err := os.Stat(filepath.Join(dir, "spool", trainedFile)) // the spool is open
 		return err == nil
 	}, 10*time.Second, time.Millisecond)
 	require.NoError(t, os.Mkdir(blocker, 0o755)) // lets the counter start, too
