@@ -3,7 +3,7 @@ RACE := $(shell command -v $${CC:-cc} >/dev/null 2>&1 && echo -race)
 SLIM := ./bin/connect-deepcase-slim
 FULL := ./bin/connect-deepcase
 
-.PHONY: quickstart build slim test examples integration gotch gpu-check lint generate generate-check bench clean
+.PHONY: quickstart build slim test examples integration gotch gotch-test gpu-check lint generate generate-check bench clean
 
 # The main job on generated alerts: learn, label, score, summary. Needs Go alone.
 quickstart: slim
@@ -36,14 +36,18 @@ lint:
 integration:
 	./integration/run.sh
 
-# The distribution with the gotch engine, and its tests; see docs/gpu.md.
+# With the gotch engine (libtorch, GPUs): docs/gpu.md.
 gotch:
-	eval "$$(build/gotch/libtorch.sh)" && go build -o ./bin/connect-deepcase-gotch ./cmd/connect-deepcase && \
-	go test ./model/contextbuilder/torch/... ./internal/device
+	eval "$$(build/gotch/libtorch.sh)" && go build -tags gotch -o $(FULL) ./cmd/connect-deepcase
 
-# The gotch engine on this machine's GPU: conformance, speed, a pipeline.
+# The gotch engine on the CPU libtorch.
+gotch-test:
+	eval "$$(FETCH=1 build/gotch/libtorch.sh)" && go vet ./model/contextbuilder/torch ./internal/device && \
+	go test ./model/contextbuilder/torch ./internal/device
+
+# The gotch engine on a GPU: conformance, speed, a short pipeline, one table. DEVICE=libtorch runs it on the CPU.
 gpu-check:
-	./build/gotch/gpu-check.sh
+	./build/gotch/gpu-check.sh $(or $(DEVICE),cuda)
 
 # Assembly is written by programs in model/contextbuilder/cpu/gen, a module of its own.
 generate:
