@@ -51,7 +51,7 @@ gpu-check:
 
 # Assembly is written by programs in model/contextbuilder/cpu/gen, a module of its own.
 generate:
-	go generate ./model/...
+	go generate ./model/contextbuilder/cpu/...
 
 generate-check: generate
 	git diff --exit-code -- model
