@@ -107,7 +107,7 @@ func dataSets(ctx context.Context, engine contextbuilder.Engine, source, work st
 	}
 	path, err := writeIndependent(work, 222, 60_000)
 	// nearly every sample is distinct here: fewer rows give the original time to finish
-	return sets, add("independent", path, err, map[string]int{"query": 1024, "cluster": 4096, "predict": 4096})
+	return sets, add("independent", path, err, map[string]int{"query": 1024, "cluster": 2048, "predict": 2048})
 }
 
 // cell is one job on one data set: rates in the order they were measured.

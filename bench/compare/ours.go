@@ -22,8 +22,8 @@ var jobs = []job{
 	{"query", "distinct samples/s", 4_096, query},
 	{"latency", "queries of one sample a second, median", 30, latency},
 	{"forward", "events/s", 60_000, forward},
-	{"cluster", "events/s", 60_000, cluster},
-	{"predict", "events/s", 60_000, predict},
+	{"cluster", "events/s", 20_000, cluster},
+	{"predict", "events/s", 20_000, predict},
 	{"sequence", "events/s", 0, sequenceFile},
 }
 
