@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/gofrs/flock"
+
+	"connect-deepcase/internal/disk"
 )
 
 // Record is an event as it is spooled.
@@ -198,7 +200,7 @@ func (s *Spool) rotate() error {
 	if err != nil {
 		return err
 	}
-	if err := syncDir(s.dir); err != nil {
+	if err := disk.SyncDir(s.dir); err != nil {
 		return errors.Join(err, file.Close(), os.Remove(s.path(number)))
 	}
 	if s.open != nil {
@@ -261,7 +263,7 @@ func (s *Spool) Clear() error {
 		s.records -= s.segments[0].records
 		s.segments = s.segments[1:]
 	}
-	return errors.Join(err, syncDir(s.dir))
+	return errors.Join(err, disk.SyncDir(s.dir))
 }
 
 // Close ends the use of the directory. It may be called again.
@@ -274,12 +276,4 @@ func (s *Spool) Close() error {
 		s.open = nil
 	}
 	return errors.Join(err, s.lock.Unlock())
-}
-
-func syncDir(dir string) error {
-	file, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(file.Sync(), file.Close())
 }

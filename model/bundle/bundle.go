@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"connect-deepcase/internal/disk"
 	"connect-deepcase/model"
 	"connect-deepcase/model/contextbuilder"
 )
@@ -63,7 +64,7 @@ func Write(dir string, m *model.Model, created time.Time) error {
 	if _, err := writeFile(filepath.Join(dir, manifestFile), maxManifest, manifest.encode); err != nil {
 		return err
 	}
-	return syncDir(dir)
+	return disk.SyncDir(dir)
 }
 
 // Read reads the version in dir and checks all of it. Errors name the file; where it is of a newer format, errors.Is(err, ErrNewerFormat).
@@ -221,12 +222,4 @@ func readChecked(path string, limit int64, want File) ([]byte, error) {
 		return nil, fmt.Errorf("%s: sha256 is %x, %s says %s: the file is damaged", path, sum, manifestFile, want.SHA256)
 	}
 	return content, nil
-}
-
-func syncDir(dir string) error {
-	f, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
 }

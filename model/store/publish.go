@@ -12,6 +12,7 @@ import (
 
 	"github.com/gofrs/flock"
 
+	"connect-deepcase/internal/disk"
 	"connect-deepcase/model"
 	"connect-deepcase/model/bundle"
 )
@@ -155,7 +156,7 @@ func (s *Store) publish(m *model.Model) (string, error) {
 	if err := os.Rename(temporary, s.path(versionsDir, name)); err != nil {
 		return "", err
 	}
-	if err := syncDir(s.path(versionsDir)); err != nil {
+	if err := disk.SyncDir(s.path(versionsDir)); err != nil {
 		return "", err
 	}
 	if err := s.setCurrent(name); err != nil {
@@ -181,7 +182,7 @@ func (s *Store) setCurrent(version string) error {
 	if err := os.Rename(temporary, s.path(currentFile)); err != nil {
 		return err
 	}
-	return syncDir(s.dir)
+	return disk.SyncDir(s.dir)
 }
 
 // clean removes what killed writers left behind, and old versions where not all are to be kept; the lock is held.
@@ -241,13 +242,5 @@ func makeDir(dir string) error {
 	} else if err != nil {
 		return err
 	}
-	return syncDir(filepath.Dir(dir))
-}
-
-func syncDir(dir string) error {
-	f, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
+	return disk.SyncDir(filepath.Dir(dir))
 }
