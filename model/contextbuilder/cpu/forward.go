@@ -2,6 +2,7 @@ package cpu
 
 import (
 	"context"
+	"runtime"
 	"sync"
 	"sync/atomic"
 
@@ -11,7 +12,6 @@ import (
 
 // network answers for weights that nobody changes any more.
 type network struct {
-	engine  *engine
 	model   *model
 	table   []float32 // N × G: the decoder's W_ih·embedding of each event
 	queries *attention.Decoder
@@ -53,7 +53,7 @@ func (n *network) Query(ctx context.Context, s contextbuilder.Samples, q context
 	if err := n.forward(ctx, s.Contexts, 1, f); err != nil {
 		return contextbuilder.Attended{}, err
 	}
-	return n.queries.Query(ctx, s, f.Attention, q, n.engine.parallel())
+	return n.queries.Query(ctx, s, f.Attention, q, runtime.GOMAXPROCS(0))
 }
 
 // block is a range of the distinct contexts in sorted order.
@@ -71,7 +71,7 @@ func (n *network) forward(ctx context.Context, contexts []int32, steps int, f co
 		}
 	}
 	first = append(first, int32(len(sorted)))
-	workers := n.engine.parallel()
+	workers := runtime.GOMAXPROCS(0)
 	blocks := m.blocks(share, steps, f.LogConfidence != nil, workers)
 	var next atomic.Int64
 	work := func() {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 
 	"connect-deepcase/model/contextbuilder"
@@ -30,7 +31,7 @@ func (e *engine) Train(ctx context.Context, w *contextbuilder.Weights, s context
 		m.decIhT = simd.Make(m.G * m.ldH)
 	}
 	m.load(w)
-	tr := newTrainer(m, s, t, min(e.parallel(), mostParts))
+	tr := newTrainer(m, s, t, min(runtime.GOMAXPROCS(0), mostParts))
 	defer tr.team.stop()
 	err = tr.train(ctx)
 	m.store(&m.w, w)
