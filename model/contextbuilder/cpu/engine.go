@@ -1,4 +1,4 @@
-// Package cpu computes with Context Builders on the processor, in Go with AVX2 kernels where there are any.
+// Package cpu computes with Context Builders on the processor, in Go with AVX2 and AVX-512 kernels where there are any.
 //
 // What makes it fast and changes nothing but rounding: contexts share prefixes, so the encoder runs once a distinct prefix, forward and
 // backward (type trie); a one-hot input selects a row of the transposed weights; a batch is cut into parts, a fixed number whatever

@@ -21,8 +21,8 @@ type network struct {
 // Close frees nothing that the garbage collector would not.
 func (n *network) Close() error { return nil }
 
-// blockFloats bounds the memory of a block of contexts: 16 MB.
-const blockFloats = 4 << 20
+// blockFloats bounds the memory of a block of contexts to what stays in a core's L2 cache: 1 MB.
+const blockFloats = 256 << 10
 
 // Forward predicts the next events of contexts. A row's answer has the same bits whatever else is asked.
 func (n *network) Forward(ctx context.Context, contexts []int32, steps int) (contextbuilder.Forwarded, error) {
@@ -110,7 +110,7 @@ func (n *network) forward(ctx context.Context, contexts []int32, steps int, f co
 // blocks cuts distinct contexts so that a block fits into blockFloats (but holds one context at least), and so that there is something
 // to do for every worker.
 func (m *model) blocks(share []int32, steps int, decoded bool, workers int) (blocks []block) {
-	const least = 256 // nodes that are worth a goroutine
+	const least = 128
 	node, row := m.ldG+2*m.ldH, m.ldP
 	if decoded {
 		row += 2 * m.ldE

@@ -9,45 +9,92 @@ import (
 )
 
 // available are the loops that this processor can run, the fastest first.
-func available() []kernels {
-	if cpu.X86.HasAVX2 && cpu.X86.HasFMA {
-		return []kernels{avx2, plain}
+func available() (all []kernels) {
+	x := cpu.X86
+	if x.HasAVX2 && x.HasFMA {
+		if x.HasAVX512F && x.HasAVX512DQ {
+			all = append(all, avx512.kernels())
+		}
+		all = append(all, avx2.kernels())
 	}
-	return []kernels{plain}
+	return append(all, plain)
 }
 
-var avx2 = kernels{
-	name: "AVX2",
-	gemm: gemmAVX2,
-	gruForward: func(gi, bias, gh, bhn, hp, rzn, h []float32) {
-		gruForwardAVX2(len(h), &gi[0], &bias[0], &gh[0], &bhn[0], &hp[0], &rzn[0], &h[0])
-	},
-	gruBackward: func(dh, rzn, ghn, bhn, hp, dgi, dgh, dhp []float32, addI, addP bool) {
-		gruBackwardAVX2(len(dh), &dh[0], &rzn[0], &ghn[0], &bhn[0], &hp[0], &dgi[0], &dgh[0], &dhp[0], ones(addI), ones(addP))
-	},
-	lstmForward: func(gi, bias, gh, cp, ifgo, c, h []float32) {
-		lstmForwardAVX2(len(h), &gi[0], &bias[0], &gh[0], &cp[0], &ifgo[0], &c[0], &h[0])
-	},
-	lstmBackward: func(dh, dc, ifgo, c, cp, dgi, dgh, dcp []float32, addI, addP bool) {
-		lstmBackwardAVX2(len(dh), &dh[0], &dc[0], &ifgo[0], &c[0], &cp[0], &dgi[0], &dgh[0], &dcp[0], ones(addI), ones(addP))
-	},
-	gather: func(dst, base, table []float32, ld int, index []int32, w []float32, floor float32) {
-		gatherAVX2(&dst[0], &base[0], &table[0], 4*ld, unsafe.SliceData(index), unsafe.SliceData(w), len(index), len(dst), floor)
-	},
-	expSum:       func(dst, x []float32, shift float32) float32 { return expSumAVX2(&dst[0], &x[0], shift, len(x)) },
-	maximum:      func(x []float32) float32 { return maximumAVX2(&x[0], len(x)) },
-	axpy:         func(dst, x []float32, a float32) { axpyAVX2(&dst[0], &x[0], a, len(dst)) },
-	dot:          func(x, y []float32) float32 { return dotAVX2(&x[0], &y[0], len(x)) },
-	scaleShift:   func(dst, x []float32, a, b float32) { scaleShiftAVX2(&dst[0], &x[0], a, b, len(dst)) },
-	maskPositive: func(dst, h []float32) { maskPositiveAVX2(&dst[0], &h[0], len(dst)) },
-	transpose: func(dst []float32, ldd int, src []float32, lds, rows, cols int) {
-		for r := 0; r < rows; r += 8 {
-			transpose8AVX2(&dst[r], 4*ldd, &src[r*lds], 4*lds, cols/8)
-		}
-	},
-	adam: func(w, g, m, v []float32, a AdamStep) {
-		adamAVX2(&w[0], &g[0], &m[0], &v[0], len(w), a.Beta1, a.Beta2, a.Scale, a.Unbias, a.Epsilon)
-	},
+// assembly are the loops for one kind of vectors, as the generator writes them.
+type assembly struct {
+	name         string
+	width        int // floats in a vector
+	gemm         []tile
+	row          tile // of one row and 8 vectors
+	gruForward   func(h int, gi, bias, gh, bhn, hp, rzn, out *float32)
+	gruBackward  func(h int, dh, rzn, ghn, bhn, hp, dgi, dgh, dhp *float32, addI, addP uint32)
+	lstmForward  func(h int, gi, bias, gh, cp, ifgo, c, out *float32)
+	lstmBackward func(h int, dh, dc, ifgo, c, cp, dgi, dgh, dcp *float32, addI, addP uint32)
+	gather       func(dst, base, table *float32, ld int, idx *int32, w *float32, n, columns int, floor float32)
+	expSum       func(dst, x *float32, shift float32, n int) float32
+	maximum      func(x *float32, n int) float32
+	axpy         func(dst, x *float32, a float32, n int)
+	dot          func(x, y *float32, n int) float32
+	scaleShift   func(dst, x *float32, a, b float32, n int)
+	maskPositive func(dst, h *float32, n int)
+	adam         func(w, grad, m, v *float32, n int, beta1, beta2, scale, unbias, epsilon float32)
+}
+
+// tile multiplies tiles of A with a number of rows by a panel of B; strides in bytes.
+type tile func(tiles, k int, a *float32, rs, cs int, b *float32, ldb int, c *float32, ldc, acc int)
+
+var avx2 = assembly{name: "AVX2", width: 8,
+	gemm: []tile{
+		gemm1x1AVX2, gemm2x1AVX2, gemm3x1AVX2, gemm4x1AVX2, gemm5x1AVX2, gemm6x1AVX2,
+		gemm1x2AVX2, gemm2x2AVX2, gemm3x2AVX2, gemm4x2AVX2, gemm5x2AVX2, gemm6x2AVX2},
+	row: gemm1x8AVX2, gruForward: gruForwardAVX2, gruBackward: gruBackwardAVX2, lstmForward: lstmForwardAVX2, lstmBackward: lstmBackwardAVX2,
+	gather: gatherAVX2, expSum: expSumAVX2, maximum: maximumAVX2, axpy: axpyAVX2, dot: dotAVX2, scaleShift: scaleShiftAVX2,
+	maskPositive: maskPositiveAVX2, adam: adamAVX2}
+
+var avx512 = assembly{name: "AVX-512", width: 16,
+	gemm: []tile{
+		gemm1x1AVX512, gemm2x1AVX512, gemm3x1AVX512, gemm4x1AVX512, gemm5x1AVX512, gemm6x1AVX512,
+		gemm7x1AVX512, gemm8x1AVX512, gemm9x1AVX512, gemm10x1AVX512, gemm11x1AVX512, gemm12x1AVX512,
+		gemm1x2AVX512, gemm2x2AVX512, gemm3x2AVX512, gemm4x2AVX512, gemm5x2AVX512, gemm6x2AVX512,
+		gemm7x2AVX512, gemm8x2AVX512, gemm9x2AVX512, gemm10x2AVX512, gemm11x2AVX512, gemm12x2AVX512},
+	row: gemm1x8AVX512, gruForward: gruForwardAVX512, gruBackward: gruBackwardAVX512, lstmForward: lstmForwardAVX512,
+	lstmBackward: lstmBackwardAVX512, gather: gatherAVX512, expSum: expSumAVX512, maximum: maximumAVX512, axpy: axpyAVX512, dot: dotAVX512,
+	scaleShift: scaleShiftAVX512, maskPositive: maskPositiveAVX512, adam: adamAVX512}
+
+func (x assembly) kernels() kernels {
+	return kernels{
+		name: x.name,
+		gemm: x.product,
+		gruForward: func(gi, bias, gh, bhn, hp, rzn, h []float32) {
+			x.gruForward(len(h), &gi[0], &bias[0], &gh[0], &bhn[0], &hp[0], &rzn[0], &h[0])
+		},
+		gruBackward: func(dh, rzn, ghn, bhn, hp, dgi, dgh, dhp []float32, addI, addP bool) {
+			x.gruBackward(len(dh), &dh[0], &rzn[0], &ghn[0], &bhn[0], &hp[0], &dgi[0], &dgh[0], &dhp[0], ones(addI), ones(addP))
+		},
+		lstmForward: func(gi, bias, gh, cp, ifgo, c, h []float32) {
+			x.lstmForward(len(h), &gi[0], &bias[0], &gh[0], &cp[0], &ifgo[0], &c[0], &h[0])
+		},
+		lstmBackward: func(dh, dc, ifgo, c, cp, dgi, dgh, dcp []float32, addI, addP bool) {
+			x.lstmBackward(len(dh), &dh[0], &dc[0], &ifgo[0], &c[0], &cp[0], &dgi[0], &dgh[0], &dcp[0], ones(addI), ones(addP))
+		},
+		gather: func(dst, base, table []float32, ld int, index []int32, w []float32, floor float32) {
+			x.gather(&dst[0], &base[0], &table[0], 4*ld, unsafe.SliceData(index), unsafe.SliceData(w), len(index), len(dst), floor)
+		},
+		expSum:       func(dst, v []float32, shift float32) float32 { return x.expSum(&dst[0], &v[0], shift, len(v)) },
+		maximum:      func(v []float32) float32 { return x.maximum(&v[0], len(v)) },
+		axpy:         func(dst, v []float32, a float32) { x.axpy(&dst[0], &v[0], a, len(dst)) },
+		dot:          func(v, w []float32) float32 { return x.dot(&v[0], &w[0], len(v)) },
+		scaleShift:   func(dst, v []float32, a, b float32) { x.scaleShift(&dst[0], &v[0], a, b, len(dst)) },
+		maskPositive: func(dst, h []float32) { x.maskPositive(&dst[0], &h[0], len(dst)) },
+		transpose: func(dst []float32, ldd int, src []float32, lds, rows, cols int) {
+			for r := 0; r < rows; r += 8 {
+				transpose8AVX2(&dst[r], 4*ldd, &src[r*lds], 4*lds, cols/8)
+			}
+		},
+		adam: func(w, g, m, v []float32, a AdamStep) {
+			x.adam(&w[0], &g[0], &m[0], &v[0], len(w), a.Beta1, a.Beta2, a.Scale, a.Unbias, a.Epsilon)
+		},
+	}
 }
 
 // ones is a mask for all bits.
@@ -58,27 +105,38 @@ func ones(b bool) uint32 {
 	return 0
 }
 
-var gemmRows = [...]func(tiles, k int, a *float32, rs, cs int, b *float32, ldb int, c *float32, ldc, add int){
-	nil, gemm1AVX2, gemm2AVX2, gemm3AVX2, gemm4AVX2, gemm5AVX2, gemm6AVX2}
+// panelBytes limits a panel of B to what stays in the L1 cache beside A.
+const panelBytes = 16 << 10
 
-// depth limits a panel of B, 16 columns (a cache line a row), to what stays in the L1 cache beside A.
-const depth = 192
-
-// gemmAVX2 goes over B by panels of 16 columns and equal depth, and over A by tiles of six rows and one of what is left.
-func gemmAVX2(m, n, k int, a []float32, rs, cs int, b []float32, ldb int, c []float32, ldc int, add bool) {
-	flag := int(ones(add) & 1)
+// product goes over B by panels of two vectors (one where no more is left) and equal depth, and over A by tiles of as many rows as there are
+// registers for, and one of what is left. A single row takes eight vectors at once: its additions wait for each other otherwise.
+func (x assembly) product(m, n, k int, a []float32, rs, cs int, b []float32, ldb int, c []float32, ldc int, add bool) {
+	most := len(x.gemm) / 2
+	depth := panelBytes / 4 / (2 * x.width)
 	blocks := (k + depth - 1) / depth
 	size := (k + blocks - 1) / blocks
-	tiles, rest := m/6, m%6
+	flag := int(ones(add) & 1)
 	for k0 := 0; k0 < k; k0 += size {
-		kb := min(size, k-k0)
-		for j := 0; j < n; j += 16 {
-			if tiles > 0 {
-				gemm6AVX2(tiles, kb, &a[cs*k0], 4*rs, 4*cs, &b[ldb*k0+j], 4*ldb, &c[j], 4*ldc, flag)
+		kb, from := min(size, k-k0), cs*k0
+		for j := 0; j < n; {
+			vectors := min(2, (n-j)/x.width)
+			tile := func(row, rows, tiles int, f tile) {
+				f(tiles, kb, &a[from+row*rs], 4*rs, 4*cs, &b[ldb*k0+j], 4*ldb, &c[row*ldc+j], 4*ldc, flag)
 			}
-			if rest > 0 {
-				gemmRows[rest](1, kb, &a[cs*k0+rs*6*tiles], 4*rs, 4*cs, &b[ldb*k0+j], 4*ldb, &c[6*tiles*ldc+j], 4*ldc, flag)
+			if m == 1 && n-j >= 8*x.width {
+				vectors = 8
+				tile(0, 1, 1, x.row)
+			} else {
+				kernels := x.gemm[(vectors-1)*most:][:most]
+				tiles := m / most
+				if tiles > 0 {
+					tile(0, most, tiles, kernels[most-1])
+				}
+				if rest := m % most; rest > 0 {
+					tile(tiles*most, rest, 1, kernels[rest-1])
+				}
 			}
+			j += vectors * x.width
 		}
 		flag = 1
 	}

@@ -1,6 +1,6 @@
 // Package simd holds the inner loops of the CPU engine on float32: matrix products, the gates of recurrent cells, and what softmax and
-// the optimizers need. Each exists twice: for processors with AVX2 and FMA in assembly, and in plain Go (all others, and everywhere
-// under the build tag purego). The two agree up to rounding; one alone always gives the same bits.
+// the optimizers need. Each exists in assembly, for processors with AVX-512 and for those with AVX2 and FMA, and in plain Go (all others,
+// and everywhere under the build tag purego). They agree up to rounding; one alone always gives the same bits.
 //
 // Vectors are padded: lengths of rows are multiples of Lanes. A slice that is too short is a fault of the caller and panics.
 package simd
@@ -10,7 +10,7 @@ package simd
 // Lanes is what lengths of vectors are multiples of.
 const Lanes = 16
 
-// kernels are the loops that exist twice; sizes and slices have been checked.
+// kernels are the loops that exist several times; sizes and slices have been checked.
 type kernels struct {
 	name         string
 	gemm         func(m, n, k int, a []float32, rs, cs int, b []float32, ldb int, c []float32, ldc int, add bool)
@@ -31,7 +31,7 @@ type kernels struct {
 
 var use = available()[0]
 
-// Name says which loops are in use: "AVX2" or "plain Go".
+// Name says which loops are in use: "AVX-512", "AVX2" or "plain Go".
 func Name() string { return use.name }
 
 // Gemm computes C = A·B, or C += A·B where add is set. C is m×n, row-major with rows of ldc; B is k×n with rows of ldb; A(i, j) lies at

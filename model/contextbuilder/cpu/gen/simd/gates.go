@@ -8,11 +8,11 @@ import (
 
 // exp replaces x by e^x (Cephes, about 1 ulp), arguments clamped to ±87.3
 func exp(x VecVirtual) {
-	k, r, p := YMM(), YMM(), YMM()
+	k, r, p := vec(), vec(), vec()
 	VMINPS(c32(88), x, x)
 	VMAXPS(c32(-87.3), x, x)
 	VMULPS(c32(1.44269504088896341), x, k)
-	VROUNDPS(Imm(8), k, k)
+	round(k)
 	VMOVAPS(x, r)
 	VFNMADD231PS(c32(0.693359375), k, r)
 	VFNMADD231PS(c32(-2.12194440e-4), k, r)
@@ -23,16 +23,29 @@ func exp(x VecVirtual) {
 	VMULPS(r, r, x)
 	VFMADD213PS(r, x, p) // p·r² + r
 	VADDPS(c32(1), p, p)
+	if width == 16 {
+		VSCALEFPS(k, p, x)
+		return
+	}
 	VCVTPS2DQ(k, k)
 	VPSLLD(Imm(23), k, k)
 	VPADDD(k, p, x) // times 2^k: p is in [0.7, 1.42), so the exponent field cannot overflow within the clamp
+}
+
+// round rounds to the nearest integer, halves to the even one.
+func round(x VecVirtual) {
+	if width == 16 {
+		VRNDSCALEPS(Imm(8), x, x)
+		return
+	}
+	VROUNDPS(Imm(8), x, x)
 }
 
 // sigmoid replaces x by 1/(1+e^-x)
 func sigmoid(x VecVirtual) {
 	VXORPS(bits(0x80000000), x, x)
 	exp(x)
-	one := YMM()
+	one := vec()
 	VMOVUPS(c32(1), one)
 	VADDPS(one, x, x)
 	VDIVPS(x, one, x)
@@ -42,7 +55,7 @@ func sigmoid(x VecVirtual) {
 func tanh(x VecVirtual) {
 	VMINPS(c32(7.90531110763549805), x, x)
 	VMAXPS(c32(-7.90531110763549805), x, x)
-	x2, p, q := YMM(), YMM(), YMM()
+	x2, p, q := vec(), vec(), vec()
 	VMULPS(x, x, x2)
 	VMOVUPS(c32(-2.76076847742355e-16), p)
 	for _, c := range []float32{2.00018790482477e-13, -8.60467152213735e-11, 5.12229709037114e-08, 1.48572235717979e-05,
@@ -62,14 +75,14 @@ func gate3(p, h4 Register) [3]Mem {
 }
 
 func gruForward() {
-	text("gruForwardAVX2", "func(h int, gi, bias, gh, bhn, hp, rzn, out *float32)")
-	Doc("gruForwardAVX2: GRU gates of one row of h units (h a multiple of 8): r, z, n to rzn, the new state to out.")
+	text("gruForward", "func(h int, gi, bias, gh, bhn, hp, rzn, out *float32)",
+		"GRU gates of one row of h units (h a multiple of 16): r, z, n to rzn, the new state to out.")
 	n, h4, _ := units()
 	gi, bias, gh := Load(Param("gi"), GP64()), Load(Param("bias"), GP64()), Load(Param("gh"), GP64())
 	bhn, hp, rzn, out := Load(Param("bhn"), GP64()), Load(Param("hp"), GP64()), Load(Param("rzn"), GP64()), Load(Param("out"), GP64())
 	loop("l", n, func() {
 		i, b, g, o := gate3(gi, h4), gate3(bias, h4), gate3(gh, h4), gate3(rzn, h4)
-		r, z, t, u := YMM(), YMM(), YMM(), YMM()
+		r, z, t, u := vec(), vec(), vec(), vec()
 		for q, v := range []VecVirtual{r, z} {
 			VMOVUPS(i[q], v)
 			VADDPS(b[q], v, v)
@@ -90,13 +103,12 @@ func gruForward() {
 		VMOVUPS(t, Mem{Base: out})
 		advance(gi, bias, gh, bhn, hp, rzn, out)
 	})
-	VZEROUPPER()
-	RET()
+	end()
 }
 
 func gruBackward() {
-	text("gruBackwardAVX2", "func(h int, dh, rzn, ghn, bhn, hp, dgi, dgh, dhp *float32, addI, addP uint32)")
-	Doc("gruBackwardAVX2: the gates' gradients of one row: dgi (dr dz dn), dgh (dr dz dn·r) and dhp (dh·z); added to dgi if addI is all ones,",
+	text("gruBackward", "func(h int, dh, rzn, ghn, bhn, hp, dgi, dgh, dhp *float32, addI, addP uint32)",
+		"the gates' gradients of one row: dgi (dr dz dn), dgh (dr dz dn·r) and dhp (dh·z); added to dgi if addI is all ones,",
 		"stored if it is 0; likewise addP for dgh and dhp.")
 	n, h4, _ := units()
 	dh, rzn, ghn, bhn := Load(Param("dh"), GP64()), Load(Param("rzn"), GP64()), Load(Param("ghn"), GP64()), Load(Param("bhn"), GP64())
@@ -104,18 +116,18 @@ func gruBackward() {
 	mi, mp := mask("addI"), mask("addP")
 	loop("l", n, func() {
 		g, di, dg := gate3(rzn, h4), gate3(dgi, h4), gate3(dgh, h4)
-		d, r, z, t, one := YMM(), YMM(), YMM(), YMM(), YMM()
+		d, r, z, t, one := vec(), vec(), vec(), vec(), vec()
 		VMOVUPS(c32(1), one)
 		VMOVUPS(Mem{Base: dh}, d)
 		VMOVUPS(g[0], r)
 		VMOVUPS(g[1], z)
 		VMOVUPS(g[2], t)
-		x, y := YMM(), YMM()
+		x, y := vec(), vec()
 		VANDPS(Mem{Base: dhp}, mp, x)
 		VFMADD231PS(d, z, x)
 		VMOVUPS(x, Mem{Base: dhp})
 		// dz = d (h−n) z (1−z)
-		dz := YMM()
+		dz := vec()
 		VMOVUPS(Mem{Base: hp}, dz)
 		VSUBPS(t, dz, dz)
 		VMULPS(d, dz, dz)
@@ -128,7 +140,7 @@ func gruBackward() {
 		VFNMADD231PS(t, t, y)
 		VMULPS(y, d, d)
 		// dr = dn (ghn + bhn) r (1−r)
-		dr := YMM()
+		dr := vec()
 		VMOVUPS(Mem{Base: ghn}, dr)
 		VADDPS(Mem{Base: bhn}, dr, dr)
 		VMULPS(d, dr, dr)
@@ -148,8 +160,7 @@ func gruBackward() {
 		}
 		advance(dh, rzn, ghn, bhn, hp, dgi, dgh, dhp)
 	})
-	VZEROUPPER()
-	RET()
+	end()
 }
 
 func gate4(p, h4, h12 Register) [4]Mem {
@@ -157,14 +168,14 @@ func gate4(p, h4, h12 Register) [4]Mem {
 }
 
 func lstmForward() {
-	text("lstmForwardAVX2", "func(h int, gi, bias, gh, cp, ifgo, c, out *float32)")
-	Doc("lstmForwardAVX2: LSTM gates of one row of h units (h a multiple of 8): i, f, g, o to ifgo, the new cell state to c and state to out.")
+	text("lstmForward", "func(h int, gi, bias, gh, cp, ifgo, c, out *float32)",
+		"LSTM gates of one row of h units (h a multiple of 16): i, f, g, o to ifgo, the new cell state to c and state to out.")
 	n, h4, h12 := units()
 	gi, bias, gh := Load(Param("gi"), GP64()), Load(Param("bias"), GP64()), Load(Param("gh"), GP64())
 	cp, ifgo, c, out := Load(Param("cp"), GP64()), Load(Param("ifgo"), GP64()), Load(Param("c"), GP64()), Load(Param("out"), GP64())
 	loop("l", n, func() {
 		x, b, g, o := gate4(gi, h4, h12), gate4(bias, h4, h12), gate4(gh, h4, h12), gate4(ifgo, h4, h12)
-		v := [4]VecVirtual{YMM(), YMM(), YMM(), YMM()}
+		v := [4]VecVirtual{vec(), vec(), vec(), vec()}
 		for q := range v {
 			VMOVUPS(x[q], v[q])
 			VADDPS(b[q], v[q], v[q])
@@ -184,13 +195,12 @@ func lstmForward() {
 		VMOVUPS(v[1], Mem{Base: out})
 		advance(gi, bias, gh, cp, ifgo, c, out)
 	})
-	VZEROUPPER()
-	RET()
+	end()
 }
 
 func lstmBackward() {
-	text("lstmBackwardAVX2", "func(h int, dh, dc, ifgo, c, cp, dgi, dgh, dcp *float32, addI, addP uint32)")
-	Doc("lstmBackwardAVX2: the gates' gradients of one row: dgi and dgh (both di df dg do) and dcp (the cell state's before); added to dgi if",
+	text("lstmBackward", "func(h int, dh, dc, ifgo, c, cp, dgi, dgh, dcp *float32, addI, addP uint32)",
+		"the gates' gradients of one row: dgi and dgh (both di df dg do) and dcp (the cell state's before); added to dgi if",
 		"addI is all ones, stored if it is 0; likewise addP for dgh and dcp.")
 	n, h4, h12 := units()
 	dh, dc, ifgo, c := Load(Param("dh"), GP64()), Load(Param("dc"), GP64()), Load(Param("ifgo"), GP64()), Load(Param("c"), GP64())
@@ -199,7 +209,7 @@ func lstmBackward() {
 	loop("l", n, func() {
 		g, di, dg := gate4(ifgo, h4, h12), gate4(dgi, h4, h12), gate4(dgh, h4, h12)
 		store := func(q int, v VecVirtual) {
-			x := YMM()
+			x := vec()
 			VANDPS(di[q], mi, x)
 			VADDPS(v, x, x)
 			VMOVUPS(x, di[q])
@@ -207,7 +217,7 @@ func lstmBackward() {
 			VADDPS(v, x, x)
 			VMOVUPS(x, dg[q])
 		}
-		one, t, d, s, y := YMM(), YMM(), YMM(), YMM(), YMM()
+		one, t, d, s, y := vec(), vec(), vec(), vec(), vec()
 		VMOVUPS(Mem{Base: c}, t)
 		tanh(t)
 		VMOVUPS(c32(1), one)
@@ -234,7 +244,7 @@ func lstmBackward() {
 		VMULPS(Mem{Base: cp}, y, y)
 		store(1, y)
 		// di = s g i (1−i), dg = s i (1−g²)
-		i, n := YMM(), YMM()
+		i, n := vec(), vec()
 		VMOVUPS(g[0], i)
 		VMOVUPS(g[2], n)
 		VMULPS(i, s, s)
@@ -248,8 +258,7 @@ func lstmBackward() {
 		store(2, y)
 		advance(dh, dc, ifgo, c, cp, dgi, dgh, dcp)
 	})
-	VZEROUPPER()
-	RET()
+	end()
 }
 
 // units loads h: the number of blocks of 8 units, and the bytes from gate 0 to gates 1 and 3.
@@ -259,6 +268,6 @@ func units() (n, h4, h12 Register) {
 	MOVQ(n, h4)
 	SHLQ(Imm(2), h4)
 	LEAQ(Mem{Base: h4, Index: h4, Scale: 2}, h12)
-	SHRQ(Imm(3), n)
+	vectors(n)
 	return n, h4, h12
 }

@@ -1,5 +1,5 @@
-// Command simd generates the AVX2/FMA kernels of package simd; see the go:generate line there. Names that end in AVX2 keep them apart
-// from their plain Go twins.
+// Command simd generates the kernels of package simd, each in AVX2 with FMA and in AVX-512; see the go:generate line there. The ends of
+// their names say which, and keep them apart from their plain Go twins.
 package main
 
 import (
@@ -11,37 +11,68 @@ import (
 	. "github.com/mmcloughlin/avo/reg"
 )
 
+// width is the number of floats in a vector of the kernels that are being written.
+var width int
+
 func main() {
 	ConstraintExpr("amd64,!purego")
-	for m := 1; m <= 6; m++ {
-		gemm(m)
+	for _, width = range []int{8, 16} {
+		for m := 1; m <= tileRows(); m++ {
+			gemm(m, 1)
+			gemm(m, 2)
+		}
+		gemm(1, 8)
+		gruForward()
+		gruBackward()
+		lstmForward()
+		lstmBackward()
+		gather()
+		expSum()
+		maximum()
+		axpy()
+		dot()
+		scaleShift()
+		maskPositive()
+		adam()
 	}
-	gruForward()
-	gruBackward()
-	lstmForward()
-	lstmBackward()
-	gather()
-	expSum()
-	maximum()
-	axpy()
-	dot()
-	scaleShift()
-	maskPositive()
+	width = 8
 	transpose8()
-	adam()
 	Generate()
+}
+
+// tileRows is how many rows of a product's tile fit into the registers.
+func tileRows() int { return map[int]int{8: 6, 16: 12}[width] }
+
+// vec is a new vector register.
+func vec() VecVirtual {
+	if width == 16 {
+		return ZMM()
+	}
+	return YMM()
+}
+
+// bytes is the size of so many vectors.
+func bytes(vectors int) Constant { return U32(4 * width * vectors) }
+
+// vectors turns a number of floats into one of vectors.
+func vectors(n Register) { SHRQ(Imm(map[int]uint64{8: 3, 16: 4}[width]), n) }
+
+func zero(vs ...VecVirtual) {
+	for _, v := range vs {
+		VXORPS(v, v, v)
+	}
 }
 
 var consts = map[uint32]Mem{}
 
-// c32 is a constant in all eight lanes
+// c32 is a constant in every lane.
 func c32(v float32) Mem { return bits(math.Float32bits(v)) }
 func bits(b uint32) Mem {
 	if m, ok := consts[b]; ok {
 		return m
 	}
 	m := GLOBL(fmt.Sprintf("k%08x", b), RODATA|NOPTR)
-	for i := 0; i < 8; i++ {
+	for i := 0; i < 16; i++ {
 		DATA(4*i, U32(b))
 	}
 	consts[b] = m
@@ -58,129 +89,39 @@ func loop(name string, n Register, body func()) {
 	Label(name + "_end")
 }
 
-// gemm: tiles×m rows of C, 16 columns: C = A·B or C += A·B. A(i,k) lies at a + i·rs + k·cs (bytes), so A may be transposed.
-func gemm(m int) {
-	text(fmt.Sprintf("gemm%dAVX2", m), "func(tiles, k int, a *float32, rs, cs int, b *float32, ldb int, c *float32, ldc, acc int)")
-	Doc(fmt.Sprintf("gemm%dAVX2 computes tiles×%d rows by 16 columns; strides in bytes.", m, m))
-	tiles := Load(Param("tiles"), GP64())
-	a0 := Load(Param("a"), GP64())
-	rs := Load(Param("rs"), GP64())
-	cs := Load(Param("cs"), GP64())
-	ldb := Load(Param("ldb"), GP64())
-	c := Load(Param("c"), GP64())
-	a, b, k := GP64(), GP64(), GP64()
-	rs3, rs5 := GP64(), GP64()
-	LEAQ(Mem{Base: rs, Index: rs, Scale: 2}, rs3)
-	LEAQ(Mem{Base: rs, Index: rs, Scale: 4}, rs5)
-	at := func(i int) Mem {
-		switch i {
-		case 0:
-			return Mem{Base: a}
-		case 3:
-			return Mem{Base: a, Index: rs3, Scale: 1}
-		case 5:
-			return Mem{Base: a, Index: rs5, Scale: 1}
-		}
-		return Mem{Base: a, Index: rs, Scale: uint8(i)}
-	}
-	acc := make([][2]VecVirtual, m)
-	for i := range acc {
-		acc[i] = [2]VecVirtual{YMM(), YMM()}
-	}
-	Label("tile")
-	MOVQ(a0, a)
-	Load(Param("b"), b)
-	Load(Param("k"), k)
-	for i := range acc {
-		VXORPS(acc[i][0], acc[i][0], acc[i][0])
-		VXORPS(acc[i][1], acc[i][1], acc[i][1])
-	}
-	b0, b1 := YMM(), YMM()
-	step := func() {
-		VMOVUPS(Mem{Base: b}, b0)
-		VMOVUPS(Mem{Base: b, Disp: 32}, b1)
-		ADDQ(ldb, b)
-		x := []VecVirtual{YMM(), YMM()}
-		for i := range acc {
-			VBROADCASTSS(at(i), x[i%2])
-			VFMADD231PS(x[i%2], b0, acc[i][0])
-			VFMADD231PS(x[i%2], b1, acc[i][1])
-		}
-		ADDQ(cs, a)
-	}
-	SUBQ(Imm(4), k)
-	JL(LabelRef("rest"))
-	Label("k4")
-	for u := 0; u < 4; u++ {
-		step()
-	}
-	SUBQ(Imm(4), k)
-	JGE(LabelRef("k4"))
-	Label("rest")
-	ADDQ(Imm(4), k)
-	JZ(LabelRef("store"))
-	Label("k1")
-	step()
-	DECQ(k)
-	JNZ(LabelRef("k1"))
-	Label("store")
-	ldc := Load(Param("ldc"), GP64())
-	flag := Load(Param("acc"), GP64())
-	TESTQ(flag, flag)
-	JZ(LabelRef("set"))
-	row := GP64()
-	MOVQ(c, row)
-	for i := range acc {
-		for j := 0; j < 2; j++ {
-			VADDPS(Mem{Base: row, Disp: 32 * j}, acc[i][j], acc[i][j])
-			VMOVUPS(acc[i][j], Mem{Base: row, Disp: 32 * j})
-		}
-		ADDQ(ldc, row)
-	}
-	JMP(LabelRef("next"))
-	Label("set")
-	MOVQ(c, row)
-	for i := range acc {
-		for j := 0; j < 2; j++ {
-			VMOVUPS(acc[i][j], Mem{Base: row, Disp: 32 * j})
-		}
-		ADDQ(ldc, row)
-	}
-	Label("next")
-	MOVQ(row, c)
-	for i := 0; i < m; i++ {
-		ADDQ(rs, a0)
-	}
-	DECQ(tiles)
-	JNZ(LabelRef("tile"))
-	VZEROUPPER()
-	RET()
-}
-
-// advance moves pointers on by eight floats.
+// advance moves pointers on by a vector.
 func advance(pointers ...Register) {
 	for _, p := range pointers {
-		ADDQ(Imm(32), p)
+		ADDQ(bytes(1), p)
 	}
 }
 
-// broadcast loads a float32 argument to all eight lanes.
+// broadcast loads a float32 argument to all lanes.
 func broadcast(name string) VecVirtual {
-	y := YMM()
+	y := vec()
 	p, _ := Param(name).Resolve()
 	VBROADCASTSS(p.Addr, y)
 	return y
 }
 
-// mask loads a uint32 argument to all eight lanes.
+// mask loads a uint32 argument to all lanes.
 func mask(name string) VecVirtual {
-	y := YMM()
+	y := vec()
 	VMOVD(Load(Param(name), GP32()), y.AsX())
 	VPBROADCASTD(y.AsX(), y)
 	return y
 }
 
-func text(name, signature string) {
+// text begins a kernel.
+func text(name, signature, doc string, more ...string) {
+	name += map[int]string{8: "AVX2", 16: "AVX512"}[width]
 	TEXT(name, NOSPLIT, signature)
+	Doc(append([]string{name + ": " + doc}, more...)...)
 	Pragma("noescape")
+}
+
+// end leaves a kernel: Go's scalar code is legacy SSE, slow while upper halves are in use.
+func end() {
+	VZEROUPPER()
+	RET()
 }
