@@ -10,15 +10,15 @@ package attention
 import (
 	"context"
 	"fmt"
-	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
 
 	"connect-deepcase/model/contextbuilder"
+	"connect-deepcase/model/contextbuilder/cpu/simd"
 )
 
-//go:generate go -C ../gen run ./attention -out ../attention/avx2_amd64.s -stubs ../attention/avx2_amd64.go -pkg attention
+//go:generate go -C ../gen run ./attention -out ../attention/kernels_amd64.s -stubs ../attention/kernels_amd64.go -pkg attention
 
 // Decoder is the event decoder of a network, laid out for queries. All methods may be called from several goroutines at once.
 //
@@ -26,11 +26,12 @@ import (
 // unit's column of W2 are each in one piece.
 type Decoder struct {
 	events, length, stride int       // N, L, N rounded up
-	w1, b1                 []float32 // N columns; one
+	w1, b1                 []float32 // N columns and one of zeros; one
 	w2                     []float32 // N columns
 	// base = W2·diag(first)·W1 and q = W2·diag(first)·b1 + b2: where a sample's P starts from, so that no sample pays O(N²K).
 	base, q []float32
-	first   []uint16 // a bit a unit: those active under the mean of all events
+	first   []uint16  // a bit a unit: those active under the mean of all events
+	others  []float32 // 2N ones with a zero in the middle: from N−y on, 1 for every event but y
 	kernels kernels
 	blocks  sync.Pool // of *block
 }
@@ -41,14 +42,16 @@ func New(w *contextbuilder.Weights) *Decoder { return newDecoder(w, available()[
 func newDecoder(w *contextbuilder.Weights, k kernels) *Decoder {
 	n := w.Config.Events
 	s := (n + 15) &^ 15
-	d := &Decoder{events: n, length: w.Config.Length, stride: s, kernels: k,
-		w1: columns(w.Hidden.Weight, n, s), w2: columns(w.Out.Weight, n, s), base: make([]float32, n*s),
-		b1: make([]float32, s), q: make([]float32, s), first: make([]uint16, s/16)}
+	d := &Decoder{events: n, length: w.Config.Length, stride: s, kernels: k, w1: columns(w.Hidden.Weight, n, n+1, s), w2: columns(w.Out.Weight, n, n, s),
+		b1: make([]float32, s), q: make([]float32, s), base: make([]float32, n*s), first: make([]uint16, s/16), others: make([]float32, 2*s)}
 	copy(d.b1, w.Hidden.Bias)
 	copy(d.q, w.Out.Bias)
-	for i := n; i < s; i++ {
-		d.q[i] = negativeInf // no event: confidence 0
+	for i := range d.others {
+		d.others[i] = 1
 	}
+	d.others[s] = 0
+	// W1 and b1 of the units in first
+	w1, b1 := slices.Clone(d.w1), slices.Clone(d.b1)
 	for j := range n {
 		z := d.b1[j]
 		for _, x := range w.Hidden.Weight[j*n:][:n] {
@@ -56,48 +59,35 @@ func newDecoder(w *contextbuilder.Weights, k kernels) *Decoder {
 		}
 		if z > 0 {
 			d.first[j/16] |= 1 << (j % 16)
-			k.flip(d.q, d.b1[j:], d.w2[j*s:], 1, s, 0)
+			continue
+		}
+		b1[j] = 0
+		for e := range n {
+			w1[e*s+j] = 0
 		}
 	}
-	d.product()
+	simd.Gemm(1, s, n, b1, s, 1, d.w2, s, d.q, s, true)
+	for i := n; i < s; i++ {
+		d.q[i] = negativeInf // no event: confidence 0
+	}
+	const rows = 64
+	var wait sync.WaitGroup
+	for e := 0; e < n; e += rows {
+		wait.Go(func() { simd.Gemm(min(rows, n-e), s, n, w1[e*s:], s, 1, d.w2, s, d.base[e*s:], s, false) })
+	}
+	wait.Wait()
 	return d
 }
 
-// columns lays a row-major n×n matrix out by column.
-func columns(m []float32, n, stride int) []float32 {
-	c := make([]float32, n*stride)
+// columns lays a row-major n×n matrix out by column, with room for so many.
+func columns(m []float32, n, columns, stride int) []float32 {
+	c := make([]float32, columns*stride)
 	for i := range n {
 		for j, x := range m[i*n:][:n] {
 			c[j*stride+i] = x
 		}
 	}
 	return c
-}
-
-// product computes base, in tiles of columns that stay in the cache while W2 passes by.
-func (d *Decoder) product() {
-	const tileBytes = 1 << 17
-	s := d.stride
-	tile := max(1, tileBytes/4/s)
-	var next atomic.Int64
-	var wait sync.WaitGroup
-	for range min(runtime.GOMAXPROCS(0), (d.events+tile-1)/tile) {
-		wait.Go(func() {
-			for {
-				x := (int(next.Add(1)) - 1) * tile
-				if x >= d.events {
-					return
-				}
-				last := min(tile, d.events-x) - 1
-				for j := range d.events {
-					if d.first[j/16]>>(j%16)&1 == 1 {
-						d.kernels.flip(d.base[x*s:], d.w1[x*s+j:], d.w2[j*s:], 1, s, last)
-					}
-				}
-			}
-		})
-	}
-	wait.Wait()
 }
 
 // Query finds the attention of each sample (one event a context), given the attention of the network's own forward pass (n×L). It
@@ -107,7 +97,7 @@ func (d *Decoder) product() {
 // context of one distinct event keeps its attention, since every attention gives the same confidence there. So does a row whose
 // confidence is not a number: weights that overflow spoil confidences, never the attention.
 //
-// A worker holds up to 64·N·(K+2) bytes, K ≤ L being the distinct events of the widest context so far, and keeps them for later queries.
+// A worker holds up to 128·N·(K+4) bytes, K ≤ L being the distinct events of the widest context so far, and keeps them for later queries.
 func (d *Decoder) Query(ctx context.Context, s contextbuilder.Samples, initial []float32, q contextbuilder.Query, workers int) (contextbuilder.Attended, error) {
 	n := len(s.Events)
 	if err := d.check(s, initial, q); err != nil {
@@ -117,32 +107,60 @@ func (d *Decoder) Query(ctx context.Context, s contextbuilder.Samples, initial [
 	if q.Distribution {
 		out.Distribution = make([]float32, n*d.events)
 	}
+	order := byDistinct(s)
 	workers = max(workers, 1)
 	size := min(lanes, (n+workers-1)/workers) // of a block: few samples spread over all workers
 	var next atomic.Int64
-	var wait sync.WaitGroup
-	for range min(workers, n) {
-		wait.Go(func() {
-			b, _ := d.blocks.Get().(*block)
-			if b == nil {
-				b = newBlock(d)
+	work := func() {
+		b, _ := d.blocks.Get().(*block)
+		if b == nil {
+			b = newBlock(d)
+		}
+		defer d.blocks.Put(b)
+		for ctx.Err() == nil {
+			from := (int(next.Add(1)) - 1) * size
+			if from >= n {
+				return
 			}
-			defer d.blocks.Put(b)
-			for ctx.Err() == nil {
-				row := (int(next.Add(1)) - 1) * size
-				if row >= n {
-					return
-				}
-				b.set(s, initial, row, min(size, n-row))
-				b.query(q, out, row)
-			}
-		})
+			rows := order[from:min(from+size, n)]
+			b.set(s, initial, rows)
+			b.query(q, out, rows)
+		}
 	}
-	wait.Wait()
+	var running sync.WaitGroup
+	for range min(workers, n) - 1 {
+		running.Go(work)
+	}
+	work()
+	running.Wait()
 	if err := ctx.Err(); err != nil {
 		return contextbuilder.Attended{}, err
 	}
 	return out, nil
+}
+
+// byDistinct orders rows by the number of distinct events in their contexts, so that samples of a block have about as many columns.
+func byDistinct(s contextbuilder.Samples) []int32 {
+	n := len(s.Events)
+	count, from := make([]int32, n), make([]int32, s.Length+2)
+	for row := range n {
+		context := s.Context(row)
+		for i, x := range context {
+			if !slices.Contains(context[:i], x) {
+				count[row]++
+			}
+		}
+		from[count[row]+1]++
+	}
+	for k := range s.Length {
+		from[k+1] += from[k]
+	}
+	order := make([]int32, n)
+	for row, k := range count {
+		order[from[k]] = int32(row)
+		from[k]++
+	}
+	return order
 }
 
 // check tells what is wrong with a question.

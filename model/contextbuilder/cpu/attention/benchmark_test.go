@@ -10,22 +10,19 @@ import (
 	"connect-deepcase/model/contextbuilder"
 )
 
-// BenchmarkKernels runs each inner loop once: one sample of 4 distinct events, for adam the eight samples of a block.
+// BenchmarkKernels runs each inner loop once, for the sixteen samples of a block, each of 4 distinct events; flip for one of them.
 func BenchmarkKernels(b *testing.B) {
-	const distinct = 4
-	for _, n := range []int{16, 64, 304} {
-		var g guarded
-		blk := guardedBlock(&g, n, 10, distinct)
-		s := &blk.samples[0]
-		logits := append([]float32{}, s.e...)
+	for _, n := range []int{16, 96, 304} {
 		for _, k := range available() {
+			var g guarded
+			blk := guardedBlock(&g, n, 10, 4)
 			for _, kernel := range []struct {
 				name string
 				run  func()
 			}{
-				{"forward", func() { k.forward(s, blk, 0) }},
-				{"gradient", func() { copy(s.e, logits); k.gradient(s, blk, 0) }},
-				{"flip", func() { k.flip(s.p, s.a[3:], s.a[:n], 1e-9, n, distinct) }},
+				{"signs", func() { k.signs(blk) }},
+				{"confide", func() { k.confide(blk) }},
+				{"flip", func() { k.flip(blk, 3, 5, 1e-9) }},
 				{"adam", func() { k.adam(blk, blk.one, blk.zero, 1e-3, 0.1, 1) }},
 			} {
 				b.Run(fmt.Sprintf("%s/N=%d/%s", kernel.name, n, k.name), func(b *testing.B) {

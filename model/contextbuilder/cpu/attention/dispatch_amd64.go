@@ -1,25 +1,56 @@
+//go:build amd64 && !purego
+
 package attention
 
 import "golang.org/x/sys/cpu"
 
 // available are the kernels that this processor can run, the fastest first.
-func available() []kernels {
-	if cpu.X86.HasAVX2 && cpu.X86.HasFMA {
-		return []kernels{avx2, plain}
+func available() (all []kernels) {
+	x := cpu.X86
+	if x.HasAVX2 && x.HasFMA {
+		if x.HasAVX512F && x.HasAVX512DQ {
+			all = append(all, avx512.kernels())
+		}
+		all = append(all, avx2.kernels())
 	}
-	return []kernels{plain}
+	return append(all, plain)
 }
 
-var avx2 = kernels{
-	name: "AVX2",
-	forward: func(s *sample, b *block, lane int) (flips bool) {
-		return forwardAVX2(&s.a[0], &s.p[0], &b.u[lane], &s.e[0], &s.top[0], &s.active[0], &s.next[0], len(s.e), s.k) != 0
-	},
-	gradient: func(s *sample, b *block, lane int) (confidence float32) {
-		return gradientAVX2(&s.p[0], &s.e[0], &s.top[0], &b.gu[lane], len(s.e), s.k, s.y)
-	},
-	flip: func(p, a, col []float32, sign float32, n, k int) { flipAVX2(&p[0], &a[0], &col[0], sign, n, k) },
-	adam: func(b *block, mul, dot []float32, invB, rate, scale float32) {
-		adamAVX2(&b.theta[0], &b.m[0], &b.v[0], &b.w[0], &b.g[0], &mul[0], &dot[0], &b.gu[0], &b.u[0], &b.hot[0], b.length, b.k, invB, rate, scale)
-	},
+// assembly are the kernels for one kind of vectors, as the generator writes them.
+type assembly struct {
+	name    string
+	width   int // lanes that adam works on
+	signs   func(w1, b1, u *float32, offsets *int32, active, next, changed *uint16, n, k64, lanes int)
+	confide func(p, u, e, gu, others, confidence *float32, events *int32, n, k64, stride, lanes int)
+	flip    func(p, b1, w1 *float32, offsets *int32, col *float32, sign float32, n, k int)
+	adam    func(theta, m, v, w, grad, mul, dot, gu, u, hot *float32, length, k int, invB, rate, scale float32)
+}
+
+var (
+	avx2   = assembly{"AVX2", 8, signsAVX2, confideAVX2, flipAVX2, adamAVX2}
+	avx512 = assembly{"AVX-512", 16, signsAVX512, confideAVX512, flipAVX512, adamAVX512}
+)
+
+func (x assembly) kernels() kernels {
+	const row = 4 * lanes // bytes
+	return kernels{
+		name: x.name,
+		signs: func(b *block) {
+			d := b.d
+			x.signs(&d.w1[0], &d.b1[0], &b.u[0], &b.offsets[0], &b.active[0], &b.next[0], &b.changed[0], d.stride, b.k*row, b.rows)
+		},
+		confide: func(b *block) {
+			d := b.d
+			x.confide(&b.p[0], &b.u[0], &b.e[0], &b.gu[0], &d.others[0], &b.confidence[0], &b.events[0], d.stride, b.k*row, b.pStride, b.rows)
+		},
+		flip: func(b *block, lane, unit int, sign float32) {
+			d := b.d
+			x.flip(&b.p[lane*b.pStride], &d.b1[unit], &d.w1[unit], &b.offsets[lane], &d.w2[unit*d.stride], sign, d.stride, b.distinct[lane])
+		},
+		adam: func(b *block, mul, dot []float32, invB, rate, scale float32) {
+			for i := 0; i < b.rows; i += x.width {
+				x.adam(&b.theta[i], &b.m[i], &b.v[i], &b.w[i], &b.g[i], &mul[i], &dot[i], &b.gu[i], &b.u[i], &b.hot[i], b.length, b.k, invB, rate, scale)
+			}
+		},
+	}
 }

@@ -8,13 +8,14 @@ import (
 // kernels is one implementation of the inner loops. Lanes never mix and every sum has a fixed order.
 type kernels struct {
 	name string
-	// forward leaves P·u in s.e, its maximum in s.top and the units with A·u > 0 in s.next, and tells if they differ from s.active.
-	forward func(s *sample, b *block, lane int) (flips bool)
-	// gradient turns logits into multiples of the derivatives of −log confidence by them and leaves the gradient in u in b.gu.
-	// The derivative by y's logit is minus the sum of the others: confidence − 1 would cancel near confidence 1.
-	gradient func(s *sample, b *block, lane int) (confidence float32)
-	// flip adds sign · col · (row of a) to p, columns 0 to k; n is the stride.
-	flip func(p, a, col []float32, sign float32, n, k int)
+	// signs leaves the units with A·u > 0 in b.next and what differs from b.active in b.changed.
+	signs func(b *block)
+	// confide leaves in b.e the exponentials of the logits P·u below their maximum, in b.confidence the true event's share of them, and in
+	// b.gu the gradient of −log confidence in u. Its derivative by the true event's logit is minus the sum of the others: confidence − 1
+	// would cancel near confidence 1.
+	confide func(b *block)
+	// flip adds sign · (column of W2) · (row of A) of a unit to a lane's P.
+	flip func(b *block, lane, unit int, sign float32)
 	// adam moves θ by one step for the gradient mul·(g − Σ dot·g)·invB in it, and leaves the next attention in b.w and b.u. rate is
 	// the learning rate and scale the factor of √v, both with bias correction.
 	adam func(b *block, mul, dot []float32, invB, rate, scale float32)
@@ -39,83 +40,91 @@ func exp32(x float32) float32 {
 	return ((p*r+1)*r + 1) * math.Float32frombits(uint32(int32(n)+127)<<23)
 }
 
-// softmax writes the softmax of the first logits to out; those beyond are padding.
-func softmax(out, logits []float32) {
-	logits = logits[:len(out)]
-	top := slices.Max(logits)
+// normalise writes the shares of the first numbers to out; those beyond are padding.
+func normalise(out, numbers []float32) {
 	var sum float32
-	for i, x := range logits {
-		out[i] = exp32(x - top)
-		sum += out[i]
+	for _, x := range numbers[:len(out)] {
+		sum += x
 	}
-	for i := range out {
-		out[i] /= sum
+	for i, x := range numbers[:len(out)] {
+		out[i] = x / sum
 	}
 }
 
 // plain is for processors without kernels of their own.
-var plain = kernels{name: "plain Go", forward: forwardPlain, gradient: gradientPlain, flip: flipPlain, adam: adamPlain}
+var plain = kernels{name: "plain Go", signs: signsPlain, confide: confidePlain, flip: flipPlain, adam: adamPlain}
 
-func forwardPlain(s *sample, b *block, lane int) (flips bool) {
-	z, e := b.z, s.e
-	n := len(e)
-	copy(z, s.a)
-	copy(e, s.p)
-	for j := range s.k {
-		a, p, f := s.a[(j+1)*n:][:n], s.p[(j+1)*n:][:n], b.u[j*lanes+lane]
-		for r := range e {
-			z[r] += a[r] * f
-			e[r] += p[r] * f
-		}
-	}
-	for v := range s.next {
-		var units uint16
-		for t, x := range z[v*16:][:16] {
-			if x > 0 {
-				units |= 1 << t
+func signsPlain(b *block) {
+	d, z := b.d, b.z
+	n := len(z)
+	for lane := range b.rows {
+		copy(z, d.b1)
+		for j := range b.k {
+			a, f := d.w1[b.offsets[j*lanes+lane]:][:n], b.u[j*lanes+lane]
+			for r := range z {
+				z[r] += a[r] * f
 			}
 		}
-		s.next[v] = units
-		flips = flips || units != s.active[v]
+		b.changed[lane] = 0
+		for v := range n / 16 {
+			var units uint16
+			for t, x := range z[v*16:][:16] {
+				if x > 0 {
+					units |= 1 << t
+				}
+			}
+			b.next[lane*n/16+v] = units
+			b.changed[lane] |= units ^ b.active[lane*n/16+v]
+		}
 	}
-	top := slices.Max(e)
-	for i := range s.top {
-		s.top[i] = top
-	}
-	return flips
 }
 
-func gradientPlain(s *sample, b *block, lane int) (confidence float32) {
-	e, top := s.e, s.top[0]
-	n := len(e)
-	ey := exp32(e[s.y] - top)
-	e[s.y] = negativeInf
-	var sum float32
-	for r, x := range e {
-		e[r] = exp32(x - top)
-		sum += e[r]
-	}
-	e[s.y] = -sum
-	sum += ey
-	for j := range s.k {
-		var dot float32
-		p := s.p[(j+1)*n:][:n]
+func confidePlain(b *block) {
+	n := b.d.stride
+	for lane := range b.rows {
+		e, all := b.e[lane*n:][:n], b.p[lane*b.pStride:]
+		copy(e, all)
+		for j := range b.k {
+			p, f := all[(j+1)*n:][:n], b.u[j*lanes+lane]
+			for r := range e {
+				e[r] += p[r] * f
+			}
+		}
+		top, y := slices.Max(e), int(b.events[lane])
+		var others float32
 		for r, x := range e {
-			dot += x * p[r]
+			e[r] = exp32(x - top)
+			if r != y {
+				others += e[r]
+			}
 		}
-		b.gu[j*lanes+lane] = dot / sum
+		sum := others + e[y]
+		b.confidence[lane] = e[y] / sum
+		for j := range b.k {
+			p := all[(j+1)*n:][:n]
+			var dot float32
+			for r, x := range e {
+				if r != y {
+					dot += x * p[r]
+				}
+			}
+			b.gu[j*lanes+lane] = (dot - others*p[y]) / sum
+		}
 	}
-	return ey / sum
 }
 
-func flipPlain(p, a, col []float32, sign float32, n, k int) {
-	col = col[:n]
-	for j := range k + 1 {
-		f := sign * a[j*n]
-		column := p[j*n:][:n]
-		for r, x := range col {
-			column[r] += f * x
+func flipPlain(b *block, lane, unit int, sign float32) {
+	d := b.d
+	n := d.stride
+	p, a := b.p[lane*b.pStride:], d.b1
+	column := d.w2[unit*n:][:n]
+	for j := range b.distinct[lane] + 1 {
+		f := sign * a[unit]
+		to := p[j*n:][:n]
+		for r, x := range column {
+			to[r] += f * x
 		}
+		a = d.w1[b.offsets[j*lanes+lane]:]
 	}
 }
 

@@ -32,7 +32,7 @@ func (g *guarded) intact() bool {
 	return !slices.ContainsFunc(g.checks, func(ok func() bool) bool { return !ok() })
 }
 
-// guardedBlock is a block of random state whose every array has guards, the same for the same arguments.
+// guardedBlock is a block of random state, and a decoder, whose every array has guards; the same for the same arguments.
 func guardedBlock(g *guarded, n, length, k int) *block {
 	r := rand.New(rand.NewPCG(uint64(n), uint64(length*1000+k)))
 	f := func(size int) []float32 {
@@ -42,9 +42,15 @@ func guardedBlock(g *guarded, n, length, k int) *block {
 		}
 		return v
 	}
+	d := &Decoder{events: n, length: length, stride: n, w1: f(n * (n + 1)), b1: f(n), w2: f(n * n), others: guard[float32](g, 2*n)}
+	clear(d.w1[n*n:])
+	fill(d.others, 1)
+	d.others[n] = 0
 	l := length * lanes
-	b := &block{length: length, k: k, rows: lanes, theta: f(l), m: f(l), v: f(l), w: f(l), g: f(l), one: f(l), zero: f(l), u: f(l), gu: f(l + lanes),
-		hot: guard[float32](g, l*k), column: guard[int32](g, l), z: f(n)}
+	b := &block{d: d, length: length, k: k, rows: lanes, theta: f(l), m: f(l), v: f(l), w: f(l), g: f(l), one: f(l), zero: f(l), u: f(l),
+		gu: f(l + group*lanes), offsets: guard[int32](g, l+lanes), hot: guard[float32](g, l*k), column: guard[int32](g, l),
+		pStride: n * (1 + (k+group-1)/group*group), e: f(n * lanes), active: guard[uint16](g, n/16*lanes), next: guard[uint16](g, n/16*lanes), z: f(n)}
+	b.p = f(lanes * b.pStride)
 	for i := range b.v {
 		b.v[i] = b.v[i] * b.v[i] // squares
 	}
@@ -52,10 +58,15 @@ func guardedBlock(g *guarded, n, length, k int) *block {
 		b.column[i] = int32(r.IntN(k))
 		b.hot[(i/lanes*k+int(b.column[i]))*lanes+i%lanes] = 1
 	}
-	for i := range b.samples {
-		b.samples[i] = sample{k: k, a: f(n * (k + 2)), p: f(n * (k + 2)), e: f(n), top: f(lanes), y: r.IntN(n),
-			active: guard[uint16](g, n/16), next: guard[uint16](g, n/16)}
-		clear(b.samples[i].p[(k+1)*n:])
+	for i := range lanes {
+		b.events[i], b.distinct[i] = int32(r.IntN(n)), 1+i%k
+		for j := range k {
+			b.offsets[j*lanes+i] = int32(r.IntN(n) * n)
+			if j >= b.distinct[i] {
+				b.offsets[j*lanes+i] = int32(n * n)
+				clear(b.p[i*b.pStride:][(j+1)*n : (j+2)*n])
+			}
+		}
 	}
 	return b
 }
@@ -72,67 +83,84 @@ func requireClose(t *testing.T, want, got []float32, relative float64, what stri
 func TestKernels(t *testing.T) {
 	for _, k := range available() {
 		for _, n := range []int{16, 32, 48, 304} {
-			for _, columns := range []int{1, 2, 3, 4, 5, 10} {
-				t.Run(fmt.Sprintf("%s/N=%d/K=%d", k.name, n, columns), func(t *testing.T) {
-					var g guarded
-					want, got := guardedBlock(&g, n, 10, columns), guardedBlock(&g, n, 10, columns)
-					for lane := range lanes {
-						w, s := &want.samples[lane], &got.samples[lane]
-						for _, sign := range []float32{1, -1} {
-							col := want.samples[(lane+1)%lanes].a[:n]
-							flipPlain(w.p, w.a[lane:], col, sign, n, columns)
-							k.flip(s.p, s.a[lane:], col, sign, n, columns)
-							requireClose(t, w.p, s.p, 1e-6, "flip")
-						}
-						require.True(t, forwardPlain(w, want, lane))
-						require.True(t, k.forward(s, got, lane))
-						require.Equal(t, w.next, s.next)
-						requireClose(t, w.e, s.e, 1e-5, "logits")
-						require.Equal(t, slices.Max(s.e), slices.Max(s.top))
-						copy(s.active, s.next)
-						require.False(t, k.forward(s, got, lane), "nothing flips")
-						copy(w.active, w.next)
-
-						require.InDelta(t, gradientPlain(w, want, lane), k.gradient(s, got, lane), 1e-6)
-						requireClose(t, w.e, s.e, 1e-5, "derivatives by the logits")
-						for row := range columns {
-							require.InDelta(t, want.gu[row*lanes+lane], got.gu[row*lanes+lane], 1e-5, "gradient, column %d", row)
-						}
-						require.Equal(t, want.gu[(columns+1)*lanes:], got.gu[(columns+1)*lanes:], "rows past the spare one")
-					}
-					copy(got.gu, want.gu)
-					for _, first := range []bool{true, false} {
-						mul, dot := [2][]float32{want.w, got.w}, [2][]float32{want.w, got.w}
-						if first {
-							mul, dot = [2][]float32{want.one, got.one}, [2][]float32{want.zero, got.zero}
-						}
-						adamPlain(want, mul[0], dot[0], 0.5, 0.3, 1.2)
-						k.adam(got, mul[1], dot[1], 0.5, 0.3, 1.2)
-						for name, pair := range map[string][2][]float32{"θ": {want.theta, got.theta}, "m": {want.m, got.m}, "v": {want.v, got.v},
-							"w": {want.w, got.w}, "u": {want.u[:columns*lanes], got.u[:columns*lanes]}} {
-							requireClose(t, pair[0], pair[1], 1e-5, name)
-						}
-					}
-					require.True(t, g.intact(), "written outside of a slice")
-				})
+			for _, columns := range []int{1, 2, 3, 4, 5, 8, 10} {
+				for _, rows := range []int{1, 8, 9, lanes} {
+					t.Run(fmt.Sprintf("%s/N=%d/K=%d/rows=%d", k.name, n, columns, rows), func(t *testing.T) {
+						var g guarded
+						want, got := guardedBlock(&g, n, 10, columns), guardedBlock(&g, n, 10, columns)
+						want.rows, got.rows = rows, rows
+						compareKernels(t, k, want, got)
+						require.True(t, g.intact(), "written outside of a slice")
+					})
+				}
 			}
 		}
 	}
 }
 
-// exponentials runs a kernel's exponential over logits below a maximum of 0. The event y that gradient treats otherwise is a number
-// of its own, at the end.
-func exponentials(k kernels, x []float32) []float32 {
+func compareKernels(t *testing.T, k kernels, want, got *block) {
+	n, columns, rows := want.d.stride, want.k, want.rows
+	for lane := range rows {
+		for _, sign := range []float32{1, -1, 1} {
+			flipPlain(want, lane, lane, sign)
+			k.flip(got, lane, lane, sign)
+		}
+	}
+	requireClose(t, want.p, got.p, 1e-6, "flip")
+
+	signsPlain(want)
+	k.signs(got)
+	units := rows * n / 16
+	require.Equal(t, want.next[:units], got.next[:units])
+	require.Equal(t, want.changed[:rows], got.changed[:rows])
+	require.NotZero(t, got.changed[0])
+	copy(got.active, got.next)
+	k.signs(got)
+	require.Zero(t, slices.Max(got.changed[:rows]), "nothing flips")
+
+	confidePlain(want)
+	k.confide(got)
+	requireClose(t, want.e[:rows*n], got.e[:rows*n], 1e-5, "exponentials")
+	requireClose(t, want.confidence[:rows], got.confidence[:rows], 1e-6, "confidence")
+	for j := range columns {
+		requireClose(t, want.gu[j*lanes:][:rows], got.gu[j*lanes:][:rows], 1e-5, fmt.Sprint("gradient, column ", j))
+	}
+
+	copy(got.gu, want.gu)
+	lanesOf := func(v []float32) (all []float32) {
+		for from := 0; from < len(v); from += lanes {
+			all = append(all, v[from:][:rows]...)
+		}
+		return all
+	}
+	for _, first := range []bool{true, false} {
+		mul, dot := [2][]float32{want.w, got.w}, [2][]float32{want.w, got.w}
+		if first {
+			mul, dot = [2][]float32{want.one, got.one}, [2][]float32{want.zero, got.zero}
+		}
+		adamPlain(want, mul[0], dot[0], 0.5, 0.3, 1.2)
+		k.adam(got, mul[1], dot[1], 0.5, 0.3, 1.2)
+		for name, pair := range map[string][2][]float32{"θ": {want.theta, got.theta}, "m": {want.m, got.m}, "v": {want.v, got.v},
+			"w": {want.w, got.w}, "u": {want.u[:columns*lanes], got.u[:columns*lanes]}} {
+			requireClose(t, lanesOf(pair[0]), lanesOf(pair[1]), 1e-5, name)
+		}
+	}
+}
+
+// exponentials makes a kernel's exponential of up to 1,007 logits below a maximum of 0.
+func exponentials(k kernels) func(x []float32) []float32 {
+	const n = 1008
 	var g guarded
-	n := (len(x) + 16) &^ 15
 	b := guardedBlock(&g, n, 1, 1)
-	s := &b.samples[0]
-	fill(s.e, -1)
-	copy(s.e, x)
-	fill(s.top, 0)
-	s.y = n - 1
-	k.gradient(s, b, 0)
-	return s.e[:len(x)]
+	b.rows = 1
+	b.u[0] = 0
+	return func(x []float32) []float32 {
+		fill(b.p[:n], -1)
+		copy(b.p, x)
+		b.p[n-1] = 0
+		k.confide(b)
+		return b.e[:len(x)]
+	}
 }
 
 func TestExponentialError(t *testing.T) {
@@ -141,9 +169,9 @@ func TestExponentialError(t *testing.T) {
 		x = append(x, math.Float32frombits(bits))
 	}
 	for _, k := range available() {
-		worst := 0.0
-		for part := range slices.Chunk(x, 4096) {
-			for i, got := range exponentials(k, part) {
+		worst, exponential := 0.0, exponentials(k)
+		for part := range slices.Chunk(x, 1007) {
+			for i, got := range exponential(part) {
 				want := math.Exp(float64(part[i]))
 				worst = max(worst, math.Abs(float64(got)-want)/want)
 			}
@@ -156,11 +184,13 @@ func TestExponentialError(t *testing.T) {
 func TestExponentialAtTheEdges(t *testing.T) {
 	floor := math.Exp(float64(float32(-87.3)))
 	for _, k := range available() {
-		got := exponentials(k, []float32{float32(math.NaN()), negativeInf, -math.MaxFloat32, -1e30, -100, -88, -87.3, -1e-45, 0})
-		require.True(t, got[0] != got[0], "NaN stays")
-		for i, x := range got[1:7] {
-			require.InEpsilon(t, floor, x, 1e-6, "number %d", i+1)
+		exponential := exponentials(k)
+		got := exponential([]float32{negativeInf, -math.MaxFloat32, -1e30, -100, -88, -87.3, -1e-45, 0})
+		for i, x := range got[:6] {
+			require.InEpsilon(t, floor, x, 1e-6, "number %d", i)
 		}
-		require.Equal(t, []float32{1, 1}, got[7:])
+		require.Equal(t, []float32{1, 1}, got[6:])
+		got = exponential([]float32{float32(math.NaN())})
+		require.True(t, got[0] != got[0], "NaN stays")
 	}
 }

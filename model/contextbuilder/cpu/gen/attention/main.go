@@ -1,392 +1,244 @@
-// Command attention writes the AVX2 and FMA kernels of package attention; the plain Go twins there say what each computes.
+// Command attention writes the kernels of package attention, each in AVX2 with FMA and in AVX-512; the plain Go twins there say what
+// each computes.
 package main
 
 import (
-	"fmt"
-
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	. "github.com/mmcloughlin/avo/reg"
+
+	. "connect-deepcase/gen/vector"
 )
 
-const lane = 32 // bytes in a row of eight lanes
+const (
+	row    = 64    // bytes in a row of sixteen lanes, and in a chunk of sixteen events
+	lowest = -3e38 // below every logit that is finite
+)
 
 func main() {
-	forward()
-	gradient()
-	flip()
-	adam()
+	Each(signs, confide, flip, adam)
 	Generate()
 }
 
-// constant returns eight copies of x in memory.
-func constant(name string, x Constant) Mem {
-	m := GLOBL(name, RODATA|NOPTR)
-	for i := range 8 {
-		DATA(4*i, x)
-	}
-	return m
+// begin starts a kernel and says whose twin it is, and that Go may keep what it is given on the stack.
+func begin(name, signature string) {
+	TEXT(Name(name), NOSPLIT, signature)
+	Doc(Name(name) + " is " + name + "Plain.")
+	Pragma("noescape")
 }
 
-var (
-	one    = constant("one", F32(1))
-	lowest = constant("lowest", F32(-3e38)) // below every logit that is finite
-	low    = constant("low", F32(-87.3))    // below it eˣ is denormal
-	log2e  = constant("log2e", F32(1.44269504088896341))
-	ln2hi  = constant("ln2hi", F32(0.693359375))
-	ln2lo  = constant("ln2lo", F32(-2.12194440e-4))
-	bias   = constant("bias", I32(127))
-	poly   = polynomial(1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1)
-)
+func get(name string) GPVirtual { return Load(Param(name), GP64()).(GPVirtual) }
 
-func polynomial(coefficients ...float32) (p []Mem) {
-	for i, c := range coefficients {
-		p = append(p, constant(fmt.Sprint("exp", i), F32(c)))
-	}
+// pointer makes a new register point at base + offset.
+func pointer(base, offset Register) GPVirtual {
+	p := GP64()
+	LEAQ(Mem{Base: base, Index: offset, Scale: 1}, p)
 	return p
 }
 
-// exp replaces every x by eˣ (Cephes expf) for x ≤ 88; below -87.3 it stays at e^-87.3, so that nothing is denormal. NaN stays NaN.
+// abreast is how many samples a kernel works on in turns, so that one does something while the other waits for a result: as many as there
+// are registers for. half is how many vectors make up a chunk of sixteen events.
+func abreast() int { return Width / 8 }
+func halves() int  { return 16 / Width }
+
+// part is one vector of a chunk of one sample.
+type part struct{ sample, disp int }
+
+// parts are the vectors of so many chunks of the samples abreast.
+func parts(chunks int) (all []part) {
+	for i := range abreast() {
+		for j := range chunks * halves() {
+			all = append(all, part{i, 4 * Width * j})
+		}
+	}
+	return all
+}
+
+// chunks writes a loop over all events, two chunks of sixteen at a time and one that is left over.
+func chunks(name string, left Register, body func(label string, chunks int)) {
+	for _, n := range []int{2, 1} {
+		label := name + map[int]string{1: "one", 2: "two"}[n]
+		Label(label)
+		CMPQ(left, Imm(uint64(n*row)))
+		JLT(LabelRef(label + "end"))
+		body(label, n)
+		SUBQ(Imm(uint64(n*row)), left)
+		JMP(LabelRef(label))
+		Label(label + "end")
+	}
+}
+
+// exp replaces every x by eˣ (Cephes expf) for x ≤ 0; below -87.3 it stays at e^-87.3, so that nothing is denormal. NaN stays NaN.
 // Several vectors take turns, so that one's latency hides the other's.
 func exp(xs ...VecVirtual) {
-	n, p := make([]VecVirtual, len(xs)), make([]VecVirtual, len(xs))
+	n, p := Several(len(xs)), Several(len(xs))
 	each := func(f func(i int)) {
 		for i := range xs {
 			f(i)
 		}
 	}
-	lo := YMM()
-	VMOVUPS(low, lo)
-	each(func(i int) { VMAXPS(xs[i], lo, xs[i]) }) // with x as the second source NaN stays
-	each(func(i int) { n[i] = YMM(); VMULPS(log2e, xs[i], n[i]); VROUNDPS(U8(8), n[i], n[i]) })
-	each(func(i int) { VFNMADD231PS(ln2hi, n[i], xs[i]) })
-	each(func(i int) { VFNMADD231PS(ln2lo, n[i], xs[i]) })
-	each(func(i int) { p[i] = YMM(); VMOVUPS(poly[0], p[i]) })
-	for _, c := range poly[1:] {
-		each(func(i int) { VFMADD213PS(c, xs[i], p[i]) })
+	low := New()
+	VMOVUPS(Float(-87.3), low)
+	each(func(i int) { VMAXPS(xs[i], low, xs[i]) }) // with x as the second source NaN stays
+	each(func(i int) { VMULPS(Float(1.44269504088896341), xs[i], n[i]); Round(n[i]) })
+	each(func(i int) { VFNMADD231PS(Float(0.693359375), n[i], xs[i]) })
+	each(func(i int) { VFNMADD231PS(Float(-2.12194440e-4), n[i], xs[i]) })
+	each(func(i int) { VMOVUPS(Float(1.9875691500e-4), p[i]) })
+	for _, c := range []float32{1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1} {
+		each(func(i int) { VFMADD213PS(Float(c), xs[i], p[i]) })
 	}
+	each(func(i int) { VFMADD213PS(Float(1), xs[i], p[i]) }) // x·p + 1
+	each(func(i int) { VFMADD213PS(Float(1), p[i], xs[i]) }) // x·(x·p + 1) + 1
 	each(func(i int) {
-		VFMADD213PS(one, xs[i], p[i]) // x·p + 1
-		VFMADD213PS(one, p[i], xs[i]) // x·(x·p + 1) + 1
+		if Width == 16 {
+			VSCALEFPS(n[i], xs[i], xs[i])
+			return
+		}
 		VCVTPS2DQ(n[i], n[i])
-		VPADDD(bias, n[i], n[i])
+		VPADDD(Bits(127), n[i], n[i])
 		VPSLLD(U8(23), n[i], n[i])
 		VMULPS(n[i], xs[i], xs[i])
 	})
 }
 
-// document says whose twin the kernel is, and that Go may keep what it is given on the stack.
-func document(name string) {
-	Doc(fmt.Sprintf("%sAVX2 is %sPlain in AVX2 and FMA.", name, name))
-	Pragma("noescape")
-}
-
-func get(name string) Register { return Load(Param(name), GP64()) }
-
-func zero(vs ...VecVirtual) {
-	for _, v := range vs {
-		VXORPS(v, v, v)
+// signs multiplies A by u. A's columns are b1 and the rows of w1 that offsets select.
+func signs() {
+	begin("signs", "func(w1, b1, u *float32, offsets *int32, active, next, changed *uint16, n, k64, lanes int)")
+	u, offsets, active, next, changed := get("u"), get("offsets"), get("active"), get("next"), get("changed")
+	Label("lanes")
+	w, b, left := get("w1"), get("b1"), times4("n")
+	differ := []GPVirtual{GP32(), GP32()}[:abreast()]
+	for _, d := range differ {
+		XORL(d, d)
 	}
+	chunks("rows", left, func(label string, n int) {
+		all := parts(n)
+		z, x, j := Several(len(all)), Several(abreast()), GP64()
+		for i, p := range all {
+			VMOVUPS(Mem{Base: b, Disp: p.disp}, z[i])
+		}
+		XORQ(j, j)
+		Label(label + "columns")
+		for s := range x {
+			at := GP64()
+			MOVLQSX(Mem{Base: offsets, Index: j, Scale: 1, Disp: 4 * s}, at)
+			VBROADCASTSS(Mem{Base: u, Index: j, Scale: 1, Disp: 4 * s}, x[s])
+			for i, p := range all {
+				if p.sample == s {
+					VFMADD231PS(Mem{Base: w, Index: at, Scale: 4, Disp: p.disp}, x[s], z[i])
+				}
+			}
+		}
+		nextColumn(j, label)
+		none, size := New(), get("n") // size: bytes between two samples' bits
+		Zero(none)
+		SHRQ(Imm(3), size)
+		for i := 0; i < len(all); i += halves() {
+			m, disp := positive(none, z[i:i+halves()]), all[i].disp/row*2
+			to, from := Mem{Base: next, Disp: disp}, Mem{Base: active, Disp: disp}
+			if all[i].sample > 0 {
+				to.Index, to.Scale, from.Index, from.Scale = size, 1, size, 1
+			}
+			MOVW(m.As16(), to)
+			XORW(from, m.As16())
+			ORL(m, differ[all[i].sample])
+		}
+		ADDQ(Imm(uint64(n*row)), w)
+		ADDQ(Imm(uint64(n*row)), b)
+		ADDQ(Imm(uint64(2*n)), next)
+		ADDQ(Imm(uint64(2*n)), active)
+	})
+	for s, d := range differ {
+		MOVW(d.As16(), Mem{Base: changed, Disp: 2 * s})
+	}
+	if abreast() > 1 {
+		size := get("n")
+		SHRQ(Imm(3), size)
+		ADDQ(size, next)
+		ADDQ(size, active)
+	}
+	ADDQ(Imm(uint64(4*abreast())), u)
+	ADDQ(Imm(uint64(4*abreast())), offsets)
+	ADDQ(Imm(uint64(2*abreast())), changed)
+	nextLanes()
+	End()
 }
 
-// reduce leaves op over the eight lanes of v in its lane 0.
-func reduce(v VecVirtual, op func(a, b, c Op)) {
-	h := XMM()
-	VEXTRACTF128(U8(1), v, h)
-	op(h, v.AsX(), v.AsX())
-	VPERMILPS(U8(0x4e), v.AsX(), h)
-	op(h, v.AsX(), v.AsX())
-	VPERMILPS(U8(0xb1), v.AsX(), h)
-	op(h, v.AsX(), v.AsX())
+// nextColumn closes a loop over the columns of the samples, whose numbers lie in rows of lanes; j is the offset of the row.
+func nextColumn(j Register, label string) {
+	ADDQ(Imm(row), j)
+	CMPQ(j, argument("k64"))
+	JLT(LabelRef(label + "columns"))
 }
 
-// forward multiplies A and P by u in one pass, 16 rows at a time.
-func forward() {
-	TEXT("forwardAVX2", NOSPLIT, "func(a, p, u, e, top *float32, active, next *uint16, n, k int) (flips int)")
-	document("forward")
-	a, p, u, e, active, next, n, k := get("a"), get("p"), get("u"), get("e"), get("active"), get("next"), get("n"), get("k")
-	stride, flips, off, j, old := GP64(), GP64(), GP64(), GP64(), GP32()
-	MOVQ(n, stride)
-	SHLQ(U8(2), stride)
-	XORQ(flips, flips)
-	SHLQ(U8(5), k) // columns × bytes of a row of u
-	top, none := YMM(), YMM()
-	zero(none)
-	VMOVUPS(lowest, top)
-	Label("rows")
-	z0, z1, l0, l1, b := YMM(), YMM(), YMM(), YMM(), YMM()
-	VMOVUPS(Mem{Base: a}, z0)
-	VMOVUPS(Mem{Base: a, Disp: 32}, z1)
-	VMOVUPS(Mem{Base: p}, l0)
-	VMOVUPS(Mem{Base: p, Disp: 32}, l1)
-	MOVQ(stride, off)
-	XORQ(j, j)
-	Label("columns")
-	VBROADCASTSS(Mem{Base: u, Index: j, Scale: 1}, b)
-	VFMADD231PS(Mem{Base: a, Index: off, Scale: 1}, b, z0)
-	VFMADD231PS(Mem{Base: a, Index: off, Scale: 1, Disp: 32}, b, z1)
-	VFMADD231PS(Mem{Base: p, Index: off, Scale: 1}, b, l0)
-	VFMADD231PS(Mem{Base: p, Index: off, Scale: 1, Disp: 32}, b, l1)
-	ADDQ(stride, off)
-	ADDQ(Imm(lane), j)
-	CMPQ(j, k)
-	JLT(LabelRef("columns"))
-	VCMPPS(U8(1), z0, none, z0) // 0 < z
-	VCMPPS(U8(1), z1, none, z1)
-	m0, m1 := GP32(), GP32()
-	VMOVMSKPS(z0, m0)
-	VMOVMSKPS(z1, m1)
-	SHLL(U8(8), m1)
-	ORL(m1, m0)
-	MOVW(m0.As16(), Mem{Base: next})
-	MOVWLZX(Mem{Base: active}, old)
-	XORL(m0, old)
-	ORL(old, flips.As32())
-	VMAXPS(l0, top, top)
-	VMAXPS(l1, top, top)
-	VMOVUPS(l0, Mem{Base: e})
-	VMOVUPS(l1, Mem{Base: e, Disp: 32})
-	ADDQ(Imm(64), e)
-	ADDQ(Imm(64), a)
-	ADDQ(Imm(64), p)
-	ADDQ(Imm(2), active)
-	ADDQ(Imm(2), next)
-	SUBQ(Imm(16), n)
-	JG(LabelRef("rows"))
-	VMOVUPS(top, Mem{Base: get("top")})
-	Store(flips, Return("flips"))
-	VZEROUPPER() // Go's scalar code is legacy SSE, slow while upper halves are in use; so at the end of every kernel
-	RET()
+// nextLanes closes the loop over lanes, whose number it counts down.
+func nextLanes() {
+	SUBQ(Imm(uint64(abreast())), argument("lanes"))
+	JG(LabelRef("lanes"))
 }
 
-// gradient takes exponentials, then multiplies their transpose by P, two columns at a time.
-func gradient() {
-	TEXT("gradientAVX2", NOSPLIT, "func(p, e, top, gu *float32, n, k, y int) (confidence float32)")
-	document("gradient")
-	p, e, n, k, y, gu := get("p"), get("e"), get("n"), get("k"), get("y"), get("gu")
-	stride, r := GP64(), GP64()
-	MOVQ(n, stride)
-	SHLQ(U8(2), stride)
-	top := YMM()
-	VMOVUPS(Mem{Base: get("top")}, top)
-	reduce(top, func(a, b, c Op) { VMAXPS(a, b, c) })
-	VBROADCASTSS(top.AsX(), top)
-	sum, sum1, x0, x1, ey, none := YMM(), YMM(), YMM(), YMM(), YMM(), GP32()
-	VBROADCASTSS(Mem{Base: e, Index: y, Scale: 4}, ey)
-	MOVL(U32(0xff800000), none) // y's logit becomes -Inf: it is not one of the others
-	MOVL(none, Mem{Base: e, Index: y, Scale: 4})
-	VSUBPS(top, ey, ey)
-	exp(ey)
-	zero(sum, sum1)
-	XORQ(r, r)
-	Label("exps")
-	VMOVUPS(Mem{Base: e, Index: r, Scale: 4}, x0)
-	VMOVUPS(Mem{Base: e, Index: r, Scale: 4, Disp: 32}, x1)
-	VSUBPS(top, x0, x0)
-	VSUBPS(top, x1, x1)
-	exp(x0, x1)
-	VADDPS(x0, sum, sum)
-	VADDPS(x1, sum1, sum1)
-	VMOVUPS(x0, Mem{Base: e, Index: r, Scale: 4})
-	VMOVUPS(x1, Mem{Base: e, Index: r, Scale: 4, Disp: 32})
-	ADDQ(Imm(16), r)
-	CMPQ(r, n)
-	JLT(LabelRef("exps"))
-	VADDPS(sum1, sum, sum)
-	reduce(sum, func(a, b, c Op) { VADDPS(a, b, c) })
-	inv, others := XMM(), XMM()
-	VXORPS(others, others, others)
-	VSUBSS(sum.AsX(), others, others)
-	VMOVSS(others, Mem{Base: e, Index: y, Scale: 4})
-	VADDSS(ey.AsX(), sum.AsX(), sum.AsX())
-	VMOVSS(one, inv)
-	VDIVSS(sum.AsX(), inv, inv)
-	VPERMILPS(U8(0), inv, inv)
-	VMULSS(ey.AsX(), inv, ey.AsX())
-	Store(ey.AsX(), Return("confidence"))
-	Label("pairs")
-	ADDQ(stride, p)
-	q := GP64()
-	LEAQ(Mem{Base: p, Index: stride, Scale: 1}, q)
-	XORQ(r, r)
-	s0, s1, t0, t1, d0, d1 := YMM(), YMM(), YMM(), YMM(), YMM(), YMM()
-	zero(s0, s1, t0, t1)
-	Label("dots")
-	VMOVUPS(Mem{Base: e, Index: r, Scale: 4}, d0)
-	VMOVUPS(Mem{Base: e, Index: r, Scale: 4, Disp: 32}, d1)
-	VFMADD231PS(Mem{Base: p, Index: r, Scale: 4}, d0, s0)
-	VFMADD231PS(Mem{Base: p, Index: r, Scale: 4, Disp: 32}, d1, s1)
-	VFMADD231PS(Mem{Base: q, Index: r, Scale: 4}, d0, t0)
-	VFMADD231PS(Mem{Base: q, Index: r, Scale: 4, Disp: 32}, d1, t1)
-	ADDQ(Imm(16), r)
-	CMPQ(r, n)
-	JLT(LabelRef("dots"))
-	VADDPS(s1, s0, s0)
-	VADDPS(t1, t0, t0)
-	VHADDPS(t0, s0, s0) // s01 s23 t01 t23 | s45 s67 t45 t67
-	h := XMM()
-	VEXTRACTF128(U8(1), s0, h)
-	VADDPS(h, s0.AsX(), s0.AsX())
-	VHADDPS(s0.AsX(), s0.AsX(), s0.AsX()) // s t s t
-	VMULPS(inv, s0.AsX(), s0.AsX())
-	VMOVSS(s0.AsX(), Mem{Base: gu})
-	VEXTRACTPS(U8(1), s0.AsX(), Mem{Base: gu, Disp: lane})
-	MOVQ(q, p)
-	ADDQ(Imm(2*lane), gu)
-	SUBQ(Imm(2), k)
-	JG(LabelRef("pairs"))
-	VZEROUPPER()
-	RET()
+// argument is where an argument lies: registers are scarce.
+func argument(name string) Mem {
+	p, err := Param(name).Resolve()
+	if err != nil {
+		panic(err)
+	}
+	return p.Addr
 }
 
-// flip adds multiples of one column to k+1 columns.
+// times4 is the size in bytes of an argument that counts floats.
+func times4(argument string) GPVirtual {
+	r := get(argument)
+	SHLQ(U8(2), r)
+	return r
+}
+
+// positive makes a bit of each number of a chunk: whether it is above zero.
+func positive(none VecVirtual, z []VecVirtual) GPVirtual {
+	const below = 1 // none < z
+	m := GP32()
+	if Width == 16 {
+		k := K()
+		VCMPPS(U8(below), z[0], none, k)
+		KMOVW(k, m)
+		return m
+	}
+	high := GP32()
+	VCMPPS(U8(below), z[0], none, z[0])
+	VCMPPS(U8(below), z[1], none, z[1])
+	VMOVMSKPS(z[0], m)
+	VMOVMSKPS(z[1], high)
+	SHLL(U8(8), high)
+	ORL(high, m)
+	return m
+}
+
+// flip adds multiples of one column to the columns of p.
 func flip() {
-	TEXT("flipAVX2", NOSPLIT, "func(p, a, col *float32, sign float32, n, k int)")
-	document("flip")
-	p, a, col, n, k := get("p"), get("a"), get("col"), get("n"), get("k")
+	begin("flip", "func(p, b1, w1 *float32, offsets *int32, col *float32, sign float32, n, k int)")
+	p, a, w1, offsets, col, k := get("p"), get("b1"), get("w1"), get("offsets"), get("col"), get("k")
 	sign := Load(Param("sign"), XMM())
 	Label("column")
-	s, r := YMM(), GP64()
+	s, r, left := New(), GP64(), get("n")
 	VMULSS(Mem{Base: a}, sign, s.AsX())
 	VBROADCASTSS(s.AsX(), s)
 	XORQ(r, r)
-	Label("row")
-	x0, x1 := YMM(), YMM()
-	VMOVUPS(Mem{Base: p, Index: r, Scale: 4}, x0)
-	VMOVUPS(Mem{Base: p, Index: r, Scale: 4, Disp: 32}, x1)
-	VFMADD231PS(Mem{Base: col, Index: r, Scale: 4}, s, x0)
-	VFMADD231PS(Mem{Base: col, Index: r, Scale: 4, Disp: 32}, s, x1)
-	VMOVUPS(x0, Mem{Base: p, Index: r, Scale: 4})
-	VMOVUPS(x1, Mem{Base: p, Index: r, Scale: 4, Disp: 32})
-	ADDQ(Imm(16), r)
-	CMPQ(r, n)
-	JLT(LabelRef("row"))
-	LEAQ(Mem{Base: p, Index: n, Scale: 4}, p)
-	LEAQ(Mem{Base: a, Index: n, Scale: 4}, a)
+	SHLQ(U8(2), left)
+	chunks("rows", left, func(_ string, n int) {
+		x := Several(n * halves())
+		for i := range x {
+			at := 4 * Width * i
+			VMOVUPS(Mem{Base: p, Disp: at}, x[i])
+			VFMADD231PS(Mem{Base: col, Index: r, Scale: 1, Disp: at}, s, x[i])
+			VMOVUPS(x[i], Mem{Base: p, Disp: at})
+		}
+		ADDQ(Imm(uint64(n*row)), r)
+		ADDQ(Imm(uint64(n*row)), p)
+	})
+	MOVLQSX(Mem{Base: offsets}, r) // of the next column; the last has none, but lanes have a row to spare
+	LEAQ(Mem{Base: w1, Index: r, Scale: 4}, a)
+	ADDQ(Imm(row), offsets)
 	DECQ(k)
 	JGE(LabelRef("column"))
-	VZEROUPPER()
-	RET()
-}
-
-// adam works on rows of eight lanes: a lane is a sample, a row a position or a column. Nothing crosses lanes. (A parameter cannot be called
-// g, which names a register.)
-func adam() {
-	TEXT("adamAVX2", NOSPLIT, "func(theta, m, v, w, grad, mul, dot, gu, u, hot *float32, l, k int, invB, rate, scale float32)")
-	document("adam")
-	length := get("l")
-	SHLQ(U8(5), length)
-	row := func(p Register, i Register) Mem { return Mem{Base: p, Index: i, Scale: 1} }
-	broadcast := func(name string) VecVirtual {
-		a, err := Param(name).Resolve()
-		if err != nil {
-			panic(err)
-		}
-		v := YMM()
-		VBROADCASTSS(a.Addr, v)
-		return v
-	}
-	g, w, u, hot, k := get("grad"), get("w"), get("u"), get("hot"), get("k")
-	SHLQ(U8(5), k)
-	i, j := GP64(), GP64()
-	d := YMM() // Σ dot·g over positions
-	{
-		dot, gu, x, h := get("dot"), get("gu"), YMM(), GP64()
-		zero(d)
-		XORQ(i, i)
-		MOVQ(hot, h)
-		Label("collect") // a position's gradient is that of its column
-		zero(x)
-		XORQ(j, j)
-		Label("collectcolumn")
-		b := YMM()
-		VMOVUPS(row(h, j), b)
-		VFMADD231PS(row(gu, j), b, x)
-		ADDQ(Imm(lane), j)
-		CMPQ(j, k)
-		JLT(LabelRef("collectcolumn"))
-		ADDQ(k, h)
-		VMOVUPS(x, row(g, i))
-		VFMADD231PS(row(dot, i), x, d)
-		ADDQ(Imm(lane), i)
-		CMPQ(i, length)
-		JLT(LabelRef("collect"))
-	}
-	theta := get("theta")
-	top := YMM()
-	VMOVUPS(lowest, top)
-	{
-		m, v, mul := get("m"), get("v"), get("mul")
-		invB, rate, scale := broadcast("invB"), broadcast("rate"), broadcast("scale")
-		b1, b2, c2, eps := YMM(), YMM(), YMM(), YMM()
-		VMOVUPS(constant("beta1", F32(0.1)), b1)
-		VMOVUPS(constant("beta2", F32(0.999)), b2)
-		VMOVUPS(constant("comp2", F32(0.001)), c2)
-		VMOVUPS(constant("eps", F32(1e-8)), eps)
-		XORQ(i, i)
-		Label("moments")
-		x, y, z, t := YMM(), YMM(), YMM(), YMM()
-		VMOVUPS(row(g, i), x)
-		VSUBPS(d, x, x)
-		VMULPS(row(mul, i), x, x)
-		VMULPS(invB, x, x) // gradient in θ
-		VMOVUPS(row(m, i), y)
-		VMULPS(row(v, i), b2, z)
-		VMULPS(x, x, t)
-		VFMADD231PS(t, c2, z)
-		VMOVUPS(z, row(v, i))
-		VSUBPS(y, x, x)
-		VFMADD231PS(x, b1, y)
-		VMOVUPS(y, row(m, i))
-		VSQRTPS(z, z)
-		VFMADD213PS(eps, scale, z)
-		VDIVPS(z, y, y)
-		VFNMADD213PS(row(theta, i), rate, y)
-		VMOVUPS(y, row(theta, i))
-		VMAXPS(y, top, top)
-		ADDQ(Imm(lane), i)
-		CMPQ(i, length)
-		JLT(LabelRef("moments"))
-	}
-	sum, x := YMM(), YMM()
-	zero(sum)
-	XORQ(i, i)
-	Label("softmax")
-	VMOVUPS(row(theta, i), x)
-	VSUBPS(top, x, x)
-	exp(x)
-	VADDPS(x, sum, sum)
-	VMOVUPS(x, row(w, i))
-	ADDQ(Imm(lane), i)
-	CMPQ(i, length)
-	JLT(LabelRef("softmax"))
-	VMOVUPS(one, x)
-	VDIVPS(sum, x, sum)
-	XORQ(i, i)
-	Label("normalise")
-	VMULPS(row(w, i), sum, x)
-	VMOVUPS(x, row(w, i))
-	ADDQ(Imm(lane), i)
-	CMPQ(i, length)
-	JLT(LabelRef("normalise"))
-	XORQ(j, j)
-	Label("spread") // u: sums of the attention over equal events
-	zero(x)
-	h := GP64()
-	LEAQ(Mem{Base: hot, Index: j, Scale: 1}, h)
-	XORQ(i, i)
-	Label("spreadposition")
-	y := YMM()
-	VMOVUPS(Mem{Base: h}, y)
-	VFMADD231PS(row(w, i), y, x)
-	ADDQ(k, h)
-	ADDQ(Imm(lane), i)
-	CMPQ(i, length)
-	JLT(LabelRef("spreadposition"))
-	VMOVUPS(x, row(u, j))
-	ADDQ(Imm(lane), j)
-	CMPQ(j, k)
-	JLT(LabelRef("spread"))
-	VZEROUPPER()
-	RET()
+	End()
 }

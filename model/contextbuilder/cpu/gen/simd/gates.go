@@ -4,26 +4,28 @@ import (
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	. "github.com/mmcloughlin/avo/reg"
+
+	. "connect-deepcase/gen/vector"
 )
 
 // exp replaces x by e^x (Cephes, about 1 ulp), arguments clamped to ±87.3
 func exp(x VecVirtual) {
-	k, r, p := vec(), vec(), vec()
-	VMINPS(c32(88), x, x)
-	VMAXPS(c32(-87.3), x, x)
-	VMULPS(c32(1.44269504088896341), x, k)
-	round(k)
+	k, r, p := New(), New(), New()
+	VMINPS(Float(88), x, x)
+	VMAXPS(Float(-87.3), x, x)
+	VMULPS(Float(1.44269504088896341), x, k)
+	Round(k)
 	VMOVAPS(x, r)
-	VFNMADD231PS(c32(0.693359375), k, r)
-	VFNMADD231PS(c32(-2.12194440e-4), k, r)
-	VMOVUPS(c32(1.9875691500e-4), p)
+	VFNMADD231PS(Float(0.693359375), k, r)
+	VFNMADD231PS(Float(-2.12194440e-4), k, r)
+	VMOVUPS(Float(1.9875691500e-4), p)
 	for _, c := range []float32{1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1} {
-		VFMADD213PS(c32(c), r, p)
+		VFMADD213PS(Float(c), r, p)
 	}
 	VMULPS(r, r, x)
 	VFMADD213PS(r, x, p) // p·r² + r
-	VADDPS(c32(1), p, p)
-	if width == 16 {
+	VADDPS(Float(1), p, p)
+	if Width == 16 {
 		VSCALEFPS(k, p, x)
 		return
 	}
@@ -32,40 +34,31 @@ func exp(x VecVirtual) {
 	VPADDD(k, p, x) // times 2^k: p is in [0.7, 1.42), so the exponent field cannot overflow within the clamp
 }
 
-// round rounds to the nearest integer, halves to the even one.
-func round(x VecVirtual) {
-	if width == 16 {
-		VRNDSCALEPS(Imm(8), x, x)
-		return
-	}
-	VROUNDPS(Imm(8), x, x)
-}
-
 // sigmoid replaces x by 1/(1+e^-x)
 func sigmoid(x VecVirtual) {
-	VXORPS(bits(0x80000000), x, x)
+	VXORPS(Bits(0x80000000), x, x)
 	exp(x)
-	one := vec()
-	VMOVUPS(c32(1), one)
+	one := New()
+	VMOVUPS(Float(1), one)
 	VADDPS(one, x, x)
 	VDIVPS(x, one, x)
 }
 
 // tanh by Eigen's rational approximation
 func tanh(x VecVirtual) {
-	VMINPS(c32(7.90531110763549805), x, x)
-	VMAXPS(c32(-7.90531110763549805), x, x)
-	x2, p, q := vec(), vec(), vec()
+	VMINPS(Float(7.90531110763549805), x, x)
+	VMAXPS(Float(-7.90531110763549805), x, x)
+	x2, p, q := New(), New(), New()
 	VMULPS(x, x, x2)
-	VMOVUPS(c32(-2.76076847742355e-16), p)
+	VMOVUPS(Float(-2.76076847742355e-16), p)
 	for _, c := range []float32{2.00018790482477e-13, -8.60467152213735e-11, 5.12229709037114e-08, 1.48572235717979e-05,
 		6.37261928875436e-04, 4.89352455891786e-03} {
-		VFMADD213PS(c32(c), x2, p)
+		VFMADD213PS(Float(c), x2, p)
 	}
 	VMULPS(x, p, p)
-	VMOVUPS(c32(1.19825839466702e-06), q)
+	VMOVUPS(Float(1.19825839466702e-06), q)
 	for _, c := range []float32{1.18534705686654e-04, 2.26843463243900e-03, 4.89352518554385e-03} {
-		VFMADD213PS(c32(c), x2, q)
+		VFMADD213PS(Float(c), x2, q)
 	}
 	VDIVPS(q, p, x)
 }
@@ -82,7 +75,7 @@ func gruForward() {
 	bhn, hp, rzn, out := Load(Param("bhn"), GP64()), Load(Param("hp"), GP64()), Load(Param("rzn"), GP64()), Load(Param("out"), GP64())
 	loop("l", n, func() {
 		i, b, g, o := gate3(gi, h4), gate3(bias, h4), gate3(gh, h4), gate3(rzn, h4)
-		r, z, t, u := vec(), vec(), vec(), vec()
+		r, z, t, u := New(), New(), New(), New()
 		for q, v := range []VecVirtual{r, z} {
 			VMOVUPS(i[q], v)
 			VADDPS(b[q], v, v)
@@ -103,7 +96,7 @@ func gruForward() {
 		VMOVUPS(t, Mem{Base: out})
 		advance(gi, bias, gh, bhn, hp, rzn, out)
 	})
-	end()
+	End()
 }
 
 func gruBackward() {
@@ -116,18 +109,18 @@ func gruBackward() {
 	mi, mp := mask("addI"), mask("addP")
 	loop("l", n, func() {
 		g, di, dg := gate3(rzn, h4), gate3(dgi, h4), gate3(dgh, h4)
-		d, r, z, t, one := vec(), vec(), vec(), vec(), vec()
-		VMOVUPS(c32(1), one)
+		d, r, z, t, one := New(), New(), New(), New(), New()
+		VMOVUPS(Float(1), one)
 		VMOVUPS(Mem{Base: dh}, d)
 		VMOVUPS(g[0], r)
 		VMOVUPS(g[1], z)
 		VMOVUPS(g[2], t)
-		x, y := vec(), vec()
+		x, y := New(), New()
 		VANDPS(Mem{Base: dhp}, mp, x)
 		VFMADD231PS(d, z, x)
 		VMOVUPS(x, Mem{Base: dhp})
 		// dz = d (h−n) z (1−z)
-		dz := vec()
+		dz := New()
 		VMOVUPS(Mem{Base: hp}, dz)
 		VSUBPS(t, dz, dz)
 		VMULPS(d, dz, dz)
@@ -140,7 +133,7 @@ func gruBackward() {
 		VFNMADD231PS(t, t, y)
 		VMULPS(y, d, d)
 		// dr = dn (ghn + bhn) r (1−r)
-		dr := vec()
+		dr := New()
 		VMOVUPS(Mem{Base: ghn}, dr)
 		VADDPS(Mem{Base: bhn}, dr, dr)
 		VMULPS(d, dr, dr)
@@ -160,7 +153,7 @@ func gruBackward() {
 		}
 		advance(dh, rzn, ghn, bhn, hp, dgi, dgh, dhp)
 	})
-	end()
+	End()
 }
 
 func gate4(p, h4, h12 Register) [4]Mem {
@@ -175,7 +168,7 @@ func lstmForward() {
 	cp, ifgo, c, out := Load(Param("cp"), GP64()), Load(Param("ifgo"), GP64()), Load(Param("c"), GP64()), Load(Param("out"), GP64())
 	loop("l", n, func() {
 		x, b, g, o := gate4(gi, h4, h12), gate4(bias, h4, h12), gate4(gh, h4, h12), gate4(ifgo, h4, h12)
-		v := [4]VecVirtual{vec(), vec(), vec(), vec()}
+		v := [4]VecVirtual{New(), New(), New(), New()}
 		for q := range v {
 			VMOVUPS(x[q], v[q])
 			VADDPS(b[q], v[q], v[q])
@@ -195,7 +188,7 @@ func lstmForward() {
 		VMOVUPS(v[1], Mem{Base: out})
 		advance(gi, bias, gh, cp, ifgo, c, out)
 	})
-	end()
+	End()
 }
 
 func lstmBackward() {
@@ -209,7 +202,7 @@ func lstmBackward() {
 	loop("l", n, func() {
 		g, di, dg := gate4(ifgo, h4, h12), gate4(dgi, h4, h12), gate4(dgh, h4, h12)
 		store := func(q int, v VecVirtual) {
-			x := vec()
+			x := New()
 			VANDPS(di[q], mi, x)
 			VADDPS(v, x, x)
 			VMOVUPS(x, di[q])
@@ -217,10 +210,10 @@ func lstmBackward() {
 			VADDPS(v, x, x)
 			VMOVUPS(x, dg[q])
 		}
-		one, t, d, s, y := vec(), vec(), vec(), vec(), vec()
+		one, t, d, s, y := New(), New(), New(), New(), New()
 		VMOVUPS(Mem{Base: c}, t)
 		tanh(t)
-		VMOVUPS(c32(1), one)
+		VMOVUPS(Float(1), one)
 		// do = dh tanh(c) o (1−o)
 		VMOVUPS(Mem{Base: dh}, d)
 		VMOVUPS(g[3], s)
@@ -244,7 +237,7 @@ func lstmBackward() {
 		VMULPS(Mem{Base: cp}, y, y)
 		store(1, y)
 		// di = s g i (1−i), dg = s i (1−g²)
-		i, n := vec(), vec()
+		i, n := New(), New()
 		VMOVUPS(g[0], i)
 		VMOVUPS(g[2], n)
 		VMULPS(i, s, s)
@@ -258,7 +251,7 @@ func lstmBackward() {
 		store(2, y)
 		advance(dh, dc, ifgo, c, cp, dgi, dgh, dcp)
 	})
-	end()
+	End()
 }
 
 // units loads h: the number of blocks of 8 units, and the bytes from gate 0 to gates 1 and 3.

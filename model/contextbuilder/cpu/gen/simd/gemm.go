@@ -6,13 +6,24 @@ import (
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	. "github.com/mmcloughlin/avo/reg"
+
+	. "connect-deepcase/gen/vector"
 )
+
+// products writes tiles of one row up to as many as there are registers for, of one and two vectors of columns.
+func products() {
+	for m := 1; m <= map[int]int{8: 6, 16: 12}[Width]; m++ {
+		gemm(m, 1)
+		gemm(m, 2)
+	}
+	gemm(1, 8)
+}
 
 // gemm: tiles×m rows of C, so many vectors of columns: C = A·B or C += A·B. A(i,k) lies at a + i·rs + k·cs (bytes), so A may be
 // transposed.
 func gemm(m, columns int) {
 	text(fmt.Sprintf("gemm%dx%d", m, columns), "func(tiles, k int, a *float32, rs, cs int, b *float32, ldb int, c *float32, ldc, acc int)",
-		fmt.Sprintf("tiles×%d rows by %d columns; strides in bytes.", m, columns*width))
+		fmt.Sprintf("tiles×%d rows by %d columns; strides in bytes.", m, columns*Width))
 	tiles := Load(Param("tiles"), GP64())
 	a0 := Load(Param("a"), GP64())
 	rs := Load(Param("rs"), GP64())
@@ -43,7 +54,7 @@ func gemm(m, columns int) {
 	acc := make([][]VecVirtual, m)
 	for i := range acc {
 		for range columns {
-			acc[i] = append(acc[i], vec())
+			acc[i] = append(acc[i], New())
 		}
 	}
 	Label("tile")
@@ -54,14 +65,14 @@ func gemm(m, columns int) {
 	Load(Param("b"), b)
 	Load(Param("k"), k)
 	for i := range acc {
-		zero(acc[i]...)
+		Zero(acc[i]...)
 	}
 	step := func() {
 		if m == 1 { // each vector of B is used once
-			x := vec()
+			x := New()
 			VBROADCASTSS(at(0), x)
 			for j := range columns {
-				VFMADD231PS(Mem{Base: b, Disp: 4 * width * j}, x, acc[0][j])
+				VFMADD231PS(Mem{Base: b, Disp: 4 * Width * j}, x, acc[0][j])
 			}
 			ADDQ(ldb, b)
 			ADDQ(cs, pointers[0])
@@ -69,11 +80,11 @@ func gemm(m, columns int) {
 		}
 		var bs []VecVirtual
 		for j := range columns {
-			bs = append(bs, vec())
-			VMOVUPS(Mem{Base: b, Disp: 4 * width * j}, bs[j])
+			bs = append(bs, New())
+			VMOVUPS(Mem{Base: b, Disp: 4 * Width * j}, bs[j])
 		}
 		ADDQ(ldb, b)
-		x := []VecVirtual{vec(), vec()}
+		x := []VecVirtual{New(), New()}
 		for i := range acc {
 			VBROADCASTSS(at(i), x[i%2])
 			for j := range columns {
@@ -108,7 +119,7 @@ func gemm(m, columns int) {
 	store := func(add bool) {
 		for i := range acc {
 			for j, v := range acc[i] {
-				to := Mem{Base: row, Disp: 4 * width * j}
+				to := Mem{Base: row, Disp: 4 * Width * j}
 				if add {
 					VADDPS(to, v, v)
 				}
@@ -130,5 +141,5 @@ func gemm(m, columns int) {
 	}
 	DECQ(tiles)
 	JNZ(LabelRef("tile"))
-	end()
+	End()
 }

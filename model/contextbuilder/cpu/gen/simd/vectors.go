@@ -6,6 +6,8 @@ import (
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	. "github.com/mmcloughlin/avo/reg"
+
+	. "connect-deepcase/gen/vector"
 )
 
 // gather: dst = max(floor, base + Σ w[k]·table[idx[k]]), columns a multiple of 16; blocks of 96 columns, then of 16
@@ -15,51 +17,51 @@ func gather() {
 	dst, base, table := Load(Param("dst"), GP64()), Load(Param("base"), GP64()), Load(Param("table"), GP64())
 	ld, idx, w, n := Load(Param("ld"), GP64()), Load(Param("idx"), GP64()), Load(Param("w"), GP64()), Load(Param("n"), GP64())
 	columns := Load(Param("columns"), GP64())
-	fl := broadcast("floor")
+	fl := Broadcast("floor")
 	block := func(name string, vecs int) {
 		acc := make([]VecVirtual, vecs)
 		Label(name)
-		CMPQ(columns, U32(width*vecs))
+		CMPQ(columns, U32(Width*vecs))
 		JL(LabelRef(name + "_end"))
 		for i := range acc {
-			acc[i] = vec()
-			VMOVUPS(Mem{Base: base, Disp: 4 * width * i}, acc[i])
+			acc[i] = New()
+			VMOVUPS(Mem{Base: base, Disp: 4 * Width * i}, acc[i])
 		}
 		k := GP64()
 		XORQ(k, k)
 		Label(name + "_k")
 		CMPQ(k, n)
 		JGE(LabelRef(name + "_store"))
-		row, x := GP64(), vec()
+		row, x := GP64(), New()
 		MOVLQSX(Mem{Base: idx, Index: k, Scale: 4}, row)
 		IMULQ(ld, row)
 		ADDQ(table, row)
 		VBROADCASTSS(Mem{Base: w, Index: k, Scale: 4}, x)
 		for i := range acc {
-			VFMADD231PS(Mem{Base: row, Disp: 4 * width * i}, x, acc[i])
+			VFMADD231PS(Mem{Base: row, Disp: 4 * Width * i}, x, acc[i])
 		}
 		INCQ(k)
 		JMP(LabelRef(name + "_k"))
 		Label(name + "_store")
 		for i := range acc {
 			VMAXPS(fl, acc[i], acc[i])
-			VMOVUPS(acc[i], Mem{Base: dst, Disp: 4 * width * i})
+			VMOVUPS(acc[i], Mem{Base: dst, Disp: 4 * Width * i})
 		}
-		ADDQ(bytes(vecs), dst)
-		ADDQ(bytes(vecs), base)
-		ADDQ(bytes(vecs), table)
-		SUBQ(U32(width*vecs), columns)
+		ADDQ(Bytes(vecs), dst)
+		ADDQ(Bytes(vecs), base)
+		ADDQ(Bytes(vecs), table)
+		SUBQ(U32(Width*vecs), columns)
 		JMP(LabelRef(name))
 		Label(name + "_end")
 	}
-	block("wide", 96/width)
-	block("narrow", 16/width)
-	end()
+	block("wide", 96/Width)
+	block("narrow", 16/Width)
+	End()
 }
 
 // reduce leaves op over all lanes of v in its lane 0.
 func reduce(v VecVirtual, op func(ops ...Op)) Register {
-	if width == 16 {
+	if Width == 16 {
 		y := YMM()
 		VEXTRACTF64X4(Imm(1), v, y)
 		op(y, v.AsY(), v.AsY())
@@ -79,10 +81,10 @@ func expSum() {
 		"dst = e^(x−shift) for n (a multiple of 16) values; returns their sum.")
 	dst, x, n := Load(Param("dst"), GP64()), Load(Param("x"), GP64()), Load(Param("n"), GP64())
 	vectors(n)
-	s, sh := vec(), broadcast("shift")
-	zero(s)
+	s, sh := New(), Broadcast("shift")
+	Zero(s)
 	loop("l", n, func() {
-		v := vec()
+		v := New()
 		VMOVUPS(Mem{Base: x}, v)
 		VSUBPS(sh, v, v)
 		exp(v)
@@ -92,7 +94,7 @@ func expSum() {
 		advance(dst)
 	})
 	Store(reduce(s, VADDPS), ReturnIndex(0))
-	end()
+	End()
 }
 
 func maximum() {
@@ -100,14 +102,14 @@ func maximum() {
 		"the largest of n (a multiple of 16) values.")
 	x, n := Load(Param("x"), GP64()), Load(Param("n"), GP64())
 	vectors(n)
-	s := vec()
-	VMOVUPS(c32(-math.MaxFloat32), s)
+	s := New()
+	VMOVUPS(Float(-math.MaxFloat32), s)
 	loop("l", n, func() {
 		VMAXPS(Mem{Base: x}, s, s)
 		advance(x)
 	})
 	Store(reduce(s, VMAXPS), ReturnIndex(0))
-	end()
+	End()
 }
 
 func axpy() {
@@ -115,16 +117,16 @@ func axpy() {
 		"dst += a·x, n a multiple of 16.")
 	dst, x, n := Load(Param("dst"), GP64()), Load(Param("x"), GP64()), Load(Param("n"), GP64())
 	vectors(n)
-	a := broadcast("a")
+	a := Broadcast("a")
 	loop("l", n, func() {
-		v := vec()
+		v := New()
 		VMOVUPS(Mem{Base: dst}, v)
 		VFMADD231PS(Mem{Base: x}, a, v)
 		VMOVUPS(v, Mem{Base: dst})
 		advance(x)
 		advance(dst)
 	})
-	end()
+	End()
 }
 
 func dot() {
@@ -132,18 +134,18 @@ func dot() {
 		"Σ x·y, n a multiple of 16.")
 	x, y, n := Load(Param("x"), GP64()), Load(Param("y"), GP64()), Load(Param("n"), GP64())
 	vectors(n)
-	s, t := vec(), vec()
-	zero(s, t)
+	s, t := New(), New()
+	Zero(s, t)
 	SUBQ(Imm(2), n)
 	JL(LabelRef("last"))
 	Label("pair")
-	v, w := vec(), vec()
+	v, w := New(), New()
 	VMOVUPS(Mem{Base: x}, v)
-	VMOVUPS(Mem{Base: x, Disp: 4 * width}, w)
+	VMOVUPS(Mem{Base: x, Disp: 4 * Width}, w)
 	VFMADD231PS(Mem{Base: y}, v, s)
-	VFMADD231PS(Mem{Base: y, Disp: 4 * width}, w, t)
-	ADDQ(bytes(2), x)
-	ADDQ(bytes(2), y)
+	VFMADD231PS(Mem{Base: y, Disp: 4 * Width}, w, t)
+	ADDQ(Bytes(2), x)
+	ADDQ(Bytes(2), y)
 	SUBQ(Imm(2), n)
 	JGE(LabelRef("pair"))
 	Label("last")
@@ -154,7 +156,7 @@ func dot() {
 	Label("sum")
 	VADDPS(t, s, s)
 	Store(reduce(s, VADDPS), ReturnIndex(0))
-	end()
+	End()
 }
 
 func scaleShift() {
@@ -162,16 +164,16 @@ func scaleShift() {
 		"dst = a·x + b, n a multiple of 16.")
 	dst, x, n := Load(Param("dst"), GP64()), Load(Param("x"), GP64()), Load(Param("n"), GP64())
 	vectors(n)
-	a, b := broadcast("a"), broadcast("b")
+	a, b := Broadcast("a"), Broadcast("b")
 	loop("l", n, func() {
-		v := vec()
+		v := New()
 		VMOVUPS(Mem{Base: x}, v)
 		VFMADD213PS(b, a, v)
 		VMOVUPS(v, Mem{Base: dst})
 		advance(x)
 		advance(dst)
 	})
-	end()
+	End()
 }
 
 func maskPositive() {
@@ -179,12 +181,12 @@ func maskPositive() {
 		"dst = 0 where h is not positive, n a multiple of 16.")
 	dst, h, n := Load(Param("dst"), GP64()), Load(Param("h"), GP64()), Load(Param("n"), GP64())
 	vectors(n)
-	none := vec()
-	zero(none)
+	none := New()
+	Zero(none)
 	loop("l", n, func() {
-		m := vec()
+		m := New()
 		const positive = 0x11 // 0 < h
-		if width == 16 {
+		if Width == 16 {
 			k := K()
 			VCMPPS(Imm(positive), Mem{Base: h}, none, k)
 			VMOVUPS_Z(Mem{Base: dst}, k, m)
@@ -196,7 +198,7 @@ func maskPositive() {
 		advance(h)
 		advance(dst)
 	})
-	end()
+	End()
 }
 
 func transpose8() {
@@ -243,7 +245,7 @@ func transpose8() {
 			ADDQ(ldd, dst)
 		}
 	})
-	end()
+	End()
 }
 
 func adam() {
@@ -252,9 +254,9 @@ func adam() {
 	w, grad, m, v := Load(Param("w"), GP64()), Load(Param("grad"), GP64()), Load(Param("m"), GP64()), Load(Param("v"), GP64())
 	n := Load(Param("n"), GP64())
 	vectors(n)
-	b1, b2, scale, unbias, eps := broadcast("beta1"), broadcast("beta2"), broadcast("scale"), broadcast("unbias"), broadcast("epsilon")
+	b1, b2, scale, unbias, eps := Broadcast("beta1"), Broadcast("beta2"), Broadcast("scale"), Broadcast("unbias"), Broadcast("epsilon")
 	loop("l", n, func() {
-		g, x, y := vec(), vec(), vec()
+		g, x, y := New(), New(), New()
 		VMOVUPS(Mem{Base: grad}, g)
 		VMOVUPS(Mem{Base: m}, x)
 		VSUBPS(g, x, x) // m = g + β1 (m−g)
@@ -274,5 +276,5 @@ func adam() {
 		VMOVUPS(y, Mem{Base: w})
 		advance(w, grad, m, v)
 	})
-	end()
+	End()
 }

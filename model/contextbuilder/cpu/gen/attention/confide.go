@@ -1,0 +1,296 @@
+package main
+
+import (
+	"fmt"
+
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	. "github.com/mmcloughlin/avo/reg"
+
+	. "connect-deepcase/gen/vector"
+)
+
+// confide multiplies P by u, takes exponentials, and multiplies their transpose by P, four columns at a time.
+//
+// Of numbers that a sample has one of, the samples abreast have a half of a vector each.
+func confide() {
+	begin("confide", "func(p, u, e, gu, others, confidence *float32, events *int32, n, k64, stride, lanes int)")
+	p, e, lane := get("p"), get("e"), GP64()
+	XORQ(lane, lane)
+	Label("lanes")
+	top := spread(logits(p, e, lane), VMAXPS)
+	others := spread(exponentials(e, lane, top), VADDPS)
+	hit, inverse := New(), New()
+	trueEvents(hit, e, lane)
+	VADDPS(hit, others, inverse)
+	one := New()
+	VMOVUPS(Float(1), one)
+	VDIVPS(inverse, one, inverse)
+	VMULPS(inverse, hit, hit)
+	confidence := pointer(get("confidence"), lane)
+	VMOVSS(hit.AsX(), Mem{Base: confidence})
+	if abreast() > 1 {
+		x := XMM()
+		VEXTRACTF32X4(U8(2), hit, x)
+		VMOVSS(x, Mem{Base: confidence, Disp: 4})
+	}
+	derivatives(p, e, lane, others, inverse)
+	stride, n := times4("stride"), times4("n")
+	for range abreast() {
+		ADDQ(stride, p)
+		ADDQ(n, e)
+	}
+	ADDQ(Imm(uint64(4*abreast())), lane)
+	nextLanes()
+	End()
+}
+
+// samples points at the data of the samples abreast, so many floats apart.
+func samples(first GPVirtual, apart string) []GPVirtual {
+	all := []GPVirtual{first}
+	if abreast() > 1 {
+		all = append(all, pointer(first, times4(apart)))
+	}
+	return all
+}
+
+// logits stores P·u in e and returns the maximum of each sample, over some lanes.
+func logits(p0, e0, lane GPVirtual) (top []VecVirtual) {
+	p, e := samples(p0, "stride"), samples(e0, "n")
+	u, n, left, at := pointer(get("u"), lane), times4("n"), times4("n"), GP64()
+	XORQ(at, at)
+	top = Several(abreast())
+	for _, t := range top {
+		VMOVUPS(Float(lowest), t)
+	}
+	chunks("logits", left, func(label string, sixteens int) {
+		all := parts(sixteens)
+		l, x, column, j := Several(len(all)), Several(abreast()), GP64(), GP64()
+		for i, q := range all {
+			VMOVUPS(Mem{Base: p[q.sample], Index: at, Scale: 1, Disp: q.disp}, l[i])
+		}
+		MOVQ(at, column)
+		XORQ(j, j)
+		Label(label + "columns")
+		ADDQ(n, column)
+		for s := range x {
+			VBROADCASTSS(Mem{Base: u, Index: j, Scale: 1, Disp: 4 * s}, x[s])
+		}
+		for i, q := range all {
+			VFMADD231PS(Mem{Base: p[q.sample], Index: column, Scale: 1, Disp: q.disp}, x[q.sample], l[i])
+		}
+		nextColumn(j, label)
+		for i, q := range all {
+			VMAXPS(l[i], top[q.sample], top[q.sample])
+			VMOVUPS(l[i], Mem{Base: e[q.sample], Index: at, Scale: 1, Disp: q.disp})
+		}
+		ADDQ(Imm(uint64(sixteens*row)), at)
+	})
+	return top
+}
+
+// spread reduces a vector a sample by op, and leaves each sample's result in all lanes of its half.
+func spread(v []VecVirtual, op func(...Op)) VecVirtual {
+	a, b := New(), New()
+	if Width == 16 {
+		VSHUFF32X4(U8(0x44), v[1], v[0], a) // lower halves
+		VSHUFF32X4(U8(0xee), v[1], v[0], b) // upper ones
+		op(b, a, a)
+		VSHUFF32X4(U8(0xb1), a, a, b)
+	} else {
+		VMOVUPS(v[0], a)
+		VPERM2F128(U8(1), a, a, b)
+	}
+	op(b, a, a)
+	VPERMILPS(U8(0x4e), a, b)
+	op(b, a, a)
+	VPERMILPS(U8(0xb1), a, b)
+	op(b, a, a)
+	return a
+}
+
+// exponentials replaces logits by the exponentials of what they are below the maximum and returns, over some lanes, the sums of all but the
+// true events'.
+func exponentials(e0, lane GPVirtual, top VecVirtual) (sums []VecVirtual) {
+	e, tops, all, mask := samples(e0, "n"), whole(top), parts(1), notTrue(lane)
+	sums = Several(len(all))
+	Zero(sums...)
+	at, n := GP64(), times4("n")
+	XORQ(at, at)
+	Label("exponentials")
+	x := Several(len(all))
+	for i, q := range all {
+		VMOVUPS(Mem{Base: e[q.sample], Index: at, Scale: 1, Disp: q.disp}, x[i])
+		VSUBPS(tops[q.sample], x[i], x[i])
+	}
+	exp(x...)
+	for i, q := range all {
+		VMOVUPS(x[i], Mem{Base: e[q.sample], Index: at, Scale: 1, Disp: q.disp})
+		VFMADD231PS(Mem{Base: mask[q.sample], Index: at, Scale: 1, Disp: q.disp}, x[i], sums[i])
+	}
+	ADDQ(Imm(row), at)
+	CMPQ(at, n)
+	JLT(LabelRef("exponentials"))
+	if halves() > 1 {
+		VADDPS(sums[1], sums[0], sums[0])
+	}
+	return sums[:abreast()]
+}
+
+// whole spreads the halves of a vector over a vector each.
+func whole(pair VecVirtual) []VecVirtual {
+	if Width == 8 {
+		return []VecVirtual{pair}
+	}
+	v := Several(2)
+	VSHUFF32X4(U8(0x00), pair, pair, v[0])
+	VSHUFF32X4(U8(0xaa), pair, pair, v[1])
+	return v
+}
+
+// trueEvent is the offset of the true event of a sample abreast among floats.
+func trueEvent(lane Register, sample int) GPVirtual {
+	events, y := get("events"), GP64()
+	MOVLQSX(Mem{Base: events, Index: lane, Scale: 1, Disp: 4 * sample}, y)
+	SHLQ(U8(2), y)
+	return y
+}
+
+// notTrue points, for each sample, at n numbers that are 1, but 0 at the true event.
+func notTrue(lane Register) (masks []GPVirtual) {
+	for s := range abreast() {
+		m := pointer(get("others"), times4("n"))
+		SUBQ(trueEvent(lane, s), m)
+		masks = append(masks, m)
+	}
+	return masks
+}
+
+// trueEvents loads the true event's number of each sample into its half of v.
+func trueEvents(v VecVirtual, e0, lane GPVirtual) {
+	e := samples(e0, "n")
+	VBROADCASTSS(Mem{Base: e[0], Index: trueEvent(lane, 0), Scale: 1}, v)
+	if abreast() > 1 {
+		half := YMM()
+		VBROADCASTSS(Mem{Base: e[1], Index: trueEvent(lane, 1), Scale: 1}, half)
+		VINSERTF64X4(U8(1), half, v, v)
+	}
+}
+
+// derivatives computes the gradient in u: for each column (Σ e·p over all but the true event − others · p at the true event)·inverse.
+func derivatives(p0, e0, lane GPVirtual, others, inverse VecVirtual) {
+	const group = 4 // columns
+	e, column := samples(e0, "n"), samples(pointer(p0, times4("n")), "stride")
+	n, n3, out, rest, at := times4("n"), GP64(), pointer(get("gu"), lane), get("k64"), GP64()
+	LEAQ(Mem{Base: n, Index: n, Scale: 2}, n3)
+	of := func(base Register, c, disp int) Mem {
+		switch c {
+		case 0:
+			return Mem{Base: base, Disp: disp}
+		case 3:
+			return Mem{Base: base, Index: n3, Scale: 1, Disp: disp}
+		}
+		return Mem{Base: base, Index: n, Scale: uint8(c), Disp: disp}
+	}
+	sums := make([][]VecVirtual, group)
+	for c := range sums {
+		sums[c] = Several(abreast())
+	}
+	Label("group")
+	mask := notTrue(lane)
+	for _, s := range sums {
+		Zero(s...)
+	}
+	XORQ(at, at)
+	for c := group; c > 0; c-- {
+		label := fmt.Sprint("columns", c)
+		CMPQ(rest, U32(c*row))
+		JLT(LabelRef(label + "end"))
+		Label(label)
+		for _, q := range parts(1) {
+			x := New()
+			VMOVUPS(Mem{Base: e[q.sample], Index: at, Scale: 1, Disp: q.disp}, x)
+			VMULPS(Mem{Base: mask[q.sample], Index: at, Scale: 1, Disp: q.disp}, x, x)
+			for i := range c {
+				VFMADD231PS(of(column[q.sample], i, q.disp), x, sums[i][q.sample])
+			}
+		}
+		ADDQ(Imm(row), at)
+		for _, q := range column {
+			ADDQ(Imm(row), q)
+		}
+		CMPQ(at, n)
+		JLT(LabelRef(label))
+		JMP(LabelRef("reduce"))
+		Label(label + "end")
+	}
+	Label("reduce") // column is at the group's second now
+	total, atTrue := fold(sums), Several(abreast())
+	for s := range atTrue {
+		y, x := trueEvent(lane, s), XMM()
+		ADDQ(column[s], y)
+		SUBQ(n, y)
+		VMOVSS(of(y, 0, 0), x)
+		for c := 1; c < group; c++ {
+			VINSERTPS(U8(c<<4), of(y, c, 0), x, x)
+		}
+		atTrue[s] = x
+	}
+	low, high, odd := total.AsX(), XMM(), XMM()
+	if abreast() > 1 {
+		z := ZMM()
+		VINSERTF64X4(U8(1), atTrue[1].AsY(), atTrue[0].AsZ(), z)
+		VFNMADD231PS(z, others, total)
+		VMULPS(inverse, total, total)
+		VEXTRACTF32X4(U8(2), total, high)
+		VUNPCKHPS(high, low, odd)
+		VUNPCKLPS(high, low, low)
+		VMOVLPS(low, Mem{Base: out})
+		VMOVHPS(low, Mem{Base: out, Disp: row})
+		VMOVLPS(odd, Mem{Base: out, Disp: 2 * row})
+		VMOVHPS(odd, Mem{Base: out, Disp: 3 * row})
+	} else {
+		VFNMADD231PS(atTrue[0].AsX(), others.AsX(), low)
+		VMULPS(inverse.AsX(), low, low)
+		VMOVSS(low, Mem{Base: out})
+		for c := 1; c < group; c++ {
+			VEXTRACTPS(U8(c), low, Mem{Base: out, Disp: c * row})
+		}
+	}
+	ADDQ(U32(group*row), out)
+	for _, q := range column {
+		ADDQ(n3, q)
+	}
+	SUBQ(U32(group*row), rest)
+	JG(LabelRef("group"))
+}
+
+// fold adds up the lanes of four vectors a sample: the four sums lie side by side, in each half those of its sample.
+func fold(sums [][]VecVirtual) VecVirtual {
+	v := make([]VecVirtual, len(sums))
+	for c, s := range sums {
+		v[c] = s[0]
+		if Width == 16 {
+			a, b := New(), New()
+			VSHUFF32X4(U8(0x44), s[1], s[0], a)
+			VSHUFF32X4(U8(0xee), s[1], s[0], b)
+			VADDPS(b, a, a)
+			v[c] = a
+		}
+	}
+	add := func(x, y VecVirtual) VecVirtual {
+		a, b := New(), New()
+		VSHUFPS(U8(0x88), y, x, a)
+		VSHUFPS(U8(0xdd), y, x, b)
+		VADDPS(b, a, a)
+		return a
+	}
+	a, b := add(add(v[0], v[1]), add(v[2], v[3])), New()
+	if Width == 16 {
+		VSHUFF32X4(U8(0xb1), a, a, b)
+	} else {
+		VPERM2F128(U8(1), a, a, b)
+	}
+	VADDPS(b, a, a)
+	return a
+}
