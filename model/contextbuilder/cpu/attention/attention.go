@@ -30,8 +30,7 @@ type Decoder struct {
 	w2                     []float32 // N columns
 	// base = W2·diag(first)·W1 and q = W2·diag(first)·b1 + b2: where a sample's P starts from, so that no sample pays O(N²K).
 	base, q []float32
-	first   []uint16  // a bit a unit: those active under the mean of all events
-	others  []float32 // 2N ones with a zero in the middle: from N−y on, 1 for every event but y
+	first   []uint16 // a bit a unit: those active under the mean of all events
 	kernels kernels
 	blocks  sync.Pool // of *block
 }
@@ -43,15 +42,13 @@ func newDecoder(w *contextbuilder.Weights, k kernels) *Decoder {
 	n := w.Config.Events
 	s := (n + 15) &^ 15
 	d := &Decoder{events: n, length: w.Config.Length, stride: s, kernels: k, w1: columns(w.Hidden.Weight, n, n+1, s), w2: columns(w.Out.Weight, n, n, s),
-		b1: make([]float32, s), q: make([]float32, s), base: make([]float32, n*s), first: make([]uint16, s/16), others: make([]float32, 2*s)}
+		b1: simd.Make(s), q: simd.Make(s), base: simd.Make(n * s), first: make([]uint16, s/16)}
 	copy(d.b1, w.Hidden.Bias)
 	copy(d.q, w.Out.Bias)
-	for i := range d.others {
-		d.others[i] = 1
-	}
-	d.others[s] = 0
 	// W1 and b1 of the units in first
-	w1, b1 := slices.Clone(d.w1), slices.Clone(d.b1)
+	w1, b1 := simd.Make(len(d.w1)), simd.Make(s)
+	copy(w1, d.w1)
+	copy(b1, d.b1)
 	for j := range n {
 		z := d.b1[j]
 		for _, x := range w.Hidden.Weight[j*n:][:n] {
@@ -81,7 +78,7 @@ func newDecoder(w *contextbuilder.Weights, k kernels) *Decoder {
 
 // columns lays a row-major n×n matrix out by column, with room for so many.
 func columns(m []float32, n, columns, stride int) []float32 {
-	c := make([]float32, columns*stride)
+	c := simd.Make(columns * stride)
 	for i := range n {
 		for j, x := range m[i*n:][:n] {
 			c[j*stride+i] = x

@@ -14,15 +14,15 @@ import (
 func BenchmarkKernels(b *testing.B) {
 	for _, n := range []int{16, 96, 304} {
 		for _, k := range available() {
-			var g guarded
-			blk := guardedBlock(&g, n, 10, 4)
+			blk := fourColumns(b, n, k)
+			blk.units, blk.signs = []int32{5}, []float32{1e-9}
 			for _, kernel := range []struct {
 				name string
 				run  func()
 			}{
 				{"signs", func() { k.signs(blk) }},
 				{"confide", func() { k.confide(blk) }},
-				{"flip", func() { k.flip(blk, 3, 5, 1e-9) }},
+				{"flip", func() { k.flip(blk, 3) }},
 				{"adam", func() { k.adam(blk, blk.one, blk.zero, 1e-3, 0.1, 1) }},
 			} {
 				b.Run(fmt.Sprintf("%s/N=%d/%s", kernel.name, n, k.name), func(b *testing.B) {
@@ -33,6 +33,25 @@ func BenchmarkKernels(b *testing.B) {
 			}
 		}
 	}
+}
+
+// fourColumns is a full block of samples that have four distinct events each.
+func fourColumns(b *testing.B, n int, k kernels) *block {
+	d := newDecoder(network(b, n, 10, 3, 1), k)
+	s, initial := contextbuilder.Samples{Length: 10}, make([]float32, lanes*10)
+	fill(initial, 0.1)
+	var rows []int32
+	for i := range int32(lanes) {
+		rows = append(rows, i)
+		s.Events = append(s.Events, i)
+		for j := range int32(10) {
+			s.Contexts = append(s.Contexts, (i*j+j%4*5)%4+(i+7)%8)
+		}
+	}
+	blk := newBlock(d)
+	blk.set(s, initial, rows)
+	blk.forward()
+	return blk
 }
 
 // BenchmarkQuery answers the samples of the golden files, all on one core, and one alone.

@@ -5,13 +5,16 @@ import (
 	"math/bits"
 
 	"connect-deepcase/model/contextbuilder"
+	"connect-deepcase/model/contextbuilder/cpu/simd"
 )
 
 // lanes is the number of samples that go through Adam together.
 const lanes = 16
 
-// group is the number of columns that the kernels take at a time.
-const group = 4
+const (
+	group          = 4  // columns that the kernels take at a time
+	scratchNumbers = 32 // floats a lane that the kernels in assembly keep between them
+)
 
 // block is the state of up to sixteen samples. Arrays by position (L of them) and by column (a distinct event of the context) are rows of
 // sixteen lanes, a lane a sample. Other arrays have a part a lane.
@@ -32,19 +35,22 @@ type block struct {
 	confidence [lanes]float32 // in the true event
 	p          []float32      // P: columns, the bias' first, with the Decoder's stride; those beyond K are zero
 	pStride    int            // from a lane's P to the next
-	e          []float32      // exponentials of the logits below their maximum
+	e          []float32      // exponentials of the logits below their maximum; next to nothing at the true event
 	active     []uint16       // a bit a unit: those at work in p
 	next       []uint16       // those that the last forward found
 	changed    [lanes]uint16  // not zero where these differ
+	units      []int32        // those of a lane that flip
+	signs      []float32      // 1 for a unit that becomes active, −1 for one that stops to be
 	z          []float32      // hidden layer, of the plain kernels
+	scratch    []float32      // of the others
 }
 
 func newBlock(d *Decoder) *block {
 	n, l := d.stride, d.length
-	f := func(rows int) []float32 { return make([]float32, rows*lanes) }
+	f := func(rows int) []float32 { return simd.Make(rows * lanes) }
 	b := &block{d: d, length: l, theta: f(l), m: f(l), v: f(l), w: f(l), g: f(l), one: f(l), zero: f(l), u: f(l), gu: f(l + group),
-		offsets: make([]int32, (l+1)*lanes), column: make([]int32, l*lanes), e: f(n), z: make([]float32, n),
-		active: make([]uint16, lanes*n/16), next: make([]uint16, lanes*n/16)}
+		offsets: make([]int32, (l+1)*lanes), column: make([]int32, l*lanes), e: f(n), z: simd.Make(n),
+		active: make([]uint16, lanes*n/16), next: make([]uint16, lanes*n/16), scratch: f(scratchNumbers)}
 	for i := range b.one {
 		b.one[i] = 1
 	}
@@ -60,10 +66,10 @@ func (b *block) set(s contextbuilder.Samples, initial []float32, rows []int32) {
 	}
 	b.pStride = n * (1 + (b.k+group-1)/group*group)
 	if need := lanes * b.pStride; need > len(b.p) { // contexts repeat: most have a few distinct events, whatever their length
-		b.p = make([]float32, need)
+		b.p = simd.Make(need)
 	}
 	if need := l * b.k * lanes; need > len(b.hot) {
-		b.hot = make([]float32, need)
+		b.hot = simd.Make(need)
 	}
 	for _, v := range [][]float32{b.hot[:l*b.k*lanes], b.u, b.gu, b.m, b.v, b.theta} {
 		clear(v)
@@ -132,18 +138,17 @@ func (b *block) forward() {
 // flip changes a lane's P by the units that signs found to differ.
 func (b *block) flip(lane int) {
 	size := b.d.stride / 16
+	b.units, b.signs = b.units[:0], b.signs[:0]
 	active := b.active[lane*size:][:size]
 	for v, now := range b.next[lane*size:][:size] {
 		for differ := now ^ active[v]; differ != 0; differ &= differ - 1 {
 			t := bits.TrailingZeros16(differ)
-			sign := float32(-1)
-			if now>>t&1 == 1 {
-				sign = 1
-			}
-			b.d.kernels.flip(b, lane, v*16+t, sign)
+			b.units = append(b.units, int32(v*16+t))
+			b.signs = append(b.signs, float32(int(now>>t&1)*2-1))
 		}
 		active[v] = now
 	}
+	b.d.kernels.flip(b, lane)
 }
 
 // Adam's constants (algorithm.md has lr 0.1, β 0.9/0.999, ε 1e-8, as the original); the kernels hold the rest.
@@ -190,6 +195,20 @@ func (b *block) query(q contextbuilder.Query, out contextbuilder.Attended, rows 
 	}
 	b.forward()
 	for lane, row := range rows {
-		normalise(out.Distribution[int(row)*d.events:][:d.events], b.e[lane*d.stride:])
+		b.distribution(lane, out.Distribution[int(row)*d.events:][:d.events])
 	}
+}
+
+// distribution writes a lane's confidence in every event.
+func (b *block) distribution(lane int, out []float32) {
+	e, y := b.e[lane*b.d.stride:][:len(out)], b.events[lane]
+	var others float32
+	for _, x := range e {
+		others += x
+	}
+	share := 1 - b.confidence[lane]
+	for i, x := range e {
+		out[i] = x / others * share
+	}
+	out[y] = b.confidence[lane]
 }

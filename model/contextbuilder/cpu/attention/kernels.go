@@ -10,12 +10,12 @@ type kernels struct {
 	name string
 	// signs leaves the units with A·u > 0 in b.next and what differs from b.active in b.changed.
 	signs func(b *block)
-	// confide leaves in b.e the exponentials of the logits P·u below their maximum, in b.confidence the true event's share of them, and in
-	// b.gu the gradient of −log confidence in u. Its derivative by the true event's logit is minus the sum of the others: confidence − 1
-	// would cancel near confidence 1.
+	// confide leaves in b.e the exponentials of the logits P·u below their maximum, but next to nothing at the true event, in b.confidence
+	// that event's share of them, and in b.gu the gradient of −log confidence in u. Its derivative by the true event's logit is minus the
+	// sum of the others: confidence − 1 would cancel near confidence 1.
 	confide func(b *block)
-	// flip adds sign · (column of W2) · (row of A) of a unit to a lane's P.
-	flip func(b *block, lane, unit int, sign float32)
+	// flip adds to a lane's P, for each of b.units, its column of W2 times its row of A times b.signs.
+	flip func(b *block, lane int)
 	// adam moves θ by one step for the gradient mul·(g − Σ dot·g)·invB in it, and leaves the next attention in b.w and b.u. rate is
 	// the learning rate and scale the factor of √v, both with bias correction.
 	adam func(b *block, mul, dot []float32, invB, rate, scale float32)
@@ -38,17 +38,6 @@ func exp32(x float32) float32 {
 	p = p*r + 1.6666665459e-1
 	p = p*r + 5.0000001201e-1
 	return ((p*r+1)*r + 1) * math.Float32frombits(uint32(int32(n)+127)<<23)
-}
-
-// normalise writes the shares of the first numbers to out; those beyond are padding.
-func normalise(out, numbers []float32) {
-	var sum float32
-	for _, x := range numbers[:len(out)] {
-		sum += x
-	}
-	for i, x := range numbers[:len(out)] {
-		out[i] = x / sum
-	}
 }
 
 // plain is for processors without kernels of their own.
@@ -91,38 +80,37 @@ func confidePlain(b *block) {
 			}
 		}
 		top, y := slices.Max(e), int(b.events[lane])
+		hit := exp32(e[y] - top)
+		e[y] = negativeInf
 		var others float32
 		for r, x := range e {
 			e[r] = exp32(x - top)
-			if r != y {
-				others += e[r]
-			}
+			others += e[r]
 		}
-		sum := others + e[y]
-		b.confidence[lane] = e[y] / sum
+		sum := others + hit
+		b.confidence[lane] = hit / sum
 		for j := range b.k {
 			p := all[(j+1)*n:][:n]
 			var dot float32
 			for r, x := range e {
-				if r != y {
-					dot += x * p[r]
-				}
+				dot += x * p[r]
 			}
 			b.gu[j*lanes+lane] = (dot - others*p[y]) / sum
 		}
 	}
 }
 
-func flipPlain(b *block, lane, unit int, sign float32) {
+func flipPlain(b *block, lane int) {
 	d := b.d
 	n := d.stride
 	p, a := b.p[lane*b.pStride:], d.b1
-	column := d.w2[unit*n:][:n]
 	for j := range b.distinct[lane] + 1 {
-		f := sign * a[unit]
 		to := p[j*n:][:n]
-		for r, x := range column {
-			to[r] += f * x
+		for i, unit := range b.units {
+			f := b.signs[i] * a[unit]
+			for r, x := range d.w2[int(unit)*n:][:n] {
+				to[r] += f * x
+			}
 		}
 		a = d.w1[b.offsets[j*lanes+lane]:]
 	}

@@ -7,15 +7,25 @@ package attention
 //go:noescape
 func signsAVX2(w1 *float32, b1 *float32, u *float32, offsets *int32, active *uint16, next *uint16, changed *uint16, n int, k64 int, lanes int)
 
-// confideAVX2 is confidePlain.
+// logitsAVX2 is logitsPlain.
 //
 //go:noescape
-func confideAVX2(p *float32, u *float32, e *float32, gu *float32, others *float32, confidence *float32, events *int32, n int, k64 int, stride int, lanes int)
+func logitsAVX2(p *float32, u *float32, e *float32, scratch *float32, events *int32, n int, k64 int, stride int, lanes int)
+
+// exponentialsAVX2 is exponentialsPlain.
+//
+//go:noescape
+func exponentialsAVX2(e *float32, scratch *float32, confidence *float32, n int, lanes int)
+
+// derivativesAVX2 is derivativesPlain.
+//
+//go:noescape
+func derivativesAVX2(p *float32, e *float32, gu *float32, scratch *float32, events *int32, n int, k64 int, stride int, lanes int)
 
 // flipAVX2 is flipPlain.
 //
 //go:noescape
-func flipAVX2(p *float32, b1 *float32, w1 *float32, offsets *int32, col *float32, sign float32, n int, k int)
+func flipAVX2(p *float32, b1 *float32, w1 *float32, offsets *int32, w2 *float32, units *int32, signs *float32, count int, n int, k int)
 
 // adamAVX2 is adamPlain.
 //
@@ -27,15 +37,25 @@ func adamAVX2(theta *float32, m *float32, v *float32, w *float32, grad *float32,
 //go:noescape
 func signsAVX512(w1 *float32, b1 *float32, u *float32, offsets *int32, active *uint16, next *uint16, changed *uint16, n int, k64 int, lanes int)
 
-// confideAVX512 is confidePlain.
+// logitsAVX512 is logitsPlain.
 //
 //go:noescape
-func confideAVX512(p *float32, u *float32, e *float32, gu *float32, others *float32, confidence *float32, events *int32, n int, k64 int, stride int, lanes int)
+func logitsAVX512(p *float32, u *float32, e *float32, scratch *float32, events *int32, n int, k64 int, stride int, lanes int)
+
+// exponentialsAVX512 is exponentialsPlain.
+//
+//go:noescape
+func exponentialsAVX512(e *float32, scratch *float32, confidence *float32, n int, lanes int)
+
+// derivativesAVX512 is derivativesPlain.
+//
+//go:noescape
+func derivativesAVX512(p *float32, e *float32, gu *float32, scratch *float32, events *int32, n int, k64 int, stride int, lanes int)
 
 // flipAVX512 is flipPlain.
 //
 //go:noescape
-func flipAVX512(p *float32, b1 *float32, w1 *float32, offsets *int32, col *float32, sign float32, n int, k int)
+func flipAVX512(p *float32, b1 *float32, w1 *float32, offsets *int32, w2 *float32, units *int32, signs *float32, count int, n int, k int)
 
 // adamAVX512 is adamPlain.
 //

@@ -18,16 +18,16 @@ lanes:
 	SHLQ $0x02, R9
 	XORL R10, R10
 
-rowstwo:
-	CMPQ    R9, $0x80
-	JLT     rowstwoend
+chunks2:
+	CMPQ    R9, $0x00000080
+	JLT     chunks2end
 	VMOVUPS (R8), Y0
 	VMOVUPS 32(R8), Y1
 	VMOVUPS 64(R8), Y2
 	VMOVUPS 96(R8), Y3
 	XORQ    R11, R11
 
-rowstwocolumns:
+chunks2columns:
 	MOVLQSX      (CX)(R11*1), R12
 	VBROADCASTSS (AX)(R11*1), Y4
 	VFMADD231PS  (DI)(R12*4), Y4, Y0
@@ -36,7 +36,7 @@ rowstwocolumns:
 	VFMADD231PS  96(DI)(R12*4), Y4, Y3
 	ADDQ         $0x40, R11
 	CMPQ         R11, k64+64(FP)
-	JLT          rowstwocolumns
+	JLT          chunks2columns
 	MOVQ         n+56(FP), R11
 	VXORPS       Y4, Y4, Y4
 	SHRQ         $0x03, R11
@@ -62,25 +62,25 @@ rowstwocolumns:
 	ADDQ         $0x80, R8
 	ADDQ         $0x04, BX
 	ADDQ         $0x04, DX
-	SUBQ         $0x80, R9
-	JMP          rowstwo
+	SUBQ         $0x00000080, R9
+	JMP          chunks2
 
-rowstwoend:
-rowsone:
-	CMPQ    R9, $0x40
-	JLT     rowsoneend
+chunks2end:
+chunks1:
+	CMPQ    R9, $0x00000040
+	JLT     chunks1end
 	VMOVUPS (R8), Y0
 	VMOVUPS 32(R8), Y1
 	XORQ    R11, R11
 
-rowsonecolumns:
+chunks1columns:
 	MOVLQSX      (CX)(R11*1), R12
 	VBROADCASTSS (AX)(R11*1), Y2
 	VFMADD231PS  (DI)(R12*4), Y2, Y0
 	VFMADD231PS  32(DI)(R12*4), Y2, Y1
 	ADDQ         $0x40, R11
 	CMPQ         R11, k64+64(FP)
-	JLT          rowsonecolumns
+	JLT          chunks1columns
 	MOVQ         n+56(FP), R11
 	VXORPS       Y2, Y2, Y2
 	SHRQ         $0x03, R11
@@ -97,10 +97,10 @@ rowsonecolumns:
 	ADDQ         $0x40, R8
 	ADDQ         $0x02, BX
 	ADDQ         $0x02, DX
-	SUBQ         $0x40, R9
-	JMP          rowsone
+	SUBQ         $0x00000040, R9
+	JMP          chunks1
 
-rowsoneend:
+chunks1end:
 	MOVW R10, (SI)
 	ADDQ $0x04, AX
 	ADDQ $0x04, CX
@@ -110,311 +110,106 @@ rowsoneend:
 	VZEROUPPER
 	RET
 
-// func confideAVX2(p *float32, u *float32, e *float32, gu *float32, others *float32, confidence *float32, events *int32, n int, k64 int, stride int, lanes int)
-// Requires: AVX, AVX2, FMA3
-TEXT ·confideAVX2(SB), NOSPLIT, $0-88
+// func logitsAVX2(p *float32, u *float32, e *float32, scratch *float32, events *int32, n int, k64 int, stride int, lanes int)
+// Requires: AVX, FMA3
+TEXT ·logitsAVX2(SB), NOSPLIT, $0-72
 	MOVQ p+0(FP), AX
 	MOVQ e+16(FP), CX
+	MOVQ scratch+24(FP), BX
 	XORQ DX, DX
 
 lanes:
-	MOVQ    u+8(FP), BX
-	LEAQ    (BX)(DX*1), BX
-	MOVQ    n+56(FP), SI
-	SHLQ    $0x02, SI
-	MOVQ    n+56(FP), DI
+	MOVQ    u+8(FP), SI
+	LEAQ    (SI)(DX*1), SI
+	MOVQ    n+40(FP), DI
 	SHLQ    $0x02, DI
-	XORQ    R8, R8
+	MOVQ    n+40(FP), R8
+	SHLQ    $0x02, R8
+	XORQ    R9, R9
 	VMOVUPS kff61b1e6<>+0(SB), Y0
 
-logitstwo:
-	CMPQ    DI, $0x80
-	JLT     logitstwoend
-	VMOVUPS (AX)(R8*1), Y1
-	VMOVUPS 32(AX)(R8*1), Y2
-	VMOVUPS 64(AX)(R8*1), Y3
-	VMOVUPS 96(AX)(R8*1), Y4
-	MOVQ    R8, R9
-	XORQ    R10, R10
+chunks2:
+	CMPQ    R8, $0x00000080
+	JLT     chunks2end
+	VMOVUPS (AX)(R9*1), Y1
+	VMOVUPS 32(AX)(R9*1), Y2
+	VMOVUPS 64(AX)(R9*1), Y3
+	VMOVUPS 96(AX)(R9*1), Y4
+	MOVQ    R9, R10
+	XORQ    R11, R11
 
-logitstwocolumns:
-	ADDQ         SI, R9
-	VBROADCASTSS (BX)(R10*1), Y5
-	VFMADD231PS  (AX)(R9*1), Y5, Y1
-	VFMADD231PS  32(AX)(R9*1), Y5, Y2
-	VFMADD231PS  64(AX)(R9*1), Y5, Y3
-	VFMADD231PS  96(AX)(R9*1), Y5, Y4
-	ADDQ         $0x40, R10
-	CMPQ         R10, k64+64(FP)
-	JLT          logitstwocolumns
+chunks2columns:
+	ADDQ         DI, R10
+	VBROADCASTSS (SI)(R11*1), Y5
+	VFMADD231PS  (AX)(R10*1), Y5, Y1
+	VFMADD231PS  32(AX)(R10*1), Y5, Y2
+	VFMADD231PS  64(AX)(R10*1), Y5, Y3
+	VFMADD231PS  96(AX)(R10*1), Y5, Y4
+	ADDQ         $0x40, R11
+	CMPQ         R11, k64+48(FP)
+	JLT          chunks2columns
 	VMAXPS       Y1, Y0, Y0
-	VMOVUPS      Y1, (CX)(R8*1)
+	VMOVUPS      Y1, (CX)(R9*1)
 	VMAXPS       Y2, Y0, Y0
-	VMOVUPS      Y2, 32(CX)(R8*1)
+	VMOVUPS      Y2, 32(CX)(R9*1)
 	VMAXPS       Y3, Y0, Y0
-	VMOVUPS      Y3, 64(CX)(R8*1)
+	VMOVUPS      Y3, 64(CX)(R9*1)
 	VMAXPS       Y4, Y0, Y0
-	VMOVUPS      Y4, 96(CX)(R8*1)
-	ADDQ         $0x80, R8
-	SUBQ         $0x80, DI
-	JMP          logitstwo
+	VMOVUPS      Y4, 96(CX)(R9*1)
+	ADDQ         $0x80, R9
+	SUBQ         $0x00000080, R8
+	JMP          chunks2
 
-logitstwoend:
-logitsone:
-	CMPQ    DI, $0x40
-	JLT     logitsoneend
-	VMOVUPS (AX)(R8*1), Y1
-	VMOVUPS 32(AX)(R8*1), Y2
-	MOVQ    R8, R9
-	XORQ    R10, R10
+chunks2end:
+chunks1:
+	CMPQ    R8, $0x00000040
+	JLT     chunks1end
+	VMOVUPS (AX)(R9*1), Y1
+	VMOVUPS 32(AX)(R9*1), Y2
+	MOVQ    R9, R10
+	XORQ    R11, R11
 
-logitsonecolumns:
-	ADDQ         SI, R9
-	VBROADCASTSS (BX)(R10*1), Y3
-	VFMADD231PS  (AX)(R9*1), Y3, Y1
-	VFMADD231PS  32(AX)(R9*1), Y3, Y2
-	ADDQ         $0x40, R10
-	CMPQ         R10, k64+64(FP)
-	JLT          logitsonecolumns
+chunks1columns:
+	ADDQ         DI, R10
+	VBROADCASTSS (SI)(R11*1), Y3
+	VFMADD231PS  (AX)(R10*1), Y3, Y1
+	VFMADD231PS  32(AX)(R10*1), Y3, Y2
+	ADDQ         $0x40, R11
+	CMPQ         R11, k64+48(FP)
+	JLT          chunks1columns
 	VMAXPS       Y1, Y0, Y0
-	VMOVUPS      Y1, (CX)(R8*1)
+	VMOVUPS      Y1, (CX)(R9*1)
 	VMAXPS       Y2, Y0, Y0
-	VMOVUPS      Y2, 32(CX)(R8*1)
-	ADDQ         $0x40, R8
-	SUBQ         $0x40, DI
-	JMP          logitsone
+	VMOVUPS      Y2, 32(CX)(R9*1)
+	ADDQ         $0x40, R9
+	SUBQ         $0x00000040, R8
+	JMP          chunks1
 
-logitsoneend:
-	VMOVUPS    Y0, Y0
-	VPERM2F128 $0x01, Y0, Y0, Y1
-	VMAXPS     Y1, Y0, Y0
-	VPERMILPS  $0x4e, Y0, Y1
-	VMAXPS     Y1, Y0, Y0
-	VPERMILPS  $0xb1, Y0, Y1
-	VMAXPS     Y1, Y0, Y0
-	MOVQ       others+32(FP), BX
-	MOVQ       n+56(FP), SI
-	SHLQ       $0x02, SI
-	LEAQ       (BX)(SI*1), BX
-	MOVQ       events+48(FP), SI
-	MOVLQSX    (SI)(DX*1), SI
-	SHLQ       $0x02, SI
-	SUBQ       SI, BX
-	VXORPS     Y1, Y1, Y1
-	VXORPS     Y2, Y2, Y2
-	MOVQ       n+56(FP), DI
-	SHLQ       $0x02, DI
-	XORQ       SI, SI
-
-exponentials:
-	VMOVUPS      (CX)(SI*1), Y3
-	VSUBPS       Y0, Y3, Y3
-	VMOVUPS      32(CX)(SI*1), Y4
-	VSUBPS       Y0, Y4, Y4
-	VMOVUPS      kc2ae999a<>+0(SB), Y5
-	VMAXPS       Y3, Y5, Y3
-	VMAXPS       Y4, Y5, Y4
-	VMULPS       k3fb8aa3b<>+0(SB), Y3, Y5
-	VROUNDPS     $0x08, Y5, Y5
-	VMULPS       k3fb8aa3b<>+0(SB), Y4, Y6
-	VROUNDPS     $0x08, Y6, Y6
-	VFNMADD231PS k3f318000<>+0(SB), Y5, Y3
-	VFNMADD231PS k3f318000<>+0(SB), Y6, Y4
-	VFNMADD231PS kb95e8083<>+0(SB), Y5, Y3
-	VFNMADD231PS kb95e8083<>+0(SB), Y6, Y4
-	VMOVUPS      k39506967<>+0(SB), Y7
-	VMOVUPS      k39506967<>+0(SB), Y8
-	VFMADD213PS  k3ab743ce<>+0(SB), Y3, Y7
-	VFMADD213PS  k3ab743ce<>+0(SB), Y4, Y8
-	VFMADD213PS  k3c088908<>+0(SB), Y3, Y7
-	VFMADD213PS  k3c088908<>+0(SB), Y4, Y8
-	VFMADD213PS  k3d2aa9c1<>+0(SB), Y3, Y7
-	VFMADD213PS  k3d2aa9c1<>+0(SB), Y4, Y8
-	VFMADD213PS  k3e2aaaaa<>+0(SB), Y3, Y7
-	VFMADD213PS  k3e2aaaaa<>+0(SB), Y4, Y8
-	VFMADD213PS  k3f000000<>+0(SB), Y3, Y7
-	VFMADD213PS  k3f000000<>+0(SB), Y4, Y8
-	VFMADD213PS  k3f800000<>+0(SB), Y3, Y7
-	VFMADD213PS  k3f800000<>+0(SB), Y4, Y8
-	VFMADD213PS  k3f800000<>+0(SB), Y7, Y3
-	VFMADD213PS  k3f800000<>+0(SB), Y8, Y4
-	VCVTPS2DQ    Y5, Y5
-	VPADDD       k0000007f<>+0(SB), Y5, Y5
-	VPSLLD       $0x17, Y5, Y5
-	VMULPS       Y5, Y3, Y3
-	VCVTPS2DQ    Y6, Y6
-	VPADDD       k0000007f<>+0(SB), Y6, Y6
-	VPSLLD       $0x17, Y6, Y6
-	VMULPS       Y6, Y4, Y4
-	VMOVUPS      Y3, (CX)(SI*1)
-	VFMADD231PS  (BX)(SI*1), Y3, Y1
-	VMOVUPS      Y4, 32(CX)(SI*1)
-	VFMADD231PS  32(BX)(SI*1), Y4, Y2
-	ADDQ         $0x40, SI
-	CMPQ         SI, DI
-	JLT          exponentials
-	VADDPS       Y2, Y1, Y1
-	VMOVUPS      Y1, Y0
+chunks1end:
+	VMOVUPS      Y0, Y0
 	VPERM2F128   $0x01, Y0, Y0, Y1
-	VADDPS       Y1, Y0, Y0
+	VMAXPS       Y1, Y0, Y0
 	VPERMILPS    $0x4e, Y0, Y1
-	VADDPS       Y1, Y0, Y0
+	VMAXPS       Y1, Y0, Y0
 	VPERMILPS    $0xb1, Y0, Y1
-	VADDPS       Y1, Y0, Y0
-	MOVQ         events+48(FP), BX
-	MOVLQSX      (BX)(DX*1), BX
-	SHLQ         $0x02, BX
-	VBROADCASTSS (CX)(BX*1), Y1
-	VADDPS       Y1, Y0, Y2
-	VMOVUPS      k3f800000<>+0(SB), Y3
-	VDIVPS       Y2, Y3, Y2
-	VMULPS       Y2, Y1, Y1
-	MOVQ         confidence+40(FP), BX
-	LEAQ         (BX)(DX*1), BX
-	VMOVSS       X1, (BX)
-	MOVQ         n+56(FP), BX
-	SHLQ         $0x02, BX
-	LEAQ         (AX)(BX*1), BX
-	MOVQ         n+56(FP), SI
+	VMAXPS       Y1, Y0, Y0
+	VMOVUPS      Y0, (BX)
+	MOVL         $0xff800000, SI
+	MOVQ         events+32(FP), DI
+	MOVLQSX      (DI)(DX*1), DI
+	SHLQ         $0x02, DI
+	VBROADCASTSS (CX)(DI*1), Y0
+	MOVL         SI, (CX)(DI*1)
+	VMOVUPS      Y0, 32(BX)
+	MOVQ         stride+56(FP), SI
 	SHLQ         $0x02, SI
-	MOVQ         gu+24(FP), DI
-	LEAQ         (DI)(DX*1), R8
-	MOVQ         k64+64(FP), R9
-	LEAQ         (SI)(SI*2), DI
-
-group:
-	MOVQ    others+32(FP), R10
-	MOVQ    n+56(FP), R11
-	SHLQ    $0x02, R11
-	LEAQ    (R10)(R11*1), R11
-	MOVQ    events+48(FP), R10
-	MOVLQSX (R10)(DX*1), R10
-	SHLQ    $0x02, R10
-	SUBQ    R10, R11
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	XORQ    R10, R10
-	CMPQ    R9, $0x00000100
-	JLT     columns4end
-
-columns4:
-	VMOVUPS     (CX)(R10*1), Y6
-	VMULPS      (R11)(R10*1), Y6, Y6
-	VFMADD231PS (BX), Y6, Y1
-	VFMADD231PS (BX)(SI*1), Y6, Y3
-	VFMADD231PS (BX)(SI*2), Y6, Y4
-	VFMADD231PS (BX)(DI*1), Y6, Y5
-	VMOVUPS     32(CX)(R10*1), Y6
-	VMULPS      32(R11)(R10*1), Y6, Y6
-	VFMADD231PS 32(BX), Y6, Y1
-	VFMADD231PS 32(BX)(SI*1), Y6, Y3
-	VFMADD231PS 32(BX)(SI*2), Y6, Y4
-	VFMADD231PS 32(BX)(DI*1), Y6, Y5
-	ADDQ        $0x40, R10
-	ADDQ        $0x40, BX
-	CMPQ        R10, SI
-	JLT         columns4
-	JMP         reduce
-
-columns4end:
-	CMPQ R9, $0x000000c0
-	JLT  columns3end
-
-columns3:
-	VMOVUPS     (CX)(R10*1), Y6
-	VMULPS      (R11)(R10*1), Y6, Y6
-	VFMADD231PS (BX), Y6, Y1
-	VFMADD231PS (BX)(SI*1), Y6, Y3
-	VFMADD231PS (BX)(SI*2), Y6, Y4
-	VMOVUPS     32(CX)(R10*1), Y6
-	VMULPS      32(R11)(R10*1), Y6, Y6
-	VFMADD231PS 32(BX), Y6, Y1
-	VFMADD231PS 32(BX)(SI*1), Y6, Y3
-	VFMADD231PS 32(BX)(SI*2), Y6, Y4
-	ADDQ        $0x40, R10
-	ADDQ        $0x40, BX
-	CMPQ        R10, SI
-	JLT         columns3
-	JMP         reduce
-
-columns3end:
-	CMPQ R9, $0x00000080
-	JLT  columns2end
-
-columns2:
-	VMOVUPS     (CX)(R10*1), Y6
-	VMULPS      (R11)(R10*1), Y6, Y6
-	VFMADD231PS (BX), Y6, Y1
-	VFMADD231PS (BX)(SI*1), Y6, Y3
-	VMOVUPS     32(CX)(R10*1), Y6
-	VMULPS      32(R11)(R10*1), Y6, Y6
-	VFMADD231PS 32(BX), Y6, Y1
-	VFMADD231PS 32(BX)(SI*1), Y6, Y3
-	ADDQ        $0x40, R10
-	ADDQ        $0x40, BX
-	CMPQ        R10, SI
-	JLT         columns2
-	JMP         reduce
-
-columns2end:
-	CMPQ R9, $0x00000040
-	JLT  columns1end
-
-columns1:
-	VMOVUPS     (CX)(R10*1), Y6
-	VMULPS      (R11)(R10*1), Y6, Y6
-	VFMADD231PS (BX), Y6, Y1
-	VMOVUPS     32(CX)(R10*1), Y6
-	VMULPS      32(R11)(R10*1), Y6, Y6
-	VFMADD231PS 32(BX), Y6, Y1
-	ADDQ        $0x40, R10
-	ADDQ        $0x40, BX
-	CMPQ        R10, SI
-	JLT         columns1
-	JMP         reduce
-
-columns1end:
-reduce:
-	VSHUFPS      $0x88, Y3, Y1, Y6
-	VSHUFPS      $0xdd, Y3, Y1, Y1
-	VADDPS       Y1, Y6, Y6
-	VSHUFPS      $0x88, Y5, Y4, Y1
-	VSHUFPS      $0xdd, Y5, Y4, Y3
-	VADDPS       Y3, Y1, Y1
-	VSHUFPS      $0x88, Y1, Y6, Y3
-	VSHUFPS      $0xdd, Y1, Y6, Y1
-	VADDPS       Y1, Y3, Y3
-	VPERM2F128   $0x01, Y3, Y3, Y1
-	VADDPS       Y1, Y3, Y3
-	MOVQ         events+48(FP), R10
-	MOVLQSX      (R10)(DX*1), R10
-	SHLQ         $0x02, R10
-	ADDQ         BX, R10
-	SUBQ         SI, R10
-	VMOVSS       (R10), X1
-	VINSERTPS    $0x10, (R10)(SI*1), X1, X1
-	VINSERTPS    $0x20, (R10)(SI*2), X1, X1
-	VINSERTPS    $0x30, (R10)(DI*1), X1, X1
-	VFNMADD231PS X1, X0, X3
-	VMULPS       X2, X3, X3
-	VMOVSS       X3, (R8)
-	VEXTRACTPS   $0x01, X3, 64(R8)
-	VEXTRACTPS   $0x02, X3, 128(R8)
-	VEXTRACTPS   $0x03, X3, 192(R8)
-	ADDQ         $0x00000100, R8
-	ADDQ         DI, BX
-	SUBQ         $0x00000100, R9
-	JG           group
-	MOVQ         stride+72(FP), BX
-	SHLQ         $0x02, BX
-	MOVQ         n+56(FP), SI
+	ADDQ         SI, AX
+	MOVQ         n+40(FP), SI
 	SHLQ         $0x02, SI
-	ADDQ         BX, AX
 	ADDQ         SI, CX
-	ADDQ         $0x04, DX
-	SUBQ         $0x01, lanes+80(FP)
+	ADDQ         $0x00000004, DX
+	ADDQ         $0x00000080, BX
+	SUBQ         $0x01, lanes+64(FP)
 	JG           lanes
 	VZEROUPPER
 	RET
@@ -437,23 +232,114 @@ DATA kff61b1e6<>+56(SB)/4, $0xff61b1e6
 DATA kff61b1e6<>+60(SB)/4, $0xff61b1e6
 GLOBL kff61b1e6<>(SB), RODATA|NOPTR, $64
 
-DATA kc2ae999a<>+0(SB)/4, $0xc2ae999a
-DATA kc2ae999a<>+4(SB)/4, $0xc2ae999a
-DATA kc2ae999a<>+8(SB)/4, $0xc2ae999a
-DATA kc2ae999a<>+12(SB)/4, $0xc2ae999a
-DATA kc2ae999a<>+16(SB)/4, $0xc2ae999a
-DATA kc2ae999a<>+20(SB)/4, $0xc2ae999a
-DATA kc2ae999a<>+24(SB)/4, $0xc2ae999a
-DATA kc2ae999a<>+28(SB)/4, $0xc2ae999a
-DATA kc2ae999a<>+32(SB)/4, $0xc2ae999a
-DATA kc2ae999a<>+36(SB)/4, $0xc2ae999a
-DATA kc2ae999a<>+40(SB)/4, $0xc2ae999a
-DATA kc2ae999a<>+44(SB)/4, $0xc2ae999a
-DATA kc2ae999a<>+48(SB)/4, $0xc2ae999a
-DATA kc2ae999a<>+52(SB)/4, $0xc2ae999a
-DATA kc2ae999a<>+56(SB)/4, $0xc2ae999a
-DATA kc2ae999a<>+60(SB)/4, $0xc2ae999a
-GLOBL kc2ae999a<>(SB), RODATA|NOPTR, $64
+// func exponentialsAVX2(e *float32, scratch *float32, confidence *float32, n int, lanes int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·exponentialsAVX2(SB), NOSPLIT, $0-40
+	MOVQ    e+0(FP), AX
+	VMOVUPS kc2ae999a<>+0(SB), Y0
+	MOVQ    scratch+8(FP), DX
+	XORQ    CX, CX
+
+lanes:
+	VMOVUPS (DX), Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	MOVQ    n+24(FP), SI
+	SHLQ    $0x02, SI
+	XORQ    BX, BX
+
+exponentials:
+	VMOVUPS      (AX)(BX*1), Y4
+	VSUBPS       Y1, Y4, Y4
+	VMOVUPS      32(AX)(BX*1), Y5
+	VSUBPS       Y1, Y5, Y5
+	VMAXPS       Y4, Y0, Y4
+	VMAXPS       Y5, Y0, Y5
+	VMULPS       k3fb8aa3b<>+0(SB), Y4, Y6
+	VROUNDPS     $0x08, Y6, Y6
+	VMULPS       k3fb8aa3b<>+0(SB), Y5, Y7
+	VROUNDPS     $0x08, Y7, Y7
+	VFNMADD231PS k3f318000<>+0(SB), Y6, Y4
+	VFNMADD231PS k3f318000<>+0(SB), Y7, Y5
+	VFNMADD231PS kb95e8083<>+0(SB), Y6, Y4
+	VFNMADD231PS kb95e8083<>+0(SB), Y7, Y5
+	VMOVUPS      k39506967<>+0(SB), Y8
+	VMOVUPS      k39506967<>+0(SB), Y9
+	VFMADD213PS  k3ab743ce<>+0(SB), Y4, Y8
+	VFMADD213PS  k3ab743ce<>+0(SB), Y5, Y9
+	VFMADD213PS  k3c088908<>+0(SB), Y4, Y8
+	VFMADD213PS  k3c088908<>+0(SB), Y5, Y9
+	VFMADD213PS  k3d2aa9c1<>+0(SB), Y4, Y8
+	VFMADD213PS  k3d2aa9c1<>+0(SB), Y5, Y9
+	VFMADD213PS  k3e2aaaaa<>+0(SB), Y4, Y8
+	VFMADD213PS  k3e2aaaaa<>+0(SB), Y5, Y9
+	VFMADD213PS  k3f000000<>+0(SB), Y4, Y8
+	VFMADD213PS  k3f000000<>+0(SB), Y5, Y9
+	VFMADD213PS  k3f800000<>+0(SB), Y4, Y8
+	VFMADD213PS  k3f800000<>+0(SB), Y5, Y9
+	VFMADD213PS  k3f800000<>+0(SB), Y8, Y4
+	VFMADD213PS  k3f800000<>+0(SB), Y9, Y5
+	VCVTPS2DQ    Y6, Y6
+	VPADDD       k0000007f<>+0(SB), Y6, Y6
+	VPSLLD       $0x17, Y6, Y6
+	VMULPS       Y6, Y4, Y4
+	VCVTPS2DQ    Y7, Y7
+	VPADDD       k0000007f<>+0(SB), Y7, Y7
+	VPSLLD       $0x17, Y7, Y7
+	VMULPS       Y7, Y5, Y5
+	VADDPS       Y4, Y2, Y2
+	VMOVUPS      Y4, (AX)(BX*1)
+	VADDPS       Y5, Y3, Y3
+	VMOVUPS      Y5, 32(AX)(BX*1)
+	ADDQ         $0x40, BX
+	CMPQ         BX, SI
+	JLT          exponentials
+	VADDPS       Y3, Y2, Y2
+	VMOVUPS      Y2, Y2
+	VPERM2F128   $0x01, Y2, Y2, Y1
+	VADDPS       Y1, Y2, Y2
+	VPERMILPS    $0x4e, Y2, Y1
+	VADDPS       Y1, Y2, Y2
+	VPERMILPS    $0xb1, Y2, Y1
+	VADDPS       Y1, Y2, Y2
+	VMOVUPS      32(DX), Y3
+	VMOVUPS      (DX), Y1
+	VSUBPS       Y1, Y3, Y3
+	VMAXPS       Y3, Y0, Y3
+	VMULPS       k3fb8aa3b<>+0(SB), Y3, Y1
+	VROUNDPS     $0x08, Y1, Y1
+	VFNMADD231PS k3f318000<>+0(SB), Y1, Y3
+	VFNMADD231PS kb95e8083<>+0(SB), Y1, Y3
+	VMOVUPS      k39506967<>+0(SB), Y4
+	VFMADD213PS  k3ab743ce<>+0(SB), Y3, Y4
+	VFMADD213PS  k3c088908<>+0(SB), Y3, Y4
+	VFMADD213PS  k3d2aa9c1<>+0(SB), Y3, Y4
+	VFMADD213PS  k3e2aaaaa<>+0(SB), Y3, Y4
+	VFMADD213PS  k3f000000<>+0(SB), Y3, Y4
+	VFMADD213PS  k3f800000<>+0(SB), Y3, Y4
+	VFMADD213PS  k3f800000<>+0(SB), Y4, Y3
+	VCVTPS2DQ    Y1, Y1
+	VPADDD       k0000007f<>+0(SB), Y1, Y1
+	VPSLLD       $0x17, Y1, Y1
+	VMULPS       Y1, Y3, Y3
+	VADDPS       Y3, Y2, Y1
+	VMOVUPS      k3f800000<>+0(SB), Y4
+	VDIVPS       Y1, Y4, Y1
+	VMOVUPS      Y2, 64(DX)
+	VMOVUPS      Y1, 96(DX)
+	VMULPS       Y1, Y3, Y3
+	MOVQ         confidence+16(FP), BX
+	LEAQ         (BX)(CX*1), BX
+	VMOVSS       X3, (BX)
+	MOVQ         n+24(FP), BX
+	SHLQ         $0x02, BX
+	ADDQ         BX, AX
+	ADDQ         $0x00000004, CX
+	ADDQ         $0x00000080, DX
+	SUBQ         $0x01, lanes+32(FP)
+	JG           lanes
+	VZEROUPPER
+	RET
 
 DATA k3fb8aa3b<>+0(SB)/4, $0x3fb8aa3b
 DATA k3fb8aa3b<>+4(SB)/4, $0x3fb8aa3b
@@ -526,6 +412,42 @@ DATA k39506967<>+52(SB)/4, $0x39506967
 DATA k39506967<>+56(SB)/4, $0x39506967
 DATA k39506967<>+60(SB)/4, $0x39506967
 GLOBL k39506967<>(SB), RODATA|NOPTR, $64
+
+DATA k3f800000<>+0(SB)/4, $0x3f800000
+DATA k3f800000<>+4(SB)/4, $0x3f800000
+DATA k3f800000<>+8(SB)/4, $0x3f800000
+DATA k3f800000<>+12(SB)/4, $0x3f800000
+DATA k3f800000<>+16(SB)/4, $0x3f800000
+DATA k3f800000<>+20(SB)/4, $0x3f800000
+DATA k3f800000<>+24(SB)/4, $0x3f800000
+DATA k3f800000<>+28(SB)/4, $0x3f800000
+DATA k3f800000<>+32(SB)/4, $0x3f800000
+DATA k3f800000<>+36(SB)/4, $0x3f800000
+DATA k3f800000<>+40(SB)/4, $0x3f800000
+DATA k3f800000<>+44(SB)/4, $0x3f800000
+DATA k3f800000<>+48(SB)/4, $0x3f800000
+DATA k3f800000<>+52(SB)/4, $0x3f800000
+DATA k3f800000<>+56(SB)/4, $0x3f800000
+DATA k3f800000<>+60(SB)/4, $0x3f800000
+GLOBL k3f800000<>(SB), RODATA|NOPTR, $64
+
+DATA kc2ae999a<>+0(SB)/4, $0xc2ae999a
+DATA kc2ae999a<>+4(SB)/4, $0xc2ae999a
+DATA kc2ae999a<>+8(SB)/4, $0xc2ae999a
+DATA kc2ae999a<>+12(SB)/4, $0xc2ae999a
+DATA kc2ae999a<>+16(SB)/4, $0xc2ae999a
+DATA kc2ae999a<>+20(SB)/4, $0xc2ae999a
+DATA kc2ae999a<>+24(SB)/4, $0xc2ae999a
+DATA kc2ae999a<>+28(SB)/4, $0xc2ae999a
+DATA kc2ae999a<>+32(SB)/4, $0xc2ae999a
+DATA kc2ae999a<>+36(SB)/4, $0xc2ae999a
+DATA kc2ae999a<>+40(SB)/4, $0xc2ae999a
+DATA kc2ae999a<>+44(SB)/4, $0xc2ae999a
+DATA kc2ae999a<>+48(SB)/4, $0xc2ae999a
+DATA kc2ae999a<>+52(SB)/4, $0xc2ae999a
+DATA kc2ae999a<>+56(SB)/4, $0xc2ae999a
+DATA kc2ae999a<>+60(SB)/4, $0xc2ae999a
+GLOBL kc2ae999a<>(SB), RODATA|NOPTR, $64
 
 DATA k3ab743ce<>+0(SB)/4, $0x3ab743ce
 DATA k3ab743ce<>+4(SB)/4, $0x3ab743ce
@@ -617,24 +539,6 @@ DATA k3f000000<>+56(SB)/4, $0x3f000000
 DATA k3f000000<>+60(SB)/4, $0x3f000000
 GLOBL k3f000000<>(SB), RODATA|NOPTR, $64
 
-DATA k3f800000<>+0(SB)/4, $0x3f800000
-DATA k3f800000<>+4(SB)/4, $0x3f800000
-DATA k3f800000<>+8(SB)/4, $0x3f800000
-DATA k3f800000<>+12(SB)/4, $0x3f800000
-DATA k3f800000<>+16(SB)/4, $0x3f800000
-DATA k3f800000<>+20(SB)/4, $0x3f800000
-DATA k3f800000<>+24(SB)/4, $0x3f800000
-DATA k3f800000<>+28(SB)/4, $0x3f800000
-DATA k3f800000<>+32(SB)/4, $0x3f800000
-DATA k3f800000<>+36(SB)/4, $0x3f800000
-DATA k3f800000<>+40(SB)/4, $0x3f800000
-DATA k3f800000<>+44(SB)/4, $0x3f800000
-DATA k3f800000<>+48(SB)/4, $0x3f800000
-DATA k3f800000<>+52(SB)/4, $0x3f800000
-DATA k3f800000<>+56(SB)/4, $0x3f800000
-DATA k3f800000<>+60(SB)/4, $0x3f800000
-GLOBL k3f800000<>(SB), RODATA|NOPTR, $64
-
 DATA k0000007f<>+0(SB)/4, $0x0000007f
 DATA k0000007f<>+4(SB)/4, $0x0000007f
 DATA k0000007f<>+8(SB)/4, $0x0000007f
@@ -653,64 +557,271 @@ DATA k0000007f<>+56(SB)/4, $0x0000007f
 DATA k0000007f<>+60(SB)/4, $0x0000007f
 GLOBL k0000007f<>(SB), RODATA|NOPTR, $64
 
-// func flipAVX2(p *float32, b1 *float32, w1 *float32, offsets *int32, col *float32, sign float32, n int, k int)
-// Requires: AVX, AVX2, FMA3, SSE
-TEXT ·flipAVX2(SB), NOSPLIT, $0-64
-	MOVQ  p+0(FP), AX
-	MOVQ  b1+8(FP), CX
-	MOVQ  w1+16(FP), DX
-	MOVQ  offsets+24(FP), BX
-	MOVQ  col+32(FP), SI
-	MOVQ  k+56(FP), DI
-	MOVSS sign+40(FP), X0
+// func derivativesAVX2(p *float32, e *float32, gu *float32, scratch *float32, events *int32, n int, k64 int, stride int, lanes int)
+// Requires: AVX, FMA3
+TEXT ·derivativesAVX2(SB), NOSPLIT, $0-72
+	MOVQ p+0(FP), AX
+	MOVQ e+8(FP), CX
+	MOVQ scratch+24(FP), BX
+	XORQ DX, DX
+
+lanes:
+	MOVQ    n+40(FP), SI
+	SHLQ    $0x02, SI
+	LEAQ    (AX)(SI*1), SI
+	VMOVUPS 64(BX), Y0
+	VMOVUPS 96(BX), Y1
+	MOVQ    n+40(FP), DI
+	SHLQ    $0x02, DI
+	MOVQ    gu+16(FP), R8
+	LEAQ    (R8)(DX*1), R9
+	MOVQ    k64+48(FP), R10
+	LEAQ    (DI)(DI*2), R8
+
+group:
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	XORQ   R11, R11
+	CMPQ   R10, $0x00000100
+	JLT    columns4end
+
+columns4:
+	VMOVUPS     (CX)(R11*1), Y6
+	VFMADD231PS (SI), Y6, Y2
+	VFMADD231PS (SI)(DI*1), Y6, Y3
+	VFMADD231PS (SI)(DI*2), Y6, Y4
+	VFMADD231PS (SI)(R8*1), Y6, Y5
+	VMOVUPS     32(CX)(R11*1), Y6
+	VFMADD231PS 32(SI), Y6, Y2
+	VFMADD231PS 32(SI)(DI*1), Y6, Y3
+	VFMADD231PS 32(SI)(DI*2), Y6, Y4
+	VFMADD231PS 32(SI)(R8*1), Y6, Y5
+	ADDQ        $0x40, R11
+	ADDQ        $0x40, SI
+	CMPQ        R11, DI
+	JLT         columns4
+	JMP         reduce
+
+columns4end:
+	CMPQ R10, $0x000000c0
+	JLT  columns3end
+
+columns3:
+	VMOVUPS     (CX)(R11*1), Y6
+	VFMADD231PS (SI), Y6, Y2
+	VFMADD231PS (SI)(DI*1), Y6, Y3
+	VFMADD231PS (SI)(DI*2), Y6, Y4
+	VMOVUPS     32(CX)(R11*1), Y6
+	VFMADD231PS 32(SI), Y6, Y2
+	VFMADD231PS 32(SI)(DI*1), Y6, Y3
+	VFMADD231PS 32(SI)(DI*2), Y6, Y4
+	ADDQ        $0x40, R11
+	ADDQ        $0x40, SI
+	CMPQ        R11, DI
+	JLT         columns3
+	JMP         reduce
+
+columns3end:
+	CMPQ R10, $0x00000080
+	JLT  columns2end
+
+columns2:
+	VMOVUPS     (CX)(R11*1), Y6
+	VFMADD231PS (SI), Y6, Y2
+	VFMADD231PS (SI)(DI*1), Y6, Y3
+	VMOVUPS     32(CX)(R11*1), Y6
+	VFMADD231PS 32(SI), Y6, Y2
+	VFMADD231PS 32(SI)(DI*1), Y6, Y3
+	ADDQ        $0x40, R11
+	ADDQ        $0x40, SI
+	CMPQ        R11, DI
+	JLT         columns2
+	JMP         reduce
+
+columns2end:
+	CMPQ R10, $0x00000040
+	JLT  columns1end
+
+columns1:
+	VMOVUPS     (CX)(R11*1), Y6
+	VFMADD231PS (SI), Y6, Y2
+	VMOVUPS     32(CX)(R11*1), Y6
+	VFMADD231PS 32(SI), Y6, Y2
+	ADDQ        $0x40, R11
+	ADDQ        $0x40, SI
+	CMPQ        R11, DI
+	JLT         columns1
+	JMP         reduce
+
+columns1end:
+reduce:
+	VSHUFPS      $0x88, Y3, Y2, Y6
+	VSHUFPS      $0xdd, Y3, Y2, Y2
+	VADDPS       Y2, Y6, Y6
+	VSHUFPS      $0x88, Y5, Y4, Y2
+	VSHUFPS      $0xdd, Y5, Y4, Y3
+	VADDPS       Y3, Y2, Y2
+	VSHUFPS      $0x88, Y2, Y6, Y3
+	VSHUFPS      $0xdd, Y2, Y6, Y2
+	VADDPS       Y2, Y3, Y3
+	VPERM2F128   $0x01, Y3, Y3, Y2
+	VADDPS       Y2, Y3, Y3
+	MOVQ         events+32(FP), R11
+	MOVLQSX      (R11)(DX*1), R11
+	SHLQ         $0x02, R11
+	ADDQ         SI, R11
+	SUBQ         DI, R11
+	VMOVSS       (R11), X2
+	VINSERTPS    $0x10, (R11)(DI*1), X2, X2
+	VINSERTPS    $0x20, (R11)(DI*2), X2, X2
+	VINSERTPS    $0x30, (R11)(R8*1), X2, X2
+	VFNMADD231PS X2, X0, X3
+	VMULPS       X1, X3, X3
+	VMOVSS       X3, (R9)
+	VEXTRACTPS   $0x01, X3, 64(R9)
+	VEXTRACTPS   $0x02, X3, 128(R9)
+	VEXTRACTPS   $0x03, X3, 192(R9)
+	ADDQ         $0x00000100, R9
+	ADDQ         R8, SI
+	SUBQ         $0x00000100, R10
+	JG           group
+	MOVQ         stride+56(FP), SI
+	SHLQ         $0x02, SI
+	ADDQ         SI, AX
+	MOVQ         n+40(FP), SI
+	SHLQ         $0x02, SI
+	ADDQ         SI, CX
+	ADDQ         $0x00000004, DX
+	ADDQ         $0x00000080, BX
+	SUBQ         $0x01, lanes+64(FP)
+	JG           lanes
+	VZEROUPPER
+	RET
+
+// func flipAVX2(p *float32, b1 *float32, w1 *float32, offsets *int32, w2 *float32, units *int32, signs *float32, count int, n int, k int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·flipAVX2(SB), NOSPLIT, $0-80
+	MOVQ p+0(FP), AX
+	MOVQ b1+8(FP), CX
+	MOVQ offsets+24(FP), DX
+	MOVQ units+40(FP), BX
+	MOVQ signs+48(FP), SI
+	MOVQ count+56(FP), DI
 
 column:
-	MOVQ         n+48(FP), R8
-	VMULSS       (CX), X0, X1
-	VBROADCASTSS X1, Y1
-	XORQ         CX, CX
-	SHLQ         $0x02, R8
+	MOVQ n+64(FP), R8
+	SHLQ $0x02, R8
+	MOVQ w2+32(FP), R9
 
-rowstwo:
-	CMPQ        R8, $0x80
-	JLT         rowstwoend
-	VMOVUPS     (AX), Y2
-	VFMADD231PS (SI)(CX*1), Y1, Y2
-	VMOVUPS     Y2, (AX)
-	VMOVUPS     32(AX), Y2
-	VFMADD231PS 32(SI)(CX*1), Y1, Y2
-	VMOVUPS     Y2, 32(AX)
-	VMOVUPS     64(AX), Y2
-	VFMADD231PS 64(SI)(CX*1), Y1, Y2
-	VMOVUPS     Y2, 64(AX)
-	VMOVUPS     96(AX), Y2
-	VFMADD231PS 96(SI)(CX*1), Y1, Y2
-	VMOVUPS     Y2, 96(AX)
-	ADDQ        $0x80, CX
-	ADDQ        $0x80, AX
-	SUBQ        $0x80, R8
-	JMP         rowstwo
+chunks4:
+	CMPQ    R8, $0x00000100
+	JLT     chunks4end
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS 64(AX), Y2
+	VMOVUPS 96(AX), Y3
+	VMOVUPS 128(AX), Y4
+	VMOVUPS 160(AX), Y5
+	VMOVUPS 192(AX), Y6
+	VMOVUPS 224(AX), Y7
+	XORQ    R10, R10
 
-rowstwoend:
-rowsone:
-	CMPQ        R8, $0x40
-	JLT         rowsoneend
-	VMOVUPS     (AX), Y2
-	VFMADD231PS (SI)(CX*1), Y1, Y2
-	VMOVUPS     Y2, (AX)
-	VMOVUPS     32(AX), Y2
-	VFMADD231PS 32(SI)(CX*1), Y1, Y2
-	VMOVUPS     Y2, 32(AX)
-	ADDQ        $0x40, CX
-	ADDQ        $0x40, AX
-	SUBQ        $0x40, R8
-	JMP         rowsone
+chunks4units:
+	MOVLQSX      (BX)(R10*4), R11
+	VMOVSS       (CX)(R11*4), X8
+	VMULSS       (SI)(R10*4), X8, X8
+	VBROADCASTSS X8, Y8
+	IMULQ        n+64(FP), R11
+	VFMADD231PS  (R9)(R11*4), Y8, Y0
+	VFMADD231PS  32(R9)(R11*4), Y8, Y1
+	VFMADD231PS  64(R9)(R11*4), Y8, Y2
+	VFMADD231PS  96(R9)(R11*4), Y8, Y3
+	VFMADD231PS  128(R9)(R11*4), Y8, Y4
+	VFMADD231PS  160(R9)(R11*4), Y8, Y5
+	VFMADD231PS  192(R9)(R11*4), Y8, Y6
+	VFMADD231PS  224(R9)(R11*4), Y8, Y7
+	INCQ         R10
+	CMPQ         R10, DI
+	JLT          chunks4units
+	VMOVUPS      Y0, (AX)
+	VMOVUPS      Y1, 32(AX)
+	VMOVUPS      Y2, 64(AX)
+	VMOVUPS      Y3, 96(AX)
+	VMOVUPS      Y4, 128(AX)
+	VMOVUPS      Y5, 160(AX)
+	VMOVUPS      Y6, 192(AX)
+	VMOVUPS      Y7, 224(AX)
+	ADDQ         $0x00000100, AX
+	ADDQ         $0x00000100, R9
+	SUBQ         $0x00000100, R8
+	JMP          chunks4
 
-rowsoneend:
-	MOVLQSX (BX), CX
-	LEAQ    (DX)(CX*4), CX
-	ADDQ    $0x40, BX
-	DECQ    DI
+chunks4end:
+chunks2:
+	CMPQ    R8, $0x00000080
+	JLT     chunks2end
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS 64(AX), Y2
+	VMOVUPS 96(AX), Y3
+	XORQ    R10, R10
+
+chunks2units:
+	MOVLQSX      (BX)(R10*4), R11
+	VMOVSS       (CX)(R11*4), X4
+	VMULSS       (SI)(R10*4), X4, X4
+	VBROADCASTSS X4, Y4
+	IMULQ        n+64(FP), R11
+	VFMADD231PS  (R9)(R11*4), Y4, Y0
+	VFMADD231PS  32(R9)(R11*4), Y4, Y1
+	VFMADD231PS  64(R9)(R11*4), Y4, Y2
+	VFMADD231PS  96(R9)(R11*4), Y4, Y3
+	INCQ         R10
+	CMPQ         R10, DI
+	JLT          chunks2units
+	VMOVUPS      Y0, (AX)
+	VMOVUPS      Y1, 32(AX)
+	VMOVUPS      Y2, 64(AX)
+	VMOVUPS      Y3, 96(AX)
+	ADDQ         $0x00000080, AX
+	ADDQ         $0x00000080, R9
+	SUBQ         $0x00000080, R8
+	JMP          chunks2
+
+chunks2end:
+chunks1:
+	CMPQ    R8, $0x00000040
+	JLT     chunks1end
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	XORQ    R10, R10
+
+chunks1units:
+	MOVLQSX      (BX)(R10*4), R11
+	VMOVSS       (CX)(R11*4), X2
+	VMULSS       (SI)(R10*4), X2, X2
+	VBROADCASTSS X2, Y2
+	IMULQ        n+64(FP), R11
+	VFMADD231PS  (R9)(R11*4), Y2, Y0
+	VFMADD231PS  32(R9)(R11*4), Y2, Y1
+	INCQ         R10
+	CMPQ         R10, DI
+	JLT          chunks1units
+	VMOVUPS      Y0, (AX)
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         $0x00000040, AX
+	ADDQ         $0x00000040, R9
+	SUBQ         $0x00000040, R8
+	JMP          chunks1
+
+chunks1end:
+	MOVLQSX (DX), CX
+	SHLQ    $0x02, CX
+	ADDQ    w1+16(FP), CX
+	ADDQ    $0x40, DX
+	DECQ    k+72(FP)
 	JGE     column
 	VZEROUPPER
 	RET
@@ -784,30 +895,30 @@ moments:
 	ADDQ         $0x40, R8
 	CMPQ         R8, AX
 	JLT          moments
+	VMOVUPS      kc2ae999a<>+0(SB), Y3
 	VXORPS       Y0, Y0, Y0
 	XORQ         R8, R8
 
 softmax:
 	VMOVUPS      (R9)(R8*1), Y2
 	VSUBPS       Y1, Y2, Y2
-	VMOVUPS      kc2ae999a<>+0(SB), Y3
 	VMAXPS       Y2, Y3, Y2
-	VMULPS       k3fb8aa3b<>+0(SB), Y2, Y3
-	VROUNDPS     $0x08, Y3, Y3
-	VFNMADD231PS k3f318000<>+0(SB), Y3, Y2
-	VFNMADD231PS kb95e8083<>+0(SB), Y3, Y2
-	VMOVUPS      k39506967<>+0(SB), Y4
-	VFMADD213PS  k3ab743ce<>+0(SB), Y2, Y4
-	VFMADD213PS  k3c088908<>+0(SB), Y2, Y4
-	VFMADD213PS  k3d2aa9c1<>+0(SB), Y2, Y4
-	VFMADD213PS  k3e2aaaaa<>+0(SB), Y2, Y4
-	VFMADD213PS  k3f000000<>+0(SB), Y2, Y4
-	VFMADD213PS  k3f800000<>+0(SB), Y2, Y4
-	VFMADD213PS  k3f800000<>+0(SB), Y4, Y2
-	VCVTPS2DQ    Y3, Y3
-	VPADDD       k0000007f<>+0(SB), Y3, Y3
-	VPSLLD       $0x17, Y3, Y3
-	VMULPS       Y3, Y2, Y2
+	VMULPS       k3fb8aa3b<>+0(SB), Y2, Y4
+	VROUNDPS     $0x08, Y4, Y4
+	VFNMADD231PS k3f318000<>+0(SB), Y4, Y2
+	VFNMADD231PS kb95e8083<>+0(SB), Y4, Y2
+	VMOVUPS      k39506967<>+0(SB), Y5
+	VFMADD213PS  k3ab743ce<>+0(SB), Y2, Y5
+	VFMADD213PS  k3c088908<>+0(SB), Y2, Y5
+	VFMADD213PS  k3d2aa9c1<>+0(SB), Y2, Y5
+	VFMADD213PS  k3e2aaaaa<>+0(SB), Y2, Y5
+	VFMADD213PS  k3f000000<>+0(SB), Y2, Y5
+	VFMADD213PS  k3f800000<>+0(SB), Y2, Y5
+	VFMADD213PS  k3f800000<>+0(SB), Y5, Y2
+	VCVTPS2DQ    Y4, Y4
+	VPADDD       k0000007f<>+0(SB), Y4, Y4
+	VPSLLD       $0x17, Y4, Y4
+	VMULPS       Y4, Y2, Y2
 	VADDPS       Y2, Y0, Y0
 	VMOVUPS      Y2, (DX)(R8*1)
 	ADDQ         $0x40, R8
@@ -933,16 +1044,16 @@ lanes:
 	XORL R10, R10
 	XORL R11, R11
 
-rowstwo:
-	CMPQ    R9, $0x80
-	JLT     rowstwoend
+chunks2:
+	CMPQ    R9, $0x00000080
+	JLT     chunks2end
 	VMOVUPS (R8), Z0
 	VMOVUPS 64(R8), Z1
 	VMOVUPS (R8), Z2
 	VMOVUPS 64(R8), Z3
 	XORQ    R12, R12
 
-rowstwocolumns:
+chunks2columns:
 	MOVLQSX      (CX)(R12*1), R13
 	VBROADCASTSS (AX)(R12*1), Z4
 	VFMADD231PS  (DI)(R13*4), Z4, Z0
@@ -953,7 +1064,7 @@ rowstwocolumns:
 	VFMADD231PS  64(DI)(R13*4), Z4, Z3
 	ADDQ         $0x40, R12
 	CMPQ         R12, k64+64(FP)
-	JLT          rowstwocolumns
+	JLT          chunks2columns
 	MOVQ         n+56(FP), R12
 	VXORPS       Z4, Z4, Z4
 	SHRQ         $0x03, R12
@@ -981,18 +1092,18 @@ rowstwocolumns:
 	ADDQ         $0x80, R8
 	ADDQ         $0x04, BX
 	ADDQ         $0x04, DX
-	SUBQ         $0x80, R9
-	JMP          rowstwo
+	SUBQ         $0x00000080, R9
+	JMP          chunks2
 
-rowstwoend:
-rowsone:
-	CMPQ    R9, $0x40
-	JLT     rowsoneend
+chunks2end:
+chunks1:
+	CMPQ    R9, $0x00000040
+	JLT     chunks1end
 	VMOVUPS (R8), Z0
 	VMOVUPS (R8), Z1
 	XORQ    R12, R12
 
-rowsonecolumns:
+chunks1columns:
 	MOVLQSX      (CX)(R12*1), R13
 	VBROADCASTSS (AX)(R12*1), Z2
 	VFMADD231PS  (DI)(R13*4), Z2, Z0
@@ -1001,7 +1112,7 @@ rowsonecolumns:
 	VFMADD231PS  (DI)(R13*4), Z2, Z1
 	ADDQ         $0x40, R12
 	CMPQ         R12, k64+64(FP)
-	JLT          rowsonecolumns
+	JLT          chunks1columns
 	MOVQ         n+56(FP), R12
 	VXORPS       Z2, Z2, Z2
 	SHRQ         $0x03, R12
@@ -1019,10 +1130,10 @@ rowsonecolumns:
 	ADDQ         $0x40, R8
 	ADDQ         $0x02, BX
 	ADDQ         $0x02, DX
-	SUBQ         $0x40, R9
-	JMP          rowsone
+	SUBQ         $0x00000040, R9
+	JMP          chunks1
 
-rowsoneend:
+chunks1end:
 	MOVW R10, (SI)
 	MOVW R11, 2(SI)
 	MOVQ n+56(FP), DI
@@ -1037,443 +1148,534 @@ rowsoneend:
 	VZEROUPPER
 	RET
 
-// func confideAVX512(p *float32, u *float32, e *float32, gu *float32, others *float32, confidence *float32, events *int32, n int, k64 int, stride int, lanes int)
-// Requires: AVX, AVX512DQ, AVX512F
-TEXT ·confideAVX512(SB), NOSPLIT, $0-88
+// func logitsAVX512(p *float32, u *float32, e *float32, scratch *float32, events *int32, n int, k64 int, stride int, lanes int)
+// Requires: AVX, AVX512F
+TEXT ·logitsAVX512(SB), NOSPLIT, $0-72
 	MOVQ p+0(FP), AX
 	MOVQ e+16(FP), CX
+	MOVQ scratch+24(FP), BX
 	XORQ DX, DX
 
 lanes:
-	MOVQ    stride+72(FP), BX
-	SHLQ    $0x02, BX
-	LEAQ    (AX)(BX*1), BX
-	MOVQ    n+56(FP), SI
+	MOVQ    stride+56(FP), SI
 	SHLQ    $0x02, SI
-	LEAQ    (CX)(SI*1), SI
-	MOVQ    u+8(FP), DI
-	LEAQ    (DI)(DX*1), DI
-	MOVQ    n+56(FP), R8
-	SHLQ    $0x02, R8
-	MOVQ    n+56(FP), R9
+	LEAQ    (AX)(SI*1), SI
+	MOVQ    n+40(FP), DI
+	SHLQ    $0x02, DI
+	LEAQ    (CX)(DI*1), DI
+	MOVQ    u+8(FP), R8
+	LEAQ    (R8)(DX*1), R8
+	MOVQ    n+40(FP), R9
 	SHLQ    $0x02, R9
-	XORQ    R10, R10
+	MOVQ    n+40(FP), R10
+	SHLQ    $0x02, R10
+	XORQ    R11, R11
 	VMOVUPS kff61b1e6<>+0(SB), Z0
 	VMOVUPS kff61b1e6<>+0(SB), Z1
 
-logitstwo:
-	CMPQ    R9, $0x80
-	JLT     logitstwoend
-	VMOVUPS (AX)(R10*1), Z2
-	VMOVUPS 64(AX)(R10*1), Z3
-	VMOVUPS (BX)(R10*1), Z4
-	VMOVUPS 64(BX)(R10*1), Z5
-	MOVQ    R10, R11
-	XORQ    R12, R12
+chunks2:
+	CMPQ    R10, $0x00000080
+	JLT     chunks2end
+	VMOVUPS (AX)(R11*1), Z2
+	VMOVUPS 64(AX)(R11*1), Z3
+	VMOVUPS (SI)(R11*1), Z4
+	VMOVUPS 64(SI)(R11*1), Z5
+	MOVQ    R11, R12
+	XORQ    R13, R13
 
-logitstwocolumns:
-	ADDQ         R8, R11
-	VBROADCASTSS (DI)(R12*1), Z6
-	VBROADCASTSS 4(DI)(R12*1), Z7
-	VFMADD231PS  (AX)(R11*1), Z6, Z2
-	VFMADD231PS  64(AX)(R11*1), Z6, Z3
-	VFMADD231PS  (BX)(R11*1), Z7, Z4
-	VFMADD231PS  64(BX)(R11*1), Z7, Z5
-	ADDQ         $0x40, R12
-	CMPQ         R12, k64+64(FP)
-	JLT          logitstwocolumns
+chunks2columns:
+	ADDQ         R9, R12
+	VBROADCASTSS (R8)(R13*1), Z6
+	VBROADCASTSS 4(R8)(R13*1), Z7
+	VFMADD231PS  (AX)(R12*1), Z6, Z2
+	VFMADD231PS  64(AX)(R12*1), Z6, Z3
+	VFMADD231PS  (SI)(R12*1), Z7, Z4
+	VFMADD231PS  64(SI)(R12*1), Z7, Z5
+	ADDQ         $0x40, R13
+	CMPQ         R13, k64+48(FP)
+	JLT          chunks2columns
 	VMAXPS       Z2, Z0, Z0
-	VMOVUPS      Z2, (CX)(R10*1)
+	VMOVUPS      Z2, (CX)(R11*1)
 	VMAXPS       Z3, Z0, Z0
-	VMOVUPS      Z3, 64(CX)(R10*1)
+	VMOVUPS      Z3, 64(CX)(R11*1)
 	VMAXPS       Z4, Z1, Z1
-	VMOVUPS      Z4, (SI)(R10*1)
+	VMOVUPS      Z4, (DI)(R11*1)
 	VMAXPS       Z5, Z1, Z1
-	VMOVUPS      Z5, 64(SI)(R10*1)
-	ADDQ         $0x80, R10
-	SUBQ         $0x80, R9
-	JMP          logitstwo
+	VMOVUPS      Z5, 64(DI)(R11*1)
+	ADDQ         $0x80, R11
+	SUBQ         $0x00000080, R10
+	JMP          chunks2
 
-logitstwoend:
-logitsone:
-	CMPQ    R9, $0x40
-	JLT     logitsoneend
-	VMOVUPS (AX)(R10*1), Z2
-	VMOVUPS (BX)(R10*1), Z3
-	MOVQ    R10, R11
-	XORQ    R12, R12
+chunks2end:
+chunks1:
+	CMPQ    R10, $0x00000040
+	JLT     chunks1end
+	VMOVUPS (AX)(R11*1), Z2
+	VMOVUPS (SI)(R11*1), Z3
+	MOVQ    R11, R12
+	XORQ    R13, R13
 
-logitsonecolumns:
-	ADDQ         R8, R11
-	VBROADCASTSS (DI)(R12*1), Z4
-	VBROADCASTSS 4(DI)(R12*1), Z5
-	VFMADD231PS  (AX)(R11*1), Z4, Z2
-	VFMADD231PS  (BX)(R11*1), Z5, Z3
-	ADDQ         $0x40, R12
-	CMPQ         R12, k64+64(FP)
-	JLT          logitsonecolumns
+chunks1columns:
+	ADDQ         R9, R12
+	VBROADCASTSS (R8)(R13*1), Z4
+	VBROADCASTSS 4(R8)(R13*1), Z5
+	VFMADD231PS  (AX)(R12*1), Z4, Z2
+	VFMADD231PS  (SI)(R12*1), Z5, Z3
+	ADDQ         $0x40, R13
+	CMPQ         R13, k64+48(FP)
+	JLT          chunks1columns
 	VMAXPS       Z2, Z0, Z0
-	VMOVUPS      Z2, (CX)(R10*1)
+	VMOVUPS      Z2, (CX)(R11*1)
 	VMAXPS       Z3, Z1, Z1
-	VMOVUPS      Z3, (SI)(R10*1)
-	ADDQ         $0x40, R10
-	SUBQ         $0x40, R9
-	JMP          logitsone
+	VMOVUPS      Z3, (DI)(R11*1)
+	ADDQ         $0x40, R11
+	SUBQ         $0x00000040, R10
+	JMP          chunks1
 
-logitsoneend:
-	VSHUFF32X4 $0x44, Z1, Z0, Z2
-	VSHUFF32X4 $0xee, Z1, Z0, Z0
-	VMAXPS     Z0, Z2, Z2
-	VSHUFF32X4 $0xb1, Z2, Z2, Z0
-	VMAXPS     Z0, Z2, Z2
-	VPERMILPS  $0x4e, Z2, Z0
-	VMAXPS     Z0, Z2, Z2
-	VPERMILPS  $0xb1, Z2, Z0
-	VMAXPS     Z0, Z2, Z2
-	MOVQ       n+56(FP), BX
+chunks1end:
+	VSHUFF32X4   $0x44, Z1, Z0, Z2
+	VSHUFF32X4   $0xee, Z1, Z0, Z0
+	VMAXPS       Z0, Z2, Z2
+	VSHUFF32X4   $0xb1, Z2, Z2, Z0
+	VMAXPS       Z0, Z2, Z2
+	VPERMILPS    $0x4e, Z2, Z0
+	VMAXPS       Z0, Z2, Z2
+	VPERMILPS    $0xb1, Z2, Z0
+	VMAXPS       Z0, Z2, Z2
+	VMOVUPS      Z2, (BX)
+	MOVL         $0xff800000, SI
+	MOVQ         events+32(FP), R8
+	MOVLQSX      (R8)(DX*1), R8
+	SHLQ         $0x02, R8
+	VBROADCASTSS (CX)(R8*1), Z0
+	MOVL         SI, (CX)(R8*1)
+	MOVQ         events+32(FP), R8
+	MOVLQSX      4(R8)(DX*1), R8
+	SHLQ         $0x02, R8
+	VBROADCASTSS (DI)(R8*1), Y1
+	VINSERTF64X4 $0x01, Y1, Z0, Z0
+	MOVL         SI, (DI)(R8*1)
+	VMOVUPS      Z0, 64(BX)
+	MOVQ         stride+56(FP), SI
+	SHLQ         $0x02, SI
+	ADDQ         SI, AX
+	ADDQ         SI, AX
+	MOVQ         n+40(FP), SI
+	SHLQ         $0x02, SI
+	ADDQ         SI, CX
+	ADDQ         SI, CX
+	ADDQ         $0x00000008, DX
+	ADDQ         $0x00000100, BX
+	SUBQ         $0x02, lanes+64(FP)
+	JG           lanes
+	VZEROUPPER
+	RET
+
+// func exponentialsAVX512(e *float32, scratch *float32, confidence *float32, n int, lanes int)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·exponentialsAVX512(SB), NOSPLIT, $0-40
+	MOVQ    e+0(FP), AX
+	VMOVUPS k3fb8aa3b<>+0(SB), Z0
+	VMOVUPS k3f318000<>+0(SB), Z1
+	VMOVUPS kb95e8083<>+0(SB), Z2
+	VMOVUPS k39506967<>+0(SB), Z3
+	VMOVUPS k3f800000<>+0(SB), Z4
+	VMOVUPS kc2ae999a<>+0(SB), Z5
+	VMOVUPS k3ab743ce<>+0(SB), Z6
+	VMOVUPS k3c088908<>+0(SB), Z7
+	VMOVUPS k3d2aa9c1<>+0(SB), Z8
+	VMOVUPS k3e2aaaaa<>+0(SB), Z9
+	VMOVUPS k3f000000<>+0(SB), Z10
+	MOVQ    scratch+8(FP), DX
+	XORQ    CX, CX
+
+lanes:
+	VMOVUPS    (DX), Z11
+	MOVQ       n+24(FP), BX
 	SHLQ       $0x02, BX
-	LEAQ       (CX)(BX*1), BX
-	VSHUFF32X4 $0x00, Z2, Z2, Z0
-	VSHUFF32X4 $0xaa, Z2, Z2, Z1
-	MOVQ       others+32(FP), SI
-	MOVQ       n+56(FP), DI
+	LEAQ       (AX)(BX*1), BX
+	VSHUFF32X4 $0x00, Z11, Z11, Z12
+	VSHUFF32X4 $0xaa, Z11, Z11, Z11
+	VXORPS     Z13, Z13, Z13
+	VXORPS     Z14, Z14, Z14
+	MOVQ       n+24(FP), DI
 	SHLQ       $0x02, DI
-	LEAQ       (SI)(DI*1), SI
-	MOVQ       events+48(FP), DI
-	MOVLQSX    (DI)(DX*1), DI
-	SHLQ       $0x02, DI
-	SUBQ       DI, SI
-	MOVQ       others+32(FP), DI
-	MOVQ       n+56(FP), R8
-	SHLQ       $0x02, R8
-	LEAQ       (DI)(R8*1), DI
-	MOVQ       events+48(FP), R8
-	MOVLQSX    4(R8)(DX*1), R8
-	SHLQ       $0x02, R8
-	SUBQ       R8, DI
-	VXORPS     Z2, Z2, Z2
-	VXORPS     Z3, Z3, Z3
-	MOVQ       n+56(FP), R9
-	SHLQ       $0x02, R9
-	XORQ       R8, R8
+	XORQ       SI, SI
 
 exponentials:
-	VMOVUPS       (CX)(R8*1), Z4
-	VSUBPS        Z0, Z4, Z4
-	VMOVUPS       (BX)(R8*1), Z5
-	VSUBPS        Z1, Z5, Z5
-	VMOVUPS       kc2ae999a<>+0(SB), Z6
-	VMAXPS        Z4, Z6, Z4
-	VMAXPS        Z5, Z6, Z5
-	VMULPS        k3fb8aa3b<>+0(SB), Z4, Z6
-	VRNDSCALEPS   $0x08, Z6, Z6
-	VMULPS        k3fb8aa3b<>+0(SB), Z5, Z7
-	VRNDSCALEPS   $0x08, Z7, Z7
-	VFNMADD231PS  k3f318000<>+0(SB), Z6, Z4
-	VFNMADD231PS  k3f318000<>+0(SB), Z7, Z5
-	VFNMADD231PS  kb95e8083<>+0(SB), Z6, Z4
-	VFNMADD231PS  kb95e8083<>+0(SB), Z7, Z5
-	VMOVUPS       k39506967<>+0(SB), Z10
-	VMOVUPS       k39506967<>+0(SB), Z11
-	VFMADD213PS   k3ab743ce<>+0(SB), Z4, Z10
-	VFMADD213PS   k3ab743ce<>+0(SB), Z5, Z11
-	VFMADD213PS   k3c088908<>+0(SB), Z4, Z10
-	VFMADD213PS   k3c088908<>+0(SB), Z5, Z11
-	VFMADD213PS   k3d2aa9c1<>+0(SB), Z4, Z10
-	VFMADD213PS   k3d2aa9c1<>+0(SB), Z5, Z11
-	VFMADD213PS   k3e2aaaaa<>+0(SB), Z4, Z10
-	VFMADD213PS   k3e2aaaaa<>+0(SB), Z5, Z11
-	VFMADD213PS   k3f000000<>+0(SB), Z4, Z10
-	VFMADD213PS   k3f000000<>+0(SB), Z5, Z11
-	VFMADD213PS   k3f800000<>+0(SB), Z4, Z10
-	VFMADD213PS   k3f800000<>+0(SB), Z5, Z11
-	VFMADD213PS   k3f800000<>+0(SB), Z10, Z4
-	VFMADD213PS   k3f800000<>+0(SB), Z11, Z5
-	VSCALEFPS     Z6, Z4, Z4
-	VSCALEFPS     Z7, Z5, Z5
-	VMOVUPS       Z4, (CX)(R8*1)
-	VFMADD231PS   (SI)(R8*1), Z4, Z2
-	VMOVUPS       Z5, (BX)(R8*1)
-	VFMADD231PS   (DI)(R8*1), Z5, Z3
-	ADDQ          $0x40, R8
-	CMPQ          R8, R9
+	VMOVUPS       (AX)(SI*1), Z15
+	VSUBPS        Z12, Z15, Z15
+	VMOVUPS       (BX)(SI*1), Z16
+	VSUBPS        Z11, Z16, Z16
+	VMAXPS        Z15, Z5, Z15
+	VMAXPS        Z16, Z5, Z16
+	VMULPS        Z0, Z15, Z17
+	VRNDSCALEPS   $0x08, Z17, Z17
+	VMULPS        Z0, Z16, Z18
+	VRNDSCALEPS   $0x08, Z18, Z18
+	VFNMADD231PS  Z1, Z17, Z15
+	VFNMADD231PS  Z1, Z18, Z16
+	VFNMADD231PS  Z2, Z17, Z15
+	VFNMADD231PS  Z2, Z18, Z16
+	VMOVUPS       Z3, Z19
+	VMOVUPS       Z3, Z20
+	VFMADD213PS   Z6, Z15, Z19
+	VFMADD213PS   Z6, Z16, Z20
+	VFMADD213PS   Z7, Z15, Z19
+	VFMADD213PS   Z7, Z16, Z20
+	VFMADD213PS   Z8, Z15, Z19
+	VFMADD213PS   Z8, Z16, Z20
+	VFMADD213PS   Z9, Z15, Z19
+	VFMADD213PS   Z9, Z16, Z20
+	VFMADD213PS   Z10, Z15, Z19
+	VFMADD213PS   Z10, Z16, Z20
+	VFMADD213PS   Z4, Z15, Z19
+	VFMADD213PS   Z4, Z16, Z20
+	VFMADD213PS   Z4, Z19, Z15
+	VFMADD213PS   Z4, Z20, Z16
+	VSCALEFPS     Z17, Z15, Z15
+	VSCALEFPS     Z18, Z16, Z16
+	VADDPS        Z15, Z13, Z13
+	VMOVUPS       Z15, (AX)(SI*1)
+	VADDPS        Z16, Z14, Z14
+	VMOVUPS       Z16, (BX)(SI*1)
+	ADDQ          $0x40, SI
+	CMPQ          SI, DI
 	JLT           exponentials
-	VSHUFF32X4    $0x44, Z3, Z2, Z0
-	VSHUFF32X4    $0xee, Z3, Z2, Z1
-	VADDPS        Z1, Z0, Z0
-	VSHUFF32X4    $0xb1, Z0, Z0, Z1
-	VADDPS        Z1, Z0, Z0
-	VPERMILPS     $0x4e, Z0, Z1
-	VADDPS        Z1, Z0, Z0
-	VPERMILPS     $0xb1, Z0, Z1
-	VADDPS        Z1, Z0, Z0
-	MOVQ          n+56(FP), BX
+	VSHUFF32X4    $0x44, Z14, Z13, Z12
+	VSHUFF32X4    $0xee, Z14, Z13, Z11
+	VADDPS        Z11, Z12, Z12
+	VSHUFF32X4    $0xb1, Z12, Z12, Z11
+	VADDPS        Z11, Z12, Z12
+	VPERMILPS     $0x4e, Z12, Z11
+	VADDPS        Z11, Z12, Z12
+	VPERMILPS     $0xb1, Z12, Z11
+	VADDPS        Z11, Z12, Z12
+	VMOVUPS       64(DX), Z13
+	VMOVUPS       (DX), Z11
+	VSUBPS        Z11, Z13, Z13
+	VMAXPS        Z13, Z5, Z13
+	VMULPS        Z0, Z13, Z11
+	VRNDSCALEPS   $0x08, Z11, Z11
+	VFNMADD231PS  Z1, Z11, Z13
+	VFNMADD231PS  Z2, Z11, Z13
+	VMOVUPS       Z3, Z14
+	VFMADD213PS   Z6, Z13, Z14
+	VFMADD213PS   Z7, Z13, Z14
+	VFMADD213PS   Z8, Z13, Z14
+	VFMADD213PS   Z9, Z13, Z14
+	VFMADD213PS   Z10, Z13, Z14
+	VFMADD213PS   Z4, Z13, Z14
+	VFMADD213PS   Z4, Z14, Z13
+	VSCALEFPS     Z11, Z13, Z13
+	VADDPS        Z13, Z12, Z11
+	VMOVUPS       k3f800000<>+0(SB), Z14
+	VDIVPS        Z11, Z14, Z11
+	VMOVUPS       Z12, 128(DX)
+	VMOVUPS       Z11, 192(DX)
+	VMULPS        Z11, Z13, Z13
+	MOVQ          confidence+16(FP), BX
+	LEAQ          (BX)(CX*1), BX
+	VMOVSS        X13, (BX)
+	VEXTRACTF32X4 $0x02, Z13, X11
+	VMOVSS        X11, 4(BX)
+	MOVQ          n+24(FP), BX
 	SHLQ          $0x02, BX
-	LEAQ          (CX)(BX*1), BX
-	MOVQ          events+48(FP), SI
-	MOVLQSX       (SI)(DX*1), SI
-	SHLQ          $0x02, SI
-	VBROADCASTSS  (CX)(SI*1), Z1
-	MOVQ          events+48(FP), SI
-	MOVLQSX       4(SI)(DX*1), SI
-	SHLQ          $0x02, SI
-	VBROADCASTSS  (BX)(SI*1), Y2
-	VINSERTF64X4  $0x01, Y2, Z1, Z1
-	VADDPS        Z1, Z0, Z2
-	VMOVUPS       k3f800000<>+0(SB), Z3
-	VDIVPS        Z2, Z3, Z2
-	VMULPS        Z2, Z1, Z1
-	MOVQ          confidence+40(FP), BX
-	LEAQ          (BX)(DX*1), BX
-	VMOVSS        X1, (BX)
-	VEXTRACTF32X4 $0x02, Z1, X1
-	VMOVSS        X1, 4(BX)
-	MOVQ          n+56(FP), BX
-	SHLQ          $0x02, BX
-	LEAQ          (CX)(BX*1), BX
-	MOVQ          n+56(FP), SI
-	SHLQ          $0x02, SI
-	LEAQ          (AX)(SI*1), SI
-	MOVQ          stride+72(FP), DI
-	SHLQ          $0x02, DI
-	LEAQ          (SI)(DI*1), DI
-	MOVQ          n+56(FP), R8
-	SHLQ          $0x02, R8
-	MOVQ          gu+24(FP), R9
-	LEAQ          (R9)(DX*1), R10
-	MOVQ          k64+64(FP), R11
-	LEAQ          (R8)(R8*2), R9
+	ADDQ          BX, AX
+	ADDQ          BX, AX
+	ADDQ          $0x00000008, CX
+	ADDQ          $0x00000100, DX
+	SUBQ          $0x02, lanes+32(FP)
+	JG            lanes
+	VZEROUPPER
+	RET
+
+// func derivativesAVX512(p *float32, e *float32, gu *float32, scratch *float32, events *int32, n int, k64 int, stride int, lanes int)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·derivativesAVX512(SB), NOSPLIT, $0-72
+	MOVQ p+0(FP), AX
+	MOVQ e+8(FP), CX
+	MOVQ scratch+24(FP), BX
+	XORQ DX, DX
+
+lanes:
+	MOVQ    n+40(FP), SI
+	SHLQ    $0x02, SI
+	LEAQ    (CX)(SI*1), SI
+	MOVQ    n+40(FP), DI
+	SHLQ    $0x02, DI
+	LEAQ    (AX)(DI*1), DI
+	MOVQ    stride+56(FP), R8
+	SHLQ    $0x02, R8
+	LEAQ    (DI)(R8*1), R8
+	VMOVUPS 128(BX), Z0
+	VMOVUPS 192(BX), Z1
+	MOVQ    n+40(FP), R9
+	SHLQ    $0x02, R9
+	MOVQ    gu+16(FP), R10
+	LEAQ    (R10)(DX*1), R11
+	MOVQ    k64+48(FP), R12
+	LEAQ    (R9)(R9*2), R10
 
 group:
-	MOVQ    others+32(FP), R12
-	MOVQ    n+56(FP), R13
-	SHLQ    $0x02, R13
-	LEAQ    (R12)(R13*1), R13
-	MOVQ    events+48(FP), R12
-	MOVLQSX (R12)(DX*1), R12
-	SHLQ    $0x02, R12
-	SUBQ    R12, R13
-	MOVQ    others+32(FP), R12
-	MOVQ    n+56(FP), R14
-	SHLQ    $0x02, R14
-	LEAQ    (R12)(R14*1), R14
-	MOVQ    events+48(FP), R12
-	MOVLQSX 4(R12)(DX*1), R12
-	SHLQ    $0x02, R12
-	SUBQ    R12, R14
-	VXORPS  Z1, Z1, Z1
-	VXORPS  Z3, Z3, Z3
-	VXORPS  Z4, Z4, Z4
-	VXORPS  Z5, Z5, Z5
-	VXORPS  Z6, Z6, Z6
-	VXORPS  Z7, Z7, Z7
-	VXORPS  Z10, Z10, Z10
-	VXORPS  Z11, Z11, Z11
-	XORQ    R12, R12
-	CMPQ    R11, $0x00000100
-	JLT     columns4end
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	XORQ   R13, R13
+	CMPQ   R12, $0x00000100
+	JLT    columns4end
 
 columns4:
-	VMOVUPS     (CX)(R12*1), Z12
-	VMULPS      (R13)(R12*1), Z12, Z12
-	VFMADD231PS (SI), Z12, Z1
-	VFMADD231PS (SI)(R8*1), Z12, Z4
-	VFMADD231PS (SI)(R8*2), Z12, Z6
-	VFMADD231PS (SI)(R9*1), Z12, Z10
-	VMOVUPS     (BX)(R12*1), Z12
-	VMULPS      (R14)(R12*1), Z12, Z12
-	VFMADD231PS (DI), Z12, Z3
-	VFMADD231PS (DI)(R8*1), Z12, Z5
-	VFMADD231PS (DI)(R8*2), Z12, Z7
-	VFMADD231PS (DI)(R9*1), Z12, Z11
-	ADDQ        $0x40, R12
-	ADDQ        $0x40, SI
+	VMOVUPS     (CX)(R13*1), Z10
+	VFMADD231PS (DI), Z10, Z2
+	VFMADD231PS (DI)(R9*1), Z10, Z4
+	VFMADD231PS (DI)(R9*2), Z10, Z6
+	VFMADD231PS (DI)(R10*1), Z10, Z8
+	VMOVUPS     (SI)(R13*1), Z10
+	VFMADD231PS (R8), Z10, Z3
+	VFMADD231PS (R8)(R9*1), Z10, Z5
+	VFMADD231PS (R8)(R9*2), Z10, Z7
+	VFMADD231PS (R8)(R10*1), Z10, Z9
+	ADDQ        $0x40, R13
 	ADDQ        $0x40, DI
-	CMPQ        R12, R8
+	ADDQ        $0x40, R8
+	CMPQ        R13, R9
 	JLT         columns4
 	JMP         reduce
 
 columns4end:
-	CMPQ R11, $0x000000c0
+	CMPQ R12, $0x000000c0
 	JLT  columns3end
 
 columns3:
-	VMOVUPS     (CX)(R12*1), Z12
-	VMULPS      (R13)(R12*1), Z12, Z12
-	VFMADD231PS (SI), Z12, Z1
-	VFMADD231PS (SI)(R8*1), Z12, Z4
-	VFMADD231PS (SI)(R8*2), Z12, Z6
-	VMOVUPS     (BX)(R12*1), Z12
-	VMULPS      (R14)(R12*1), Z12, Z12
-	VFMADD231PS (DI), Z12, Z3
-	VFMADD231PS (DI)(R8*1), Z12, Z5
-	VFMADD231PS (DI)(R8*2), Z12, Z7
-	ADDQ        $0x40, R12
-	ADDQ        $0x40, SI
+	VMOVUPS     (CX)(R13*1), Z10
+	VFMADD231PS (DI), Z10, Z2
+	VFMADD231PS (DI)(R9*1), Z10, Z4
+	VFMADD231PS (DI)(R9*2), Z10, Z6
+	VMOVUPS     (SI)(R13*1), Z10
+	VFMADD231PS (R8), Z10, Z3
+	VFMADD231PS (R8)(R9*1), Z10, Z5
+	VFMADD231PS (R8)(R9*2), Z10, Z7
+	ADDQ        $0x40, R13
 	ADDQ        $0x40, DI
-	CMPQ        R12, R8
+	ADDQ        $0x40, R8
+	CMPQ        R13, R9
 	JLT         columns3
 	JMP         reduce
 
 columns3end:
-	CMPQ R11, $0x00000080
+	CMPQ R12, $0x00000080
 	JLT  columns2end
 
 columns2:
-	VMOVUPS     (CX)(R12*1), Z12
-	VMULPS      (R13)(R12*1), Z12, Z12
-	VFMADD231PS (SI), Z12, Z1
-	VFMADD231PS (SI)(R8*1), Z12, Z4
-	VMOVUPS     (BX)(R12*1), Z12
-	VMULPS      (R14)(R12*1), Z12, Z12
-	VFMADD231PS (DI), Z12, Z3
-	VFMADD231PS (DI)(R8*1), Z12, Z5
-	ADDQ        $0x40, R12
-	ADDQ        $0x40, SI
+	VMOVUPS     (CX)(R13*1), Z10
+	VFMADD231PS (DI), Z10, Z2
+	VFMADD231PS (DI)(R9*1), Z10, Z4
+	VMOVUPS     (SI)(R13*1), Z10
+	VFMADD231PS (R8), Z10, Z3
+	VFMADD231PS (R8)(R9*1), Z10, Z5
+	ADDQ        $0x40, R13
 	ADDQ        $0x40, DI
-	CMPQ        R12, R8
+	ADDQ        $0x40, R8
+	CMPQ        R13, R9
 	JLT         columns2
 	JMP         reduce
 
 columns2end:
-	CMPQ R11, $0x00000040
+	CMPQ R12, $0x00000040
 	JLT  columns1end
 
 columns1:
-	VMOVUPS     (CX)(R12*1), Z12
-	VMULPS      (R13)(R12*1), Z12, Z12
-	VFMADD231PS (SI), Z12, Z1
-	VMOVUPS     (BX)(R12*1), Z12
-	VMULPS      (R14)(R12*1), Z12, Z12
-	VFMADD231PS (DI), Z12, Z3
-	ADDQ        $0x40, R12
-	ADDQ        $0x40, SI
+	VMOVUPS     (CX)(R13*1), Z10
+	VFMADD231PS (DI), Z10, Z2
+	VMOVUPS     (SI)(R13*1), Z10
+	VFMADD231PS (R8), Z10, Z3
+	ADDQ        $0x40, R13
 	ADDQ        $0x40, DI
-	CMPQ        R12, R8
+	ADDQ        $0x40, R8
+	CMPQ        R13, R9
 	JLT         columns1
 	JMP         reduce
 
 columns1end:
 reduce:
-	VSHUFF32X4    $0x44, Z3, Z1, Z12
-	VSHUFF32X4    $0xee, Z3, Z1, Z1
-	VADDPS        Z1, Z12, Z12
-	VSHUFF32X4    $0x44, Z5, Z4, Z1
+	VSHUFF32X4    $0x44, Z3, Z2, Z10
+	VSHUFF32X4    $0xee, Z3, Z2, Z2
+	VADDPS        Z2, Z10, Z10
+	VSHUFF32X4    $0x44, Z5, Z4, Z2
 	VSHUFF32X4    $0xee, Z5, Z4, Z3
-	VADDPS        Z3, Z1, Z1
+	VADDPS        Z3, Z2, Z2
 	VSHUFF32X4    $0x44, Z7, Z6, Z3
 	VSHUFF32X4    $0xee, Z7, Z6, Z4
 	VADDPS        Z4, Z3, Z3
-	VSHUFF32X4    $0x44, Z11, Z10, Z4
-	VSHUFF32X4    $0xee, Z11, Z10, Z5
+	VSHUFF32X4    $0x44, Z9, Z8, Z4
+	VSHUFF32X4    $0xee, Z9, Z8, Z5
 	VADDPS        Z5, Z4, Z4
-	VSHUFPS       $0x88, Z1, Z12, Z5
-	VSHUFPS       $0xdd, Z1, Z12, Z1
-	VADDPS        Z1, Z5, Z5
-	VSHUFPS       $0x88, Z4, Z3, Z1
+	VSHUFPS       $0x88, Z2, Z10, Z5
+	VSHUFPS       $0xdd, Z2, Z10, Z2
+	VADDPS        Z2, Z5, Z5
+	VSHUFPS       $0x88, Z4, Z3, Z2
 	VSHUFPS       $0xdd, Z4, Z3, Z3
-	VADDPS        Z3, Z1, Z1
-	VSHUFPS       $0x88, Z1, Z5, Z3
-	VSHUFPS       $0xdd, Z1, Z5, Z1
-	VADDPS        Z1, Z3, Z3
-	VSHUFF32X4    $0xb1, Z3, Z3, Z1
-	VADDPS        Z1, Z3, Z3
-	MOVQ          events+48(FP), R12
-	MOVLQSX       (R12)(DX*1), R12
-	SHLQ          $0x02, R12
-	ADDQ          SI, R12
-	SUBQ          R8, R12
-	VMOVSS        (R12), X8
-	VINSERTPS     $0x10, (R12)(R8*1), X8, X8
-	VINSERTPS     $0x20, (R12)(R8*2), X8, X8
-	VINSERTPS     $0x30, (R12)(R9*1), X8, X8
-	MOVQ          events+48(FP), R12
-	MOVLQSX       4(R12)(DX*1), R12
-	SHLQ          $0x02, R12
-	ADDQ          DI, R12
-	SUBQ          R8, R12
-	VMOVSS        (R12), X9
-	VINSERTPS     $0x10, (R12)(R8*1), X9, X9
-	VINSERTPS     $0x20, (R12)(R8*2), X9, X9
-	VINSERTPS     $0x30, (R12)(R9*1), X9, X9
-	VINSERTF64X4  $0x01, Y9, Z8, Z1
-	VFNMADD231PS  Z1, Z0, Z3
-	VMULPS        Z2, Z3, Z3
-	VEXTRACTF32X4 $0x02, Z3, X1
-	VUNPCKHPS     X1, X3, X4
-	VUNPCKLPS     X1, X3, X3
-	VMOVLPS       X3, (R10)
-	VMOVHPS       X3, 64(R10)
-	VMOVLPS       X4, 128(R10)
-	VMOVHPS       X4, 192(R10)
-	ADDQ          $0x00000100, R10
-	ADDQ          R9, SI
-	ADDQ          R9, DI
-	SUBQ          $0x00000100, R11
+	VADDPS        Z3, Z2, Z2
+	VSHUFPS       $0x88, Z2, Z5, Z3
+	VSHUFPS       $0xdd, Z2, Z5, Z2
+	VADDPS        Z2, Z3, Z3
+	VSHUFF32X4    $0xb1, Z3, Z3, Z2
+	VADDPS        Z2, Z3, Z3
+	MOVQ          events+32(FP), R13
+	MOVLQSX       (R13)(DX*1), R13
+	SHLQ          $0x02, R13
+	ADDQ          DI, R13
+	SUBQ          R9, R13
+	VMOVSS        (R13), X11
+	VINSERTPS     $0x10, (R13)(R9*1), X11, X11
+	VINSERTPS     $0x20, (R13)(R9*2), X11, X11
+	VINSERTPS     $0x30, (R13)(R10*1), X11, X11
+	MOVQ          events+32(FP), R13
+	MOVLQSX       4(R13)(DX*1), R13
+	SHLQ          $0x02, R13
+	ADDQ          R8, R13
+	SUBQ          R9, R13
+	VMOVSS        (R13), X12
+	VINSERTPS     $0x10, (R13)(R9*1), X12, X12
+	VINSERTPS     $0x20, (R13)(R9*2), X12, X12
+	VINSERTPS     $0x30, (R13)(R10*1), X12, X12
+	VINSERTF64X4  $0x01, Y12, Z11, Z2
+	VFNMADD231PS  Z2, Z0, Z3
+	VMULPS        Z1, Z3, Z3
+	VEXTRACTF32X4 $0x02, Z3, X2
+	VUNPCKHPS     X2, X3, X4
+	VUNPCKLPS     X2, X3, X3
+	VMOVLPS       X3, (R11)
+	VMOVHPS       X3, 64(R11)
+	VMOVLPS       X4, 128(R11)
+	VMOVHPS       X4, 192(R11)
+	ADDQ          $0x00000100, R11
+	ADDQ          R10, DI
+	ADDQ          R10, R8
+	SUBQ          $0x00000100, R12
 	JG            group
-	MOVQ          stride+72(FP), BX
-	SHLQ          $0x02, BX
-	MOVQ          n+56(FP), SI
+	MOVQ          stride+56(FP), SI
 	SHLQ          $0x02, SI
-	ADDQ          BX, AX
+	ADDQ          SI, AX
+	ADDQ          SI, AX
+	MOVQ          n+40(FP), SI
+	SHLQ          $0x02, SI
 	ADDQ          SI, CX
-	ADDQ          BX, AX
 	ADDQ          SI, CX
-	ADDQ          $0x08, DX
-	SUBQ          $0x02, lanes+80(FP)
+	ADDQ          $0x00000008, DX
+	ADDQ          $0x00000100, BX
+	SUBQ          $0x02, lanes+64(FP)
 	JG            lanes
 	VZEROUPPER
 	RET
 
-// func flipAVX512(p *float32, b1 *float32, w1 *float32, offsets *int32, col *float32, sign float32, n int, k int)
-// Requires: AVX, AVX512F, SSE
-TEXT ·flipAVX512(SB), NOSPLIT, $0-64
-	MOVQ  p+0(FP), AX
-	MOVQ  b1+8(FP), CX
-	MOVQ  w1+16(FP), DX
-	MOVQ  offsets+24(FP), BX
-	MOVQ  col+32(FP), SI
-	MOVQ  k+56(FP), DI
-	MOVSS sign+40(FP), X0
+// func flipAVX512(p *float32, b1 *float32, w1 *float32, offsets *int32, w2 *float32, units *int32, signs *float32, count int, n int, k int)
+// Requires: AVX, AVX512F
+TEXT ·flipAVX512(SB), NOSPLIT, $0-80
+	MOVQ p+0(FP), AX
+	MOVQ b1+8(FP), CX
+	MOVQ offsets+24(FP), DX
+	MOVQ units+40(FP), BX
+	MOVQ signs+48(FP), SI
+	MOVQ count+56(FP), DI
 
 column:
-	MOVQ         n+48(FP), R8
-	VMULSS       (CX), X0, X1
+	MOVQ n+64(FP), R8
+	SHLQ $0x02, R8
+	MOVQ w2+32(FP), R9
+
+chunks4:
+	CMPQ    R8, $0x00000100
+	JLT     chunks4end
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+	VMOVUPS 128(AX), Z2
+	VMOVUPS 192(AX), Z3
+	XORQ    R10, R10
+
+chunks4units:
+	MOVLQSX      (BX)(R10*4), R11
+	VMOVSS       (CX)(R11*4), X4
+	VMULSS       (SI)(R10*4), X4, X4
+	VBROADCASTSS X4, Z4
+	IMULQ        n+64(FP), R11
+	VFMADD231PS  (R9)(R11*4), Z4, Z0
+	VFMADD231PS  64(R9)(R11*4), Z4, Z1
+	VFMADD231PS  128(R9)(R11*4), Z4, Z2
+	VFMADD231PS  192(R9)(R11*4), Z4, Z3
+	INCQ         R10
+	CMPQ         R10, DI
+	JLT          chunks4units
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, 64(AX)
+	VMOVUPS      Z2, 128(AX)
+	VMOVUPS      Z3, 192(AX)
+	ADDQ         $0x00000100, AX
+	ADDQ         $0x00000100, R9
+	SUBQ         $0x00000100, R8
+	JMP          chunks4
+
+chunks4end:
+chunks2:
+	CMPQ    R8, $0x00000080
+	JLT     chunks2end
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+	XORQ    R10, R10
+
+chunks2units:
+	MOVLQSX      (BX)(R10*4), R11
+	VMOVSS       (CX)(R11*4), X2
+	VMULSS       (SI)(R10*4), X2, X2
+	VBROADCASTSS X2, Z2
+	IMULQ        n+64(FP), R11
+	VFMADD231PS  (R9)(R11*4), Z2, Z0
+	VFMADD231PS  64(R9)(R11*4), Z2, Z1
+	INCQ         R10
+	CMPQ         R10, DI
+	JLT          chunks2units
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, 64(AX)
+	ADDQ         $0x00000080, AX
+	ADDQ         $0x00000080, R9
+	SUBQ         $0x00000080, R8
+	JMP          chunks2
+
+chunks2end:
+chunks1:
+	CMPQ    R8, $0x00000040
+	JLT     chunks1end
+	VMOVUPS (AX), Z0
+	XORQ    R10, R10
+
+chunks1units:
+	MOVLQSX      (BX)(R10*4), R11
+	VMOVSS       (CX)(R11*4), X1
+	VMULSS       (SI)(R10*4), X1, X1
 	VBROADCASTSS X1, Z1
-	XORQ         CX, CX
-	SHLQ         $0x02, R8
+	IMULQ        n+64(FP), R11
+	VFMADD231PS  (R9)(R11*4), Z1, Z0
+	INCQ         R10
+	CMPQ         R10, DI
+	JLT          chunks1units
+	VMOVUPS      Z0, (AX)
+	ADDQ         $0x00000040, AX
+	ADDQ         $0x00000040, R9
+	SUBQ         $0x00000040, R8
+	JMP          chunks1
 
-rowstwo:
-	CMPQ        R8, $0x80
-	JLT         rowstwoend
-	VMOVUPS     (AX), Z2
-	VFMADD231PS (SI)(CX*1), Z1, Z2
-	VMOVUPS     Z2, (AX)
-	VMOVUPS     64(AX), Z2
-	VFMADD231PS 64(SI)(CX*1), Z1, Z2
-	VMOVUPS     Z2, 64(AX)
-	ADDQ        $0x80, CX
-	ADDQ        $0x80, AX
-	SUBQ        $0x80, R8
-	JMP         rowstwo
-
-rowstwoend:
-rowsone:
-	CMPQ        R8, $0x40
-	JLT         rowsoneend
-	VMOVUPS     (AX), Z2
-	VFMADD231PS (SI)(CX*1), Z1, Z2
-	VMOVUPS     Z2, (AX)
-	ADDQ        $0x40, CX
-	ADDQ        $0x40, AX
-	SUBQ        $0x40, R8
-	JMP         rowsone
-
-rowsoneend:
-	MOVLQSX (BX), CX
-	LEAQ    (DX)(CX*4), CX
-	ADDQ    $0x40, BX
-	DECQ    DI
+chunks1end:
+	MOVLQSX (DX), CX
+	SHLQ    $0x02, CX
+	ADDQ    w1+16(FP), CX
+	ADDQ    $0x40, DX
+	DECQ    k+72(FP)
 	JGE     column
 	VZEROUPPER
 	RET
@@ -1547,27 +1749,37 @@ moments:
 	ADDQ         $0x40, R8
 	CMPQ         R8, AX
 	JLT          moments
+	VMOVUPS      k3fb8aa3b<>+0(SB), Z3
+	VMOVUPS      k3f318000<>+0(SB), Z4
+	VMOVUPS      kb95e8083<>+0(SB), Z5
+	VMOVUPS      k39506967<>+0(SB), Z6
+	VMOVUPS      k3f800000<>+0(SB), Z7
+	VMOVUPS      kc2ae999a<>+0(SB), Z8
+	VMOVUPS      k3ab743ce<>+0(SB), Z9
+	VMOVUPS      k3c088908<>+0(SB), Z10
+	VMOVUPS      k3d2aa9c1<>+0(SB), Z11
+	VMOVUPS      k3e2aaaaa<>+0(SB), Z12
+	VMOVUPS      k3f000000<>+0(SB), Z13
 	VXORPS       Z0, Z0, Z0
 	XORQ         R8, R8
 
 softmax:
 	VMOVUPS      (R9)(R8*1), Z2
 	VSUBPS       Z1, Z2, Z2
-	VMOVUPS      kc2ae999a<>+0(SB), Z3
-	VMAXPS       Z2, Z3, Z2
-	VMULPS       k3fb8aa3b<>+0(SB), Z2, Z3
-	VRNDSCALEPS  $0x08, Z3, Z3
-	VFNMADD231PS k3f318000<>+0(SB), Z3, Z2
-	VFNMADD231PS kb95e8083<>+0(SB), Z3, Z2
-	VMOVUPS      k39506967<>+0(SB), Z4
-	VFMADD213PS  k3ab743ce<>+0(SB), Z2, Z4
-	VFMADD213PS  k3c088908<>+0(SB), Z2, Z4
-	VFMADD213PS  k3d2aa9c1<>+0(SB), Z2, Z4
-	VFMADD213PS  k3e2aaaaa<>+0(SB), Z2, Z4
-	VFMADD213PS  k3f000000<>+0(SB), Z2, Z4
-	VFMADD213PS  k3f800000<>+0(SB), Z2, Z4
-	VFMADD213PS  k3f800000<>+0(SB), Z4, Z2
-	VSCALEFPS    Z3, Z2, Z2
+	VMAXPS       Z2, Z8, Z2
+	VMULPS       Z3, Z2, Z14
+	VRNDSCALEPS  $0x08, Z14, Z14
+	VFNMADD231PS Z4, Z14, Z2
+	VFNMADD231PS Z5, Z14, Z2
+	VMOVUPS      Z6, Z15
+	VFMADD213PS  Z9, Z2, Z15
+	VFMADD213PS  Z10, Z2, Z15
+	VFMADD213PS  Z11, Z2, Z15
+	VFMADD213PS  Z12, Z2, Z15
+	VFMADD213PS  Z13, Z2, Z15
+	VFMADD213PS  Z7, Z2, Z15
+	VFMADD213PS  Z7, Z15, Z2
+	VSCALEFPS    Z14, Z2, Z2
 	VADDPS       Z2, Z0, Z0
 	VMOVUPS      Z2, (DX)(R8*1)
 	ADDQ         $0x40, R8

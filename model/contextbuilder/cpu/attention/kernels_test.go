@@ -42,14 +42,12 @@ func guardedBlock(g *guarded, n, length, k int) *block {
 		}
 		return v
 	}
-	d := &Decoder{events: n, length: length, stride: n, w1: f(n * (n + 1)), b1: f(n), w2: f(n * n), others: guard[float32](g, 2*n)}
+	d := &Decoder{events: n, length: length, stride: n, w1: f(n * (n + 1)), b1: f(n), w2: f(n * n)}
 	clear(d.w1[n*n:])
-	fill(d.others, 1)
-	d.others[n] = 0
 	l := length * lanes
 	b := &block{d: d, length: length, k: k, rows: lanes, theta: f(l), m: f(l), v: f(l), w: f(l), g: f(l), one: f(l), zero: f(l), u: f(l),
 		gu: f(l + group*lanes), offsets: guard[int32](g, l+lanes), hot: guard[float32](g, l*k), column: guard[int32](g, l),
-		pStride: n * (1 + (k+group-1)/group*group), e: f(n * lanes), active: guard[uint16](g, n/16*lanes), next: guard[uint16](g, n/16*lanes), z: f(n)}
+		pStride: n * (1 + (k+group-1)/group*group), e: f(n * lanes), active: guard[uint16](g, n/16*lanes), next: guard[uint16](g, n/16*lanes), z: f(n), scratch: f(scratchNumbers * lanes)}
 	b.p = f(lanes * b.pStride)
 	for i := range b.v {
 		b.v[i] = b.v[i] * b.v[i] // squares
@@ -101,10 +99,11 @@ func TestKernels(t *testing.T) {
 func compareKernels(t *testing.T, k kernels, want, got *block) {
 	n, columns, rows := want.d.stride, want.k, want.rows
 	for lane := range rows {
-		for _, sign := range []float32{1, -1, 1} {
-			flipPlain(want, lane, lane, sign)
-			k.flip(got, lane, lane, sign)
+		for _, b := range []*block{want, got} {
+			b.units, b.signs = []int32{int32(lane), int32(n - 1), int32(n - 1 - lane)}[:1+lane%3], []float32{1, -1, 1}
 		}
+		flipPlain(want, lane)
+		k.flip(got, lane)
 	}
 	requireClose(t, want.p, got.p, 1e-6, "flip")
 
@@ -158,6 +157,7 @@ func exponentials(k kernels) func(x []float32) []float32 {
 		fill(b.p[:n], -1)
 		copy(b.p, x)
 		b.p[n-1] = 0
+		b.events[0] = n - 1
 		k.confide(b)
 		return b.e[:len(x)]
 	}

@@ -80,7 +80,7 @@ func adam() {
 		VMAXPS(y, top, top)
 		positions("moments", i)
 	}
-	sum, x := New(), New()
+	sum, x, exp := New(), New(), newExponential()
 	Zero(sum)
 	XORQ(i, i)
 	Label("softmax")

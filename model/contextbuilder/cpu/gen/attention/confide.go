@@ -10,40 +10,15 @@ import (
 	. "connect-deepcase/gen/vector"
 )
 
-// confide multiplies P by u, takes exponentials, and multiplies their transpose by P, four columns at a time.
-//
-// Of numbers that a sample has one of, the samples abreast have a half of a vector each.
-func confide() {
-	begin("confide", "func(p, u, e, gu, others, confidence *float32, events *int32, n, k64, stride, lanes int)")
-	p, e, lane := get("p"), get("e"), GP64()
-	XORQ(lane, lane)
-	Label("lanes")
-	top := spread(logits(p, e, lane), VMAXPS)
-	others := spread(exponentials(e, lane, top), VADDPS)
-	hit, inverse := New(), New()
-	trueEvents(hit, e, lane)
-	VADDPS(hit, others, inverse)
-	one := New()
-	VMOVUPS(Float(1), one)
-	VDIVPS(inverse, one, inverse)
-	VMULPS(inverse, hit, hit)
-	confidence := pointer(get("confidence"), lane)
-	VMOVSS(hit.AsX(), Mem{Base: confidence})
-	if abreast() > 1 {
-		x := XMM()
-		VEXTRACTF32X4(U8(2), hit, x)
-		VMOVSS(x, Mem{Base: confidence, Disp: 4})
-	}
-	derivatives(p, e, lane, others, inverse)
-	stride, n := times4("stride"), times4("n")
-	for range abreast() {
-		ADDQ(stride, p)
-		ADDQ(n, e)
-	}
-	ADDQ(Imm(uint64(4*abreast())), lane)
-	nextLanes()
-	End()
-}
+// The three kernels that find a sample's confidence and gradient. Of numbers that a sample has one of, the samples abreast have a half of
+// a vector each; scratch has room for some vectors.
+const (
+	maximum = iota // of the logits
+	truth          // the true event's logit
+	others         // sum of the other events' exponentials
+	inverse        // of the sum of all
+	numbers
+)
 
 // samples points at the data of the samples abreast, so many floats apart.
 func samples(first GPVirtual, apart string) []GPVirtual {
@@ -54,39 +29,83 @@ func samples(first GPVirtual, apart string) []GPVirtual {
 	return all
 }
 
-// logits stores P·u in e and returns the maximum of each sample, over some lanes.
-func logits(p0, e0, lane GPVirtual) (top []VecVirtual) {
-	p, e := samples(p0, "stride"), samples(e0, "n")
-	u, n, left, at := pointer(get("u"), lane), times4("n"), times4("n"), GP64()
-	XORQ(at, at)
-	top = Several(abreast())
-	for _, t := range top {
-		VMOVUPS(Float(lowest), t)
+// forLanes writes a loop over samples. lane is the offset of the first one abreast among float32, scratch points at its numbers.
+func forLanes(body func(lane, scratch GPVirtual), advance func(samples int)) {
+	lane, scratch := GP64(), get("scratch")
+	XORQ(lane, lane)
+	Label("lanes")
+	body(lane, scratch)
+	advance(abreast())
+	ADDQ(U32(4*abreast()), lane)
+	ADDQ(U32(4*Width*numbers), scratch)
+	nextLanes()
+	End()
+}
+
+func number(scratch Register, which int) Mem { return Mem{Base: scratch, Disp: 4 * Width * which} }
+
+// forward moves a pointer on to the data of the next samples.
+func forward(p Register, samples int, apart string) {
+	size := times4(apart)
+	for range samples {
+		ADDQ(size, p)
 	}
-	chunks("logits", left, func(label string, sixteens int) {
-		all := parts(sixteens)
-		l, x, column, j := Several(len(all)), Several(abreast()), GP64(), GP64()
-		for i, q := range all {
-			VMOVUPS(Mem{Base: p[q.sample], Index: at, Scale: 1, Disp: q.disp}, l[i])
+}
+
+// logits stores P·u in e and its maximum in scratch; likewise the true event's, in whose place comes -Inf: it is not one of the others.
+func logits() {
+	begin("logits", "func(p, u, e, scratch *float32, events *int32, n, k64, stride, lanes int)")
+	p0, e0 := get("p"), get("e")
+	forLanes(func(lane, scratch GPVirtual) {
+		p, e := samples(p0, "stride"), samples(e0, "n")
+		u, n, left, at := pointer(get("u"), lane), times4("n"), times4("n"), GP64()
+		XORQ(at, at)
+		top := Several(abreast())
+		for _, t := range top {
+			VMOVUPS(Float(lowest), t)
 		}
-		MOVQ(at, column)
-		XORQ(j, j)
-		Label(label + "columns")
-		ADDQ(n, column)
-		for s := range x {
-			VBROADCASTSS(Mem{Base: u, Index: j, Scale: 1, Disp: 4 * s}, x[s])
+		chunks(left, []int{2, 1}, func(label string, sixteens int) {
+			all := parts(sixteens)
+			l, x, column, j := Several(len(all)), Several(abreast()), GP64(), GP64()
+			for i, q := range all {
+				VMOVUPS(Mem{Base: p[q.sample], Index: at, Scale: 1, Disp: q.disp}, l[i])
+			}
+			MOVQ(at, column)
+			XORQ(j, j)
+			Label(label + "columns")
+			ADDQ(n, column)
+			for s := range x {
+				VBROADCASTSS(Mem{Base: u, Index: j, Scale: 1, Disp: 4 * s}, x[s])
+			}
+			for i, q := range all {
+				VFMADD231PS(Mem{Base: p[q.sample], Index: column, Scale: 1, Disp: q.disp}, x[q.sample], l[i])
+			}
+			nextColumn(j, label)
+			for i, q := range all {
+				VMAXPS(l[i], top[q.sample], top[q.sample])
+				VMOVUPS(l[i], Mem{Base: e[q.sample], Index: at, Scale: 1, Disp: q.disp})
+			}
+			ADDQ(Imm(uint64(sixteens*row)), at)
+		})
+		VMOVUPS(spread(top, VMAXPS), number(scratch, maximum))
+		hit, none := New(), GP32()
+		MOVL(U32(0xff800000), none)
+		for s := range e {
+			y, into := trueEvent(lane, s), Register(hit)
+			if s > 0 {
+				into = YMM()
+			}
+			VBROADCASTSS(Mem{Base: e[s], Index: y, Scale: 1}, into)
+			if s > 0 {
+				VINSERTF64X4(U8(1), into, hit, hit)
+			}
+			MOVL(none, Mem{Base: e[s], Index: y, Scale: 1})
 		}
-		for i, q := range all {
-			VFMADD231PS(Mem{Base: p[q.sample], Index: column, Scale: 1, Disp: q.disp}, x[q.sample], l[i])
-		}
-		nextColumn(j, label)
-		for i, q := range all {
-			VMAXPS(l[i], top[q.sample], top[q.sample])
-			VMOVUPS(l[i], Mem{Base: e[q.sample], Index: at, Scale: 1, Disp: q.disp})
-		}
-		ADDQ(Imm(uint64(sixteens*row)), at)
+		VMOVUPS(hit, number(scratch, truth))
+	}, func(samples int) {
+		forward(p0, samples, "stride")
+		forward(e0, samples, "n")
 	})
-	return top
 }
 
 // spread reduces a vector a sample by op, and leaves each sample's result in all lanes of its half.
@@ -109,32 +128,55 @@ func spread(v []VecVirtual, op func(...Op)) VecVirtual {
 	return a
 }
 
-// exponentials replaces logits by the exponentials of what they are below the maximum and returns, over some lanes, the sums of all but the
-// true events'.
-func exponentials(e0, lane GPVirtual, top VecVirtual) (sums []VecVirtual) {
-	e, tops, all, mask := samples(e0, "n"), whole(top), parts(1), notTrue(lane)
-	sums = Several(len(all))
-	Zero(sums...)
-	at, n := GP64(), times4("n")
-	XORQ(at, at)
-	Label("exponentials")
-	x := Several(len(all))
-	for i, q := range all {
-		VMOVUPS(Mem{Base: e[q.sample], Index: at, Scale: 1, Disp: q.disp}, x[i])
-		VSUBPS(tops[q.sample], x[i], x[i])
-	}
-	exp(x...)
-	for i, q := range all {
-		VMOVUPS(x[i], Mem{Base: e[q.sample], Index: at, Scale: 1, Disp: q.disp})
-		VFMADD231PS(Mem{Base: mask[q.sample], Index: at, Scale: 1, Disp: q.disp}, x[i], sums[i])
-	}
-	ADDQ(Imm(row), at)
-	CMPQ(at, n)
-	JLT(LabelRef("exponentials"))
-	if halves() > 1 {
-		VADDPS(sums[1], sums[0], sums[0])
-	}
-	return sums[:abreast()]
+// exponentials replaces logits by the exponentials of what they are below the maximum, and finds the true event's confidence.
+func exponentials() {
+	begin("exponentials", "func(e, scratch, confidence *float32, n, lanes int)")
+	e0, exp := get("e"), newExponential()
+	forLanes(func(lane, scratch GPVirtual) {
+		top := New()
+		VMOVUPS(number(scratch, maximum), top)
+		e, tops, all := samples(e0, "n"), whole(top), parts(1)
+		sums := Several(len(all))
+		Zero(sums...)
+		at, n := GP64(), times4("n")
+		XORQ(at, at)
+		Label("exponentials")
+		x := Several(len(all))
+		for i, q := range all {
+			VMOVUPS(Mem{Base: e[q.sample], Index: at, Scale: 1, Disp: q.disp}, x[i])
+			VSUBPS(tops[q.sample], x[i], x[i])
+		}
+		exp(x...)
+		for i, q := range all {
+			VADDPS(x[i], sums[i], sums[i])
+			VMOVUPS(x[i], Mem{Base: e[q.sample], Index: at, Scale: 1, Disp: q.disp})
+		}
+		ADDQ(Imm(row), at)
+		CMPQ(at, n)
+		JLT(LabelRef("exponentials"))
+		if halves() > 1 {
+			VADDPS(sums[1], sums[0], sums[0])
+		}
+		rest := spread(sums[:abreast()], VADDPS)
+		hit, share, one := New(), New(), New()
+		VMOVUPS(number(scratch, truth), hit)
+		VMOVUPS(number(scratch, maximum), top)
+		VSUBPS(top, hit, hit)
+		exp(hit)
+		VADDPS(hit, rest, share)
+		VMOVUPS(Float(1), one)
+		VDIVPS(share, one, share)
+		VMOVUPS(rest, number(scratch, others))
+		VMOVUPS(share, number(scratch, inverse))
+		VMULPS(share, hit, hit)
+		confidence := pointer(get("confidence"), lane)
+		VMOVSS(hit.AsX(), Mem{Base: confidence})
+		if abreast() > 1 {
+			x := XMM()
+			VEXTRACTF32X4(U8(2), hit, x)
+			VMOVSS(x, Mem{Base: confidence, Disp: 4})
+		}
+	}, func(samples int) { forward(e0, samples, "n") })
 }
 
 // whole spreads the halves of a vector over a vector each.
@@ -156,31 +198,23 @@ func trueEvent(lane Register, sample int) GPVirtual {
 	return y
 }
 
-// notTrue points, for each sample, at n numbers that are 1, but 0 at the true event.
-func notTrue(lane Register) (masks []GPVirtual) {
-	for s := range abreast() {
-		m := pointer(get("others"), times4("n"))
-		SUBQ(trueEvent(lane, s), m)
-		masks = append(masks, m)
-	}
-	return masks
+// derivatives computes the gradient in u, by groups of columns: for each (Σ e·p − others · p at the true event)·inverse, as e is
+// next to nothing at the true event.
+func derivatives() {
+	begin("derivatives", "func(p, e, gu, scratch *float32, events *int32, n, k64, stride, lanes int)")
+	p, e := get("p"), get("e")
+	forLanes(func(lane, scratch GPVirtual) { gradient(p, e, lane, scratch) }, func(samples int) {
+		forward(p, samples, "stride")
+		forward(e, samples, "n")
+	})
 }
 
-// trueEvents loads the true event's number of each sample into its half of v.
-func trueEvents(v VecVirtual, e0, lane GPVirtual) {
-	e := samples(e0, "n")
-	VBROADCASTSS(Mem{Base: e[0], Index: trueEvent(lane, 0), Scale: 1}, v)
-	if abreast() > 1 {
-		half := YMM()
-		VBROADCASTSS(Mem{Base: e[1], Index: trueEvent(lane, 1), Scale: 1}, half)
-		VINSERTF64X4(U8(1), half, v, v)
-	}
-}
-
-// derivatives computes the gradient in u: for each column (Σ e·p over all but the true event − others · p at the true event)·inverse.
-func derivatives(p0, e0, lane GPVirtual, others, inverse VecVirtual) {
+func gradient(p0, e0, lane, scratch GPVirtual) {
 	const group = 4 // columns
 	e, column := samples(e0, "n"), samples(pointer(p0, times4("n")), "stride")
+	rests, scale := New(), New()
+	VMOVUPS(number(scratch, others), rests)
+	VMOVUPS(number(scratch, inverse), scale)
 	n, n3, out, rest, at := times4("n"), GP64(), pointer(get("gu"), lane), get("k64"), GP64()
 	LEAQ(Mem{Base: n, Index: n, Scale: 2}, n3)
 	of := func(base Register, c, disp int) Mem {
@@ -197,7 +231,6 @@ func derivatives(p0, e0, lane GPVirtual, others, inverse VecVirtual) {
 		sums[c] = Several(abreast())
 	}
 	Label("group")
-	mask := notTrue(lane)
 	for _, s := range sums {
 		Zero(s...)
 	}
@@ -210,7 +243,6 @@ func derivatives(p0, e0, lane GPVirtual, others, inverse VecVirtual) {
 		for _, q := range parts(1) {
 			x := New()
 			VMOVUPS(Mem{Base: e[q.sample], Index: at, Scale: 1, Disp: q.disp}, x)
-			VMULPS(Mem{Base: mask[q.sample], Index: at, Scale: 1, Disp: q.disp}, x, x)
 			for i := range c {
 				VFMADD231PS(of(column[q.sample], i, q.disp), x, sums[i][q.sample])
 			}
@@ -240,8 +272,8 @@ func derivatives(p0, e0, lane GPVirtual, others, inverse VecVirtual) {
 	if abreast() > 1 {
 		z := ZMM()
 		VINSERTF64X4(U8(1), atTrue[1].AsY(), atTrue[0].AsZ(), z)
-		VFNMADD231PS(z, others, total)
-		VMULPS(inverse, total, total)
+		VFNMADD231PS(z, rests, total)
+		VMULPS(scale, total, total)
 		VEXTRACTF32X4(U8(2), total, high)
 		VUNPCKHPS(high, low, odd)
 		VUNPCKLPS(high, low, low)
@@ -250,8 +282,8 @@ func derivatives(p0, e0, lane GPVirtual, others, inverse VecVirtual) {
 		VMOVLPS(odd, Mem{Base: out, Disp: 2 * row})
 		VMOVHPS(odd, Mem{Base: out, Disp: 3 * row})
 	} else {
-		VFNMADD231PS(atTrue[0].AsX(), others.AsX(), low)
-		VMULPS(inverse.AsX(), low, low)
+		VFNMADD231PS(atTrue[0].AsX(), rests.AsX(), low)
+		VMULPS(scale.AsX(), low, low)
 		VMOVSS(low, Mem{Base: out})
 		for c := 1; c < group; c++ {
 			VEXTRACTPS(U8(c), low, Mem{Base: out, Disp: c * row})

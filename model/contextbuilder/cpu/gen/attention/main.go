@@ -3,6 +3,8 @@
 package main
 
 import (
+	"fmt"
+
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	. "github.com/mmcloughlin/avo/reg"
@@ -16,7 +18,7 @@ const (
 )
 
 func main() {
-	Each(signs, confide, flip, adam)
+	Each(signs, logits, exponentials, derivatives, flip, adam)
 	Generate()
 }
 
@@ -54,51 +56,68 @@ func parts(chunks int) (all []part) {
 	return all
 }
 
-// chunks writes a loop over all events, two chunks of sixteen at a time and one that is left over.
-func chunks(name string, left Register, body func(label string, chunks int)) {
-	for _, n := range []int{2, 1} {
-		label := name + map[int]string{1: "one", 2: "two"}[n]
+// chunks writes a loop over all events, some chunks of sixteen at a time, then fewer.
+func chunks(left Register, sizes []int, body func(label string, chunks int)) {
+	for _, n := range sizes {
+		label := fmt.Sprint("chunks", n)
 		Label(label)
-		CMPQ(left, Imm(uint64(n*row)))
+		CMPQ(left, U32(n*row))
 		JLT(LabelRef(label + "end"))
 		body(label, n)
-		SUBQ(Imm(uint64(n*row)), left)
+		SUBQ(U32(n*row), left)
 		JMP(LabelRef(label))
 		Label(label + "end")
 	}
 }
 
-// exp replaces every x by eˣ (Cephes expf) for x ≤ 0; below -87.3 it stays at e^-87.3, so that nothing is denormal. NaN stays NaN.
-// Several vectors take turns, so that one's latency hides the other's.
-func exp(xs ...VecVirtual) {
-	n, p := Several(len(xs)), Several(len(xs))
-	each := func(f func(i int)) {
-		for i := range xs {
-			f(i)
+// exponential replaces every number x of some vectors by eˣ (Cephes expf) for x ≤ 0; below -87.3 it stays at e^-87.3, so that nothing is
+// denormal. NaN stays NaN. Several vectors take turns, so that one's latency hides the other's.
+type exponential func(xs ...VecVirtual)
+
+// newExponential goes before the loop that it is used in: with AVX-512 there are registers for its constants.
+func newExponential() exponential {
+	constant := func(x float32) Op {
+		if Width == 8 {
+			return Float(x)
 		}
+		v := New()
+		VMOVUPS(Float(x), v)
+		return v
 	}
+	log2e, ln2high, ln2low, first, one := constant(1.44269504088896341), constant(0.693359375), constant(-2.12194440e-4), constant(1.9875691500e-4), constant(1)
 	low := New()
 	VMOVUPS(Float(-87.3), low)
-	each(func(i int) { VMAXPS(xs[i], low, xs[i]) }) // with x as the second source NaN stays
-	each(func(i int) { VMULPS(Float(1.44269504088896341), xs[i], n[i]); Round(n[i]) })
-	each(func(i int) { VFNMADD231PS(Float(0.693359375), n[i], xs[i]) })
-	each(func(i int) { VFNMADD231PS(Float(-2.12194440e-4), n[i], xs[i]) })
-	each(func(i int) { VMOVUPS(Float(1.9875691500e-4), p[i]) })
+	var rest []Op
 	for _, c := range []float32{1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1} {
-		each(func(i int) { VFMADD213PS(Float(c), xs[i], p[i]) })
+		rest = append(rest, constant(c))
 	}
-	each(func(i int) { VFMADD213PS(Float(1), xs[i], p[i]) }) // x·p + 1
-	each(func(i int) { VFMADD213PS(Float(1), p[i], xs[i]) }) // x·(x·p + 1) + 1
-	each(func(i int) {
-		if Width == 16 {
-			VSCALEFPS(n[i], xs[i], xs[i])
-			return
+	return func(xs ...VecVirtual) {
+		n, p := Several(len(xs)), Several(len(xs))
+		each := func(f func(x, n, p VecVirtual)) {
+			for i := range xs {
+				f(xs[i], n[i], p[i])
+			}
 		}
-		VCVTPS2DQ(n[i], n[i])
-		VPADDD(Bits(127), n[i], n[i])
-		VPSLLD(U8(23), n[i], n[i])
-		VMULPS(n[i], xs[i], xs[i])
-	})
+		each(func(x, _, _ VecVirtual) { VMAXPS(x, low, x) }) // with x as the second source NaN stays
+		each(func(x, n, _ VecVirtual) { VMULPS(log2e, x, n); Round(n) })
+		each(func(x, n, _ VecVirtual) { VFNMADD231PS(ln2high, n, x) })
+		each(func(x, n, _ VecVirtual) { VFNMADD231PS(ln2low, n, x) })
+		each(func(_, _, p VecVirtual) { VMOVUPS(first, p) })
+		for _, c := range append(rest, one) {
+			each(func(x, _, p VecVirtual) { VFMADD213PS(c, x, p) }) // at last x·p + 1
+		}
+		each(func(x, _, p VecVirtual) { VFMADD213PS(one, p, x) }) // x·(x·p + 1) + 1
+		each(func(x, n, _ VecVirtual) {
+			if Width == 16 {
+				VSCALEFPS(n, x, x)
+				return
+			}
+			VCVTPS2DQ(n, n)
+			VPADDD(Bits(127), n, n)
+			VPSLLD(U8(23), n, n)
+			VMULPS(n, x, x)
+		})
+	}
 }
 
 // signs multiplies A by u. A's columns are b1 and the rows of w1 that offsets select.
@@ -111,7 +130,7 @@ func signs() {
 	for _, d := range differ {
 		XORL(d, d)
 	}
-	chunks("rows", left, func(label string, n int) {
+	chunks(left, []int{2, 1}, func(label string, n int) {
 		all := parts(n)
 		z, x, j := Several(len(all)), Several(abreast()), GP64()
 		for i, p := range all {
@@ -213,32 +232,45 @@ func positive(none VecVirtual, z []VecVirtual) GPVirtual {
 	return m
 }
 
-// flip adds multiples of one column to the columns of p.
+// flip adds multiples of some units' columns of w2 to the columns of p. The multiples are the units' rows of A with a sign.
 func flip() {
-	begin("flip", "func(p, b1, w1 *float32, offsets *int32, col *float32, sign float32, n, k int)")
-	p, a, w1, offsets, col, k := get("p"), get("b1"), get("w1"), get("offsets"), get("col"), get("k")
-	sign := Load(Param("sign"), XMM())
+	begin("flip", "func(p, b1, w1 *float32, offsets *int32, w2 *float32, units *int32, signs *float32, count, n, k int)")
+	p, a, offsets, units, signs, count := get("p"), get("b1"), get("offsets"), get("units"), get("signs"), get("count")
 	Label("column")
-	s, r, left := New(), GP64(), get("n")
-	VMULSS(Mem{Base: a}, sign, s.AsX())
-	VBROADCASTSS(s.AsX(), s)
-	XORQ(r, r)
-	SHLQ(U8(2), left)
-	chunks("rows", left, func(_ string, n int) {
+	left, w2 := times4("n"), get("w2")
+	chunks(left, []int{4, 2, 1}, func(label string, n int) {
 		x := Several(n * halves())
 		for i := range x {
-			at := 4 * Width * i
-			VMOVUPS(Mem{Base: p, Disp: at}, x[i])
-			VFMADD231PS(Mem{Base: col, Index: r, Scale: 1, Disp: at}, s, x[i])
-			VMOVUPS(x[i], Mem{Base: p, Disp: at})
+			VMOVUPS(Mem{Base: p, Disp: 4 * Width * i}, x[i])
 		}
-		ADDQ(Imm(uint64(n*row)), r)
-		ADDQ(Imm(uint64(n*row)), p)
+		f := GP64()
+		XORQ(f, f)
+		Label(label + "units")
+		unit, s := GP64(), New()
+		MOVLQSX(Mem{Base: units, Index: f, Scale: 4}, unit)
+		VMOVSS(Mem{Base: a, Index: unit, Scale: 4}, s.AsX())
+		VMULSS(Mem{Base: signs, Index: f, Scale: 4}, s.AsX(), s.AsX())
+		VBROADCASTSS(s.AsX(), s)
+		IMULQ(argument("n"), unit)
+		for i := range x {
+			VFMADD231PS(Mem{Base: w2, Index: unit, Scale: 4, Disp: 4 * Width * i}, s, x[i])
+		}
+		INCQ(f)
+		CMPQ(f, count)
+		JLT(LabelRef(label + "units"))
+		for i := range x {
+			VMOVUPS(x[i], Mem{Base: p, Disp: 4 * Width * i})
+		}
+		ADDQ(U32(n*row), p)
+		ADDQ(U32(n*row), w2)
 	})
-	MOVLQSX(Mem{Base: offsets}, r) // of the next column; the last has none, but lanes have a row to spare
-	LEAQ(Mem{Base: w1, Index: r, Scale: 4}, a)
+	next := GP64()
+	MOVLQSX(Mem{Base: offsets}, next) // of the next column; the last has none, but lanes have a row to spare
+	SHLQ(U8(2), next)
+	ADDQ(argument("w1"), next)
+	MOVQ(next, a)
 	ADDQ(Imm(row), offsets)
-	DECQ(k)
+	DECQ(argument("k"))
 	JGE(LabelRef("column"))
 	End()
 }
