@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"connect-deepcase/bench/report"
 	"connect-deepcase/model/contextbuilder"
@@ -132,6 +133,11 @@ func (c cell) ratio() float64 {
 	return report.Median(c.ours) / report.Median(c.original)
 }
 
+const (
+	settle = 500 * time.Millisecond // the original's threads spin for a while after their work
+	least  = 200 * time.Millisecond // ours, whose jobs are short, are done again until then
+)
+
 // measure lets both sides take turns, so that a noisy moment hits both.
 func measure(ctx context.Context, engine contextbuilder.Engine, theirs *original, j job, d *dataSet, rounds int) (cell, error) {
 	rows, ok := d.rows[j.name]
@@ -141,11 +147,16 @@ func measure(ctx context.Context, engine contextbuilder.Engine, theirs *original
 	c := cell{job: j, data: d.name, events: len(d.data.Names) + 1, rows: rows}
 	byThreads := make([][]float64, 2)
 	for range rounds {
-		count, took, err := j.run(ctx, engine, d, rows)
-		if err != nil {
-			return c, err
+		time.Sleep(settle)
+		done, took := 0, time.Duration(0)
+		for begin := time.Now(); time.Since(begin) < least; {
+			count, once, err := j.run(ctx, engine, d, rows)
+			if err != nil {
+				return c, err
+			}
+			done, took = done+count, took+once
 		}
-		c.ours = append(c.ours, float64(count)/took.Seconds())
+		c.ours = append(c.ours, float64(done)/took.Seconds())
 		if theirs == nil {
 			continue
 		}

@@ -62,7 +62,7 @@ type block struct{ from, to int }
 // forward fills f, LogConfidence only where it is there. Each distinct context is computed once, in blocks.
 func (n *network) forward(ctx context.Context, contexts []int32, steps int, f contextbuilder.Forwarded) error {
 	m := n.model
-	sorted := byContext(contexts, m.L, len(contexts)/m.L)
+	sorted := byContext(contexts, m.L, m.N, len(contexts)/m.L)
 	common := shared(nil, contexts, m.L, sorted)
 	var rows, first, share []int32 // of each distinct context: a row, its place in sorted, what it shares with the one before
 	for i, c := range common {

@@ -74,7 +74,7 @@ func newTrainer(m *model, s contextbuilder.Samples, t contextbuilder.Training, w
 	for range 2 * workers {
 		tr.scratch = append(tr.scratch, simd.Make(max(m.ldG, m.ldE)))
 	}
-	for at, row := range byContext(s.Contexts, s.Length, n) {
+	for at, row := range byContext(s.Contexts, s.Length, m.N, n) {
 		tr.rank[row] = int32(at)
 	}
 	for i := range tr.order {

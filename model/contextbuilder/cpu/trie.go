@@ -2,6 +2,7 @@ package cpu
 
 import (
 	"cmp"
+	"math/bits"
 	"slices"
 )
 
@@ -41,18 +42,35 @@ func (t *trie) build(contexts []int32, length, steps int, rows, common []int32) 
 	}
 }
 
-// byContext sorts rows by their contexts, equal ones by number.
-func byContext(contexts []int32, length, n int) []int32 {
-	rows := make([]int32, n)
-	for i := range rows {
-		rows[i] = int32(i)
+// byContext sorts rows by their contexts, equal ones by number. Event ids are below events.
+func byContext(contexts []int32, length, events, n int) []int32 {
+	type sample struct {
+		head uint64 // as many events as fit
+		row  int32
 	}
-	slices.SortFunc(rows, func(a, b int32) int {
-		if c := slices.Compare(contextOf(contexts, length, a), contextOf(contexts, length, b)); c != 0 {
+	width := bits.Len(uint(events - 1))
+	fit := min(length, 64/width)
+	samples := make([]sample, n)
+	for i := range samples {
+		s := sample{row: int32(i)}
+		for _, event := range contextOf(contexts, length, s.row)[:fit] {
+			s.head = s.head<<width | uint64(event)
+		}
+		samples[i] = s
+	}
+	slices.SortFunc(samples, func(a, b sample) int {
+		if c := cmp.Compare(a.head, b.head); c != 0 {
 			return c
 		}
-		return cmp.Compare(a, b)
+		if c := slices.Compare(contextOf(contexts, length, a.row)[fit:], contextOf(contexts, length, b.row)[fit:]); c != 0 {
+			return c
+		}
+		return cmp.Compare(a.row, b.row)
 	})
+	rows := make([]int32, n)
+	for i, s := range samples {
+		rows[i] = s.row
+	}
 	return rows
 }
 
