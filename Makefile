@@ -32,7 +32,7 @@ lint:
 	go vet -tags integration ./integration/...
 
 # Real OpenSearch, Elasticsearch, Kafka and Redis on loopback; needs a JDK from 17 on, Maven and redis-server. Also lints and tests
-# config/elastic.
+# config/elastic and config/kafka.
 integration:
 	./integration/run.sh
 

@@ -149,7 +149,7 @@ type trainMetrics struct {
 }
 
 func newTrainMetrics(m *service.Metrics) trainMetrics {
-	return trainMetrics{
+	t := trainMetrics{
 		events:       m.NewCounter("deepcase_train_events", "outcome"),
 		trainings:    m.NewCounter("deepcase_trainings", "outcome"),
 		spooled:      m.NewGauge("deepcase_train_spooled"),
@@ -159,6 +159,10 @@ func newTrainMetrics(m *service.Metrics) trainMetrics {
 		spoolLatency: m.NewTimer("deepcase_train_spool_latency_ns"),
 		trainTime:    m.NewTimer("deepcase_training_latency_ns"),
 	}
+	// What counts failures is there before the first one, or its increase could not be seen.
+	t.trainings.Incr(0, "failed")
+	t.events.Incr(0, "rejected")
+	return t
 }
 
 func (t *train) Connect(context.Context) error {

@@ -14,7 +14,7 @@ for program in java javac mvn redis-server; do
 done
 export BINARY=$PWD/bin/connect-deepcase
 go build -o "$BINARY" ./cmd/connect-deepcase
-"$BINARY" lint './config/elastic/*.yaml'
-"$BINARY" test ./config/elastic/...
+"$BINARY" lint './config/elastic/*.yaml' './config/kafka/*.yaml' ./deploy/compose/demo.yaml
+"$BINARY" test ./config/elastic/... ./config/kafka/...
 if command -v java >/dev/null && command -v mvn >/dev/null; then ./integration/servers/setup.sh >/dev/null; fi
 go test -tags integration -count=1 -timeout 20m "$@" ./integration/...

@@ -97,6 +97,7 @@ func newLabelFromParsed(conf *service.ParsedConfig, mgr *service.Resources) (*la
 		log:    mgr.Logger(),
 		labels: mgr.Metrics().NewCounter("deepcase_labels", "outcome"),
 	}
+	l.labels.Incr(0, "error")
 	var err error
 	if l.dir, err = modeldir.Path(conf); err != nil {
 		return nil, err

@@ -145,6 +145,7 @@ func newPredictFromParsed(conf *service.ParsedConfig, mgr *service.Resources) (*
 		misses:   mgr.Metrics().NewCounter("deepcase_verdict_cache_misses"),
 		latency:  mgr.Metrics().NewTimer("deepcase_query_latency_ns"),
 	}
+	p.verdicts.Incr(0, "error")
 	if p.explain, err = conf.FieldBool(fieldExplain); err != nil {
 		return nil, err
 	}

@@ -162,6 +162,7 @@ func newSequenceFromParsed(conf *service.ParsedConfig, mgr *service.Resources) (
 		failures: mgr.Metrics().NewCounter("deepcase_cache_failures"),
 		log:      mgr.Logger().With("cache", label),
 	}
+	s.kept.failures.Incr(0)
 	if s.kept.prefix, err = conf.FieldString(fieldCachePrefix); err != nil {
 		return nil, err
 	}

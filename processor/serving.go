@@ -63,7 +63,7 @@ type servingMetrics struct {
 }
 
 func newServingMetrics(m *service.Metrics) servingMetrics {
-	return servingMetrics{
+	s := servingMetrics{
 		reloads:  m.NewCounter("deepcase_model_reloads", "outcome"),
 		latency:  m.NewTimer("deepcase_model_reload_latency_ns"),
 		created:  m.NewGauge("deepcase_model_created_seconds"),
@@ -71,6 +71,8 @@ func newServingMetrics(m *service.Metrics) servingMetrics {
 		clusters: m.NewGauge("deepcase_model_clusters"),
 		scored:   m.NewGauge("deepcase_model_clusters_scored"),
 	}
+	s.reloads.Incr(0, "failed") // there before the first one, or its increase could not be seen
+	return s
 }
 
 // start loads the current version, where there is one, and from then on looks for a new one so often.

@@ -41,6 +41,7 @@ func newKeeper(conf *service.ParsedConfig, mgr *service.Resources, timeout time.
 		log:      mgr.Logger().With("cache", label),
 		open:     checkpoint.NewUncapped[position](),
 	}
+	k.failures.Incr(0)
 	k.key, err = conf.FieldString(fieldCacheKey)
 	return k, err
 }

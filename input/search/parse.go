@@ -16,6 +16,7 @@ func newFromParsed(conf *service.ParsedConfig, mgr *service.Resources, now func(
 		documents: mgr.Metrics().NewCounter("deepcase_search_documents"),
 		passes:    mgr.Metrics().NewCounter("deepcase_search_passes", "outcome"),
 	}
+	s.passes.Incr(0, "failed") // there before the first one, or its increase could not be seen
 	if err := s.parseWhat(conf); err != nil {
 		return nil, err
 	}

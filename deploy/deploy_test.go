@@ -1,0 +1,151 @@
+// Package deploy_test checks that what is deployed fits the pipelines that it runs.
+package deploy_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"gopkg.in/yaml.v3"
+)
+
+const pipelines = "../config/kafka"
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	require.NoError(t, err)
+	return string(text)
+}
+
+// uses says whether a pipeline reads a variable.
+func uses(t *testing.T, pipeline, variable string) bool {
+	t.Helper()
+	return strings.Contains(read(t, pipeline), "${"+variable+":")
+}
+
+// requireUsed fails where no pipeline reads a variable: it was mistyped, or renamed in the pipelines.
+func requireUsed(t *testing.T, variable string) {
+	t.Helper()
+	files, err := filepath.Glob(pipelines + "/*.yaml")
+	require.NoError(t, err)
+	for _, f := range files {
+		if uses(t, f, variable) {
+			return
+		}
+	}
+	t.Errorf("no pipeline reads %s", variable)
+}
+
+type service struct {
+	Image       string
+	Command     any
+	Environment map[string]string
+	Volumes     []string
+}
+
+func TestCompose(t *testing.T) {
+	var compose struct {
+		Connect  service `yaml:"x-connect"`
+		Services map[string]service
+	}
+	require.NoError(t, yaml.Unmarshal([]byte(read(t, "compose/compose.yaml")), &compose))
+	for variable := range compose.Connect.Environment {
+		requireUsed(t, variable)
+	}
+	pinned := regexp.MustCompile(`:v?\d+\.\d+`)
+	for name, s := range compose.Services {
+		for _, v := range s.Volumes {
+			if source, _, _ := strings.Cut(v, ":"); strings.HasPrefix(source, ".") {
+				_, err := os.Stat(filepath.Join("compose", source))
+				require.NoError(t, err, name)
+			}
+		}
+		if s.Image != compose.Connect.Image {
+			require.Regexp(t, pinned, s.Image, name)
+			continue
+		}
+		pipeline := strings.NewReplacer("/pipelines/", pipelines+"/", "/demo.yaml", "compose/demo.yaml").Replace(s.Command.([]any)[1].(string))
+		require.FileExists(t, pipeline, name)
+		for variable := range s.Environment {
+			if _, shared := compose.Connect.Environment[variable]; !shared {
+				require.True(t, uses(t, pipeline, variable), "%s: %s", name, variable)
+			}
+		}
+	}
+}
+
+func TestKubernetes(t *testing.T) {
+	var all struct {
+		Resources          []string
+		ConfigMapGenerator []struct{ Literals []string } `yaml:"configMapGenerator"`
+	}
+	require.NoError(t, yaml.Unmarshal([]byte(read(t, "kubernetes/kustomization.yaml")), &all))
+	for _, literal := range all.ConfigMapGenerator[0].Literals {
+		variable, _, _ := strings.Cut(literal, "=")
+		requireUsed(t, variable)
+	}
+	var given struct {
+		ConfigMapGenerator []struct{ Files []string } `yaml:"configMapGenerator"`
+	}
+	require.NoError(t, yaml.Unmarshal([]byte(read(t, pipelines+"/kustomization.yml")), &given))
+
+	deployments := 0
+	for _, resource := range all.Resources {
+		path := filepath.Join("kubernetes", resource)
+		_, err := os.Stat(path)
+		require.NoError(t, err)
+		if !strings.HasSuffix(path, ".yaml") {
+			continue
+		}
+		var object struct {
+			Kind string
+			Spec struct {
+				Template struct {
+					Spec struct {
+						Containers []struct {
+							Args []string
+							Env  []struct{ Name string }
+						}
+					}
+				}
+			}
+		}
+		require.NoError(t, yaml.Unmarshal([]byte(read(t, path)), &object)) // the first of the file
+		if object.Kind != "Deployment" {
+			continue
+		}
+		deployments++
+		c := object.Spec.Template.Spec.Containers[0]
+		pipeline := strings.TrimPrefix(c.Args[1], "/pipelines/")
+		require.Contains(t, given.ConfigMapGenerator[0].Files, pipeline)
+		for _, variable := range c.Env {
+			require.True(t, variable.Name == "GOMEMLIMIT" || uses(t, pipelines+"/"+pipeline, variable.Name), "%s: %s", resource, variable.Name)
+		}
+	}
+	require.Equal(t, len(given.ConfigMapGenerator[0].Files), deployments)
+
+	kubectl, err := exec.LookPath("kubectl")
+	if err != nil {
+		t.Skip("kubectl is missing: the manifests are not put together")
+	}
+	out, err := exec.Command(kubectl, "kustomize", "kubernetes").CombinedOutput()
+	require.NoError(t, err, "%s", out)
+}
+
+func TestUnit(t *testing.T) {
+	analyze, err := exec.LookPath("systemd-analyze")
+	if err != nil {
+		t.Skip("systemd-analyze is missing: the unit is not verified")
+	}
+	unit := strings.ReplaceAll(read(t, "systemd/connect-deepcase@.service"), "/usr/local/bin/connect-deepcase", "/bin/true")
+	file := filepath.Join(t.TempDir(), "connect-deepcase@score.service")
+	require.NoError(t, os.WriteFile(file, []byte(unit), 0o600))
+	out, err := exec.Command(analyze, "verify", "--man=no", file).CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	require.Empty(t, string(out))
+}
