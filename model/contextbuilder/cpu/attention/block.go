@@ -22,18 +22,19 @@ type block struct {
 	d           *Decoder
 	rows        int       // lanes in use
 	length, k   int       // positions; columns of the widest sample
+	padded      int       // k as a whole number of groups
 	theta, m, v []float32 // positions: what Adam moves, its moments
-	w, g        []float32 // positions: attention, gradient
-	one, zero   []float32 // positions
-	u, gu       []float32 // columns: attention summed over equal events, gradient in it (and rows to spare: kernels take columns in groups)
+	w           []float32 // positions: attention
+	one, zero   []float32 // positions, columns
+	u, gu       []float32 // columns: attention summed over equal events, gradient in it; padded columns
 	offsets     []int32   // columns: where the event's column of W1 begins (and a row to spare)
-	hot         []float32 // positions × k: 1 where the position's event is the column's
+	hot         []float32 // positions × padded columns: 1 where the position's event is the column's
 	column      []int32   // positions: the column of the position's event
 
 	distinct   [lanes]int     // columns of the sample, K
 	events     [lanes]int32   // the true event
 	confidence [lanes]float32 // in the true event
-	p          []float32      // P: columns, the bias' first, with the Decoder's stride; those beyond K are zero
+	p          []float32      // P: the bias' column, then padded ones, with the Decoder's stride; those beyond K are zero
 	pStride    int            // from a lane's P to the next
 	e          []float32      // exponentials of the logits below their maximum; next to nothing at the true event
 	active     []uint16       // a bit a unit: those at work in p
@@ -48,7 +49,7 @@ type block struct {
 func newBlock(d *Decoder) *block {
 	n, l := d.stride, d.length
 	f := func(rows int) []float32 { return simd.Make(rows * lanes) }
-	b := &block{d: d, length: l, theta: f(l), m: f(l), v: f(l), w: f(l), g: f(l), one: f(l), zero: f(l), u: f(l), gu: f(l + group),
+	b := &block{d: d, length: l, theta: f(l), m: f(l), v: f(l), w: f(l), one: f(l), zero: f(l + group), u: f(l + group), gu: f(l + group),
 		offsets: make([]int32, (l+1)*lanes), column: make([]int32, l*lanes), e: f(n), z: simd.Make(n),
 		active: make([]uint16, lanes*n/16), next: make([]uint16, lanes*n/16), scratch: f(scratchNumbers)}
 	for i := range b.one {
@@ -64,25 +65,25 @@ func (b *block) set(s contextbuilder.Samples, initial []float32, rows []int32) {
 	for i, row := range rows {
 		b.k = max(b.k, b.columns(i, s.Context(int(row))))
 	}
-	b.pStride = n * (1 + (b.k+group-1)/group*group)
+	b.padded = (b.k + group - 1) / group * group
+	b.pStride = n * (1 + b.padded)
 	if need := lanes * b.pStride; need > len(b.p) { // contexts repeat: most have a few distinct events, whatever their length
 		b.p = simd.Make(need)
 	}
-	if need := l * b.k * lanes; need > len(b.hot) {
+	if need := l * b.padded * lanes; need > len(b.hot) {
 		b.hot = simd.Make(need)
 	}
-	for _, v := range [][]float32{b.hot[:l*b.k*lanes], b.u, b.gu, b.m, b.v, b.theta} {
+	for _, v := range [][]float32{b.hot[:l*b.padded*lanes], b.u, b.gu, b.m, b.v, b.theta} {
 		clear(v)
 	}
 	for i, row := range rows {
-		p := b.p[i*b.pStride:][:(b.k+1)*n]
+		p, k := b.p[i*b.pStride:][:b.pStride], b.distinct[i]
 		copy(p[:n], d.q)
-		for j := range b.k {
-			if j < b.distinct[i] {
-				copy(p[(j+1)*n:][:n], d.base[b.offsets[j*lanes+i]:])
-				continue
-			}
-			clear(p[(j+1)*n:][:n])
+		for j := range k {
+			copy(p[(j+1)*n:][:n], d.base[b.offsets[j*lanes+i]:])
+		}
+		clear(p[(k+1)*n:])
+		for j := k; j < b.k; j++ {
 			b.offsets[j*lanes+i] = int32(d.events * n) // a column of zeros
 		}
 		copy(b.active[i*n/16:][:n/16], d.first)
@@ -90,7 +91,7 @@ func (b *block) set(s contextbuilder.Samples, initial []float32, rows []int32) {
 		attention := initial[int(row)*l:][:l]
 		for p, a := range attention {
 			b.theta[p*lanes+i] = a
-			b.hot[(p*b.k+int(b.column[p*lanes+i]))*lanes+i] = 1
+			b.hot[(p*b.padded+int(b.column[p*lanes+i]))*lanes+i] = 1
 		}
 		b.attend(i, attention)
 	}
@@ -159,7 +160,7 @@ const (
 
 // query runs the search for the lanes that set prepared and writes their rows of out; out's attention is the initial one. In the first
 // iteration the attention is θ itself, later softmax(θ): one code for both, since without softmax the gradient g is 1·(g − 0) and with
-// it w·(g − Σ w·g).
+// it w·(g − Σ w·g), where the sum is the same over positions and columns.
 func (b *block) query(q contextbuilder.Query, out contextbuilder.Attended, rows []int32) {
 	d, l := b.d, b.length
 	b.forward()
@@ -174,7 +175,7 @@ func (b *block) query(q contextbuilder.Query, out contextbuilder.Attended, rows 
 		power1 *= beta1
 		power2 *= beta2
 		d.kernels.adam(b, mul, dot, 1/float32(q.BatchSize), float32(learningRate/(1-power1)), float32(1/math.Sqrt(1-power2)))
-		mul, dot = b.w, b.w
+		mul, dot = b.w, b.u
 		b.forward()
 	}
 	for lane, row := range rows {

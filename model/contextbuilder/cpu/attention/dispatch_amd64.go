@@ -25,7 +25,7 @@ type assembly struct {
 	exponentials func(e, scratch, confidence *float32, n, lanes int)
 	derivatives  func(p, e, gu, scratch *float32, events *int32, n, k64, stride, lanes int)
 	flip         func(p, b1, w1 *float32, offsets *int32, w2 *float32, units *int32, signs *float32, count, n, k int)
-	adam         func(theta, m, v, w, grad, mul, dot, gu, u, hot *float32, length, k int, invB, rate, scale float32)
+	adam         func(theta, m, v, w, mul, dot, gu, u, hot *float32, length, groups int, invB, rate, scale float32)
 }
 
 var (
@@ -61,7 +61,7 @@ func (x assembly) kernels() kernels {
 		},
 		adam: func(b *block, mul, dot []float32, invB, rate, scale float32) {
 			for i := 0; i < b.rows; i += x.width {
-				x.adam(&b.theta[i], &b.m[i], &b.v[i], &b.w[i], &b.g[i], &mul[i], &dot[i], &b.gu[i], &b.u[i], &b.hot[i], b.length, b.k, invB, rate, scale)
+				x.adam(&b.theta[i], &b.m[i], &b.v[i], &b.w[i], &mul[i], &dot[i], &b.gu[i], &b.u[i], &b.hot[i], b.length, b.padded/group, invB, rate, scale)
 			}
 		},
 	}

@@ -16,8 +16,8 @@ type kernels struct {
 	confide func(b *block)
 	// flip adds to a lane's P, for each of b.units, its column of W2 times its row of A times b.signs.
 	flip func(b *block, lane int)
-	// adam moves θ by one step for the gradient mul·(g − Σ dot·g)·invB in it, and leaves the next attention in b.w and b.u. rate is
-	// the learning rate and scale the factor of √v, both with bias correction.
+	// adam moves θ by one step for the gradient mul·(g − Σ dot·gu)·invB in it, the sum over columns, and leaves the next attention in b.w
+	// and b.u. rate is the learning rate and scale the factor of √v, both with bias correction.
 	adam func(b *block, mul, dot []float32, invB, rate, scale float32)
 }
 
@@ -117,27 +117,30 @@ func flipPlain(b *block, lane int) {
 }
 
 func adamPlain(b *block, mul, dot []float32, invB, rate, scale float32) {
-	end := b.length * lanes
-	clear(b.u)
-	for lane := range lanes {
+	for lane := range b.rows {
 		var d, sum float32
-		for i := lane; i < end; i += lanes {
-			b.g[i] = b.gu[int(b.column[i])*lanes+lane]
-			d += dot[i] * b.g[i]
+		for j := range b.k {
+			d += dot[j*lanes+lane] * b.gu[j*lanes+lane]
+		}
+		for j := range b.k {
+			b.u[j*lanes+lane] = 0
 		}
 		top := float32(-3e38)
-		for i := lane; i < end; i += lanes {
-			g := (b.g[i] - d) * mul[i] * invB
+		for p := range b.length {
+			i := p*lanes + lane
+			g := (b.gu[int(b.column[i])*lanes+lane] - d) * mul[i] * invB
 			b.m[i] += (g - b.m[i]) * 0.1
 			b.v[i] = b.v[i]*0.999 + g*g*0.001
 			b.theta[i] -= rate * b.m[i] / (float32(math.Sqrt(float64(b.v[i])))*scale + 1e-8)
 			top = max(top, b.theta[i])
 		}
-		for i := lane; i < end; i += lanes {
+		for p := range b.length {
+			i := p*lanes + lane
 			b.w[i] = exp32(b.theta[i] - top)
 			sum += b.w[i]
 		}
-		for i := lane; i < end; i += lanes {
+		for p := range b.length {
+			i := p*lanes + lane
 			b.w[i] /= sum
 			b.u[int(b.column[i])*lanes+lane] += b.w[i]
 		}

@@ -30,7 +30,7 @@ func flipAVX2(p *float32, b1 *float32, w1 *float32, offsets *int32, w2 *float32,
 // adamAVX2 is adamPlain.
 //
 //go:noescape
-func adamAVX2(theta *float32, m *float32, v *float32, w *float32, grad *float32, mul *float32, dot *float32, gu *float32, u *float32, hot *float32, length int, k int, invB float32, rate float32, scale float32)
+func adamAVX2(theta *float32, m *float32, v *float32, w *float32, mul *float32, dot *float32, gu *float32, u *float32, hot *float32, length int, groups int, invB float32, rate float32, scale float32)
 
 // signsAVX512 is signsPlain.
 //
@@ -60,4 +60,4 @@ func flipAVX512(p *float32, b1 *float32, w1 *float32, offsets *int32, w2 *float3
 // adamAVX512 is adamPlain.
 //
 //go:noescape
-func adamAVX512(theta *float32, m *float32, v *float32, w *float32, grad *float32, mul *float32, dot *float32, gu *float32, u *float32, hot *float32, length int, k int, invB float32, rate float32, scale float32)
+func adamAVX512(theta *float32, m *float32, v *float32, w *float32, mul *float32, dot *float32, gu *float32, u *float32, hot *float32, length int, groups int, invB float32, rate float32, scale float32)

@@ -18,6 +18,80 @@ lanes:
 	SHLQ $0x02, R9
 	XORL R10, R10
 
+chunks4:
+	CMPQ    R9, $0x00000100
+	JLT     chunks4end
+	VMOVUPS (R8), Y0
+	VMOVUPS 32(R8), Y1
+	VMOVUPS 64(R8), Y2
+	VMOVUPS 96(R8), Y3
+	VMOVUPS 128(R8), Y4
+	VMOVUPS 160(R8), Y5
+	VMOVUPS 192(R8), Y6
+	VMOVUPS 224(R8), Y7
+	XORQ    R11, R11
+
+chunks4columns:
+	MOVLQSX      (CX)(R11*1), R12
+	VBROADCASTSS (AX)(R11*1), Y8
+	VFMADD231PS  (DI)(R12*4), Y8, Y0
+	VFMADD231PS  32(DI)(R12*4), Y8, Y1
+	VFMADD231PS  64(DI)(R12*4), Y8, Y2
+	VFMADD231PS  96(DI)(R12*4), Y8, Y3
+	VFMADD231PS  128(DI)(R12*4), Y8, Y4
+	VFMADD231PS  160(DI)(R12*4), Y8, Y5
+	VFMADD231PS  192(DI)(R12*4), Y8, Y6
+	VFMADD231PS  224(DI)(R12*4), Y8, Y7
+	ADDQ         $0x40, R11
+	CMPQ         R11, k64+64(FP)
+	JLT          chunks4columns
+	MOVQ         n+56(FP), R11
+	VXORPS       Y8, Y8, Y8
+	SHRQ         $0x03, R11
+	VCMPPS       $0x01, Y0, Y8, Y0
+	VCMPPS       $0x01, Y1, Y8, Y1
+	VMOVMSKPS    Y0, R11
+	VMOVMSKPS    Y1, R12
+	SHLL         $0x08, R12
+	ORL          R12, R11
+	MOVW         R11, (BX)
+	XORW         (DX), R11
+	ORL          R11, R10
+	VCMPPS       $0x01, Y2, Y8, Y2
+	VCMPPS       $0x01, Y3, Y8, Y3
+	VMOVMSKPS    Y2, R11
+	VMOVMSKPS    Y3, R12
+	SHLL         $0x08, R12
+	ORL          R12, R11
+	MOVW         R11, 2(BX)
+	XORW         2(DX), R11
+	ORL          R11, R10
+	VCMPPS       $0x01, Y4, Y8, Y4
+	VCMPPS       $0x01, Y5, Y8, Y5
+	VMOVMSKPS    Y4, R11
+	VMOVMSKPS    Y5, R12
+	SHLL         $0x08, R12
+	ORL          R12, R11
+	MOVW         R11, 4(BX)
+	XORW         4(DX), R11
+	ORL          R11, R10
+	VCMPPS       $0x01, Y6, Y8, Y6
+	VCMPPS       $0x01, Y7, Y8, Y7
+	VMOVMSKPS    Y6, R11
+	VMOVMSKPS    Y7, R12
+	SHLL         $0x08, R12
+	ORL          R12, R11
+	MOVW         R11, 6(BX)
+	XORW         6(DX), R11
+	ORL          R11, R10
+	ADDQ         $0x00000100, DI
+	ADDQ         $0x00000100, R8
+	ADDQ         $0x08, BX
+	ADDQ         $0x08, DX
+	SUBQ         $0x00000100, R9
+	JMP          chunks4
+
+chunks4end:
 chunks2:
 	CMPQ    R9, $0x00000080
 	JLT     chunks2end
@@ -58,8 +132,8 @@ chunks2columns:
 	MOVW         R11, 2(BX)
 	XORW         2(DX), R11
 	ORL          R11, R10
-	ADDQ         $0x80, DI
-	ADDQ         $0x80, R8
+	ADDQ         $0x00000080, DI
+	ADDQ         $0x00000080, R8
 	ADDQ         $0x04, BX
 	ADDQ         $0x04, DX
 	SUBQ         $0x00000080, R9
@@ -93,8 +167,8 @@ chunks1columns:
 	MOVW         R11, (BX)
 	XORW         (DX), R11
 	ORL          R11, R10
-	ADDQ         $0x40, DI
-	ADDQ         $0x40, R8
+	ADDQ         $0x00000040, DI
+	ADDQ         $0x00000040, R8
 	ADDQ         $0x02, BX
 	ADDQ         $0x02, DX
 	SUBQ         $0x00000040, R9
@@ -128,6 +202,55 @@ lanes:
 	XORQ    R9, R9
 	VMOVUPS kff61b1e6<>+0(SB), Y0
 
+chunks4:
+	CMPQ    R8, $0x00000100
+	JLT     chunks4end
+	VMOVUPS (AX)(R9*1), Y1
+	VMOVUPS 32(AX)(R9*1), Y2
+	VMOVUPS 64(AX)(R9*1), Y3
+	VMOVUPS 96(AX)(R9*1), Y4
+	VMOVUPS 128(AX)(R9*1), Y5
+	VMOVUPS 160(AX)(R9*1), Y6
+	VMOVUPS 192(AX)(R9*1), Y7
+	VMOVUPS 224(AX)(R9*1), Y8
+	MOVQ    R9, R10
+	XORQ    R11, R11
+
+chunks4columns:
+	ADDQ         DI, R10
+	VBROADCASTSS (SI)(R11*1), Y9
+	VFMADD231PS  (AX)(R10*1), Y9, Y1
+	VFMADD231PS  32(AX)(R10*1), Y9, Y2
+	VFMADD231PS  64(AX)(R10*1), Y9, Y3
+	VFMADD231PS  96(AX)(R10*1), Y9, Y4
+	VFMADD231PS  128(AX)(R10*1), Y9, Y5
+	VFMADD231PS  160(AX)(R10*1), Y9, Y6
+	VFMADD231PS  192(AX)(R10*1), Y9, Y7
+	VFMADD231PS  224(AX)(R10*1), Y9, Y8
+	ADDQ         $0x40, R11
+	CMPQ         R11, k64+48(FP)
+	JLT          chunks4columns
+	VMAXPS       Y1, Y0, Y0
+	VMOVUPS      Y1, (CX)(R9*1)
+	VMAXPS       Y2, Y0, Y0
+	VMOVUPS      Y2, 32(CX)(R9*1)
+	VMAXPS       Y3, Y0, Y0
+	VMOVUPS      Y3, 64(CX)(R9*1)
+	VMAXPS       Y4, Y0, Y0
+	VMOVUPS      Y4, 96(CX)(R9*1)
+	VMAXPS       Y5, Y0, Y0
+	VMOVUPS      Y5, 128(CX)(R9*1)
+	VMAXPS       Y6, Y0, Y0
+	VMOVUPS      Y6, 160(CX)(R9*1)
+	VMAXPS       Y7, Y0, Y0
+	VMOVUPS      Y7, 192(CX)(R9*1)
+	VMAXPS       Y8, Y0, Y0
+	VMOVUPS      Y8, 224(CX)(R9*1)
+	ADDQ         $0x00000100, R9
+	SUBQ         $0x00000100, R8
+	JMP          chunks4
+
+chunks4end:
 chunks2:
 	CMPQ    R8, $0x00000080
 	JLT     chunks2end
@@ -156,7 +279,7 @@ chunks2columns:
 	VMOVUPS      Y3, 64(CX)(R9*1)
 	VMAXPS       Y4, Y0, Y0
 	VMOVUPS      Y4, 96(CX)(R9*1)
-	ADDQ         $0x80, R9
+	ADDQ         $0x00000080, R9
 	SUBQ         $0x00000080, R8
 	JMP          chunks2
 
@@ -181,7 +304,7 @@ chunks1columns:
 	VMOVUPS      Y1, (CX)(R9*1)
 	VMAXPS       Y2, Y0, Y0
 	VMOVUPS      Y2, 32(CX)(R9*1)
-	ADDQ         $0x40, R9
+	ADDQ         $0x00000040, R9
 	SUBQ         $0x00000040, R8
 	JMP          chunks1
 
@@ -235,102 +358,103 @@ GLOBL kff61b1e6<>(SB), RODATA|NOPTR, $64
 // func exponentialsAVX2(e *float32, scratch *float32, confidence *float32, n int, lanes int)
 // Requires: AVX, AVX2, FMA3
 TEXT ·exponentialsAVX2(SB), NOSPLIT, $0-40
-	MOVQ    e+0(FP), AX
-	VMOVUPS kc2ae999a<>+0(SB), Y0
-	MOVQ    scratch+8(FP), DX
-	XORQ    CX, CX
+	MOVQ e+0(FP), AX
+	MOVQ scratch+8(FP), DX
+	XORQ CX, CX
 
 lanes:
-	VMOVUPS (DX), Y1
+	VMOVUPS (DX), Y0
+	VXORPS  Y1, Y1, Y1
 	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
 	MOVQ    n+24(FP), SI
 	SHLQ    $0x02, SI
 	XORQ    BX, BX
 
 exponentials:
-	VMOVUPS      (AX)(BX*1), Y4
-	VSUBPS       Y1, Y4, Y4
-	VMOVUPS      32(AX)(BX*1), Y5
-	VSUBPS       Y1, Y5, Y5
-	VMAXPS       Y4, Y0, Y4
-	VMAXPS       Y5, Y0, Y5
+	VMOVUPS      (AX)(BX*1), Y3
+	VSUBPS       Y0, Y3, Y3
+	VMOVUPS      32(AX)(BX*1), Y4
+	VSUBPS       Y0, Y4, Y4
+	VMOVUPS      kc2ae999a<>+0(SB), Y5
+	VMAXPS       Y3, Y5, Y3
+	VMAXPS       Y4, Y5, Y4
+	VMULPS       k3fb8aa3b<>+0(SB), Y3, Y5
+	VROUNDPS     $0x08, Y5, Y5
 	VMULPS       k3fb8aa3b<>+0(SB), Y4, Y6
 	VROUNDPS     $0x08, Y6, Y6
-	VMULPS       k3fb8aa3b<>+0(SB), Y5, Y7
-	VROUNDPS     $0x08, Y7, Y7
+	VFNMADD231PS k3f318000<>+0(SB), Y5, Y3
 	VFNMADD231PS k3f318000<>+0(SB), Y6, Y4
-	VFNMADD231PS k3f318000<>+0(SB), Y7, Y5
+	VFNMADD231PS kb95e8083<>+0(SB), Y5, Y3
 	VFNMADD231PS kb95e8083<>+0(SB), Y6, Y4
-	VFNMADD231PS kb95e8083<>+0(SB), Y7, Y5
+	VMOVUPS      k39506967<>+0(SB), Y7
 	VMOVUPS      k39506967<>+0(SB), Y8
-	VMOVUPS      k39506967<>+0(SB), Y9
+	VFMADD213PS  k3ab743ce<>+0(SB), Y3, Y7
 	VFMADD213PS  k3ab743ce<>+0(SB), Y4, Y8
-	VFMADD213PS  k3ab743ce<>+0(SB), Y5, Y9
+	VFMADD213PS  k3c088908<>+0(SB), Y3, Y7
 	VFMADD213PS  k3c088908<>+0(SB), Y4, Y8
-	VFMADD213PS  k3c088908<>+0(SB), Y5, Y9
+	VFMADD213PS  k3d2aa9c1<>+0(SB), Y3, Y7
 	VFMADD213PS  k3d2aa9c1<>+0(SB), Y4, Y8
-	VFMADD213PS  k3d2aa9c1<>+0(SB), Y5, Y9
+	VFMADD213PS  k3e2aaaaa<>+0(SB), Y3, Y7
 	VFMADD213PS  k3e2aaaaa<>+0(SB), Y4, Y8
-	VFMADD213PS  k3e2aaaaa<>+0(SB), Y5, Y9
+	VFMADD213PS  k3f000000<>+0(SB), Y3, Y7
 	VFMADD213PS  k3f000000<>+0(SB), Y4, Y8
-	VFMADD213PS  k3f000000<>+0(SB), Y5, Y9
+	VFMADD213PS  k3f800000<>+0(SB), Y3, Y7
 	VFMADD213PS  k3f800000<>+0(SB), Y4, Y8
-	VFMADD213PS  k3f800000<>+0(SB), Y5, Y9
+	VFMADD213PS  k3f800000<>+0(SB), Y7, Y3
 	VFMADD213PS  k3f800000<>+0(SB), Y8, Y4
-	VFMADD213PS  k3f800000<>+0(SB), Y9, Y5
+	VCVTPS2DQ    Y5, Y5
+	VPADDD       k0000007f<>+0(SB), Y5, Y5
+	VPSLLD       $0x17, Y5, Y5
+	VMULPS       Y5, Y3, Y3
 	VCVTPS2DQ    Y6, Y6
 	VPADDD       k0000007f<>+0(SB), Y6, Y6
 	VPSLLD       $0x17, Y6, Y6
 	VMULPS       Y6, Y4, Y4
-	VCVTPS2DQ    Y7, Y7
-	VPADDD       k0000007f<>+0(SB), Y7, Y7
-	VPSLLD       $0x17, Y7, Y7
-	VMULPS       Y7, Y5, Y5
+	VADDPS       Y3, Y1, Y1
+	VMOVUPS      Y3, (AX)(BX*1)
 	VADDPS       Y4, Y2, Y2
-	VMOVUPS      Y4, (AX)(BX*1)
-	VADDPS       Y5, Y3, Y3
-	VMOVUPS      Y5, 32(AX)(BX*1)
+	VMOVUPS      Y4, 32(AX)(BX*1)
 	ADDQ         $0x40, BX
 	CMPQ         BX, SI
 	JLT          exponentials
-	VADDPS       Y3, Y2, Y2
-	VMOVUPS      Y2, Y2
-	VPERM2F128   $0x01, Y2, Y2, Y1
-	VADDPS       Y1, Y2, Y2
-	VPERMILPS    $0x4e, Y2, Y1
-	VADDPS       Y1, Y2, Y2
-	VPERMILPS    $0xb1, Y2, Y1
-	VADDPS       Y1, Y2, Y2
-	VMOVUPS      32(DX), Y3
-	VMOVUPS      (DX), Y1
-	VSUBPS       Y1, Y3, Y3
-	VMAXPS       Y3, Y0, Y3
-	VMULPS       k3fb8aa3b<>+0(SB), Y3, Y1
-	VROUNDPS     $0x08, Y1, Y1
-	VFNMADD231PS k3f318000<>+0(SB), Y1, Y3
-	VFNMADD231PS kb95e8083<>+0(SB), Y1, Y3
-	VMOVUPS      k39506967<>+0(SB), Y4
-	VFMADD213PS  k3ab743ce<>+0(SB), Y3, Y4
-	VFMADD213PS  k3c088908<>+0(SB), Y3, Y4
-	VFMADD213PS  k3d2aa9c1<>+0(SB), Y3, Y4
-	VFMADD213PS  k3e2aaaaa<>+0(SB), Y3, Y4
-	VFMADD213PS  k3f000000<>+0(SB), Y3, Y4
-	VFMADD213PS  k3f800000<>+0(SB), Y3, Y4
-	VFMADD213PS  k3f800000<>+0(SB), Y4, Y3
-	VCVTPS2DQ    Y1, Y1
-	VPADDD       k0000007f<>+0(SB), Y1, Y1
-	VPSLLD       $0x17, Y1, Y1
-	VMULPS       Y1, Y3, Y3
-	VADDPS       Y3, Y2, Y1
-	VMOVUPS      k3f800000<>+0(SB), Y4
-	VDIVPS       Y1, Y4, Y1
-	VMOVUPS      Y2, 64(DX)
-	VMOVUPS      Y1, 96(DX)
-	VMULPS       Y1, Y3, Y3
+	VADDPS       Y2, Y1, Y1
+	VMOVUPS      Y1, Y1
+	VPERM2F128   $0x01, Y1, Y1, Y0
+	VADDPS       Y0, Y1, Y1
+	VPERMILPS    $0x4e, Y1, Y0
+	VADDPS       Y0, Y1, Y1
+	VPERMILPS    $0xb1, Y1, Y0
+	VADDPS       Y0, Y1, Y1
+	VMOVUPS      32(DX), Y2
+	VMOVUPS      (DX), Y0
+	VSUBPS       Y0, Y2, Y2
+	VMOVUPS      kc2ae999a<>+0(SB), Y0
+	VMAXPS       Y2, Y0, Y2
+	VMULPS       k3fb8aa3b<>+0(SB), Y2, Y0
+	VROUNDPS     $0x08, Y0, Y0
+	VFNMADD231PS k3f318000<>+0(SB), Y0, Y2
+	VFNMADD231PS kb95e8083<>+0(SB), Y0, Y2
+	VMOVUPS      k39506967<>+0(SB), Y3
+	VFMADD213PS  k3ab743ce<>+0(SB), Y2, Y3
+	VFMADD213PS  k3c088908<>+0(SB), Y2, Y3
+	VFMADD213PS  k3d2aa9c1<>+0(SB), Y2, Y3
+	VFMADD213PS  k3e2aaaaa<>+0(SB), Y2, Y3
+	VFMADD213PS  k3f000000<>+0(SB), Y2, Y3
+	VFMADD213PS  k3f800000<>+0(SB), Y2, Y3
+	VFMADD213PS  k3f800000<>+0(SB), Y3, Y2
+	VCVTPS2DQ    Y0, Y0
+	VPADDD       k0000007f<>+0(SB), Y0, Y0
+	VPSLLD       $0x17, Y0, Y0
+	VMULPS       Y0, Y2, Y2
+	VADDPS       Y2, Y1, Y0
+	VMOVUPS      k3f800000<>+0(SB), Y3
+	VDIVPS       Y0, Y3, Y0
+	VMOVUPS      Y1, 64(DX)
+	VMOVUPS      Y0, 96(DX)
+	VMULPS       Y0, Y2, Y2
 	MOVQ         confidence+16(FP), BX
 	LEAQ         (BX)(CX*1), BX
-	VMOVSS       X3, (BX)
+	VMOVSS       X2, (BX)
 	MOVQ         n+24(FP), BX
 	SHLQ         $0x02, BX
 	ADDQ         BX, AX
@@ -431,24 +555,6 @@ DATA k3f800000<>+56(SB)/4, $0x3f800000
 DATA k3f800000<>+60(SB)/4, $0x3f800000
 GLOBL k3f800000<>(SB), RODATA|NOPTR, $64
 
-DATA kc2ae999a<>+0(SB)/4, $0xc2ae999a
-DATA kc2ae999a<>+4(SB)/4, $0xc2ae999a
-DATA kc2ae999a<>+8(SB)/4, $0xc2ae999a
-DATA kc2ae999a<>+12(SB)/4, $0xc2ae999a
-DATA kc2ae999a<>+16(SB)/4, $0xc2ae999a
-DATA kc2ae999a<>+20(SB)/4, $0xc2ae999a
-DATA kc2ae999a<>+24(SB)/4, $0xc2ae999a
-DATA kc2ae999a<>+28(SB)/4, $0xc2ae999a
-DATA kc2ae999a<>+32(SB)/4, $0xc2ae999a
-DATA kc2ae999a<>+36(SB)/4, $0xc2ae999a
-DATA kc2ae999a<>+40(SB)/4, $0xc2ae999a
-DATA kc2ae999a<>+44(SB)/4, $0xc2ae999a
-DATA kc2ae999a<>+48(SB)/4, $0xc2ae999a
-DATA kc2ae999a<>+52(SB)/4, $0xc2ae999a
-DATA kc2ae999a<>+56(SB)/4, $0xc2ae999a
-DATA kc2ae999a<>+60(SB)/4, $0xc2ae999a
-GLOBL kc2ae999a<>(SB), RODATA|NOPTR, $64
-
 DATA k3ab743ce<>+0(SB)/4, $0x3ab743ce
 DATA k3ab743ce<>+4(SB)/4, $0x3ab743ce
 DATA k3ab743ce<>+8(SB)/4, $0x3ab743ce
@@ -538,6 +644,24 @@ DATA k3f000000<>+52(SB)/4, $0x3f000000
 DATA k3f000000<>+56(SB)/4, $0x3f000000
 DATA k3f000000<>+60(SB)/4, $0x3f000000
 GLOBL k3f000000<>(SB), RODATA|NOPTR, $64
+
+DATA kc2ae999a<>+0(SB)/4, $0xc2ae999a
+DATA kc2ae999a<>+4(SB)/4, $0xc2ae999a
+DATA kc2ae999a<>+8(SB)/4, $0xc2ae999a
+DATA kc2ae999a<>+12(SB)/4, $0xc2ae999a
+DATA kc2ae999a<>+16(SB)/4, $0xc2ae999a
+DATA kc2ae999a<>+20(SB)/4, $0xc2ae999a
+DATA kc2ae999a<>+24(SB)/4, $0xc2ae999a
+DATA kc2ae999a<>+28(SB)/4, $0xc2ae999a
+DATA kc2ae999a<>+32(SB)/4, $0xc2ae999a
+DATA kc2ae999a<>+36(SB)/4, $0xc2ae999a
+DATA kc2ae999a<>+40(SB)/4, $0xc2ae999a
+DATA kc2ae999a<>+44(SB)/4, $0xc2ae999a
+DATA kc2ae999a<>+48(SB)/4, $0xc2ae999a
+DATA kc2ae999a<>+52(SB)/4, $0xc2ae999a
+DATA kc2ae999a<>+56(SB)/4, $0xc2ae999a
+DATA kc2ae999a<>+60(SB)/4, $0xc2ae999a
+GLOBL kc2ae999a<>(SB), RODATA|NOPTR, $64
 
 DATA k0000007f<>+0(SB)/4, $0x0000007f
 DATA k0000007f<>+4(SB)/4, $0x0000007f
@@ -826,132 +950,154 @@ chunks1end:
 	VZEROUPPER
 	RET
 
-// func adamAVX2(theta *float32, m *float32, v *float32, w *float32, grad *float32, mul *float32, dot *float32, gu *float32, u *float32, hot *float32, length int, k int, invB float32, rate float32, scale float32)
+// func adamAVX2(theta *float32, m *float32, v *float32, w *float32, mul *float32, dot *float32, gu *float32, u *float32, hot *float32, length int, groups int, invB float32, rate float32, scale float32)
 // Requires: AVX, AVX2, FMA3
-TEXT ·adamAVX2(SB), NOSPLIT, $0-108
-	MOVQ   length+80(FP), AX
+TEXT ·adamAVX2(SB), NOSPLIT, $0-100
+	MOVQ   length+72(FP), AX
 	SHLQ   $0x06, AX
-	MOVQ   grad+32(FP), CX
-	MOVQ   w+24(FP), DX
-	MOVQ   u+64(FP), BX
-	MOVQ   hot+72(FP), SI
-	MOVQ   k+88(FP), DI
-	SHLQ   $0x06, DI
-	MOVQ   dot+48(FP), R10
-	MOVQ   gu+56(FP), R11
+	MOVQ   w+24(FP), CX
+	MOVQ   gu+48(FP), DX
+	MOVQ   hot+64(FP), BX
+	MOVQ   groups+80(FP), SI
+	SHLQ   $0x08, SI
+	MOVQ   dot+40(FP), DI
 	VXORPS Y0, Y0, Y0
 	XORQ   R8, R8
-	MOVQ   SI, R12
 
-collect:
-	VXORPS Y1, Y1, Y1
-	XORQ   R9, R9
-
-collectcolumn:
-	VMOVUPS      (R12)(R9*1), Y2
-	VFMADD231PS  (R11)(R9*1), Y2, Y1
-	ADDQ         $0x40, R9
-	CMPQ         R9, DI
-	JLT          collectcolumn
-	ADDQ         DI, R12
-	VMOVUPS      Y1, (CX)(R8*1)
-	VFMADD231PS  (R10)(R8*1), Y1, Y0
-	ADDQ         $0x40, R8
-	CMPQ         R8, AX
-	JLT          collect
+product:
+	VMOVUPS      (DI)(R8*1), Y1
+	VFMADD231PS  (DX)(R8*1), Y1, Y0
+	VMOVUPS      64(DI)(R8*1), Y1
+	VFMADD231PS  64(DX)(R8*1), Y1, Y0
+	VMOVUPS      128(DI)(R8*1), Y1
+	VFMADD231PS  128(DX)(R8*1), Y1, Y0
+	VMOVUPS      192(DI)(R8*1), Y1
+	VFMADD231PS  192(DX)(R8*1), Y1, Y0
+	ADDQ         $0x00000100, R8
+	CMPQ         R8, SI
+	JLT          product
 	MOVQ         theta+0(FP), R9
-	VMOVUPS      kff61b1e6<>+0(SB), Y1
+	VMOVUPS      kff61b1e6<>+0(SB), Y2
 	MOVQ         m+8(FP), R10
 	MOVQ         v+16(FP), R11
-	MOVQ         mul+40(FP), R12
-	VBROADCASTSS invB+96(FP), Y2
-	VBROADCASTSS rate+100(FP), Y3
-	VBROADCASTSS scale+104(FP), Y4
-	VMOVUPS      k3dcccccd<>+0(SB), Y5
-	VMOVUPS      k3f7fbe77<>+0(SB), Y6
-	VMOVUPS      k3a83126f<>+0(SB), Y7
-	VMOVUPS      k322bcc77<>+0(SB), Y8
-	XORQ         R8, R8
+	MOVQ         mul+32(FP), R12
+	VBROADCASTSS invB+88(FP), Y3
+	VBROADCASTSS rate+92(FP), Y4
+	VBROADCASTSS scale+96(FP), Y5
+	MOVQ         BX, R13
+	XORQ         DI, DI
 
 moments:
-	VMOVUPS      (CX)(R8*1), Y9
-	VSUBPS       Y0, Y9, Y9
-	VMULPS       (R12)(R8*1), Y9, Y9
-	VMULPS       Y2, Y9, Y9
-	VMOVUPS      (R10)(R8*1), Y10
-	VMULPS       (R11)(R8*1), Y6, Y11
-	VMULPS       Y9, Y9, Y12
-	VFMADD231PS  Y12, Y7, Y11
-	VMOVUPS      Y11, (R11)(R8*1)
-	VSUBPS       Y10, Y9, Y9
-	VFMADD231PS  Y9, Y5, Y10
-	VMOVUPS      Y10, (R10)(R8*1)
-	VSQRTPS      Y11, Y11
-	VFMADD213PS  Y8, Y4, Y11
-	VDIVPS       Y11, Y10, Y10
-	VFNMADD213PS (R9)(R8*1), Y3, Y10
-	VMOVUPS      Y10, (R9)(R8*1)
-	VMAXPS       Y10, Y1, Y1
-	ADDQ         $0x40, R8
-	CMPQ         R8, AX
+	VXORPS Y6, Y6, Y6
+	XORQ   R8, R8
+
+collect:
+	VMOVUPS      (R13)(R8*1), Y1
+	VFMADD231PS  (DX)(R8*1), Y1, Y6
+	VMOVUPS      64(R13)(R8*1), Y1
+	VFMADD231PS  64(DX)(R8*1), Y1, Y6
+	VMOVUPS      128(R13)(R8*1), Y1
+	VFMADD231PS  128(DX)(R8*1), Y1, Y6
+	VMOVUPS      192(R13)(R8*1), Y1
+	VFMADD231PS  192(DX)(R8*1), Y1, Y6
+	ADDQ         $0x00000100, R8
+	CMPQ         R8, SI
+	JLT          collect
+	ADDQ         SI, R13
+	VSUBPS       Y0, Y6, Y6
+	VMULPS       (R12)(DI*1), Y6, Y6
+	VMULPS       Y3, Y6, Y6
+	VMOVUPS      (R10)(DI*1), Y1
+	VMOVUPS      (R11)(DI*1), Y7
+	VMULPS       k3f7fbe77<>+0(SB), Y7, Y7
+	VMULPS       Y6, Y6, Y8
+	VFMADD231PS  k3a83126f<>+0(SB), Y8, Y7
+	VMOVUPS      Y7, (R11)(DI*1)
+	VSUBPS       Y1, Y6, Y6
+	VFMADD231PS  k3dcccccd<>+0(SB), Y6, Y1
+	VMOVUPS      Y1, (R10)(DI*1)
+	VMULPS       Y4, Y1, Y1
+	VMOVUPS      k3f800000<>+0(SB), Y6
+	VSQRTPS      Y7, Y7
+	VFMADD213PS  k322bcc77<>+0(SB), Y5, Y7
+	VDIVPS       Y7, Y6, Y7
+	VFNMADD213PS (R9)(DI*1), Y7, Y1
+	VMOVUPS      Y1, (R9)(DI*1)
+	VMAXPS       Y1, Y2, Y2
+	ADDQ         $0x40, DI
+	CMPQ         DI, AX
 	JLT          moments
-	VMOVUPS      kc2ae999a<>+0(SB), Y3
 	VXORPS       Y0, Y0, Y0
-	XORQ         R8, R8
+	XORQ         DI, DI
 
 softmax:
-	VMOVUPS      (R9)(R8*1), Y2
-	VSUBPS       Y1, Y2, Y2
-	VMAXPS       Y2, Y3, Y2
-	VMULPS       k3fb8aa3b<>+0(SB), Y2, Y4
-	VROUNDPS     $0x08, Y4, Y4
-	VFNMADD231PS k3f318000<>+0(SB), Y4, Y2
-	VFNMADD231PS kb95e8083<>+0(SB), Y4, Y2
-	VMOVUPS      k39506967<>+0(SB), Y5
-	VFMADD213PS  k3ab743ce<>+0(SB), Y2, Y5
-	VFMADD213PS  k3c088908<>+0(SB), Y2, Y5
-	VFMADD213PS  k3d2aa9c1<>+0(SB), Y2, Y5
-	VFMADD213PS  k3e2aaaaa<>+0(SB), Y2, Y5
-	VFMADD213PS  k3f000000<>+0(SB), Y2, Y5
-	VFMADD213PS  k3f800000<>+0(SB), Y2, Y5
-	VFMADD213PS  k3f800000<>+0(SB), Y5, Y2
-	VCVTPS2DQ    Y4, Y4
-	VPADDD       k0000007f<>+0(SB), Y4, Y4
-	VPSLLD       $0x17, Y4, Y4
-	VMULPS       Y4, Y2, Y2
-	VADDPS       Y2, Y0, Y0
-	VMOVUPS      Y2, (DX)(R8*1)
-	ADDQ         $0x40, R8
-	CMPQ         R8, AX
+	VMOVUPS      (R9)(DI*1), Y1
+	VSUBPS       Y2, Y1, Y1
+	VMOVUPS      kc2ae999a<>+0(SB), Y3
+	VMAXPS       Y1, Y3, Y1
+	VMULPS       k3fb8aa3b<>+0(SB), Y1, Y3
+	VROUNDPS     $0x08, Y3, Y3
+	VFNMADD231PS k3f318000<>+0(SB), Y3, Y1
+	VFNMADD231PS kb95e8083<>+0(SB), Y3, Y1
+	VMOVUPS      k39506967<>+0(SB), Y4
+	VFMADD213PS  k3ab743ce<>+0(SB), Y1, Y4
+	VFMADD213PS  k3c088908<>+0(SB), Y1, Y4
+	VFMADD213PS  k3d2aa9c1<>+0(SB), Y1, Y4
+	VFMADD213PS  k3e2aaaaa<>+0(SB), Y1, Y4
+	VFMADD213PS  k3f000000<>+0(SB), Y1, Y4
+	VFMADD213PS  k3f800000<>+0(SB), Y1, Y4
+	VFMADD213PS  k3f800000<>+0(SB), Y4, Y1
+	VCVTPS2DQ    Y3, Y3
+	VPADDD       k0000007f<>+0(SB), Y3, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VMULPS       Y3, Y1, Y1
+	VADDPS       Y1, Y0, Y0
+	VMOVUPS      Y1, (CX)(DI*1)
+	ADDQ         $0x40, DI
+	CMPQ         DI, AX
 	JLT          softmax
-	VMOVUPS      k3f800000<>+0(SB), Y2
-	VDIVPS       Y0, Y2, Y0
+	VMOVUPS      k3f800000<>+0(SB), Y1
+	VDIVPS       Y0, Y1, Y0
+	MOVQ         u+56(FP), DX
 	XORQ         R8, R8
-
-normalise:
-	VMULPS  (DX)(R8*1), Y0, Y2
-	VMOVUPS Y2, (DX)(R8*1)
-	ADDQ    $0x40, R8
-	CMPQ    R8, AX
-	JLT     normalise
-	XORQ    R9, R9
 
 spread:
 	VXORPS Y2, Y2, Y2
-	LEAQ   (SI)(R9*1), CX
-	XORQ   R8, R8
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	LEAQ   (BX)(R8*1), R9
+	XORQ   DI, DI
 
 spreadposition:
-	VMOVUPS     (CX), Y0
-	VFMADD231PS (DX)(R8*1), Y0, Y2
-	ADDQ        DI, CX
-	ADDQ        $0x40, R8
-	CMPQ        R8, AX
+	VMOVUPS     (CX)(DI*1), Y1
+	VFMADD231PS (R9), Y1, Y2
+	VFMADD231PS 64(R9), Y1, Y3
+	VFMADD231PS 128(R9), Y1, Y4
+	VFMADD231PS 192(R9), Y1, Y5
+	ADDQ        SI, R9
+	ADDQ        $0x40, DI
+	CMPQ        DI, AX
 	JLT         spreadposition
-	VMOVUPS     Y2, (BX)(R9*1)
-	ADDQ        $0x40, R9
-	CMPQ        R9, DI
+	VMULPS      Y0, Y2, Y2
+	VMOVUPS     Y2, (DX)(R8*1)
+	VMULPS      Y0, Y3, Y3
+	VMOVUPS     Y3, 64(DX)(R8*1)
+	VMULPS      Y0, Y4, Y4
+	VMOVUPS     Y4, 128(DX)(R8*1)
+	VMULPS      Y0, Y5, Y5
+	VMOVUPS     Y5, 192(DX)(R8*1)
+	ADDQ        $0x00000100, R8
+	CMPQ        R8, SI
 	JLT         spread
+	XORQ        DI, DI
+
+normalise:
+	VMULPS  (CX)(DI*1), Y0, Y1
+	VMOVUPS Y1, (CX)(DI*1)
+	ADDQ    $0x40, DI
+	CMPQ    DI, AX
+	JLT     normalise
 	VZEROUPPER
 	RET
 
@@ -1044,6 +1190,86 @@ lanes:
 	XORL R10, R10
 	XORL R11, R11
 
+chunks4:
+	CMPQ    R9, $0x00000100
+	JLT     chunks4end
+	VMOVUPS (R8), Z0
+	VMOVUPS 64(R8), Z1
+	VMOVUPS 128(R8), Z2
+	VMOVUPS 192(R8), Z3
+	VMOVUPS (R8), Z4
+	VMOVUPS 64(R8), Z5
+	VMOVUPS 128(R8), Z6
+	VMOVUPS 192(R8), Z7
+	XORQ    R12, R12
+
+chunks4columns:
+	MOVLQSX      (CX)(R12*1), R13
+	VBROADCASTSS (AX)(R12*1), Z8
+	VFMADD231PS  (DI)(R13*4), Z8, Z0
+	VFMADD231PS  64(DI)(R13*4), Z8, Z1
+	VFMADD231PS  128(DI)(R13*4), Z8, Z2
+	VFMADD231PS  192(DI)(R13*4), Z8, Z3
+	MOVLQSX      4(CX)(R12*1), R13
+	VBROADCASTSS 4(AX)(R12*1), Z8
+	VFMADD231PS  (DI)(R13*4), Z8, Z4
+	VFMADD231PS  64(DI)(R13*4), Z8, Z5
+	VFMADD231PS  128(DI)(R13*4), Z8, Z6
+	VFMADD231PS  192(DI)(R13*4), Z8, Z7
+	ADDQ         $0x40, R12
+	CMPQ         R12, k64+64(FP)
+	JLT          chunks4columns
+	MOVQ         n+56(FP), R12
+	VXORPS       Z8, Z8, Z8
+	SHRQ         $0x03, R12
+	VCMPPS       $0x01, Z0, Z8, K1
+	KMOVW        K1, R13
+	MOVW         R13, (BX)
+	XORW         (DX), R13
+	ORL          R13, R10
+	VCMPPS       $0x01, Z1, Z8, K1
+	KMOVW        K1, R13
+	MOVW         R13, 2(BX)
+	XORW         2(DX), R13
+	ORL          R13, R10
+	VCMPPS       $0x01, Z2, Z8, K1
+	KMOVW        K1, R13
+	MOVW         R13, 4(BX)
+	XORW         4(DX), R13
+	ORL          R13, R10
+	VCMPPS       $0x01, Z3, Z8, K1
+	KMOVW        K1, R13
+	MOVW         R13, 6(BX)
+	XORW         6(DX), R13
+	ORL          R13, R10
+	VCMPPS       $0x01, Z4, Z8, K1
+	KMOVW        K1, R13
+	MOVW         R13, (BX)(R12*1)
+	XORW         (DX)(R12*1), R13
+	ORL          R13, R11
+	VCMPPS       $0x01, Z5, Z8, K1
+	KMOVW        K1, R13
+	MOVW         R13, 2(BX)(R12*1)
+	XORW         2(DX)(R12*1), R13
+	ORL          R13, R11
+	VCMPPS       $0x01, Z6, Z8, K1
+	KMOVW        K1, R13
+	MOVW         R13, 4(BX)(R12*1)
+	XORW         4(DX)(R12*1), R13
+	ORL          R13, R11
+	VCMPPS       $0x01, Z7, Z8, K1
+	KMOVW        K1, R13
+	MOVW         R13, 6(BX)(R12*1)
+	XORW         6(DX)(R12*1), R13
+	ORL          R13, R11
+	ADDQ         $0x00000100, DI
+	ADDQ         $0x00000100, R8
+	ADDQ         $0x08, BX
+	ADDQ         $0x08, DX
+	SUBQ         $0x00000100, R9
+	JMP          chunks4
+
+chunks4end:
 chunks2:
 	CMPQ    R9, $0x00000080
 	JLT     chunks2end
@@ -1088,8 +1314,8 @@ chunks2columns:
 	MOVW         R13, 2(BX)(R12*1)
 	XORW         2(DX)(R12*1), R13
 	ORL          R13, R11
-	ADDQ         $0x80, DI
-	ADDQ         $0x80, R8
+	ADDQ         $0x00000080, DI
+	ADDQ         $0x00000080, R8
 	ADDQ         $0x04, BX
 	ADDQ         $0x04, DX
 	SUBQ         $0x00000080, R9
@@ -1126,8 +1352,8 @@ chunks1columns:
 	MOVW         R13, (BX)(R12*1)
 	XORW         (DX)(R12*1), R13
 	ORL          R13, R11
-	ADDQ         $0x40, DI
-	ADDQ         $0x40, R8
+	ADDQ         $0x00000040, DI
+	ADDQ         $0x00000040, R8
 	ADDQ         $0x02, BX
 	ADDQ         $0x02, DX
 	SUBQ         $0x00000040, R9
@@ -1173,6 +1399,56 @@ lanes:
 	VMOVUPS kff61b1e6<>+0(SB), Z0
 	VMOVUPS kff61b1e6<>+0(SB), Z1
 
+chunks4:
+	CMPQ    R10, $0x00000100
+	JLT     chunks4end
+	VMOVUPS (AX)(R11*1), Z2
+	VMOVUPS 64(AX)(R11*1), Z3
+	VMOVUPS 128(AX)(R11*1), Z4
+	VMOVUPS 192(AX)(R11*1), Z5
+	VMOVUPS (SI)(R11*1), Z6
+	VMOVUPS 64(SI)(R11*1), Z7
+	VMOVUPS 128(SI)(R11*1), Z8
+	VMOVUPS 192(SI)(R11*1), Z9
+	MOVQ    R11, R12
+	XORQ    R13, R13
+
+chunks4columns:
+	ADDQ         R9, R12
+	VBROADCASTSS (R8)(R13*1), Z10
+	VBROADCASTSS 4(R8)(R13*1), Z11
+	VFMADD231PS  (AX)(R12*1), Z10, Z2
+	VFMADD231PS  64(AX)(R12*1), Z10, Z3
+	VFMADD231PS  128(AX)(R12*1), Z10, Z4
+	VFMADD231PS  192(AX)(R12*1), Z10, Z5
+	VFMADD231PS  (SI)(R12*1), Z11, Z6
+	VFMADD231PS  64(SI)(R12*1), Z11, Z7
+	VFMADD231PS  128(SI)(R12*1), Z11, Z8
+	VFMADD231PS  192(SI)(R12*1), Z11, Z9
+	ADDQ         $0x40, R13
+	CMPQ         R13, k64+48(FP)
+	JLT          chunks4columns
+	VMAXPS       Z2, Z0, Z0
+	VMOVUPS      Z2, (CX)(R11*1)
+	VMAXPS       Z3, Z0, Z0
+	VMOVUPS      Z3, 64(CX)(R11*1)
+	VMAXPS       Z4, Z0, Z0
+	VMOVUPS      Z4, 128(CX)(R11*1)
+	VMAXPS       Z5, Z0, Z0
+	VMOVUPS      Z5, 192(CX)(R11*1)
+	VMAXPS       Z6, Z1, Z1
+	VMOVUPS      Z6, (DI)(R11*1)
+	VMAXPS       Z7, Z1, Z1
+	VMOVUPS      Z7, 64(DI)(R11*1)
+	VMAXPS       Z8, Z1, Z1
+	VMOVUPS      Z8, 128(DI)(R11*1)
+	VMAXPS       Z9, Z1, Z1
+	VMOVUPS      Z9, 192(DI)(R11*1)
+	ADDQ         $0x00000100, R11
+	SUBQ         $0x00000100, R10
+	JMP          chunks4
+
+chunks4end:
 chunks2:
 	CMPQ    R10, $0x00000080
 	JLT     chunks2end
@@ -1202,7 +1478,7 @@ chunks2columns:
 	VMOVUPS      Z4, (DI)(R11*1)
 	VMAXPS       Z5, Z1, Z1
 	VMOVUPS      Z5, 64(DI)(R11*1)
-	ADDQ         $0x80, R11
+	ADDQ         $0x00000080, R11
 	SUBQ         $0x00000080, R10
 	JMP          chunks2
 
@@ -1228,7 +1504,7 @@ chunks1columns:
 	VMOVUPS      Z2, (CX)(R11*1)
 	VMAXPS       Z3, Z1, Z1
 	VMOVUPS      Z3, (DI)(R11*1)
-	ADDQ         $0x40, R11
+	ADDQ         $0x00000040, R11
 	SUBQ         $0x00000040, R10
 	JMP          chunks1
 
@@ -1280,105 +1556,106 @@ TEXT ·exponentialsAVX512(SB), NOSPLIT, $0-40
 	VMOVUPS kb95e8083<>+0(SB), Z2
 	VMOVUPS k39506967<>+0(SB), Z3
 	VMOVUPS k3f800000<>+0(SB), Z4
-	VMOVUPS kc2ae999a<>+0(SB), Z5
-	VMOVUPS k3ab743ce<>+0(SB), Z6
-	VMOVUPS k3c088908<>+0(SB), Z7
-	VMOVUPS k3d2aa9c1<>+0(SB), Z8
-	VMOVUPS k3e2aaaaa<>+0(SB), Z9
-	VMOVUPS k3f000000<>+0(SB), Z10
+	VMOVUPS k3ab743ce<>+0(SB), Z5
+	VMOVUPS k3c088908<>+0(SB), Z6
+	VMOVUPS k3d2aa9c1<>+0(SB), Z7
+	VMOVUPS k3e2aaaaa<>+0(SB), Z8
+	VMOVUPS k3f000000<>+0(SB), Z9
 	MOVQ    scratch+8(FP), DX
 	XORQ    CX, CX
 
 lanes:
-	VMOVUPS    (DX), Z11
+	VMOVUPS    (DX), Z10
 	MOVQ       n+24(FP), BX
 	SHLQ       $0x02, BX
 	LEAQ       (AX)(BX*1), BX
-	VSHUFF32X4 $0x00, Z11, Z11, Z12
-	VSHUFF32X4 $0xaa, Z11, Z11, Z11
+	VSHUFF32X4 $0x00, Z10, Z10, Z11
+	VSHUFF32X4 $0xaa, Z10, Z10, Z10
+	VXORPS     Z12, Z12, Z12
 	VXORPS     Z13, Z13, Z13
-	VXORPS     Z14, Z14, Z14
 	MOVQ       n+24(FP), DI
 	SHLQ       $0x02, DI
 	XORQ       SI, SI
 
 exponentials:
-	VMOVUPS       (AX)(SI*1), Z15
-	VSUBPS        Z12, Z15, Z15
-	VMOVUPS       (BX)(SI*1), Z16
-	VSUBPS        Z11, Z16, Z16
-	VMAXPS        Z15, Z5, Z15
-	VMAXPS        Z16, Z5, Z16
+	VMOVUPS       (AX)(SI*1), Z14
+	VSUBPS        Z11, Z14, Z14
+	VMOVUPS       (BX)(SI*1), Z15
+	VSUBPS        Z10, Z15, Z15
+	VMOVUPS       kc2ae999a<>+0(SB), Z16
+	VMAXPS        Z14, Z16, Z14
+	VMAXPS        Z15, Z16, Z15
+	VMULPS        Z0, Z14, Z16
+	VRNDSCALEPS   $0x08, Z16, Z16
 	VMULPS        Z0, Z15, Z17
 	VRNDSCALEPS   $0x08, Z17, Z17
-	VMULPS        Z0, Z16, Z18
-	VRNDSCALEPS   $0x08, Z18, Z18
+	VFNMADD231PS  Z1, Z16, Z14
 	VFNMADD231PS  Z1, Z17, Z15
-	VFNMADD231PS  Z1, Z18, Z16
+	VFNMADD231PS  Z2, Z16, Z14
 	VFNMADD231PS  Z2, Z17, Z15
-	VFNMADD231PS  Z2, Z18, Z16
+	VMOVUPS       Z3, Z18
 	VMOVUPS       Z3, Z19
-	VMOVUPS       Z3, Z20
+	VFMADD213PS   Z5, Z14, Z18
+	VFMADD213PS   Z5, Z15, Z19
+	VFMADD213PS   Z6, Z14, Z18
 	VFMADD213PS   Z6, Z15, Z19
-	VFMADD213PS   Z6, Z16, Z20
+	VFMADD213PS   Z7, Z14, Z18
 	VFMADD213PS   Z7, Z15, Z19
-	VFMADD213PS   Z7, Z16, Z20
+	VFMADD213PS   Z8, Z14, Z18
 	VFMADD213PS   Z8, Z15, Z19
-	VFMADD213PS   Z8, Z16, Z20
+	VFMADD213PS   Z9, Z14, Z18
 	VFMADD213PS   Z9, Z15, Z19
-	VFMADD213PS   Z9, Z16, Z20
-	VFMADD213PS   Z10, Z15, Z19
-	VFMADD213PS   Z10, Z16, Z20
+	VFMADD213PS   Z4, Z14, Z18
 	VFMADD213PS   Z4, Z15, Z19
-	VFMADD213PS   Z4, Z16, Z20
+	VFMADD213PS   Z4, Z18, Z14
 	VFMADD213PS   Z4, Z19, Z15
-	VFMADD213PS   Z4, Z20, Z16
+	VSCALEFPS     Z16, Z14, Z14
 	VSCALEFPS     Z17, Z15, Z15
-	VSCALEFPS     Z18, Z16, Z16
+	VADDPS        Z14, Z12, Z12
+	VMOVUPS       Z14, (AX)(SI*1)
 	VADDPS        Z15, Z13, Z13
-	VMOVUPS       Z15, (AX)(SI*1)
-	VADDPS        Z16, Z14, Z14
-	VMOVUPS       Z16, (BX)(SI*1)
+	VMOVUPS       Z15, (BX)(SI*1)
 	ADDQ          $0x40, SI
 	CMPQ          SI, DI
 	JLT           exponentials
-	VSHUFF32X4    $0x44, Z14, Z13, Z12
-	VSHUFF32X4    $0xee, Z14, Z13, Z11
-	VADDPS        Z11, Z12, Z12
-	VSHUFF32X4    $0xb1, Z12, Z12, Z11
-	VADDPS        Z11, Z12, Z12
-	VPERMILPS     $0x4e, Z12, Z11
-	VADDPS        Z11, Z12, Z12
-	VPERMILPS     $0xb1, Z12, Z11
-	VADDPS        Z11, Z12, Z12
-	VMOVUPS       64(DX), Z13
-	VMOVUPS       (DX), Z11
-	VSUBPS        Z11, Z13, Z13
-	VMAXPS        Z13, Z5, Z13
-	VMULPS        Z0, Z13, Z11
-	VRNDSCALEPS   $0x08, Z11, Z11
-	VFNMADD231PS  Z1, Z11, Z13
-	VFNMADD231PS  Z2, Z11, Z13
-	VMOVUPS       Z3, Z14
-	VFMADD213PS   Z6, Z13, Z14
-	VFMADD213PS   Z7, Z13, Z14
-	VFMADD213PS   Z8, Z13, Z14
-	VFMADD213PS   Z9, Z13, Z14
-	VFMADD213PS   Z10, Z13, Z14
-	VFMADD213PS   Z4, Z13, Z14
-	VFMADD213PS   Z4, Z14, Z13
-	VSCALEFPS     Z11, Z13, Z13
-	VADDPS        Z13, Z12, Z11
-	VMOVUPS       k3f800000<>+0(SB), Z14
-	VDIVPS        Z11, Z14, Z11
-	VMOVUPS       Z12, 128(DX)
-	VMOVUPS       Z11, 192(DX)
-	VMULPS        Z11, Z13, Z13
+	VSHUFF32X4    $0x44, Z13, Z12, Z11
+	VSHUFF32X4    $0xee, Z13, Z12, Z10
+	VADDPS        Z10, Z11, Z11
+	VSHUFF32X4    $0xb1, Z11, Z11, Z10
+	VADDPS        Z10, Z11, Z11
+	VPERMILPS     $0x4e, Z11, Z10
+	VADDPS        Z10, Z11, Z11
+	VPERMILPS     $0xb1, Z11, Z10
+	VADDPS        Z10, Z11, Z11
+	VMOVUPS       64(DX), Z12
+	VMOVUPS       (DX), Z10
+	VSUBPS        Z10, Z12, Z12
+	VMOVUPS       kc2ae999a<>+0(SB), Z10
+	VMAXPS        Z12, Z10, Z12
+	VMULPS        Z0, Z12, Z10
+	VRNDSCALEPS   $0x08, Z10, Z10
+	VFNMADD231PS  Z1, Z10, Z12
+	VFNMADD231PS  Z2, Z10, Z12
+	VMOVUPS       Z3, Z13
+	VFMADD213PS   Z5, Z12, Z13
+	VFMADD213PS   Z6, Z12, Z13
+	VFMADD213PS   Z7, Z12, Z13
+	VFMADD213PS   Z8, Z12, Z13
+	VFMADD213PS   Z9, Z12, Z13
+	VFMADD213PS   Z4, Z12, Z13
+	VFMADD213PS   Z4, Z13, Z12
+	VSCALEFPS     Z10, Z12, Z12
+	VADDPS        Z12, Z11, Z10
+	VMOVUPS       k3f800000<>+0(SB), Z13
+	VDIVPS        Z10, Z13, Z10
+	VMOVUPS       Z11, 128(DX)
+	VMOVUPS       Z10, 192(DX)
+	VMULPS        Z10, Z12, Z12
 	MOVQ          confidence+16(FP), BX
 	LEAQ          (BX)(CX*1), BX
-	VMOVSS        X13, (BX)
-	VEXTRACTF32X4 $0x02, Z13, X11
-	VMOVSS        X11, 4(BX)
+	VMOVSS        X12, (BX)
+	VEXTRACTF32X4 $0x02, Z12, X10
+	VMOVSS        X10, 4(BX)
 	MOVQ          n+24(FP), BX
 	SHLQ          $0x02, BX
 	ADDQ          BX, AX
@@ -1680,138 +1957,193 @@ chunks1end:
 	VZEROUPPER
 	RET
 
-// func adamAVX512(theta *float32, m *float32, v *float32, w *float32, grad *float32, mul *float32, dot *float32, gu *float32, u *float32, hot *float32, length int, k int, invB float32, rate float32, scale float32)
+// func adamAVX512(theta *float32, m *float32, v *float32, w *float32, mul *float32, dot *float32, gu *float32, u *float32, hot *float32, length int, groups int, invB float32, rate float32, scale float32)
 // Requires: AVX, AVX512DQ, AVX512F
-TEXT ·adamAVX512(SB), NOSPLIT, $0-108
-	MOVQ   length+80(FP), AX
+TEXT ·adamAVX512(SB), NOSPLIT, $0-100
+	MOVQ   length+72(FP), AX
 	SHLQ   $0x06, AX
-	MOVQ   grad+32(FP), CX
-	MOVQ   w+24(FP), DX
-	MOVQ   u+64(FP), BX
-	MOVQ   hot+72(FP), SI
-	MOVQ   k+88(FP), DI
-	SHLQ   $0x06, DI
-	MOVQ   dot+48(FP), R10
-	MOVQ   gu+56(FP), R11
+	MOVQ   w+24(FP), CX
+	MOVQ   gu+48(FP), DX
+	MOVQ   hot+64(FP), BX
+	MOVQ   groups+80(FP), SI
+	SHLQ   $0x08, SI
+	MOVQ   dot+40(FP), DI
 	VXORPS Z0, Z0, Z0
 	XORQ   R8, R8
-	MOVQ   SI, R12
 
-collect:
-	VXORPS Z1, Z1, Z1
-	XORQ   R9, R9
-
-collectcolumn:
-	VMOVUPS      (R12)(R9*1), Z2
-	VFMADD231PS  (R11)(R9*1), Z2, Z1
-	ADDQ         $0x40, R9
-	CMPQ         R9, DI
-	JLT          collectcolumn
-	ADDQ         DI, R12
-	VMOVUPS      Z1, (CX)(R8*1)
-	VFMADD231PS  (R10)(R8*1), Z1, Z0
-	ADDQ         $0x40, R8
-	CMPQ         R8, AX
-	JLT          collect
+product:
+	VMOVUPS      (DI)(R8*1), Z1
+	VFMADD231PS  (DX)(R8*1), Z1, Z0
+	VMOVUPS      64(DI)(R8*1), Z1
+	VFMADD231PS  64(DX)(R8*1), Z1, Z0
+	VMOVUPS      128(DI)(R8*1), Z1
+	VFMADD231PS  128(DX)(R8*1), Z1, Z0
+	VMOVUPS      192(DI)(R8*1), Z1
+	VFMADD231PS  192(DX)(R8*1), Z1, Z0
+	ADDQ         $0x00000100, R8
+	CMPQ         R8, SI
+	JLT          product
 	MOVQ         theta+0(FP), R9
-	VMOVUPS      kff61b1e6<>+0(SB), Z1
+	VMOVUPS      kff61b1e6<>+0(SB), Z2
 	MOVQ         m+8(FP), R10
 	MOVQ         v+16(FP), R11
-	MOVQ         mul+40(FP), R12
-	VBROADCASTSS invB+96(FP), Z2
-	VBROADCASTSS rate+100(FP), Z3
-	VBROADCASTSS scale+104(FP), Z4
-	VMOVUPS      k3dcccccd<>+0(SB), Z5
-	VMOVUPS      k3f7fbe77<>+0(SB), Z6
-	VMOVUPS      k3a83126f<>+0(SB), Z7
-	VMOVUPS      k322bcc77<>+0(SB), Z8
-	XORQ         R8, R8
+	MOVQ         mul+32(FP), R12
+	VBROADCASTSS invB+88(FP), Z3
+	VBROADCASTSS rate+92(FP), Z4
+	VBROADCASTSS scale+96(FP), Z5
+	VMOVUPS      k3dcccccd<>+0(SB), Z6
+	VMOVUPS      k3f7fbe77<>+0(SB), Z7
+	VMOVUPS      k3a83126f<>+0(SB), Z8
+	VMOVUPS      k322bcc77<>+0(SB), Z9
+	VMOVUPS      k02081cea<>+0(SB), Z10
+	VMOVUPS      k3f000000<>+0(SB), Z11
+	VMOVUPS      k3f800000<>+0(SB), Z12
+	MOVQ         BX, R13
+	XORQ         DI, DI
 
 moments:
-	VMOVUPS      (CX)(R8*1), Z9
-	VSUBPS       Z0, Z9, Z9
-	VMULPS       (R12)(R8*1), Z9, Z9
-	VMULPS       Z2, Z9, Z9
-	VMOVUPS      (R10)(R8*1), Z10
-	VMULPS       (R11)(R8*1), Z6, Z11
-	VMULPS       Z9, Z9, Z12
-	VFMADD231PS  Z12, Z7, Z11
-	VMOVUPS      Z11, (R11)(R8*1)
-	VSUBPS       Z10, Z9, Z9
-	VFMADD231PS  Z9, Z5, Z10
-	VMOVUPS      Z10, (R10)(R8*1)
-	VSQRTPS      Z11, Z11
-	VFMADD213PS  Z8, Z4, Z11
-	VDIVPS       Z11, Z10, Z10
-	VFNMADD213PS (R9)(R8*1), Z3, Z10
-	VMOVUPS      Z10, (R9)(R8*1)
-	VMAXPS       Z10, Z1, Z1
-	ADDQ         $0x40, R8
-	CMPQ         R8, AX
+	VXORPS Z13, Z13, Z13
+	XORQ   R8, R8
+
+collect:
+	VMOVUPS      (R13)(R8*1), Z1
+	VFMADD231PS  (DX)(R8*1), Z1, Z13
+	VMOVUPS      64(R13)(R8*1), Z1
+	VFMADD231PS  64(DX)(R8*1), Z1, Z13
+	VMOVUPS      128(R13)(R8*1), Z1
+	VFMADD231PS  128(DX)(R8*1), Z1, Z13
+	VMOVUPS      192(R13)(R8*1), Z1
+	VFMADD231PS  192(DX)(R8*1), Z1, Z13
+	ADDQ         $0x00000100, R8
+	CMPQ         R8, SI
+	JLT          collect
+	ADDQ         SI, R13
+	VSUBPS       Z0, Z13, Z13
+	VMULPS       (R12)(DI*1), Z13, Z13
+	VMULPS       Z3, Z13, Z13
+	VMOVUPS      (R10)(DI*1), Z1
+	VMOVUPS      (R11)(DI*1), Z14
+	VMULPS       Z7, Z14, Z14
+	VMULPS       Z13, Z13, Z15
+	VFMADD231PS  Z8, Z15, Z14
+	VMOVUPS      Z14, (R11)(DI*1)
+	VSUBPS       Z1, Z13, Z13
+	VFMADD231PS  Z6, Z13, Z1
+	VMOVUPS      Z1, (R10)(DI*1)
+	VMULPS       Z4, Z1, Z1
+	VMAXPS       Z14, Z10, Z14
+	VRSQRT14PS   Z14, Z13
+	VMULPS       Z14, Z13, Z15
+	VMULPS       Z11, Z13, Z14
+	VMOVAPS      Z11, Z13
+	VFNMADD231PS Z15, Z14, Z13
+	VFMADD231PS  Z15, Z13, Z15
+	VFMADD213PS  Z9, Z5, Z15
+	VRCP14PS     Z15, Z14
+	VMOVAPS      Z12, Z13
+	VFNMADD231PS Z15, Z14, Z13
+	VFMADD231PS  Z14, Z13, Z14
+	VFNMADD213PS (R9)(DI*1), Z14, Z1
+	VMOVUPS      Z1, (R9)(DI*1)
+	VMAXPS       Z1, Z2, Z2
+	ADDQ         $0x40, DI
+	CMPQ         DI, AX
 	JLT          moments
 	VMOVUPS      k3fb8aa3b<>+0(SB), Z3
 	VMOVUPS      k3f318000<>+0(SB), Z4
 	VMOVUPS      kb95e8083<>+0(SB), Z5
 	VMOVUPS      k39506967<>+0(SB), Z6
 	VMOVUPS      k3f800000<>+0(SB), Z7
-	VMOVUPS      kc2ae999a<>+0(SB), Z8
-	VMOVUPS      k3ab743ce<>+0(SB), Z9
-	VMOVUPS      k3c088908<>+0(SB), Z10
-	VMOVUPS      k3d2aa9c1<>+0(SB), Z11
-	VMOVUPS      k3e2aaaaa<>+0(SB), Z12
-	VMOVUPS      k3f000000<>+0(SB), Z13
+	VMOVUPS      k3ab743ce<>+0(SB), Z8
+	VMOVUPS      k3c088908<>+0(SB), Z9
+	VMOVUPS      k3d2aa9c1<>+0(SB), Z10
+	VMOVUPS      k3e2aaaaa<>+0(SB), Z11
+	VMOVUPS      k3f000000<>+0(SB), Z12
 	VXORPS       Z0, Z0, Z0
-	XORQ         R8, R8
+	XORQ         DI, DI
 
 softmax:
-	VMOVUPS      (R9)(R8*1), Z2
-	VSUBPS       Z1, Z2, Z2
-	VMAXPS       Z2, Z8, Z2
-	VMULPS       Z3, Z2, Z14
-	VRNDSCALEPS  $0x08, Z14, Z14
-	VFNMADD231PS Z4, Z14, Z2
-	VFNMADD231PS Z5, Z14, Z2
-	VMOVUPS      Z6, Z15
-	VFMADD213PS  Z9, Z2, Z15
-	VFMADD213PS  Z10, Z2, Z15
-	VFMADD213PS  Z11, Z2, Z15
-	VFMADD213PS  Z12, Z2, Z15
-	VFMADD213PS  Z13, Z2, Z15
-	VFMADD213PS  Z7, Z2, Z15
-	VFMADD213PS  Z7, Z15, Z2
-	VSCALEFPS    Z14, Z2, Z2
-	VADDPS       Z2, Z0, Z0
-	VMOVUPS      Z2, (DX)(R8*1)
-	ADDQ         $0x40, R8
-	CMPQ         R8, AX
+	VMOVUPS      (R9)(DI*1), Z1
+	VSUBPS       Z2, Z1, Z1
+	VMOVUPS      kc2ae999a<>+0(SB), Z13
+	VMAXPS       Z1, Z13, Z1
+	VMULPS       Z3, Z1, Z13
+	VRNDSCALEPS  $0x08, Z13, Z13
+	VFNMADD231PS Z4, Z13, Z1
+	VFNMADD231PS Z5, Z13, Z1
+	VMOVUPS      Z6, Z14
+	VFMADD213PS  Z8, Z1, Z14
+	VFMADD213PS  Z9, Z1, Z14
+	VFMADD213PS  Z10, Z1, Z14
+	VFMADD213PS  Z11, Z1, Z14
+	VFMADD213PS  Z12, Z1, Z14
+	VFMADD213PS  Z7, Z1, Z14
+	VFMADD213PS  Z7, Z14, Z1
+	VSCALEFPS    Z13, Z1, Z1
+	VADDPS       Z1, Z0, Z0
+	VMOVUPS      Z1, (CX)(DI*1)
+	ADDQ         $0x40, DI
+	CMPQ         DI, AX
 	JLT          softmax
-	VMOVUPS      k3f800000<>+0(SB), Z2
-	VDIVPS       Z0, Z2, Z0
+	VMOVUPS      k3f800000<>+0(SB), Z1
+	VDIVPS       Z0, Z1, Z0
+	MOVQ         u+56(FP), DX
 	XORQ         R8, R8
-
-normalise:
-	VMULPS  (DX)(R8*1), Z0, Z2
-	VMOVUPS Z2, (DX)(R8*1)
-	ADDQ    $0x40, R8
-	CMPQ    R8, AX
-	JLT     normalise
-	XORQ    R9, R9
 
 spread:
 	VXORPS Z2, Z2, Z2
-	LEAQ   (SI)(R9*1), CX
-	XORQ   R8, R8
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	LEAQ   (BX)(R8*1), R9
+	XORQ   DI, DI
 
 spreadposition:
-	VMOVUPS     (CX), Z0
-	VFMADD231PS (DX)(R8*1), Z0, Z2
-	ADDQ        DI, CX
-	ADDQ        $0x40, R8
-	CMPQ        R8, AX
+	VMOVUPS     (CX)(DI*1), Z1
+	VFMADD231PS (R9), Z1, Z2
+	VFMADD231PS 64(R9), Z1, Z3
+	VFMADD231PS 128(R9), Z1, Z4
+	VFMADD231PS 192(R9), Z1, Z5
+	ADDQ        SI, R9
+	ADDQ        $0x40, DI
+	CMPQ        DI, AX
 	JLT         spreadposition
-	VMOVUPS     Z2, (BX)(R9*1)
-	ADDQ        $0x40, R9
-	CMPQ        R9, DI
+	VMULPS      Z0, Z2, Z2
+	VMOVUPS     Z2, (DX)(R8*1)
+	VMULPS      Z0, Z3, Z3
+	VMOVUPS     Z3, 64(DX)(R8*1)
+	VMULPS      Z0, Z4, Z4
+	VMOVUPS     Z4, 128(DX)(R8*1)
+	VMULPS      Z0, Z5, Z5
+	VMOVUPS     Z5, 192(DX)(R8*1)
+	ADDQ        $0x00000100, R8
+	CMPQ        R8, SI
 	JLT         spread
+	XORQ        DI, DI
+
+normalise:
+	VMULPS  (CX)(DI*1), Z0, Z1
+	VMOVUPS Z1, (CX)(DI*1)
+	ADDQ    $0x40, DI
+	CMPQ    DI, AX
+	JLT     normalise
 	VZEROUPPER
 	RET
+
+DATA k02081cea<>+0(SB)/4, $0x02081cea
+DATA k02081cea<>+4(SB)/4, $0x02081cea
+DATA k02081cea<>+8(SB)/4, $0x02081cea
+DATA k02081cea<>+12(SB)/4, $0x02081cea
+DATA k02081cea<>+16(SB)/4, $0x02081cea
+DATA k02081cea<>+20(SB)/4, $0x02081cea
+DATA k02081cea<>+24(SB)/4, $0x02081cea
+DATA k02081cea<>+28(SB)/4, $0x02081cea
+DATA k02081cea<>+32(SB)/4, $0x02081cea
+DATA k02081cea<>+36(SB)/4, $0x02081cea
+DATA k02081cea<>+40(SB)/4, $0x02081cea
+DATA k02081cea<>+44(SB)/4, $0x02081cea
+DATA k02081cea<>+48(SB)/4, $0x02081cea
+DATA k02081cea<>+52(SB)/4, $0x02081cea
+DATA k02081cea<>+56(SB)/4, $0x02081cea
+DATA k02081cea<>+60(SB)/4, $0x02081cea
+GLOBL k02081cea<>(SB), RODATA|NOPTR, $64

@@ -44,25 +44,25 @@ func guardedBlock(g *guarded, n, length, k int) *block {
 	}
 	d := &Decoder{events: n, length: length, stride: n, w1: f(n * (n + 1)), b1: f(n), w2: f(n * n)}
 	clear(d.w1[n*n:])
-	l := length * lanes
-	b := &block{d: d, length: length, k: k, rows: lanes, theta: f(l), m: f(l), v: f(l), w: f(l), g: f(l), one: f(l), zero: f(l), u: f(l),
-		gu: f(l + group*lanes), offsets: guard[int32](g, l+lanes), hot: guard[float32](g, l*k), column: guard[int32](g, l),
-		pStride: n * (1 + (k+group-1)/group*group), e: f(n * lanes), active: guard[uint16](g, n/16*lanes), next: guard[uint16](g, n/16*lanes), z: f(n), scratch: f(scratchNumbers * lanes)}
+	l, padded := length*lanes, (k+group-1)/group*group
+	b := &block{d: d, length: length, k: k, padded: padded, rows: lanes, theta: f(l), m: f(l), v: f(l), w: f(l), one: f(l), zero: f(l), u: f(l + group*lanes),
+		gu: f(l + group*lanes), offsets: guard[int32](g, l+lanes), hot: guard[float32](g, l*padded), column: guard[int32](g, l),
+		pStride: n * (1 + padded), e: f(n * lanes), active: guard[uint16](g, n/16*lanes), next: guard[uint16](g, n/16*lanes), z: f(n), scratch: f(scratchNumbers * lanes)}
 	b.p = f(lanes * b.pStride)
 	for i := range b.v {
 		b.v[i] = b.v[i] * b.v[i] // squares
 	}
 	for i := range b.column {
 		b.column[i] = int32(r.IntN(k))
-		b.hot[(i/lanes*k+int(b.column[i]))*lanes+i%lanes] = 1
+		b.hot[(i/lanes*padded+int(b.column[i]))*lanes+i%lanes] = 1
 	}
 	for i := range lanes {
 		b.events[i], b.distinct[i] = int32(r.IntN(n)), 1+i%k
+		clear(b.p[i*b.pStride:][(b.distinct[i]+1)*n : b.pStride])
 		for j := range k {
 			b.offsets[j*lanes+i] = int32(r.IntN(n) * n)
 			if j >= b.distinct[i] {
 				b.offsets[j*lanes+i] = int32(n * n)
-				clear(b.p[i*b.pStride:][(j+1)*n : (j+2)*n])
 			}
 		}
 	}
@@ -125,6 +125,7 @@ func compareKernels(t *testing.T, k kernels, want, got *block) {
 		requireClose(t, want.gu[j*lanes:][:rows], got.gu[j*lanes:][:rows], 1e-5, fmt.Sprint("gradient, column ", j))
 	}
 
+	clear(want.gu[columns*lanes:])
 	copy(got.gu, want.gu)
 	lanesOf := func(v []float32) (all []float32) {
 		for from := 0; from < len(v); from += lanes {
@@ -133,7 +134,7 @@ func compareKernels(t *testing.T, k kernels, want, got *block) {
 		return all
 	}
 	for _, first := range []bool{true, false} {
-		mul, dot := [2][]float32{want.w, got.w}, [2][]float32{want.w, got.w}
+		mul, dot := [2][]float32{want.w, got.w}, [2][]float32{want.u, got.u}
 		if first {
 			mul, dot = [2][]float32{want.one, got.one}, [2][]float32{want.zero, got.zero}
 		}

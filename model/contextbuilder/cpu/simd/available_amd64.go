@@ -3,6 +3,7 @@
 package simd
 
 import (
+	"slices"
 	"unsafe"
 
 	"golang.org/x/sys/cpu"
@@ -25,7 +26,7 @@ type assembly struct {
 	name         string
 	width        int // floats in a vector
 	gemm         []tile
-	row          tile // of one row and 8 vectors
+	wide         []wide // of one row, the widest first
 	gruForward   func(h int, gi, bias, gh, bhn, hp, rzn, out *float32)
 	gruBackward  func(h int, dh, rzn, ghn, bhn, hp, dgi, dgh, dhp *float32, addI, addP uint32)
 	lstmForward  func(h int, gi, bias, gh, cp, ifgo, c, out *float32)
@@ -43,11 +44,17 @@ type assembly struct {
 // tile multiplies tiles of A with a number of rows by a panel of B; strides in bytes.
 type tile func(tiles, k int, a *float32, rs, cs int, b *float32, ldb int, c *float32, ldc, acc int)
 
+// wide is a tile of one row and so many vectors.
+type wide struct {
+	vectors int
+	tile    tile
+}
+
 var avx2 = assembly{name: "AVX2", width: 8,
 	gemm: []tile{
 		gemm1x1AVX2, gemm2x1AVX2, gemm3x1AVX2, gemm4x1AVX2, gemm5x1AVX2, gemm6x1AVX2,
 		gemm1x2AVX2, gemm2x2AVX2, gemm3x2AVX2, gemm4x2AVX2, gemm5x2AVX2, gemm6x2AVX2},
-	row: gemm1x8AVX2, gruForward: gruForwardAVX2, gruBackward: gruBackwardAVX2, lstmForward: lstmForwardAVX2, lstmBackward: lstmBackwardAVX2,
+	wide: []wide{{8, gemm1x8AVX2}}, gruForward: gruForwardAVX2, gruBackward: gruBackwardAVX2, lstmForward: lstmForwardAVX2, lstmBackward: lstmBackwardAVX2,
 	gather: gatherAVX2, expSum: expSumAVX2, maximum: maximumAVX2, axpy: axpyAVX2, dot: dotAVX2, scaleShift: scaleShiftAVX2,
 	maskPositive: maskPositiveAVX2, adam: adamAVX2}
 
@@ -57,7 +64,7 @@ var avx512 = assembly{name: "AVX-512", width: 16,
 		gemm7x1AVX512, gemm8x1AVX512, gemm9x1AVX512, gemm10x1AVX512, gemm11x1AVX512, gemm12x1AVX512,
 		gemm1x2AVX512, gemm2x2AVX512, gemm3x2AVX512, gemm4x2AVX512, gemm5x2AVX512, gemm6x2AVX512,
 		gemm7x2AVX512, gemm8x2AVX512, gemm9x2AVX512, gemm10x2AVX512, gemm11x2AVX512, gemm12x2AVX512},
-	row: gemm1x8AVX512, gruForward: gruForwardAVX512, gruBackward: gruBackwardAVX512, lstmForward: lstmForwardAVX512,
+	wide: []wide{{24, gemm1x24AVX512}, {8, gemm1x8AVX512}}, gruForward: gruForwardAVX512, gruBackward: gruBackwardAVX512, lstmForward: lstmForwardAVX512,
 	lstmBackward: lstmBackwardAVX512, gather: gatherAVX512, expSum: expSumAVX512, maximum: maximumAVX512, axpy: axpyAVX512, dot: dotAVX512,
 	scaleShift: scaleShiftAVX512, maskPositive: maskPositiveAVX512, adam: adamAVX512}
 
@@ -109,7 +116,7 @@ func ones(b bool) uint32 {
 const panelBytes = 16 << 10
 
 // product goes over B by panels of two vectors (one where no more is left) and equal depth, and over A by tiles of as many rows as there are
-// registers for, and one of what is left. A single row takes eight vectors at once: its additions wait for each other otherwise.
+// registers for, and one of what is left. A single row takes many vectors at once: its additions wait for each other otherwise.
 func (x assembly) product(m, n, k int, a []float32, rs, cs int, b []float32, ldb int, c []float32, ldc int, add bool) {
 	most := len(x.gemm) / 2
 	depth := panelBytes / 4 / (2 * x.width)
@@ -123,9 +130,10 @@ func (x assembly) product(m, n, k int, a []float32, rs, cs int, b []float32, ldb
 			tile := func(row, rows, tiles int, f tile) {
 				f(tiles, kb, &a[from+row*rs], 4*rs, 4*cs, &b[ldb*k0+j], 4*ldb, &c[row*ldc+j], 4*ldc, flag)
 			}
-			if m == 1 && n-j >= 8*x.width {
-				vectors = 8
-				tile(0, 1, 1, x.row)
+			i := slices.IndexFunc(x.wide, func(w wide) bool { return m == 1 && n-j >= w.vectors*x.width })
+			if i >= 0 {
+				vectors = x.wide[i].vectors
+				tile(0, 1, 1, x.wide[i].tile)
 			} else {
 				kernels := x.gemm[(vectors-1)*most:][:most]
 				tiles := m / most

@@ -256,6 +256,11 @@ func gemm12x2AVX512(tiles int, k int, a *float32, rs int, cs int, b *float32, ld
 //go:noescape
 func gemm1x8AVX512(tiles int, k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, acc int)
 
+// gemm1x24AVX512: tiles×1 rows by 384 columns; strides in bytes.
+//
+//go:noescape
+func gemm1x24AVX512(tiles int, k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, acc int)
+
 // gruForwardAVX512: GRU gates of one row of h units (h a multiple of 16): r, z, n to rzn, the new state to out.
 //
 //go:noescape

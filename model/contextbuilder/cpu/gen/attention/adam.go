@@ -8,107 +8,141 @@ import (
 	. "connect-deepcase/gen/vector"
 )
 
-// adam works on a vector of lanes: a lane is a sample, a row a position or a column. Nothing crosses lanes. (A parameter cannot be called
-// g, which names a register.)
+// adam works on a vector of lanes: a lane is a sample, a row a position or a column; columns come in groups of four. Nothing crosses lanes.
 func adam() {
-	begin("adam", "func(theta, m, v, w, grad, mul, dot, gu, u, hot *float32, length, k int, invB, rate, scale float32)")
+	begin("adam", "func(theta, m, v, w, mul, dot, gu, u, hot *float32, length, groups int, invB, rate, scale float32)")
 	length := get("length")
 	SHLQ(U8(6), length)
-	at := func(p Register, i Register) Mem { return Mem{Base: p, Index: i, Scale: 1} }
+	at := func(p, i Register, column int) Mem { return Mem{Base: p, Index: i, Scale: 1, Disp: column * row} }
 	positions := func(label string, i Register) {
 		ADDQ(Imm(row), i)
 		CMPQ(i, length)
 		JLT(LabelRef(label))
 	}
-	columns := func(label string, j, k Register) {
-		ADDQ(Imm(row), j)
+	w, gu, hot, k := get("w"), get("gu"), get("hot"), get("groups")
+	SHLQ(U8(8), k)
+	columns := func(label string, j Register) {
+		ADDQ(U32(group*row), j)
 		CMPQ(j, k)
 		JLT(LabelRef(label))
 	}
-	g, w, u, hot, k := get("grad"), get("w"), get("u"), get("hot"), get("k")
-	SHLQ(U8(6), k)
 	i, j := GP64(), GP64()
-	d := New() // Σ dot·g over positions
+	d, y := New(), New() // Σ dot·g over columns
 	{
-		dot, gu, x, b, h := get("dot"), get("gu"), New(), New(), GP64()
+		dot := get("dot")
 		Zero(d)
-		XORQ(i, i)
-		MOVQ(hot, h)
-		Label("collect") // a position's gradient is that of its column
-		Zero(x)
 		XORQ(j, j)
-		Label("collectcolumn")
-		VMOVUPS(at(h, j), b)
-		VFMADD231PS(at(gu, j), b, x)
-		columns("collectcolumn", j, k)
-		ADDQ(k, h)
-		VMOVUPS(x, at(g, i))
-		VFMADD231PS(at(dot, i), x, d)
-		positions("collect", i)
+		Label("product")
+		for c := range group {
+			VMOVUPS(at(dot, j, c), y)
+			VFMADD231PS(at(gu, j, c), y, d)
+		}
+		columns("product", j)
 	}
-	theta := get("theta")
-	top := New()
+	top, theta := New(), get("theta")
 	VMOVUPS(Float(lowest), top)
 	{
-		m, v, mul := get("m"), get("v"), get("mul")
+		m, v, mul, h := get("m"), get("v"), get("mul"), GP64()
 		invB, rate, scale := Broadcast("invB"), Broadcast("rate"), Broadcast("scale")
-		b1, b2, c2, eps := New(), New(), New(), New()
-		VMOVUPS(Float(0.1), b1)
-		VMOVUPS(Float(0.999), b2)
-		VMOVUPS(Float(0.001), c2)
-		VMOVUPS(Float(1e-8), eps)
+		b1, b2, c2, eps := constant(0.1), constant(0.999), constant(0.001), constant(1e-8)
+		reciprocal := newReciprocal()
+		MOVQ(hot, h)
 		XORQ(i, i)
 		Label("moments")
-		x, y, z, t := New(), New(), New(), New()
-		VMOVUPS(at(g, i), x)
+		x, z, t := New(), New(), New()
+		Zero(x) // a position's gradient is that of its column
+		XORQ(j, j)
+		Label("collect")
+		for c := range group {
+			VMOVUPS(at(h, j, c), y)
+			VFMADD231PS(at(gu, j, c), y, x)
+		}
+		columns("collect", j)
+		ADDQ(k, h)
 		VSUBPS(d, x, x)
-		VMULPS(at(mul, i), x, x)
+		VMULPS(at(mul, i, 0), x, x)
 		VMULPS(invB, x, x) // gradient in θ
-		VMOVUPS(at(m, i), y)
-		VMULPS(at(v, i), b2, z)
+		VMOVUPS(at(m, i, 0), y)
+		VMOVUPS(at(v, i, 0), z)
+		VMULPS(b2, z, z)
 		VMULPS(x, x, t)
-		VFMADD231PS(t, c2, z)
-		VMOVUPS(z, at(v, i))
+		VFMADD231PS(c2, t, z)
+		VMOVUPS(z, at(v, i, 0))
 		VSUBPS(y, x, x)
-		VFMADD231PS(x, b1, y)
-		VMOVUPS(y, at(m, i))
-		VSQRTPS(z, z)
-		VFMADD213PS(eps, scale, z)
-		VDIVPS(z, y, y)
-		VFNMADD213PS(at(theta, i), rate, y)
-		VMOVUPS(y, at(theta, i))
+		VFMADD231PS(b1, x, y)
+		VMOVUPS(y, at(m, i, 0))
+		VMULPS(rate, y, y)
+		reciprocal(z, scale, eps)
+		VFNMADD213PS(at(theta, i, 0), z, y)
+		VMOVUPS(y, at(theta, i, 0))
 		VMAXPS(y, top, top)
 		positions("moments", i)
 	}
-	sum, x, exp := New(), New(), newExponential()
+	sum, exp := New(), newExponential()
 	Zero(sum)
 	XORQ(i, i)
 	Label("softmax")
-	VMOVUPS(at(theta, i), x)
-	VSUBPS(top, x, x)
-	exp(x)
-	VADDPS(x, sum, sum)
-	VMOVUPS(x, at(w, i))
+	VMOVUPS(at(theta, i, 0), y)
+	VSUBPS(top, y, y)
+	exp(y)
+	VADDPS(y, sum, sum)
+	VMOVUPS(y, at(w, i, 0))
 	positions("softmax", i)
-	VMOVUPS(Float(1), x)
-	VDIVPS(sum, x, sum)
-	XORQ(i, i)
-	Label("normalise")
-	VMULPS(at(w, i), sum, x)
-	VMOVUPS(x, at(w, i))
-	positions("normalise", i)
+	one := New()
+	VMOVUPS(Float(1), one)
+	VDIVPS(sum, one, sum)
+	u, h, sums := get("u"), GP64(), Several(group)
 	XORQ(j, j)
 	Label("spread") // u: sums of the attention over equal events
-	Zero(x)
-	h, y := GP64(), New()
-	LEAQ(at(hot, j), h)
+	Zero(sums...)
+	LEAQ(at(hot, j, 0), h)
 	XORQ(i, i)
 	Label("spreadposition")
-	VMOVUPS(Mem{Base: h}, y)
-	VFMADD231PS(at(w, i), y, x)
+	VMOVUPS(at(w, i, 0), y)
+	for c, s := range sums {
+		VFMADD231PS(Mem{Base: h, Disp: c * row}, y, s)
+	}
 	ADDQ(k, h)
 	positions("spreadposition", i)
-	VMOVUPS(x, at(u, j))
-	columns("spread", j, k)
+	for c, s := range sums {
+		VMULPS(sum, s, s)
+		VMOVUPS(s, at(u, j, c))
+	}
+	columns("spread", j)
+	XORQ(i, i)
+	Label("normalise")
+	VMULPS(at(w, i, 0), sum, y)
+	VMOVUPS(y, at(w, i, 0))
+	positions("normalise", i)
 	End()
+}
+
+// newReciprocal makes what replaces x ≥ 0 by 1/(√x·scale + epsilon). Root and quotient keep a processor busy for long; AVX-512 has good
+// first guesses, which one step of Newton's each improves to a relative error below 4e-7.
+func newReciprocal() func(x VecVirtual, scale, epsilon Op) {
+	if Width == 8 {
+		return func(x VecVirtual, scale, epsilon Op) {
+			one := New()
+			VMOVUPS(Float(1), one)
+			VSQRTPS(x, x)
+			VFMADD213PS(epsilon, scale, x)
+			VDIVPS(x, one, x)
+		}
+	}
+	least, half, one := constant(1e-37), constant(0.5), constant(1)
+	return func(x VecVirtual, scale, epsilon Op) {
+		r, s, h := New(), New(), New()
+		VMAXPS(x, least, x) // whose root is nothing beside epsilon; with x as the second source NaN stays
+		VRSQRT14PS(x, r)
+		VMULPS(x, r, s)    // √x, about
+		VMULPS(half, r, h) // 1/(2·√x)
+		VMOVAPS(half, r)
+		VFNMADD231PS(s, h, r)
+		VFMADD231PS(s, r, s)
+		VFMADD213PS(epsilon, scale, s)
+		VRCP14PS(s, x)
+		VMOVAPS(one, r)
+		VFNMADD231PS(s, x, r)
+		VFMADD231PS(x, r, x)
+	}
 }

@@ -64,7 +64,7 @@ func logits() {
 		for _, t := range top {
 			VMOVUPS(Float(lowest), t)
 		}
-		chunks(left, []int{2, 1}, func(label string, sixteens int) {
+		chunks(left, []int{4, 2, 1}, func(label string, sixteens int) {
 			all := parts(sixteens)
 			l, x, column, j := Several(len(all)), Several(abreast()), GP64(), GP64()
 			for i, q := range all {
@@ -85,7 +85,7 @@ func logits() {
 				VMAXPS(l[i], top[q.sample], top[q.sample])
 				VMOVUPS(l[i], Mem{Base: e[q.sample], Index: at, Scale: 1, Disp: q.disp})
 			}
-			ADDQ(Imm(uint64(sixteens*row)), at)
+			ADDQ(U32(sixteens*row), at)
 		})
 		VMOVUPS(spread(top, VMAXPS), number(scratch, maximum))
 		hit, none := New(), GP32()
@@ -210,7 +210,6 @@ func derivatives() {
 }
 
 func gradient(p0, e0, lane, scratch GPVirtual) {
-	const group = 4 // columns
 	e, column := samples(e0, "n"), samples(pointer(p0, times4("n")), "stride")
 	rests, scale := New(), New()
 	VMOVUPS(number(scratch, others), rests)

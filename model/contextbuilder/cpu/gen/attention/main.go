@@ -13,6 +13,7 @@ import (
 )
 
 const (
+	group  = 4     // columns that are taken at a time
 	row    = 64    // bytes in a row of sixteen lanes, and in a chunk of sixteen events
 	lowest = -3e38 // below every logit that is finite
 )
@@ -70,23 +71,23 @@ func chunks(left Register, sizes []int, body func(label string, chunks int)) {
 	}
 }
 
+// constant is a number in every lane: in memory, or with AVX-512, which has registers for that, in one.
+func constant(x float32) Op {
+	if Width == 8 {
+		return Float(x)
+	}
+	v := New()
+	VMOVUPS(Float(x), v)
+	return v
+}
+
 // exponential replaces every number x of some vectors by eˣ (Cephes expf) for x ≤ 0; below -87.3 it stays at e^-87.3, so that nothing is
 // denormal. NaN stays NaN. Several vectors take turns, so that one's latency hides the other's.
 type exponential func(xs ...VecVirtual)
 
-// newExponential goes before the loop that it is used in: with AVX-512 there are registers for its constants.
+// newExponential goes before the loop that it is used in.
 func newExponential() exponential {
-	constant := func(x float32) Op {
-		if Width == 8 {
-			return Float(x)
-		}
-		v := New()
-		VMOVUPS(Float(x), v)
-		return v
-	}
 	log2e, ln2high, ln2low, first, one := constant(1.44269504088896341), constant(0.693359375), constant(-2.12194440e-4), constant(1.9875691500e-4), constant(1)
-	low := New()
-	VMOVUPS(Float(-87.3), low)
 	var rest []Op
 	for _, c := range []float32{1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1} {
 		rest = append(rest, constant(c))
@@ -98,6 +99,8 @@ func newExponential() exponential {
 				f(xs[i], n[i], p[i])
 			}
 		}
+		low := New()
+		VMOVUPS(Float(-87.3), low)
 		each(func(x, _, _ VecVirtual) { VMAXPS(x, low, x) }) // with x as the second source NaN stays
 		each(func(x, n, _ VecVirtual) { VMULPS(log2e, x, n); Round(n) })
 		each(func(x, n, _ VecVirtual) { VFNMADD231PS(ln2high, n, x) })
@@ -130,7 +133,7 @@ func signs() {
 	for _, d := range differ {
 		XORL(d, d)
 	}
-	chunks(left, []int{2, 1}, func(label string, n int) {
+	chunks(left, []int{4, 2, 1}, func(label string, n int) {
 		all := parts(n)
 		z, x, j := Several(len(all)), Several(abreast()), GP64()
 		for i, p := range all {
@@ -162,8 +165,8 @@ func signs() {
 			XORW(from, m.As16())
 			ORL(m, differ[all[i].sample])
 		}
-		ADDQ(Imm(uint64(n*row)), w)
-		ADDQ(Imm(uint64(n*row)), b)
+		ADDQ(U32(n*row), w)
+		ADDQ(U32(n*row), b)
 		ADDQ(Imm(uint64(2*n)), next)
 		ADDQ(Imm(uint64(2*n)), active)
 	})

@@ -10,13 +10,17 @@ import (
 	. "connect-deepcase/gen/vector"
 )
 
-// products writes tiles of one row up to as many as there are registers for, of one and two vectors of columns.
+// products writes tiles of one row up to as many as there are registers for, of one and two vectors of columns; and of
+// one row and many vectors, so that B is read from one end to the other.
 func products() {
 	for m := 1; m <= map[int]int{8: 6, 16: 12}[Width]; m++ {
 		gemm(m, 1)
 		gemm(m, 2)
 	}
 	gemm(1, 8)
+	if Width == 16 {
+		gemm(1, 24)
+	}
 }
 
 // gemm: tiles×m rows of C, so many vectors of columns: C = A·B or C += A·B. A(i,k) lies at a + i·rs + k·cs (bytes), so A may be
