@@ -2,62 +2,62 @@
 
 package attention
 
-// signsAVX2 is signsPlain.
+// signsAVX2: see signsPlain.
 //
 //go:noescape
 func signsAVX2(w1 *float32, b1 *float32, u *float32, offsets *int32, active *uint16, next *uint16, changed *uint16, n int, k64 int, lanes int)
 
-// logitsAVX2 is logitsPlain.
+// logitsAVX2: see confidePlain.
 //
 //go:noescape
 func logitsAVX2(p *float32, u *float32, e *float32, scratch *float32, events *int32, n int, k64 int, stride int, lanes int)
 
-// exponentialsAVX2 is exponentialsPlain.
+// exponentialsAVX2: see confidePlain.
 //
 //go:noescape
 func exponentialsAVX2(e *float32, scratch *float32, confidence *float32, n int, lanes int)
 
-// derivativesAVX2 is derivativesPlain.
+// derivativesAVX2: see confidePlain.
 //
 //go:noescape
 func derivativesAVX2(p *float32, e *float32, gu *float32, scratch *float32, events *int32, n int, k64 int, stride int, lanes int)
 
-// flipAVX2 is flipPlain.
+// flipAVX2: see flipPlain.
 //
 //go:noescape
 func flipAVX2(p *float32, b1 *float32, w1 *float32, offsets *int32, w2 *float32, units *int32, signs *float32, count int, n int, k int)
 
-// adamAVX2 is adamPlain.
+// adamAVX2: see adamPlain.
 //
 //go:noescape
 func adamAVX2(theta *float32, m *float32, v *float32, w *float32, mul *float32, dot *float32, gu *float32, u *float32, hot *float32, length int, groups int, invB float32, rate float32, scale float32)
 
-// signsAVX512 is signsPlain.
+// signsAVX512: see signsPlain.
 //
 //go:noescape
 func signsAVX512(w1 *float32, b1 *float32, u *float32, offsets *int32, active *uint16, next *uint16, changed *uint16, n int, k64 int, lanes int)
 
-// logitsAVX512 is logitsPlain.
+// logitsAVX512: see confidePlain.
 //
 //go:noescape
 func logitsAVX512(p *float32, u *float32, e *float32, scratch *float32, events *int32, n int, k64 int, stride int, lanes int)
 
-// exponentialsAVX512 is exponentialsPlain.
+// exponentialsAVX512: see confidePlain.
 //
 //go:noescape
 func exponentialsAVX512(e *float32, scratch *float32, confidence *float32, n int, lanes int)
 
-// derivativesAVX512 is derivativesPlain.
+// derivativesAVX512: see confidePlain.
 //
 //go:noescape
 func derivativesAVX512(p *float32, e *float32, gu *float32, scratch *float32, events *int32, n int, k64 int, stride int, lanes int)
 
-// flipAVX512 is flipPlain.
+// flipAVX512: see flipPlain.
 //
 //go:noescape
 func flipAVX512(p *float32, b1 *float32, w1 *float32, offsets *int32, w2 *float32, units *int32, signs *float32, count int, n int, k int)
 
-// adamAVX512 is adamPlain.
+// adamAVX512: see adamPlain.
 //
 //go:noescape
 func adamAVX512(theta *float32, m *float32, v *float32, w *float32, mul *float32, dot *float32, gu *float32, u *float32, hot *float32, length int, groups int, invB float32, rate float32, scale float32)

@@ -10,7 +10,7 @@ import (
 
 // adam works on a vector of lanes: a lane is a sample, a row a position or a column; columns come in groups of four. Nothing crosses lanes.
 func adam() {
-	begin("adam", "func(theta, m, v, w, mul, dot, gu, u, hot *float32, length, groups int, invB, rate, scale float32)")
+	begin("adam", "adamPlain", "func(theta, m, v, w, mul, dot, gu, u, hot *float32, length, groups int, invB, rate, scale float32)")
 	length := get("length")
 	SHLQ(U8(6), length)
 	at := func(p, i Register, column int) Mem { return Mem{Base: p, Index: i, Scale: 1, Disp: column * row} }

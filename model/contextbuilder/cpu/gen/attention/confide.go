@@ -54,7 +54,7 @@ func forward(p Register, samples int, apart string) {
 
 // logits stores P·u in e and its maximum in scratch; likewise the true event's, in whose place comes -Inf: it is not one of the others.
 func logits() {
-	begin("logits", "func(p, u, e, scratch *float32, events *int32, n, k64, stride, lanes int)")
+	begin("logits", "confidePlain", "func(p, u, e, scratch *float32, events *int32, n, k64, stride, lanes int)")
 	p0, e0 := get("p"), get("e")
 	forLanes(func(lane, scratch GPVirtual) {
 		p, e := samples(p0, "stride"), samples(e0, "n")
@@ -64,7 +64,7 @@ func logits() {
 		for _, t := range top {
 			VMOVUPS(Float(lowest), t)
 		}
-		chunks(left, []int{4, 2, 1}, func(label string, sixteens int) {
+		chunks(left, func(label string, sixteens int) {
 			all := parts(sixteens)
 			l, x, column, j := Several(len(all)), Several(abreast()), GP64(), GP64()
 			for i, q := range all {
@@ -130,7 +130,7 @@ func spread(v []VecVirtual, op func(...Op)) VecVirtual {
 
 // exponentials replaces logits by the exponentials of what they are below the maximum, and finds the true event's confidence.
 func exponentials() {
-	begin("exponentials", "func(e, scratch, confidence *float32, n, lanes int)")
+	begin("exponentials", "confidePlain", "func(e, scratch, confidence *float32, n, lanes int)")
 	e0, exp := get("e"), newExponential()
 	forLanes(func(lane, scratch GPVirtual) {
 		top := New()
@@ -201,7 +201,7 @@ func trueEvent(lane Register, sample int) GPVirtual {
 // derivatives computes the gradient in u, by groups of columns: for each (Σ e·p − others · p at the true event)·inverse, as e is
 // next to nothing at the true event.
 func derivatives() {
-	begin("derivatives", "func(p, e, gu, scratch *float32, events *int32, n, k64, stride, lanes int)")
+	begin("derivatives", "confidePlain", "func(p, e, gu, scratch *float32, events *int32, n, k64, stride, lanes int)")
 	p, e := get("p"), get("e")
 	forLanes(func(lane, scratch GPVirtual) { gradient(p, e, lane, scratch) }, func(samples int) {
 		forward(p, samples, "stride")

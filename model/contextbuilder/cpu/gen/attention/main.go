@@ -23,10 +23,11 @@ func main() {
 	Generate()
 }
 
-// begin starts a kernel and says whose twin it is, and that Go may keep what it is given on the stack.
-func begin(name, signature string) {
+// begin starts a kernel and says of which plain one it is the twin, or a part, and that Go may keep what it is given on the stack. In
+// its signature n is the number of events with padding, k64 that of columns times 64, the bytes of a row of lanes.
+func begin(name, plain, signature string) {
 	TEXT(Name(name), NOSPLIT, signature)
-	Doc(Name(name) + " is " + name + "Plain.")
+	Doc(fmt.Sprintf("%s: see %s.", Name(name), plain))
 	Pragma("noescape")
 }
 
@@ -40,7 +41,7 @@ func pointer(base, offset Register) GPVirtual {
 }
 
 // abreast is how many samples a kernel works on in turns, so that one does something while the other waits for a result: as many as there
-// are registers for. half is how many vectors make up a chunk of sixteen events.
+// are registers for. halves is how many vectors make up a chunk of sixteen events.
 func abreast() int { return Width / 8 }
 func halves() int  { return 16 / Width }
 
@@ -57,9 +58,9 @@ func parts(chunks int) (all []part) {
 	return all
 }
 
-// chunks writes a loop over all events, some chunks of sixteen at a time, then fewer.
-func chunks(left Register, sizes []int, body func(label string, chunks int)) {
-	for _, n := range sizes {
+// chunks writes a loop over all events, four chunks of sixteen at a time, then two, then one.
+func chunks(left Register, body func(label string, chunks int)) {
+	for _, n := range []int{4, 2, 1} {
 		label := fmt.Sprint("chunks", n)
 		Label(label)
 		CMPQ(left, U32(n*row))
@@ -125,7 +126,7 @@ func newExponential() exponential {
 
 // signs multiplies A by u. A's columns are b1 and the rows of w1 that offsets select.
 func signs() {
-	begin("signs", "func(w1, b1, u *float32, offsets *int32, active, next, changed *uint16, n, k64, lanes int)")
+	begin("signs", "signsPlain", "func(w1, b1, u *float32, offsets *int32, active, next, changed *uint16, n, k64, lanes int)")
 	u, offsets, active, next, changed := get("u"), get("offsets"), get("active"), get("next"), get("changed")
 	Label("lanes")
 	w, b, left := get("w1"), get("b1"), times4("n")
@@ -133,7 +134,7 @@ func signs() {
 	for _, d := range differ {
 		XORL(d, d)
 	}
-	chunks(left, []int{4, 2, 1}, func(label string, n int) {
+	chunks(left, func(label string, n int) {
 		all := parts(n)
 		z, x, j := Several(len(all)), Several(abreast()), GP64()
 		for i, p := range all {
@@ -237,11 +238,11 @@ func positive(none VecVirtual, z []VecVirtual) GPVirtual {
 
 // flip adds multiples of some units' columns of w2 to the columns of p. The multiples are the units' rows of A with a sign.
 func flip() {
-	begin("flip", "func(p, b1, w1 *float32, offsets *int32, w2 *float32, units *int32, signs *float32, count, n, k int)")
+	begin("flip", "flipPlain", "func(p, b1, w1 *float32, offsets *int32, w2 *float32, units *int32, signs *float32, count, n, k int)")
 	p, a, offsets, units, signs, count := get("p"), get("b1"), get("offsets"), get("units"), get("signs"), get("count")
 	Label("column")
 	left, w2 := times4("n"), get("w2")
-	chunks(left, []int{4, 2, 1}, func(label string, n int) {
+	chunks(left, func(label string, n int) {
 		x := Several(n * halves())
 		for i := range x {
 			VMOVUPS(Mem{Base: p, Disp: 4 * Width * i}, x[i])
