@@ -30,7 +30,7 @@ type Decoder struct {
 	w2                     []float32 // N columns
 	// base = W2·diag(first)·W1 and q = W2·diag(first)·b1 + b2: where a sample's P starts from, so that no sample pays O(N²K).
 	base, q []float32
-	first   []uint16 // a bit a unit: those active under the mean of all events
+	first   []uint64 // a bit a unit: those active under the mean of all events
 	kernels kernels
 	blocks  sync.Pool // of *block
 }
@@ -42,7 +42,7 @@ func newDecoder(w *contextbuilder.Weights, k kernels) *Decoder {
 	n := w.Config.Events
 	s := (n + 15) &^ 15
 	d := &Decoder{events: n, length: w.Config.Length, stride: s, kernels: k, w1: columns(w.Hidden.Weight, n, n+1, s), w2: columns(w.Out.Weight, n, n, s),
-		b1: simd.Make(s), q: simd.Make(s), base: simd.Make(n * s), first: make([]uint16, s/16)}
+		b1: simd.Make(s), q: simd.Make(s), base: simd.Make(n * s), first: make([]uint64, (s+63)/64)}
 	copy(d.b1, w.Hidden.Bias)
 	copy(d.q, w.Out.Bias)
 	// W1 and b1 of the units in first
@@ -55,7 +55,7 @@ func newDecoder(w *contextbuilder.Weights, k kernels) *Decoder {
 			z += x / float32(n)
 		}
 		if z > 0 {
-			d.first[j/16] |= 1 << (j % 16)
+			d.first[j/64] |= 1 << (j % 64)
 			continue
 		}
 		b1[j] = 0

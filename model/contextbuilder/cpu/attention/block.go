@@ -37,8 +37,8 @@ type block struct {
 	p          []float32      // P: the bias' column, then padded ones, with the Decoder's stride; those beyond K are zero
 	pStride    int            // from a lane's P to the next
 	e          []float32      // exponentials of the logits below their maximum; next to nothing at the true event
-	active     []uint16       // a bit a unit: those at work in p
-	next       []uint16       // those that the last forward found
+	active     []uint64       // a bit a unit: those at work in p
+	next       []uint64       // those that the last forward found
 	changed    [lanes]uint16  // not zero where these differ
 	units      []int32        // those of a lane that flip
 	signs      []float32      // 1 for a unit that becomes active, −1 for one that stops to be
@@ -51,7 +51,7 @@ func newBlock(d *Decoder) *block {
 	f := func(rows int) []float32 { return simd.Make(rows * lanes) }
 	b := &block{d: d, length: l, theta: f(l), m: f(l), v: f(l), w: f(l), one: f(l), zero: f(l + group), u: f(l + group), gu: f(l + group),
 		offsets: make([]int32, (l+1)*lanes), column: make([]int32, l*lanes), e: f(n), z: simd.Make(n),
-		active: make([]uint16, lanes*n/16), next: make([]uint16, lanes*n/16), scratch: f(scratchNumbers)}
+		active: make([]uint64, lanes*len(d.first)), next: make([]uint64, lanes*len(d.first)), scratch: f(scratchNumbers)}
 	for i := range b.one {
 		b.one[i] = 1
 	}
@@ -86,7 +86,7 @@ func (b *block) set(s contextbuilder.Samples, initial []float32, rows []int32) {
 		for j := k; j < b.k; j++ {
 			b.offsets[j*lanes+i] = int32(d.events * n) // a column of zeros
 		}
-		copy(b.active[i*n/16:][:n/16], d.first)
+		copy(b.active[i*len(d.first):], d.first)
 		b.events[i] = s.Events[row]
 		attention := initial[int(row)*l:][:l]
 		for p, a := range attention {
@@ -138,13 +138,13 @@ func (b *block) forward() {
 
 // flip changes a lane's P by the units that signs found to differ.
 func (b *block) flip(lane int) {
-	size := b.d.stride / 16
+	size := len(b.d.first)
 	b.units, b.signs = b.units[:0], b.signs[:0]
 	active := b.active[lane*size:][:size]
 	for v, now := range b.next[lane*size:][:size] {
 		for differ := now ^ active[v]; differ != 0; differ &= differ - 1 {
-			t := bits.TrailingZeros16(differ)
-			b.units = append(b.units, int32(v*16+t))
+			t := bits.TrailingZeros64(differ)
+			b.units = append(b.units, int32(v*64+t))
 			b.signs = append(b.signs, float32(int(now>>t&1)*2-1))
 		}
 		active[v] = now

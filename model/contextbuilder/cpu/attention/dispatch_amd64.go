@@ -20,7 +20,7 @@ func available() (all []kernels) {
 type assembly struct {
 	name         string
 	width        int // lanes that adam works on
-	signs        func(w1, b1, u *float32, offsets *int32, active, next, changed *uint16, n, k64, lanes int)
+	signs        func(w1, b1, u *float32, offsets *int32, active, next *uint64, changed *uint16, n, k64, bits, lanes int)
 	logits       func(p, u, e, scratch *float32, events *int32, n, k64, stride, lanes int)
 	exponentials func(e, scratch, confidence *float32, n, lanes int)
 	derivatives  func(p, e, gu, scratch *float32, events *int32, n, k64, stride, lanes int)
@@ -42,7 +42,7 @@ func (x assembly) kernels() kernels {
 		name: x.name,
 		signs: func(b *block) {
 			d := b.d
-			x.signs(&d.w1[0], &d.b1[0], &b.u[0], &b.offsets[0], &b.active[0], &b.next[0], &b.changed[0], d.stride, b.k*row, b.rows)
+			x.signs(&d.w1[0], &d.b1[0], &b.u[0], &b.offsets[0], &b.active[0], &b.next[0], &b.changed[0], d.stride, b.k*row, 8*len(d.first), b.rows)
 		},
 		// Each kernel goes over several samples, so that one's latency hides another's, but over no more than the cache holds.
 		confide: func(b *block) {

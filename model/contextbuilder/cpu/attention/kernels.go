@@ -54,16 +54,18 @@ func signsPlain(b *block) {
 				z[r] += a[r] * f
 			}
 		}
-		b.changed[lane] = 0
-		for v := range n / 16 {
-			var units uint16
-			for t, x := range z[v*16:][:16] {
-				if x > 0 {
-					units |= 1 << t
-				}
+		next, active := b.next[lane*len(d.first):][:len(d.first)], b.active[lane*len(d.first):]
+		clear(next)
+		for r, x := range z {
+			if x > 0 {
+				next[r/64] |= 1 << (r % 64)
 			}
-			b.next[lane*n/16+v] = units
-			b.changed[lane] |= units ^ b.active[lane*n/16+v]
+		}
+		b.changed[lane] = 0
+		for v, units := range next {
+			if units != active[v] {
+				b.changed[lane] = 1
+			}
 		}
 	}
 }

@@ -5,7 +5,7 @@ package attention
 // signsAVX2: see signsPlain.
 //
 //go:noescape
-func signsAVX2(w1 *float32, b1 *float32, u *float32, offsets *int32, active *uint16, next *uint16, changed *uint16, n int, k64 int, lanes int)
+func signsAVX2(w1 *float32, b1 *float32, u *float32, offsets *int32, active *uint64, next *uint64, changed *uint16, n int, k64 int, bits int, lanes int)
 
 // logitsAVX2: see confidePlain.
 //
@@ -35,7 +35,7 @@ func adamAVX2(theta *float32, m *float32, v *float32, w *float32, mul *float32, 
 // signsAVX512: see signsPlain.
 //
 //go:noescape
-func signsAVX512(w1 *float32, b1 *float32, u *float32, offsets *int32, active *uint16, next *uint16, changed *uint16, n int, k64 int, lanes int)
+func signsAVX512(w1 *float32, b1 *float32, u *float32, offsets *int32, active *uint64, next *uint64, changed *uint16, n int, k64 int, bits int, lanes int)
 
 // logitsAVX512: see confidePlain.
 //

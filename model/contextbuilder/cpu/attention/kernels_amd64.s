@@ -2,9 +2,9 @@
 
 #include "textflag.h"
 
-// func signsAVX2(w1 *float32, b1 *float32, u *float32, offsets *int32, active *uint16, next *uint16, changed *uint16, n int, k64 int, lanes int)
+// func signsAVX2(w1 *float32, b1 *float32, u *float32, offsets *int32, active *uint64, next *uint64, changed *uint16, n int, k64 int, bits int, lanes int)
 // Requires: AVX, FMA3
-TEXT ·signsAVX2(SB), NOSPLIT, $0-80
+TEXT ·signsAVX2(SB), NOSPLIT, $0-88
 	MOVQ u+16(FP), AX
 	MOVQ offsets+24(FP), CX
 	MOVQ active+32(FP), DX
@@ -45,9 +45,8 @@ chunks4columns:
 	ADDQ         $0x40, R11
 	CMPQ         R11, k64+64(FP)
 	JLT          chunks4columns
-	MOVQ         n+56(FP), R11
+	MOVQ         bits+72(FP), R11
 	VXORPS       Y8, Y8, Y8
-	SHRQ         $0x03, R11
 	VCMPPS       $0x01, Y0, Y8, Y0
 	VCMPPS       $0x01, Y1, Y8, Y1
 	VMOVMSKPS    Y0, R11
@@ -111,9 +110,8 @@ chunks2columns:
 	ADDQ         $0x40, R11
 	CMPQ         R11, k64+64(FP)
 	JLT          chunks2columns
-	MOVQ         n+56(FP), R11
+	MOVQ         bits+72(FP), R11
 	VXORPS       Y4, Y4, Y4
-	SHRQ         $0x03, R11
 	VCMPPS       $0x01, Y0, Y4, Y0
 	VCMPPS       $0x01, Y1, Y4, Y1
 	VMOVMSKPS    Y0, R11
@@ -155,9 +153,8 @@ chunks1columns:
 	ADDQ         $0x40, R11
 	CMPQ         R11, k64+64(FP)
 	JLT          chunks1columns
-	MOVQ         n+56(FP), R11
+	MOVQ         bits+72(FP), R11
 	VXORPS       Y2, Y2, Y2
-	SHRQ         $0x03, R11
 	VCMPPS       $0x01, Y0, Y2, Y0
 	VCMPPS       $0x01, Y1, Y2, Y1
 	VMOVMSKPS    Y0, R11
@@ -176,10 +173,16 @@ chunks1columns:
 
 chunks1end:
 	MOVW R10, (SI)
+	MOVQ n+56(FP), DI
+	SHRQ $0x03, DI
+	SUBQ DI, BX
+	ADDQ bits+72(FP), BX
+	SUBQ DI, DX
+	ADDQ bits+72(FP), DX
 	ADDQ $0x04, AX
 	ADDQ $0x04, CX
 	ADDQ $0x02, SI
-	SUBQ $0x01, lanes+72(FP)
+	SUBQ $0x01, lanes+80(FP)
 	JG   lanes
 	VZEROUPPER
 	RET
@@ -1016,12 +1019,10 @@ collect:
 	VSUBPS       Y1, Y6, Y6
 	VFMADD231PS  k3dcccccd<>+0(SB), Y6, Y1
 	VMOVUPS      Y1, (R10)(DI*1)
-	VMULPS       Y4, Y1, Y1
-	VMOVUPS      k3f800000<>+0(SB), Y6
 	VSQRTPS      Y7, Y7
 	VFMADD213PS  k322bcc77<>+0(SB), Y5, Y7
-	VDIVPS       Y7, Y6, Y7
-	VFNMADD213PS (R9)(DI*1), Y7, Y1
+	VDIVPS       Y7, Y1, Y1
+	VFNMADD213PS (R9)(DI*1), Y4, Y1
 	VMOVUPS      Y1, (R9)(DI*1)
 	VMAXPS       Y1, Y2, Y2
 	ADDQ         $0x40, DI
@@ -1173,9 +1174,9 @@ DATA k322bcc77<>+56(SB)/4, $0x322bcc77
 DATA k322bcc77<>+60(SB)/4, $0x322bcc77
 GLOBL k322bcc77<>(SB), RODATA|NOPTR, $64
 
-// func signsAVX512(w1 *float32, b1 *float32, u *float32, offsets *int32, active *uint16, next *uint16, changed *uint16, n int, k64 int, lanes int)
+// func signsAVX512(w1 *float32, b1 *float32, u *float32, offsets *int32, active *uint64, next *uint64, changed *uint16, n int, k64 int, bits int, lanes int)
 // Requires: AVX, AVX512DQ, AVX512F
-TEXT ·signsAVX512(SB), NOSPLIT, $0-80
+TEXT ·signsAVX512(SB), NOSPLIT, $0-88
 	MOVQ u+16(FP), AX
 	MOVQ offsets+24(FP), CX
 	MOVQ active+32(FP), DX
@@ -1219,9 +1220,8 @@ chunks4columns:
 	ADDQ         $0x40, R12
 	CMPQ         R12, k64+64(FP)
 	JLT          chunks4columns
-	MOVQ         n+56(FP), R12
+	MOVQ         bits+72(FP), R12
 	VXORPS       Z8, Z8, Z8
-	SHRQ         $0x03, R12
 	VCMPPS       $0x01, Z0, Z8, K1
 	KMOVW        K1, R13
 	MOVW         R13, (BX)
@@ -1291,9 +1291,8 @@ chunks2columns:
 	ADDQ         $0x40, R12
 	CMPQ         R12, k64+64(FP)
 	JLT          chunks2columns
-	MOVQ         n+56(FP), R12
+	MOVQ         bits+72(FP), R12
 	VXORPS       Z4, Z4, Z4
-	SHRQ         $0x03, R12
 	VCMPPS       $0x01, Z0, Z4, K1
 	KMOVW        K1, R13
 	MOVW         R13, (BX)
@@ -1339,9 +1338,8 @@ chunks1columns:
 	ADDQ         $0x40, R12
 	CMPQ         R12, k64+64(FP)
 	JLT          chunks1columns
-	MOVQ         n+56(FP), R12
+	MOVQ         bits+72(FP), R12
 	VXORPS       Z2, Z2, Z2
-	SHRQ         $0x03, R12
 	VCMPPS       $0x01, Z0, Z2, K1
 	KMOVW        K1, R13
 	MOVW         R13, (BX)
@@ -1364,12 +1362,16 @@ chunks1end:
 	MOVW R11, 2(SI)
 	MOVQ n+56(FP), DI
 	SHRQ $0x03, DI
-	ADDQ DI, BX
-	ADDQ DI, DX
+	SUBQ DI, BX
+	ADDQ bits+72(FP), BX
+	ADDQ bits+72(FP), BX
+	SUBQ DI, DX
+	ADDQ bits+72(FP), DX
+	ADDQ bits+72(FP), DX
 	ADDQ $0x08, AX
 	ADDQ $0x08, CX
 	ADDQ $0x04, SI
-	SUBQ $0x02, lanes+72(FP)
+	SUBQ $0x02, lanes+80(FP)
 	JG   lanes
 	VZEROUPPER
 	RET
@@ -1995,55 +1997,42 @@ product:
 	VMOVUPS      k3f7fbe77<>+0(SB), Z7
 	VMOVUPS      k3a83126f<>+0(SB), Z8
 	VMOVUPS      k322bcc77<>+0(SB), Z9
-	VMOVUPS      k02081cea<>+0(SB), Z10
-	VMOVUPS      k3f000000<>+0(SB), Z11
-	VMOVUPS      k3f800000<>+0(SB), Z12
 	MOVQ         BX, R13
 	XORQ         DI, DI
 
 moments:
-	VXORPS Z13, Z13, Z13
+	VXORPS Z10, Z10, Z10
 	XORQ   R8, R8
 
 collect:
 	VMOVUPS      (R13)(R8*1), Z1
-	VFMADD231PS  (DX)(R8*1), Z1, Z13
+	VFMADD231PS  (DX)(R8*1), Z1, Z10
 	VMOVUPS      64(R13)(R8*1), Z1
-	VFMADD231PS  64(DX)(R8*1), Z1, Z13
+	VFMADD231PS  64(DX)(R8*1), Z1, Z10
 	VMOVUPS      128(R13)(R8*1), Z1
-	VFMADD231PS  128(DX)(R8*1), Z1, Z13
+	VFMADD231PS  128(DX)(R8*1), Z1, Z10
 	VMOVUPS      192(R13)(R8*1), Z1
-	VFMADD231PS  192(DX)(R8*1), Z1, Z13
+	VFMADD231PS  192(DX)(R8*1), Z1, Z10
 	ADDQ         $0x00000100, R8
 	CMPQ         R8, SI
 	JLT          collect
 	ADDQ         SI, R13
-	VSUBPS       Z0, Z13, Z13
-	VMULPS       (R12)(DI*1), Z13, Z13
-	VMULPS       Z3, Z13, Z13
+	VSUBPS       Z0, Z10, Z10
+	VMULPS       (R12)(DI*1), Z10, Z10
+	VMULPS       Z3, Z10, Z10
 	VMOVUPS      (R10)(DI*1), Z1
-	VMOVUPS      (R11)(DI*1), Z14
-	VMULPS       Z7, Z14, Z14
-	VMULPS       Z13, Z13, Z15
-	VFMADD231PS  Z8, Z15, Z14
-	VMOVUPS      Z14, (R11)(DI*1)
-	VSUBPS       Z1, Z13, Z13
-	VFMADD231PS  Z6, Z13, Z1
+	VMOVUPS      (R11)(DI*1), Z11
+	VMULPS       Z7, Z11, Z11
+	VMULPS       Z10, Z10, Z12
+	VFMADD231PS  Z8, Z12, Z11
+	VMOVUPS      Z11, (R11)(DI*1)
+	VSUBPS       Z1, Z10, Z10
+	VFMADD231PS  Z6, Z10, Z1
 	VMOVUPS      Z1, (R10)(DI*1)
-	VMULPS       Z4, Z1, Z1
-	VMAXPS       Z14, Z10, Z14
-	VRSQRT14PS   Z14, Z13
-	VMULPS       Z14, Z13, Z15
-	VMULPS       Z11, Z13, Z14
-	VMOVAPS      Z11, Z13
-	VFNMADD231PS Z15, Z14, Z13
-	VFMADD231PS  Z15, Z13, Z15
-	VFMADD213PS  Z9, Z5, Z15
-	VRCP14PS     Z15, Z14
-	VMOVAPS      Z12, Z13
-	VFNMADD231PS Z15, Z14, Z13
-	VFMADD231PS  Z14, Z13, Z14
-	VFNMADD213PS (R9)(DI*1), Z14, Z1
+	VSQRTPS      Z11, Z11
+	VFMADD213PS  Z9, Z5, Z11
+	VDIVPS       Z11, Z1, Z1
+	VFNMADD213PS (R9)(DI*1), Z4, Z1
 	VMOVUPS      Z1, (R9)(DI*1)
 	VMAXPS       Z1, Z2, Z2
 	ADDQ         $0x40, DI
@@ -2129,21 +2118,3 @@ normalise:
 	JLT     normalise
 	VZEROUPPER
 	RET
-
-DATA k02081cea<>+0(SB)/4, $0x02081cea
-DATA k02081cea<>+4(SB)/4, $0x02081cea
-DATA k02081cea<>+8(SB)/4, $0x02081cea
-DATA k02081cea<>+12(SB)/4, $0x02081cea
-DATA k02081cea<>+16(SB)/4, $0x02081cea
-DATA k02081cea<>+20(SB)/4, $0x02081cea
-DATA k02081cea<>+24(SB)/4, $0x02081cea
-DATA k02081cea<>+28(SB)/4, $0x02081cea
-DATA k02081cea<>+32(SB)/4, $0x02081cea
-DATA k02081cea<>+36(SB)/4, $0x02081cea
-DATA k02081cea<>+40(SB)/4, $0x02081cea
-DATA k02081cea<>+44(SB)/4, $0x02081cea
-DATA k02081cea<>+48(SB)/4, $0x02081cea
-DATA k02081cea<>+52(SB)/4, $0x02081cea
-DATA k02081cea<>+56(SB)/4, $0x02081cea
-DATA k02081cea<>+60(SB)/4, $0x02081cea
-GLOBL k02081cea<>(SB), RODATA|NOPTR, $64

@@ -45,7 +45,6 @@ func adam() {
 		m, v, mul, h := get("m"), get("v"), get("mul"), GP64()
 		invB, rate, scale := Broadcast("invB"), Broadcast("rate"), Broadcast("scale")
 		b1, b2, c2, eps := constant(0.1), constant(0.999), constant(0.001), constant(1e-8)
-		reciprocal := newReciprocal()
 		MOVQ(hot, h)
 		XORQ(i, i)
 		Label("moments")
@@ -71,9 +70,10 @@ func adam() {
 		VSUBPS(y, x, x)
 		VFMADD231PS(b1, x, y)
 		VMOVUPS(y, at(m, i, 0))
-		VMULPS(rate, y, y)
-		reciprocal(z, scale, eps)
-		VFNMADD213PS(at(theta, i, 0), z, y)
+		VSQRTPS(z, z)
+		VFMADD213PS(eps, scale, z)
+		VDIVPS(z, y, y)
+		VFNMADD213PS(at(theta, i, 0), rate, y)
 		VMOVUPS(y, at(theta, i, 0))
 		VMAXPS(y, top, top)
 		positions("moments", i)
@@ -115,34 +115,4 @@ func adam() {
 	VMOVUPS(y, at(w, i, 0))
 	positions("normalise", i)
 	End()
-}
-
-// newReciprocal makes what replaces x ≥ 0 by 1/(√x·scale + epsilon). Root and quotient keep a processor busy for long; AVX-512 has good
-// first guesses, which one step of Newton's each improves to a relative error below 4e-7.
-func newReciprocal() func(x VecVirtual, scale, epsilon Op) {
-	if Width == 8 {
-		return func(x VecVirtual, scale, epsilon Op) {
-			one := New()
-			VMOVUPS(Float(1), one)
-			VSQRTPS(x, x)
-			VFMADD213PS(epsilon, scale, x)
-			VDIVPS(x, one, x)
-		}
-	}
-	least, half, one := constant(1e-37), constant(0.5), constant(1)
-	return func(x VecVirtual, scale, epsilon Op) {
-		r, s, h := New(), New(), New()
-		VMAXPS(x, least, x) // whose root is nothing beside epsilon; with x as the second source NaN stays
-		VRSQRT14PS(x, r)
-		VMULPS(x, r, s)    // √x, about
-		VMULPS(half, r, h) // 1/(2·√x)
-		VMOVAPS(half, r)
-		VFNMADD231PS(s, h, r)
-		VFMADD231PS(s, r, s)
-		VFMADD213PS(epsilon, scale, s)
-		VRCP14PS(s, x)
-		VMOVAPS(one, r)
-		VFNMADD231PS(s, x, r)
-		VFMADD231PS(x, r, x)
-	}
 }

@@ -124,9 +124,9 @@ func newExponential() exponential {
 	}
 }
 
-// signs multiplies A by u. A's columns are b1 and the rows of w1 that offsets select.
+// signs multiplies A by u. A's columns are b1 and the rows of w1 that offsets select; bits is how many bytes lie between two samples' bits.
 func signs() {
-	begin("signs", "signsPlain", "func(w1, b1, u *float32, offsets *int32, active, next, changed *uint16, n, k64, lanes int)")
+	begin("signs", "signsPlain", "func(w1, b1, u *float32, offsets *int32, active, next *uint64, changed *uint16, n, k64, bits, lanes int)")
 	u, offsets, active, next, changed := get("u"), get("offsets"), get("active"), get("next"), get("changed")
 	Label("lanes")
 	w, b, left := get("w1"), get("b1"), times4("n")
@@ -153,9 +153,8 @@ func signs() {
 			}
 		}
 		nextColumn(j, label)
-		none, size := New(), get("n") // size: bytes between two samples' bits
+		none, size := New(), get("bits")
 		Zero(none)
-		SHRQ(Imm(3), size)
 		for i := 0; i < len(all); i += halves() {
 			m, disp := positive(none, z[i:i+halves()]), all[i].disp/row*2
 			to, from := Mem{Base: next, Disp: disp}, Mem{Base: active, Disp: disp}
@@ -174,11 +173,13 @@ func signs() {
 	for s, d := range differ {
 		MOVW(d.As16(), Mem{Base: changed, Disp: 2 * s})
 	}
-	if abreast() > 1 {
-		size := get("n")
-		SHRQ(Imm(3), size)
-		ADDQ(size, next)
-		ADDQ(size, active)
+	done := get("n") // a bit an event
+	SHRQ(Imm(3), done)
+	for _, p := range []Register{next, active} {
+		SUBQ(done, p)
+		for range abreast() {
+			ADDQ(argument("bits"), p)
+		}
 	}
 	ADDQ(Imm(uint64(4*abreast())), u)
 	ADDQ(Imm(uint64(4*abreast())), offsets)
