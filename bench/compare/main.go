@@ -235,7 +235,8 @@ func table(cells []cell, theirs *original, engine string, rounds int) string {
 		fmt.Fprintf(&b, "; the original: deepcase 1.0.1, torch %s, Python %s", theirs.Torch, theirs.Python)
 	}
 	fmt.Fprintf(&b, ".\nBoth sides take turns on the same data with the same weights; min / median / max of %d rounds. The original is given one thread\n"+
-		"and two, and the better one counts; ours has all cores. The ratio is that of the medians.\n\n", rounds)
+		"and two, and the better one counts; ours has all cores, begins when the original's threads rest, and does short jobs again for %s. The\n"+
+		"ratio is that of the medians.\n\n", rounds, least)
 	b.WriteString("| job | data | N | rows | ours | original | threads | ratio |\n|---|---|--:|--:|--:|--:|--:|--:|\n")
 	for _, c := range cells {
 		rows := "all"
