@@ -2,16 +2,12 @@
 
 package attention
 
-import "golang.org/x/sys/cpu"
+import "connect-deepcase/model/contextbuilder/cpu/simd"
 
 // available are the kernels that this processor can run, the fastest first.
 func available() (all []kernels) {
-	x := cpu.X86
-	if x.HasAVX2 && x.HasFMA {
-		if x.HasAVX512F && x.HasAVX512DQ {
-			all = append(all, avx512.kernels())
-		}
-		all = append(all, avx2.kernels())
+	for _, w := range simd.Widths() {
+		all = append(all, map[int]assembly{16: avx512, 8: avx2}[w].kernels())
 	}
 	return append(all, plain)
 }

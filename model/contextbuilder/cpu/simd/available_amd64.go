@@ -9,14 +9,22 @@ import (
 	"golang.org/x/sys/cpu"
 )
 
-// available are the loops that this processor can run, the fastest first.
-func available() (all []kernels) {
+// Widths are the sizes of vectors, in floats, that this processor has kernels for, the widest first: 16 is AVX-512, 8 is AVX2 with FMA.
+func Widths() (all []int) {
 	x := cpu.X86
 	if x.HasAVX2 && x.HasFMA {
 		if x.HasAVX512F && x.HasAVX512DQ {
-			all = append(all, avx512.kernels())
+			all = append(all, 16)
 		}
-		all = append(all, avx2.kernels())
+		all = append(all, 8)
+	}
+	return all
+}
+
+// available are the loops that this processor can run, the fastest first.
+func available() (all []kernels) {
+	for _, w := range Widths() {
+		all = append(all, map[int]assembly{16: avx512, 8: avx2}[w].kernels())
 	}
 	return append(all, plain)
 }
