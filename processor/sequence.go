@@ -64,7 +64,7 @@ While the cache fails, the batch waits for up to `+"`cache_retry`"+`. Then the m
 				LintRule(`root = if this < 1 { "max_machines needs to be at least 1" }`).
 				Default(100_000),
 			service.NewIntField(fieldLate).
-				Description("Events that a machine's window holds beyond a context, so that late and repeated events find their place.").
+				Description("Events that a machine's window holds beyond a context, so that late and repeated events find their place. It should be more than a machine has in batches that are not acknowledged yet. Where a machine's clock jumps back by more than this, its contexts may be empty until `length` + 1 + `late` events in a row have come; from there on they are as if it began then.").
 				LintRule(`root = if this < 0 { "late needs to be at least 0" }`).
 				Advanced().
 				Default(32),
