@@ -65,20 +65,25 @@ func begin(t testing.TB, config, folder string, variables map[string]string) *pi
 	return p
 }
 
-// watch follows the peak of the resident memory for as long as the process lives. Rusage would count in what the parent has.
+// watch follows the peak of the memory for as long as the process lives.
 func (p *pipeline) watch() {
 	for {
-		status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.Process.Pid))
-		_, peak, found := strings.Cut(string(status), "VmHWM:")
-		if err != nil || !found { // it has ended
+		kB := residentPeak(p.Process.Pid)
+		if kB == 0 {
 			return
 		}
-		var kB int64
-		if _, err := fmt.Sscan(peak, &kB); err == nil {
-			p.most.Store(kB)
-		}
+		p.most.Store(kB)
 		time.Sleep(20 * time.Millisecond)
 	}
+}
+
+// residentPeak is the most resident memory that a process had, in kB; 0 when it has ended. Rusage would count in what its parent had.
+func residentPeak(pid int) (kB int64) {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if _, peak, found := strings.Cut(string(status), "VmHWM:"); err == nil && found {
+		_, _ = fmt.Sscan(peak, &kB)
+	}
+	return kB
 }
 
 // peak is the most memory that the process had, in MB.
