@@ -3,7 +3,7 @@ RACE := $(shell command -v $${CC:-cc} >/dev/null 2>&1 && echo -race)
 SLIM := ./bin/connect-deepcase-slim
 FULL := ./bin/connect-deepcase
 
-.PHONY: quickstart build slim test examples integration gotch gotch-test gpu-check lint generate generate-check bench clean
+.PHONY: quickstart build slim test examples integration enrichment gotch gotch-test gpu-check lint generate generate-check bench clean
 
 # The main job on generated alerts: learn, label, score, summary. Needs Go alone.
 quickstart: slim
@@ -35,6 +35,11 @@ lint:
 # config/elastic and config/kafka.
 integration:
 	./integration/run.sh
+
+# The AIT Alert Data Set through real servers: writes docs/enrichment.md. DATA: the folder that has ait-ads/, ../shared/data.
+enrichment:
+	printf '%s\n' '# Alerts on real servers' '' 'Written by `make enrichment`. Servers and pipelines share the cores of one machine.' '' >docs/enrichment.md
+	HARRISON=0 PAGE=$(CURDIR)/docs/enrichment.md ./integration/run.sh -run Harrison -bench Fox -timeout 60m
 
 # With the gotch engine (libtorch, GPUs): docs/gpu.md.
 gotch:

@@ -9,7 +9,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -38,6 +40,7 @@ type pipeline struct {
 	*exec.Cmd
 	log  bytes.Buffer
 	done chan error
+	most atomic.Int64 // kB of memory
 }
 
 // begin runs a configuration in a folder, with these variables.
@@ -57,8 +60,44 @@ func begin(t testing.TB, config, folder string, variables map[string]string) *pi
 	p.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	require.NoError(t, p.Start())
 	go func() { p.done <- p.Wait() }()
+	go p.watch()
 	t.Cleanup(func() { p.kill() })
 	return p
+}
+
+// watch follows the peak of the memory for as long as the process lives.
+func (p *pipeline) watch() {
+	for {
+		kB := residentPeak(p.Process.Pid)
+		if kB == 0 {
+			return
+		}
+		p.most.Store(kB)
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+// residentPeak is the most resident memory that a process had, in kB; 0 when it has ended. Rusage would count in what its parent had.
+func residentPeak(pid int) (kB int64) {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if _, peak, found := strings.Cut(string(status), "VmHWM:"); err == nil && found {
+		_, _ = fmt.Sscan(peak, &kB)
+	}
+	return kB
+}
+
+// peak is the most memory that the process had, in MB.
+func (p *pipeline) peak() int { return int(p.most.Load() / 1024) }
+
+// deepcase runs one mode of the command line in a folder.
+func deepcase(t testing.TB, folder string, arguments ...string) {
+	t.Helper()
+	b, err := binary()
+	require.NoError(t, err)
+	command := exec.CommandContext(t.Context(), b, append([]string{"deepcase"}, arguments...)...)
+	command.Dir = folder
+	out, err := command.CombinedOutput()
+	require.NoError(t, err, "%s", out)
 }
 
 // kill is a `kill -9`.

@@ -60,7 +60,7 @@ func alerts(n, machines int) (made []alert) {
 	return made
 }
 
-// give puts alerts into two indices in turn, made by the template, and says how many there are.
+// give puts alerts into two indices in turn, made by the template, until the test ends.
 func (s *server) give(t testing.TB, prefix string, given []alert) {
 	t.Helper()
 	for _, file := range []string{"component", "index"} {
@@ -68,24 +68,33 @@ func (s *server) give(t testing.TB, prefix string, given []alert) {
 		require.NoError(t, err)
 		s.ask(t, http.MethodPut, "/_"+file+"_template/deepcase", string(text))
 	}
-	for len(given) > 0 {
-		n := min(len(given), 4000)
-		var bulk bytes.Buffer
-		encoder := json.NewEncoder(&bulk)
-		for i, a := range given[:n] {
-			id := fmt.Sprintf("%s-%s-%s", a.Host.Name, a.Rule.Name, a.Time)
-			require.NoError(t, encoder.Encode(map[string]any{"create": map[string]any{"_index": fmt.Sprintf("%s-%d", prefix, i%2), "_id": id}}))
-			require.NoError(t, encoder.Encode(a))
-		}
-		given = given[n:]
-		answer := s.ask(t, http.MethodPost, "/_bulk?refresh=true", bulk.Bytes())
-		require.Equal(t, false, answer["errors"], "%v", answer["items"])
-	}
 	t.Cleanup(func() {
-		s.ask(t, http.MethodDelete, fmt.Sprintf("/%s-0,%s-1", prefix, prefix), nil)
+		s.drop(t, prefix)
 		s.ask(t, http.MethodDelete, "/_index_template/deepcase", nil)
 		s.ask(t, http.MethodDelete, "/_component_template/deepcase", nil)
 	})
+	s.fill(t, prefix, given)
+}
+
+func (s *server) fill(t testing.TB, prefix string, given []alert) {
+	t.Helper()
+	var bulk bytes.Buffer
+	encoder := json.NewEncoder(&bulk)
+	for i, a := range given {
+		require.NoError(t, encoder.Encode(map[string]any{"create": map[string]any{"_index": fmt.Sprintf("%s-%d", prefix, i%2), "_id": fmt.Sprint(i)}}))
+		require.NoError(t, encoder.Encode(a))
+		if i%4000 == 3999 || i == len(given)-1 {
+			answer := s.ask(t, http.MethodPost, "/_bulk?refresh=true", bulk.Bytes())
+			require.Equal(t, false, answer["errors"], "%v", answer["items"])
+			bulk.Reset()
+		}
+	}
+}
+
+// drop removes what fill made.
+func (s *server) drop(t testing.TB, prefix string) {
+	t.Helper()
+	s.ask(t, http.MethodDelete, fmt.Sprintf("/%s-0,%s-1", prefix, prefix), nil)
 }
 
 // taken reads all alerts of an index, oldest first.

@@ -3,6 +3,7 @@ package processor
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -15,12 +16,13 @@ import (
 	"connect-deepcase/sequencer"
 )
 
-// keptWindows are windows that a cache keeps: it is read before each use of a window and written after it, so that it is the cache, and
-// not this process, that knows a machine's past.
+// keptWindows are windows that a cache keeps: it is read before each use of a window and written after it, so that whoever comes next
+// knows a machine's past.
 type keptWindows struct {
 	access   func(context.Context, func(service.Cache)) error
 	prefix   string
 	retry    time.Duration
+	writer   uint64 // tells this process's windows from others'
 	failures *service.MetricCounter
 	log      *service.Logger
 }
@@ -72,20 +74,23 @@ func (k *keptWindows) update(ctx context.Context, deadline time.Time, windows *s
 	}
 }
 
+// exchange takes up what the cache knows of the machine, adds the events and writes the window back.
+//
+// When a machine moves from one process to another, the old one may still have events on their way, and write its window after the new one
+// has written a later one. So that it does not replace that, each machine has two keys: a process writes to the one where its own window
+// is, or else to the one that was written less recently. And of both, and its own memory, it goes on from the window that most arrived in.
 func (k *keptWindows) exchange(ctx context.Context, deadline time.Time, w *sequencer.Window, machine string, events []*pending) error {
-	key := k.key(machine)
-	var data []byte
-	err := k.try(ctx, deadline, "read", func(c service.Cache) (err error) {
-		if data, err = c.Get(ctx, key); errors.Is(err, service.ErrKeyNotFound) {
-			data, err = nil, nil
+	keys := k.keys(machine)
+	var places [2]stamp
+	for i, key := range keys {
+		data, err := k.read(ctx, deadline, key)
+		if err != nil {
+			return err
 		}
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	if data != nil {
-		if err := w.Restore(data); err != nil {
+		if data == nil {
+			continue
+		}
+		if places[i], err = take(w, data); err != nil {
 			// Waiting would not mend it, and refusing the machine for ever would be worse than a context that starts anew.
 			k.failures.Incr(1)
 			k.log.With("key", key).Errorf("The cache holds a window that cannot be read, going on without it: %v", err)
@@ -94,7 +99,50 @@ func (k *keptWindows) exchange(ctx context.Context, deadline time.Time, w *seque
 	for _, p := range events {
 		p.context = w.Add(p.event)
 	}
-	return k.try(ctx, deadline, "written", func(c service.Cache) error { return c.Set(ctx, key, w.Snapshot(), nil) })
+	to := 0
+	if places[1].writer == k.writer || places[0].writer != k.writer && places[1].turn < places[0].turn {
+		to = 1
+	}
+	data := stamp{writer: k.writer, turn: 1 + max(places[0].turn, places[1].turn)}.before(w.Snapshot())
+	return k.try(ctx, deadline, "written", func(c service.Cache) error { return c.Set(ctx, keys[to], data, nil) })
+}
+
+// stamp comes before a window in the cache.
+type stamp struct {
+	writer uint64 // the process
+	turn   uint64 // one more than the writer had seen
+}
+
+func (s stamp) before(window []byte) []byte {
+	data := binary.LittleEndian.AppendUint64(make([]byte, 0, 16+len(window)), s.writer)
+	return append(binary.LittleEndian.AppendUint64(data, s.turn), window...)
+}
+
+// take restores w from what is in the cache, if more has arrived there.
+func take(w *sequencer.Window, data []byte) (s stamp, err error) {
+	if len(data) < 16 {
+		return s, fmt.Errorf("%d bytes, need 16 and a window", len(data))
+	}
+	window := data[16:]
+	arrived, err := sequencer.SnapshotArrived(window)
+	if err == nil && arrived > w.Arrived() {
+		err = w.Restore(window)
+	}
+	if err != nil {
+		return s, err
+	}
+	return stamp{binary.LittleEndian.Uint64(data), binary.LittleEndian.Uint64(data[8:])}, nil
+}
+
+// read gives what the cache holds, nil for nothing.
+func (k *keptWindows) read(ctx context.Context, deadline time.Time, key string) (data []byte, err error) {
+	err = k.try(ctx, deadline, "read", func(c service.Cache) (err error) {
+		if data, err = c.Get(ctx, key); errors.Is(err, service.ErrKeyNotFound) {
+			data, err = nil, nil
+		}
+		return err
+	})
+	return data, err
 }
 
 // try repeats an access to the cache until it succeeds, the deadline has passed or ctx ends.
@@ -120,13 +168,13 @@ func (k *keptWindows) try(ctx context.Context, deadline time.Time, what string, 
 	}
 }
 
-// key names a machine's window in the cache. Caches differ in what their keys may hold (the file cache makes files of them), so what is
-// not plain is escaped and what is long is hashed.
-func (k *keptWindows) key(machine string) string {
+// keys name the two windows of a machine in the cache. Caches differ in what their keys may hold (the file cache makes files of them), so
+// what is not plain is escaped and what is long is hashed. No escaped name ends with a percent sign.
+func (k *keptWindows) keys(machine string) [2]string {
 	escaped := url.QueryEscape(machine)
 	if len(escaped) > 150 {
 		sum := sha256.Sum256([]byte(machine))
 		escaped = hex.EncodeToString(sum[:])
 	}
-	return k.prefix + escaped
+	return [2]string{k.prefix + escaped, k.prefix + escaped + "%"}
 }

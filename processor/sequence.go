@@ -4,6 +4,7 @@ package processor
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 
 	"github.com/redpanda-data/benthos/v4/public/service"
 
@@ -40,7 +41,7 @@ An event with the `+"`id`"+` of an earlier one of its machine is that event agai
 
 == Windows that survive
 
-Windows live in memory and are gone after a restart, unless `+"`cache`"+` names a cache resource. Then each batch reads the windows of its machines from there and writes them back before the messages go on, so that processes that share a cache can take over each other's machines. Two processes must not work on one machine at the same time: let the source give each machine to one of them (a Kafka topic keyed by machine does).
+Windows live in memory and are gone after a restart, unless `+"`cache`"+` names a cache resource. Then each batch reads the windows of its machines from there and writes them back before the messages go on, so that processes that share a cache can take over each other's machines. Let the source give each machine to one of them at a time (a Kafka topic keyed by machine does). With ids it does no harm that a process which has lost a machine still writes the windows of what it had on its way: each machine has two keys, so that it does not replace what the new owner writes, and the later of the two windows counts.
 
 While the cache fails, the batch waits for up to `+"`cache_retry`"+`. Then the messages of the machines concerned are flagged with an error, their windows stay as they were, and the messages may be sent again.
 
@@ -64,7 +65,7 @@ While the cache fails, the batch waits for up to `+"`cache_retry`"+`. Then the m
 				LintRule(`root = if this < 1 { "max_machines needs to be at least 1" }`).
 				Default(100_000),
 			service.NewIntField(fieldLate).
-				Description("Events that a machine's window holds beyond a context, so that late and repeated events find their place.").
+				Description("Events that a machine's window holds beyond a context, so that late and repeated events find their place. It should be more than a machine has in batches that are not acknowledged yet. Where a machine's clock jumps back by more than this, its contexts may be empty until `length` + 1 + `late` events in a row have come; from there on they are as if it began then.").
 				LintRule(`root = if this < 0 { "late needs to be at least 0" }`).
 				Advanced().
 				Default(32),
@@ -158,6 +159,7 @@ func newSequenceFromParsed(conf *service.ParsedConfig, mgr *service.Resources) (
 		return nil, fmt.Errorf("field '%s': no cache resource has the label %q", fieldCache, label)
 	}
 	s.kept = &keptWindows{
+		writer:   rand.Uint64(),
 		access:   func(ctx context.Context, f func(service.Cache)) error { return mgr.AccessCache(ctx, label, f) },
 		failures: mgr.Metrics().NewCounter("deepcase_cache_failures"),
 		log:      mgr.Logger().With("cache", label),

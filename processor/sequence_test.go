@@ -291,24 +291,25 @@ func TestSequenceOnAWriteOfUnknownFate(t *testing.T) {
 func TestSequenceStartsAnewOnADamagedWindow(t *testing.T) {
 	c := &brokenCache{}
 	s := withCache(t, "length: 1", c)
-	c.items[s.kept.key("a")] = []byte("rubbish")
+	c.items[s.kept.keys("a")[0]] = []byte("rubbish")
 	out := process(t, s, messages(alertOf("a", "1", 1), alertOf("a", "2", 2)))
 	assert.Equal(t, []any{nil}, at(t, out[0])["context"])
 	assert.Equal(t, []any{"1"}, at(t, out[1])["context"])
-	assert.NotEqual(t, []byte("rubbish"), c.items[s.kept.key("a")])
+	assert.NotEqual(t, []byte("rubbish"), c.items[s.kept.keys("a")[0]])
 }
 
 func TestCacheKeysArePlainAndDistinct(t *testing.T) {
 	k := &keptWindows{prefix: "p-"}
 	long := strings.Repeat("é", 2000)
 	seen := map[string]bool{}
-	for _, machine := range []string{"web-1", "a/b", "a b", "a+b", "../x", long, long + "x", "é"} {
-		key := k.key(machine)
-		assert.False(t, seen[key], machine)
-		seen[key] = true
-		assert.Regexp(t, `^p-[A-Za-z0-9._~%+-]{1,150}$`, key)
+	for _, machine := range []string{"web-1", "web-1%", "a/b", "a b", "a+b", "../x", long, long + "x", "é"} {
+		for _, key := range k.keys(machine) {
+			assert.False(t, seen[key], machine)
+			seen[key] = true
+			assert.Regexp(t, `^p-[A-Za-z0-9._~%+-]{1,151}$`, key)
+		}
 	}
-	assert.Equal(t, "p-web-1", k.key("web-1"))
+	assert.Equal(t, [2]string{"p-web-1", "p-web-1%"}, k.keys("web-1"))
 }
 
 func BenchmarkSequence(b *testing.B) {

@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"math"
 )
 
 // A snapshot is
 //
-//	version   byte, 1
+//	version   byte, 2
+//	arrived   uvarint
 //	stale     uvarint
 //	names     uvarint count, then of each its uvarint length and bytes
 //	entries   uvarint count, varint time of the first, then of each, by time:
@@ -18,7 +20,7 @@ import (
 //	CRC-32C   4 bytes of all before
 //
 // Fixed-size numbers are little-endian.
-const snapshotVersion = 1
+const snapshotVersion = 2
 
 var (
 	castagnoli  = crc32.MakeTable(crc32.Castagnoli)
@@ -30,6 +32,19 @@ func (w *Window) Snapshot() []byte {
 	w.shard.mu.Lock()
 	defer w.shard.mu.Unlock()
 	return w.window.encode(&w.shard.names)
+}
+
+// SnapshotArrived says what Arrived was when the snapshot was made.
+func SnapshotArrived(data []byte) (uint64, error) {
+	d, err := openSnapshot(data)
+	if err != nil {
+		return 0, err
+	}
+	arrived := d.uvarint(math.MaxUint64)
+	if d.failed {
+		return 0, fmt.Errorf("%w: wrong length", errSnapshot)
+	}
+	return arrived, nil
 }
 
 // Restore replaces the window by an encoded one, which may come from a sequencer with other options. If data is damaged or of
@@ -60,6 +75,7 @@ func (w *window) encode(n *names) []byte {
 	}
 
 	b := append(make([]byte, 0, 64+16*len(w.entries)), snapshotVersion)
+	b = binary.AppendUvarint(b, w.arrived)
 	b = binary.AppendUvarint(b, uint64(w.stale))
 	b = binary.AppendUvarint(b, uint64(len(texts)))
 	for _, text := range texts {
@@ -86,12 +102,14 @@ func (w *window) encode(n *names) []byte {
 
 // snapshot is a decoded window: the names of its entries count in texts.
 type snapshot struct {
+	arrived uint64
 	stale   uint32
 	texts   []string
 	entries []entry
 }
 
-func decodeSnapshot(data []byte) (*snapshot, error) {
+// openSnapshot checks a snapshot and gives what follows its version.
+func openSnapshot(data []byte) (*decoder, error) {
 	if len(data) == 0 {
 		return nil, fmt.Errorf("%w: it is empty", errSnapshot)
 	}
@@ -102,8 +120,15 @@ func decodeSnapshot(data []byte) (*snapshot, error) {
 	if body < 1 || binary.LittleEndian.Uint32(data[body:]) != crc32.Checksum(data[:body], castagnoli) {
 		return nil, fmt.Errorf("%w: wrong checksum in %d bytes", errSnapshot, len(data))
 	}
-	d := decoder{data: data[1:body]}
-	s := &snapshot{stale: uint32(d.uvarint(maxKeep))}
+	return &decoder{data: data[1:body]}, nil
+}
+
+func decodeSnapshot(data []byte) (*snapshot, error) {
+	d, err := openSnapshot(data)
+	if err != nil {
+		return nil, err
+	}
+	s := &snapshot{arrived: d.uvarint(math.MaxUint64), stale: uint32(d.uvarint(maxKeep))}
 	// Every name and every entry takes a byte at least: what is left bounds what a count may ask for.
 	s.texts = make([]string, d.uvarint(uint64(len(d.data))))
 	for i := range s.texts {
@@ -117,7 +142,7 @@ func decodeSnapshot(data []byte) (*snapshot, error) {
 	}
 	for i := range s.entries {
 		e := &s.entries[i]
-		e.time = at + int64(d.uvarint(1<<64-1))
+		e.time = at + int64(d.uvarint(math.MaxUint64))
 		name := d.uvarint(2 * uint64(len(s.texts)))
 		rank := d.uvarint(uint64(len(s.entries) - 1))
 		if name&1 == 1 {
@@ -142,7 +167,7 @@ const maxKeep = maxLength + 1 + maxLate
 // restore replaces the window by the youngest entries of a snapshot.
 func (w *window) restore(n *names, keep int, s *snapshot) {
 	w.clear(n)
-	w.next, w.stale = uint32(len(s.entries)), s.stale
+	w.next, w.stale, w.arrived = uint32(len(s.entries)), s.stale, s.arrived
 	w.entries = append([]entry(nil), s.entries[max(0, len(s.entries)-keep):]...)
 	for i := range w.entries {
 		w.entries[i].name = n.use(s.texts[w.entries[i].name])

@@ -35,8 +35,8 @@ func TestSnapshotIsTheSameEverywhere(t *testing.T) {
 		win.Add(Event{Name: "b", Time: second(7), ID: "x"})
 		win.Add(Event{Name: "a", Time: second(5)})
 		win.Add(Event{Name: "b", Time: second(7)})
-		// Caches hold version 1: it stays readable. The id is XXH64("x").
-		want := "01" + "00" + "02" + "0161" + "0162" + "03" + "80c8afa025" +
+		// Caches hold version 2: it stays readable. The id is XXH64("x").
+		want := "02" + "03" + "00" + "02" + "0161" + "0162" + "03" + "80c8afa025" +
 			"00" + "00" + "01" + "80a8d6b907" + "03" + "00" + "2311048396c0805c" + "00" + "02" + "02"
 		got := win.Snapshot()
 		assert.Equal(t, want, fmt.Sprintf("%x", got[:len(got)-4]))
@@ -76,12 +76,37 @@ func TestRestoreRefusesDamage(t *testing.T) {
 			flipped := append([]byte(nil), data...)
 			flipped[i] ^= 0x10
 			assert.Error(t, win.Restore(flipped), "bit flipped at %d", i)
+			_, err := SnapshotArrived(flipped)
+			assert.Error(t, err, "bit flipped at %d", i)
 		}
 		assert.ErrorContains(t, win.Restore(nil), "empty")
-		assert.ErrorContains(t, win.Restore(append([]byte{2}, data[1:]...)), "version 2: want 1")
+		assert.ErrorContains(t, win.Restore(append([]byte{1}, data[1:]...)), "version 1: want 2")
 		assert.Equal(t, before, win.Snapshot(), "it is as it was")
 		return nil
 	}))
+}
+
+// What has arrived counts on in whoever restores a window, and redeliveries do not count.
+func TestSnapshotTellsHowMuchHasArrived(t *testing.T) {
+	one, two := newWindows(t, 1, time.Hour, 1, 1), newWindows(t, 1, time.Hour, 1, 1)
+	var data []byte
+	for want := uint64(1); want < 20; want++ {
+		for range 2 {
+			one, two = two, one
+			require.NoError(t, one.Update("m", func(win *Window) error {
+				if data != nil {
+					require.NoError(t, win.Restore(data))
+				}
+				win.Add(Event{Name: "e", Time: second(int64(want)), ID: fmt.Sprint(want)})
+				require.Equal(t, want, win.Arrived())
+				data = win.Snapshot()
+				return nil
+			}))
+			arrived, err := SnapshotArrived(data)
+			require.NoError(t, err)
+			require.Equal(t, want, arrived)
+		}
+	}
 }
 
 func FuzzRestore(f *testing.F) {

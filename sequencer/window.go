@@ -22,6 +22,7 @@ type window struct {
 	machine    string
 	entries    []entry // by time, equal times by arrival
 	next       uint32  // order of the next arrival
+	arrived    uint64  // events ever, redeliveries apart: of two states of a machine, the one with more is the later
 	stale      uint32  // arrivals in a row that were later than Late allows
 	updates    int32   // Updates that run or wait; if any, the window is in no list
 	prev, succ *window // in the list of least recent use
@@ -115,6 +116,7 @@ func (w *window) arrival() uint32 {
 		w.next = uint32(len(w.entries))
 	}
 	w.next++
+	w.arrived++
 	return w.next - 1
 }
 
@@ -133,5 +135,5 @@ func (w *window) clear(n *names) {
 	for _, e := range w.entries {
 		n.release(e.name)
 	}
-	w.entries, w.next, w.stale = nil, 0, 0
+	w.entries, w.next, w.stale, w.arrived = nil, 0, 0, 0
 }

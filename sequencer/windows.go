@@ -106,7 +106,7 @@ func (w *Windows) Len() int { return int(w.held.Load()) }
 // other, those of different machines do not, so f may do I/O: with a cache that outlives the process,
 //
 //	err := windows.Update(machine, func(w *sequencer.Window) error {
-//		if data, err := cache.Get(machine); err == nil { // always, or only where w.Len() == 0
+//		if data, err := cache.Get(machine); err == nil { // always, or only where SnapshotArrived says that more has arrived
 //			if err := w.Restore(data); err != nil { … } // w is as it was
 //		}
 //		for … { contexts = append(contexts, w.Add(event)) }
@@ -162,6 +162,13 @@ func (w *Window) Len() int {
 	w.shard.mu.Lock()
 	defer w.shard.mu.Unlock()
 	return len(w.window.entries)
+}
+
+// Arrived is how many events of the machine have arrived, redeliveries apart, since its window was first made.
+func (w *Window) Arrived() uint64 {
+	w.shard.mu.Lock()
+	defer w.shard.mu.Unlock()
+	return w.window.arrived
 }
 
 func (w *Windows) shard(machine string) *shard {
