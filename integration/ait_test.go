@@ -89,7 +89,7 @@ func BenchmarkFox(b *testing.B) {
 	for _, name := range engines {
 		b.Run(name, func(b *testing.B) {
 			s := engine(b, name)
-			text, err := os.ReadFile("../config/elastic/enrich_" + name + ".yaml")
+			text, err := os.ReadFile("../config/elastic/enrich_" + s.kind() + ".yaml")
 			require.NoError(b, err)
 			input, rest, ok := strings.Cut(string(text), "\npipeline:\n")
 			require.True(b, ok)
@@ -119,7 +119,7 @@ func BenchmarkFox(b *testing.B) {
 			}
 			s.give(b, "alerts-fox", given)
 			for b.Loop() {
-				run("DeepCASE", "../config/elastic/enrich_"+name+".yaml")
+				run("DeepCASE", "../config/elastic/enrich_"+s.kind()+".yaml")
 				object := s.typical(b, "alerts-fox-*")
 				verdicts, size = s.shares(b, "alerts-fox-*"), fmt.Sprint(len(object))
 				again()

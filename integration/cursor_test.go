@@ -117,7 +117,7 @@ func TestCursorWaitsForTheFirst(t *testing.T) {
 }
 
 func TestCursorOfAnotherFieldIsRefused(t *testing.T) {
-	s := engine(t, "opensearch")
+	s := engine(t, engines[0])
 	s.create(t, "another-field", 1, date+`,"n":{"type":"long"}`)
 	s.load(t, documents("another-field", 10, 1)...)
 	cache := inFolder(t)

@@ -169,7 +169,7 @@ func TestAnnotatesTheDocumentsThemselves(t *testing.T) {
 		require.NoError(t, os.Mkdir(filepath.Join(folder, "state"), 0o755))
 		s.learn(t, "alerts-enrich-*", folder)
 		variables := map[string]string{"URL": s.url(), "INDEX": "alerts-enrich-*", "MODE": "once"}
-		begin(t, "../config/elastic/enrich_"+s.name+".yaml", folder, variables).finish(t, 2*time.Minute)
+		begin(t, "../config/elastic/enrich_"+s.kind()+".yaml", folder, variables).finish(t, 2*time.Minute)
 
 		found := s.taken(t, "alerts-enrich-*")
 		require.Len(t, found, len(given)+1)
@@ -205,7 +205,7 @@ func TestAnnotatesTheDocumentsThemselves(t *testing.T) {
 			"contexts can be searched")
 
 		// The same with fields of the Elastic Common Schema, which Elasticsearch's users have.
-		if s.name != "elasticsearch" {
+		if s.kind() != "elasticsearch" {
 			return
 		}
 		variables["CURSOR"] = "ecs"
@@ -239,7 +239,7 @@ func newEnrichment(t testing.TB, s, redis *server, prefix string, given []alert)
 	t.Helper()
 	s.give(t, prefix, given)
 	e := &enrichment{server: s, index: prefix + "-*", folder: t.TempDir()}
-	text, err := os.ReadFile("../config/elastic/enrich_" + s.name + ".yaml")
+	text, err := os.ReadFile("../config/elastic/enrich_" + s.kind() + ".yaml")
 	require.NoError(t, err)
 	files := "    file:\n      directory: \"${STATE:./state}\"\n"
 	require.Equal(t, 2, strings.Count(string(text), files))
@@ -319,7 +319,7 @@ func TestWhatTheServerRefusesBecomesADeadLetter(t *testing.T) {
 		s.give(t, "alerts-refused", given)
 		folder := t.TempDir()
 		require.NoError(t, os.Mkdir(filepath.Join(folder, "state"), 0o755))
-		begin(t, "../config/elastic/enrich_"+s.name+".yaml", folder, map[string]string{
+		begin(t, "../config/elastic/enrich_"+s.kind()+".yaml", folder, map[string]string{
 			"URL": s.url(), "INDEX": "alerts-refused-*", "MODE": "once"}).finish(t, time.Minute)
 		s.refresh(t, "alerts-refused-*")
 		require.Equal(t, 300, s.total(t, "alerts-refused-0", `{"exists":{"field":"deepcase.status"}}`))

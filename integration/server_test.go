@@ -37,9 +37,12 @@ func (s *server) url() string     { return "http://" + s.address() }
 // startLimit is for a machine that is busy; about 7 s are usual.
 const startLimit = 2 * time.Minute
 
-// folder is where the servers are, downloaded if need be.
-var folder = sync.OnceValues(func() (string, error) {
-	command := exec.Command("servers/setup.sh")
+// kind is the name without the version.
+func (s *server) kind() string { return strings.TrimRight(s.name, "0123456789") }
+
+// folder is where servers are; this one is downloaded if need be.
+func folder(name string) (string, error) {
+	command := exec.Command("servers/setup.sh", name)
 	var stderr bytes.Buffer
 	command.Stderr = &stderr
 	out, err := command.Output()
@@ -47,7 +50,7 @@ var folder = sync.OnceValues(func() (string, error) {
 		return "", fmt.Errorf("servers/setup.sh: %w: %s", err, stderr.Bytes())
 	}
 	return strings.TrimSpace(string(out)), nil
-})
+}
 
 // need skips a test where a program is missing; where CI is set it fails.
 func need(t testing.TB, programs ...string) {
@@ -107,7 +110,7 @@ func (s *server) start(t testing.TB) {
 	where := ""
 	if s.name != "redis" {
 		var err error
-		where, err = folder()
+		where, err = folder(s.name)
 		require.NoError(t, err)
 	}
 	var err error

@@ -95,7 +95,11 @@ func (r *reader) ties(ctx context.Context, p *pit) ([]any, error) {
 	if p != nil {
 		// Elasticsearch has it from 7.12 on, OpenSearch from 3.3 on.
 		_, err := r.search(ctx, p, map[string]any{"size": 0, "sort": []any{ascending("_shard_doc")}})
-		if err == nil {
+		switch {
+		case err == nil && p.opensearch:
+			// Its value is unique within an index alone: the same shard and document number may be in each.
+			return append(ties, ascending("_shard_doc"), ascending("_index")), nil
+		case err == nil:
 			return append(ties, ascending("_shard_doc")), nil
 		}
 		var failed *serverError

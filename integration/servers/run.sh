@@ -1,16 +1,22 @@
 #!/usr/bin/env bash
-# run.sh FOLDER {opensearch|elasticsearch|kafka|redis} PORT DATA: runs a server on loopback until SIGTERM. FOLDER is what setup.sh printed.
-# Kafka takes PORT+1 too. HEAP: memory of the Java servers.
+# run.sh FOLDER SERVER PORT DATA: runs a server on loopback until SIGTERM: one that setup.sh has put into FOLDER, or redis.
+# Kafka takes PORT+1 too. HEAP: memory of the Java servers. JDK21: see setup.sh.
 set -euo pipefail
 servers=$1 server=$2 port=$3 data=$(mkdir -p "$4" && cd "$4" && pwd)
-java=(java "-Xms${HEAP:-384m}" "-Xmx${HEAP:-384m}" -XX:TieredStopAtLevel=1)
+jdk=
+case $server in opensearch3 | elasticsearch9) jdk=${JDK21:+$JDK21/bin/} ;; esac
+java=("${jdk}java" "-Xms${HEAP:-384m}" "-Xmx${HEAP:-384m}" -XX:TieredStopAtLevel=1)
 case $server in
-opensearch)
-  cd "$servers/opensearch"
+opensearch*)
+  cd "$servers/$server"
   exec "${java[@]}" -cp 'classes:lib/*' OpenSearch "$port" "$data"
   ;;
-elasticsearch)
-  cd "$servers/elasticsearch"
+elasticsearch7)
+  cd "$servers/$server"
+  exec "${java[@]}" -cp 'classes:lib/*' Elasticsearch "$port" home "$data"
+  ;;
+elasticsearch*)
+  cd "$servers/$server"
   exec "${java[@]}" -p lib --add-modules ALL-MODULE-PATH -cp classes Elasticsearch "$port" home "$data"
   ;;
 kafka)
