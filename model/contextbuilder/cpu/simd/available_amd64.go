@@ -13,7 +13,7 @@ import (
 func Widths() (all []int) {
 	x := cpu.X86
 	if x.HasAVX2 && x.HasFMA {
-		if x.HasAVX512F && x.HasAVX512DQ {
+		if x.HasAVX512F && x.HasAVX512DQ && x.HasAVX512VL {
 			all = append(all, 16)
 		}
 		all = append(all, 8)
