@@ -147,7 +147,9 @@ func measure(ctx context.Context, engine contextbuilder.Engine, theirs *original
 	c := cell{job: j, data: d.name, events: len(d.data.Names) + 1, rows: rows}
 	byThreads := make([][]float64, 2)
 	for range rounds {
-		time.Sleep(settle)
+		if theirs != nil {
+			time.Sleep(settle)
+		}
 		done, took := 0, time.Duration(0)
 		for begin := time.Now(); time.Since(begin) < least; {
 			count, once, err := j.run(ctx, engine, d, rows)
@@ -235,8 +237,8 @@ func table(cells []cell, theirs *original, engine string, rounds int) string {
 		fmt.Fprintf(&b, "; the original: deepcase 1.0.1, torch %s, Python %s", theirs.Torch, theirs.Python)
 	}
 	fmt.Fprintf(&b, ".\nBoth sides take turns on the same data with the same weights; min / median / max of %d rounds. The original is given one thread\n"+
-		"and two, and the better one counts; ours has all cores, begins when the original's threads rest, and does short jobs again for %s. The\n"+
-		"ratio is that of the medians.\n\n", rounds, least)
+		"and two, and the better one counts; ours has all cores, begins when the original's threads rest, and does short jobs again for %s\n"+
+		"(of which a round is the mean). The ratio is that of the medians.\n\n", rounds, least)
 	b.WriteString("| job | data | N | rows | ours | original | threads | ratio |\n|---|---|--:|--:|--:|--:|--:|--:|\n")
 	for _, c := range cells {
 		rows := "all"

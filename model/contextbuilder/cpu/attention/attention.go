@@ -94,7 +94,7 @@ func columns(m []float32, n, columns, stride int) []float32 {
 // context of one distinct event keeps its attention, since every attention gives the same confidence there. So does a row whose
 // confidence is not a number: weights that overflow spoil confidences, never the attention.
 //
-// A worker holds up to 128·N·(K+4) bytes, K ≤ L being the distinct events of the widest context so far, and keeps them for later queries.
+// A worker holds about 64·(N+L)·(K+8) bytes, K ≤ L being the distinct events of the widest context so far, and keeps them for later queries.
 func (d *Decoder) Query(ctx context.Context, s contextbuilder.Samples, initial []float32, q contextbuilder.Query, workers int) (contextbuilder.Attended, error) {
 	n := len(s.Events)
 	if err := d.check(s, initial, q); err != nil {
@@ -105,7 +105,7 @@ func (d *Decoder) Query(ctx context.Context, s contextbuilder.Samples, initial [
 		out.Distribution = make([]float32, n*d.events)
 	}
 	order := byDistinct(s)
-	workers = max(workers, 1)
+	workers = max(1, min(workers, n))
 	size := min(lanes, (n+workers-1)/workers) // of a block: few samples spread over all workers
 	var next atomic.Int64
 	work := func() {
@@ -125,7 +125,7 @@ func (d *Decoder) Query(ctx context.Context, s contextbuilder.Samples, initial [
 		}
 	}
 	var running sync.WaitGroup
-	for range min(workers, n) - 1 {
+	for range workers - 1 {
 		running.Go(work)
 	}
 	work()

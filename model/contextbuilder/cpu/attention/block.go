@@ -12,8 +12,8 @@ import (
 const lanes = 16
 
 const (
-	group          = 4  // columns that the kernels take at a time
-	scratchNumbers = 32 // floats a lane that the kernels in assembly keep between them
+	group          = 4  // columns that the kernels in assembly take at a time
+	scratchNumbers = 32 // floats a lane that they keep between them: 8 times numbers in gen/attention
 )
 
 // block is the state of up to sixteen samples. Arrays by position (L of them) and by column (a distinct event of the context) are rows of
@@ -152,7 +152,7 @@ func (b *block) flip(lane int) {
 	b.d.kernels.flip(b, lane)
 }
 
-// Adam's constants (algorithm.md has lr 0.1, β 0.9/0.999, ε 1e-8, as the original); the kernels hold the rest.
+// Adam's constants (algorithm.md has lr 0.1, β 0.9/0.999, ε 1e-8, as the original); the kernels hold them, too.
 const (
 	learningRate = 0.1
 	beta1, beta2 = 0.9, 0.999
@@ -166,7 +166,7 @@ func (b *block) query(q contextbuilder.Query, out contextbuilder.Attended, rows 
 	b.forward()
 	before := b.confidence
 	iterations := q.Iterations
-	if b.k == 1 { // every attention gives the same confidence
+	if b.k == 1 && !q.Distribution { // every attention gives the same confidence, but a distribution is rounded as in other company
 		iterations = 0
 	}
 	mul, dot := b.one, b.zero

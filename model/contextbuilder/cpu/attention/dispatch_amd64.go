@@ -2,12 +2,18 @@
 
 package attention
 
-import "connect-deepcase/model/contextbuilder/cpu/simd"
+import (
+	"slices"
+
+	"connect-deepcase/model/contextbuilder/cpu/simd"
+)
 
 // available are the kernels that this processor can run, the fastest first.
 func available() (all []kernels) {
-	for _, w := range simd.Widths() {
-		all = append(all, map[int]assembly{16: avx512, 8: avx2}[w].kernels())
+	for _, x := range []assembly{avx512, avx2} {
+		if slices.Contains(simd.Widths(), x.width) {
+			all = append(all, x.kernels())
+		}
 	}
 	return append(all, plain)
 }
@@ -15,7 +21,7 @@ func available() (all []kernels) {
 // assembly are the kernels for one kind of vectors, as the generator writes them.
 type assembly struct {
 	name         string
-	width        int // lanes that adam works on
+	width        int // floats in a vector: lanes that adam works on
 	signs        func(w1, b1, u *float32, offsets *int32, active, next *uint64, changed *uint16, n, k64, bits, lanes int)
 	logits       func(p, u, e, scratch *float32, events *int32, n, k64, stride, lanes int)
 	exponentials func(e, scratch, confidence *float32, n, lanes int)
@@ -43,7 +49,7 @@ func (x assembly) kernels() kernels {
 		// Each kernel goes over several samples, so that one's latency hides another's, but over no more than the cache holds.
 		confide: func(b *block) {
 			n, k64 := b.d.stride, b.k*row
-			near := max(2, nearBytes/4/b.pStride&^1)
+			near := max(2, nearBytes/4/b.pStride&^1) // even: AVX-512 takes lanes in pairs
 			for i := 0; i < b.rows; i += near {
 				p, e, events, some := &b.p[i*b.pStride], &b.e[i*n], &b.events[i], min(near, b.rows-i)
 				x.logits(p, &b.u[i], e, &b.scratch[0], events, n, k64, b.pStride, some)

@@ -23,8 +23,10 @@ func Widths() (all []int) {
 
 // available are the loops that this processor can run, the fastest first.
 func available() (all []kernels) {
-	for _, w := range Widths() {
-		all = append(all, map[int]assembly{16: avx512, 8: avx2}[w].kernels())
+	for _, x := range []assembly{avx512, avx2} {
+		if slices.Contains(Widths(), x.width) {
+			all = append(all, x.kernels())
+		}
 	}
 	return append(all, plain)
 }
@@ -32,9 +34,9 @@ func available() (all []kernels) {
 // assembly are the loops for one kind of vectors, as the generator writes them.
 type assembly struct {
 	name         string
-	width        int // floats in a vector
-	gemm         []tile
-	wide         []wide // of one row, the widest first
+	width        int       // floats in a vector
+	gemm         [3][]tile // by vectors of columns, then rows − 1
+	wide         []wide    // of one row, the widest first
 	gruForward   func(h int, gi, bias, gh, bhn, hp, rzn, out *float32)
 	gruBackward  func(h int, dh, rzn, ghn, bhn, hp, dgi, dgh, dhp *float32, addI, addP uint32)
 	lstmForward  func(h int, gi, bias, gh, cp, ifgo, c, out *float32)
@@ -59,19 +61,17 @@ type wide struct {
 }
 
 var avx2 = assembly{name: "AVX2", width: 8,
-	gemm: []tile{
-		gemm1x1AVX2, gemm2x1AVX2, gemm3x1AVX2, gemm4x1AVX2, gemm5x1AVX2, gemm6x1AVX2,
-		gemm1x2AVX2, gemm2x2AVX2, gemm3x2AVX2, gemm4x2AVX2, gemm5x2AVX2, gemm6x2AVX2},
+	gemm: [3][]tile{2: {gemm1x2AVX2, gemm2x2AVX2, gemm3x2AVX2, gemm4x2AVX2, gemm5x2AVX2, gemm6x2AVX2}},
 	wide: []wide{{8, gemm1x8AVX2}}, gruForward: gruForwardAVX2, gruBackward: gruBackwardAVX2, lstmForward: lstmForwardAVX2, lstmBackward: lstmBackwardAVX2,
 	gather: gatherAVX2, expSum: expSumAVX2, maximum: maximumAVX2, axpy: axpyAVX2, dot: dotAVX2, scaleShift: scaleShiftAVX2,
 	maskPositive: maskPositiveAVX2, adam: adamAVX2}
 
 var avx512 = assembly{name: "AVX-512", width: 16,
-	gemm: []tile{
-		gemm1x1AVX512, gemm2x1AVX512, gemm3x1AVX512, gemm4x1AVX512, gemm5x1AVX512, gemm6x1AVX512,
-		gemm7x1AVX512, gemm8x1AVX512, gemm9x1AVX512, gemm10x1AVX512, gemm11x1AVX512, gemm12x1AVX512,
-		gemm1x2AVX512, gemm2x2AVX512, gemm3x2AVX512, gemm4x2AVX512, gemm5x2AVX512, gemm6x2AVX512,
-		gemm7x2AVX512, gemm8x2AVX512, gemm9x2AVX512, gemm10x2AVX512, gemm11x2AVX512, gemm12x2AVX512},
+	gemm: [3][]tile{
+		1: {gemm1x1AVX512, gemm2x1AVX512, gemm3x1AVX512, gemm4x1AVX512, gemm5x1AVX512, gemm6x1AVX512,
+			gemm7x1AVX512, gemm8x1AVX512, gemm9x1AVX512, gemm10x1AVX512, gemm11x1AVX512, gemm12x1AVX512},
+		2: {gemm1x2AVX512, gemm2x2AVX512, gemm3x2AVX512, gemm4x2AVX512, gemm5x2AVX512, gemm6x2AVX512,
+			gemm7x2AVX512, gemm8x2AVX512, gemm9x2AVX512, gemm10x2AVX512, gemm11x2AVX512, gemm12x2AVX512}},
 	wide: []wide{{24, gemm1x24AVX512}, {8, gemm1x8AVX512}}, gruForward: gruForwardAVX512, gruBackward: gruBackwardAVX512, lstmForward: lstmForwardAVX512,
 	lstmBackward: lstmBackwardAVX512, gather: gatherAVX512, expSum: expSumAVX512, maximum: maximumAVX512, axpy: axpyAVX512, dot: dotAVX512,
 	scaleShift: scaleShiftAVX512, maskPositive: maskPositiveAVX512, adam: adamAVX512}
@@ -126,7 +126,6 @@ const panelBytes = 16 << 10
 // product goes over B by panels of two vectors (one where no more is left) and equal depth, and over A by tiles of as many rows as there are
 // registers for, and one of what is left. A single row takes many vectors at once: its additions wait for each other otherwise.
 func (x assembly) product(m, n, k int, a []float32, rs, cs int, b []float32, ldb int, c []float32, ldc int, add bool) {
-	most := len(x.gemm) / 2
 	depth := panelBytes / 4 / (2 * x.width)
 	blocks := (k + depth - 1) / depth
 	size := (k + blocks - 1) / blocks
@@ -143,7 +142,8 @@ func (x assembly) product(m, n, k int, a []float32, rs, cs int, b []float32, ldb
 				vectors = x.wide[i].vectors
 				tile(0, 1, 1, x.wide[i].tile)
 			} else {
-				kernels := x.gemm[(vectors-1)*most:][:most]
+				kernels := x.gemm[vectors]
+				most := len(kernels)
 				tiles := m / most
 				if tiles > 0 {
 					tile(0, most, tiles, kernels[most-1])

@@ -4,326 +4,180 @@
 
 package simd
 
-// gemm1x1AVX2: tiles×1 rows by 8 columns; strides in bytes.
-//
-//go:noescape
-func gemm1x1AVX2(tiles int, k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, acc int)
-
 // gemm1x2AVX2: tiles×1 rows by 16 columns; strides in bytes.
-//
-//go:noescape
 func gemm1x2AVX2(tiles int, k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, acc int)
 
-// gemm2x1AVX2: tiles×2 rows by 8 columns; strides in bytes.
-//
-//go:noescape
-func gemm2x1AVX2(tiles int, k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, acc int)
-
 // gemm2x2AVX2: tiles×2 rows by 16 columns; strides in bytes.
-//
-//go:noescape
 func gemm2x2AVX2(tiles int, k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, acc int)
 
-// gemm3x1AVX2: tiles×3 rows by 8 columns; strides in bytes.
-//
-//go:noescape
-func gemm3x1AVX2(tiles int, k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, acc int)
-
 // gemm3x2AVX2: tiles×3 rows by 16 columns; strides in bytes.
-//
-//go:noescape
 func gemm3x2AVX2(tiles int, k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, acc int)
 
-// gemm4x1AVX2: tiles×4 rows by 8 columns; strides in bytes.
-//
-//go:noescape
-func gemm4x1AVX2(tiles int, k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, acc int)
-
 // gemm4x2AVX2: tiles×4 rows by 16 columns; strides in bytes.
-//
-//go:noescape
 func gemm4x2AVX2(tiles int, k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, acc int)
 
-// gemm5x1AVX2: tiles×5 rows by 8 columns; strides in bytes.
-//
-//go:noescape
-func gemm5x1AVX2(tiles int, k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, acc int)
-
 // gemm5x2AVX2: tiles×5 rows by 16 columns; strides in bytes.
-//
-//go:noescape
 func gemm5x2AVX2(tiles int, k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, acc int)
 
-// gemm6x1AVX2: tiles×6 rows by 8 columns; strides in bytes.
-//
-//go:noescape
-func gemm6x1AVX2(tiles int, k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, acc int)
-
 // gemm6x2AVX2: tiles×6 rows by 16 columns; strides in bytes.
-//
-//go:noescape
 func gemm6x2AVX2(tiles int, k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, acc int)
 
 // gemm1x8AVX2: tiles×1 rows by 64 columns; strides in bytes.
-//
-//go:noescape
 func gemm1x8AVX2(tiles int, k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, acc int)
 
 // gruForwardAVX2: GRU gates of one row of h units (h a multiple of 16): r, z, n to rzn, the new state to out.
-//
-//go:noescape
 func gruForwardAVX2(h int, gi *float32, bias *float32, gh *float32, bhn *float32, hp *float32, rzn *float32, out *float32)
 
 // gruBackwardAVX2: the gates' gradients of one row: dgi (dr dz dn), dgh (dr dz dn·r) and dhp (dh·z); added to dgi if addI is all ones,
 // stored if it is 0; likewise addP for dgh and dhp.
-//
-//go:noescape
 func gruBackwardAVX2(h int, dh *float32, rzn *float32, ghn *float32, bhn *float32, hp *float32, dgi *float32, dgh *float32, dhp *float32, addI uint32, addP uint32)
 
 // lstmForwardAVX2: LSTM gates of one row of h units (h a multiple of 16): i, f, g, o to ifgo, the new cell state to c and state to out.
-//
-//go:noescape
 func lstmForwardAVX2(h int, gi *float32, bias *float32, gh *float32, cp *float32, ifgo *float32, c *float32, out *float32)
 
 // lstmBackwardAVX2: the gates' gradients of one row: dgi and dgh (both di df dg do) and dcp (the cell state's before); added to dgi if
 // addI is all ones, stored if it is 0; likewise addP for dgh and dcp.
-//
-//go:noescape
 func lstmBackwardAVX2(h int, dh *float32, dc *float32, ifgo *float32, c *float32, cp *float32, dgi *float32, dgh *float32, dcp *float32, addI uint32, addP uint32)
 
 // gatherAVX2: dst = max(floor, base + Σ w[k]·table[idx[k]]); ld in bytes, columns a multiple of 16.
-//
-//go:noescape
 func gatherAVX2(dst *float32, base *float32, table *float32, ld int, idx *int32, w *float32, n int, columns int, floor float32)
 
 // expSumAVX2: dst = e^(x−shift) for n (a multiple of 16) values; returns their sum.
-//
-//go:noescape
 func expSumAVX2(dst *float32, x *float32, shift float32, n int) float32
 
 // maximumAVX2: the largest of n (a multiple of 16) values.
-//
-//go:noescape
 func maximumAVX2(x *float32, n int) float32
 
 // axpyAVX2: dst += a·x, n a multiple of 16.
-//
-//go:noescape
 func axpyAVX2(dst *float32, x *float32, a float32, n int)
 
 // dotAVX2: Σ x·y, n a multiple of 16.
-//
-//go:noescape
 func dotAVX2(x *float32, y *float32, n int) float32
 
 // scaleShiftAVX2: dst = a·x + b, n a multiple of 16.
-//
-//go:noescape
 func scaleShiftAVX2(dst *float32, x *float32, a float32, b float32, n int)
 
 // maskPositiveAVX2: dst = 0 where h is not positive, n a multiple of 16.
-//
-//go:noescape
 func maskPositiveAVX2(dst *float32, h *float32, n int)
 
 // adamAVX2: one step of Adam over n (a multiple of 16) weights: w −= scale·m/(√v·unbias + epsilon).
-//
-//go:noescape
 func adamAVX2(w *float32, grad *float32, m *float32, v *float32, n int, beta1 float32, beta2 float32, scale float32, unbias float32, epsilon float32)
 
-// gemm1x1AVX512: tiles×1 rows by 16 columns; strides in bytes.
-//
-//go:noescape
-func gemm1x1AVX512(tiles int, k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, acc int)
-
 // gemm1x2AVX512: tiles×1 rows by 32 columns; strides in bytes.
-//
-//go:noescape
 func gemm1x2AVX512(tiles int, k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, acc int)
 
-// gemm2x1AVX512: tiles×2 rows by 16 columns; strides in bytes.
-//
-//go:noescape
-func gemm2x1AVX512(tiles int, k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, acc int)
+// gemm1x1AVX512: tiles×1 rows by 16 columns; strides in bytes.
+func gemm1x1AVX512(tiles int, k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, acc int)
 
 // gemm2x2AVX512: tiles×2 rows by 32 columns; strides in bytes.
-//
-//go:noescape
 func gemm2x2AVX512(tiles int, k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, acc int)
 
-// gemm3x1AVX512: tiles×3 rows by 16 columns; strides in bytes.
-//
-//go:noescape
-func gemm3x1AVX512(tiles int, k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, acc int)
+// gemm2x1AVX512: tiles×2 rows by 16 columns; strides in bytes.
+func gemm2x1AVX512(tiles int, k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, acc int)
 
 // gemm3x2AVX512: tiles×3 rows by 32 columns; strides in bytes.
-//
-//go:noescape
 func gemm3x2AVX512(tiles int, k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, acc int)
 
-// gemm4x1AVX512: tiles×4 rows by 16 columns; strides in bytes.
-//
-//go:noescape
-func gemm4x1AVX512(tiles int, k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, acc int)
+// gemm3x1AVX512: tiles×3 rows by 16 columns; strides in bytes.
+func gemm3x1AVX512(tiles int, k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, acc int)
 
 // gemm4x2AVX512: tiles×4 rows by 32 columns; strides in bytes.
-//
-//go:noescape
 func gemm4x2AVX512(tiles int, k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, acc int)
 
-// gemm5x1AVX512: tiles×5 rows by 16 columns; strides in bytes.
-//
-//go:noescape
-func gemm5x1AVX512(tiles int, k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, acc int)
+// gemm4x1AVX512: tiles×4 rows by 16 columns; strides in bytes.
+func gemm4x1AVX512(tiles int, k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, acc int)
 
 // gemm5x2AVX512: tiles×5 rows by 32 columns; strides in bytes.
-//
-//go:noescape
 func gemm5x2AVX512(tiles int, k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, acc int)
 
-// gemm6x1AVX512: tiles×6 rows by 16 columns; strides in bytes.
-//
-//go:noescape
-func gemm6x1AVX512(tiles int, k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, acc int)
+// gemm5x1AVX512: tiles×5 rows by 16 columns; strides in bytes.
+func gemm5x1AVX512(tiles int, k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, acc int)
 
 // gemm6x2AVX512: tiles×6 rows by 32 columns; strides in bytes.
-//
-//go:noescape
 func gemm6x2AVX512(tiles int, k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, acc int)
 
-// gemm7x1AVX512: tiles×7 rows by 16 columns; strides in bytes.
-//
-//go:noescape
-func gemm7x1AVX512(tiles int, k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, acc int)
+// gemm6x1AVX512: tiles×6 rows by 16 columns; strides in bytes.
+func gemm6x1AVX512(tiles int, k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, acc int)
 
 // gemm7x2AVX512: tiles×7 rows by 32 columns; strides in bytes.
-//
-//go:noescape
 func gemm7x2AVX512(tiles int, k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, acc int)
 
-// gemm8x1AVX512: tiles×8 rows by 16 columns; strides in bytes.
-//
-//go:noescape
-func gemm8x1AVX512(tiles int, k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, acc int)
+// gemm7x1AVX512: tiles×7 rows by 16 columns; strides in bytes.
+func gemm7x1AVX512(tiles int, k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, acc int)
 
 // gemm8x2AVX512: tiles×8 rows by 32 columns; strides in bytes.
-//
-//go:noescape
 func gemm8x2AVX512(tiles int, k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, acc int)
 
-// gemm9x1AVX512: tiles×9 rows by 16 columns; strides in bytes.
-//
-//go:noescape
-func gemm9x1AVX512(tiles int, k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, acc int)
+// gemm8x1AVX512: tiles×8 rows by 16 columns; strides in bytes.
+func gemm8x1AVX512(tiles int, k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, acc int)
 
 // gemm9x2AVX512: tiles×9 rows by 32 columns; strides in bytes.
-//
-//go:noescape
 func gemm9x2AVX512(tiles int, k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, acc int)
 
-// gemm10x1AVX512: tiles×10 rows by 16 columns; strides in bytes.
-//
-//go:noescape
-func gemm10x1AVX512(tiles int, k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, acc int)
+// gemm9x1AVX512: tiles×9 rows by 16 columns; strides in bytes.
+func gemm9x1AVX512(tiles int, k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, acc int)
 
 // gemm10x2AVX512: tiles×10 rows by 32 columns; strides in bytes.
-//
-//go:noescape
 func gemm10x2AVX512(tiles int, k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, acc int)
 
-// gemm11x1AVX512: tiles×11 rows by 16 columns; strides in bytes.
-//
-//go:noescape
-func gemm11x1AVX512(tiles int, k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, acc int)
+// gemm10x1AVX512: tiles×10 rows by 16 columns; strides in bytes.
+func gemm10x1AVX512(tiles int, k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, acc int)
 
 // gemm11x2AVX512: tiles×11 rows by 32 columns; strides in bytes.
-//
-//go:noescape
 func gemm11x2AVX512(tiles int, k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, acc int)
 
-// gemm12x1AVX512: tiles×12 rows by 16 columns; strides in bytes.
-//
-//go:noescape
-func gemm12x1AVX512(tiles int, k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, acc int)
+// gemm11x1AVX512: tiles×11 rows by 16 columns; strides in bytes.
+func gemm11x1AVX512(tiles int, k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, acc int)
 
 // gemm12x2AVX512: tiles×12 rows by 32 columns; strides in bytes.
-//
-//go:noescape
 func gemm12x2AVX512(tiles int, k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, acc int)
 
+// gemm12x1AVX512: tiles×12 rows by 16 columns; strides in bytes.
+func gemm12x1AVX512(tiles int, k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, acc int)
+
 // gemm1x8AVX512: tiles×1 rows by 128 columns; strides in bytes.
-//
-//go:noescape
 func gemm1x8AVX512(tiles int, k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, acc int)
 
 // gemm1x24AVX512: tiles×1 rows by 384 columns; strides in bytes.
-//
-//go:noescape
 func gemm1x24AVX512(tiles int, k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, acc int)
 
 // gruForwardAVX512: GRU gates of one row of h units (h a multiple of 16): r, z, n to rzn, the new state to out.
-//
-//go:noescape
 func gruForwardAVX512(h int, gi *float32, bias *float32, gh *float32, bhn *float32, hp *float32, rzn *float32, out *float32)
 
 // gruBackwardAVX512: the gates' gradients of one row: dgi (dr dz dn), dgh (dr dz dn·r) and dhp (dh·z); added to dgi if addI is all ones,
 // stored if it is 0; likewise addP for dgh and dhp.
-//
-//go:noescape
 func gruBackwardAVX512(h int, dh *float32, rzn *float32, ghn *float32, bhn *float32, hp *float32, dgi *float32, dgh *float32, dhp *float32, addI uint32, addP uint32)
 
 // lstmForwardAVX512: LSTM gates of one row of h units (h a multiple of 16): i, f, g, o to ifgo, the new cell state to c and state to out.
-//
-//go:noescape
 func lstmForwardAVX512(h int, gi *float32, bias *float32, gh *float32, cp *float32, ifgo *float32, c *float32, out *float32)
 
 // lstmBackwardAVX512: the gates' gradients of one row: dgi and dgh (both di df dg do) and dcp (the cell state's before); added to dgi if
 // addI is all ones, stored if it is 0; likewise addP for dgh and dcp.
-//
-//go:noescape
 func lstmBackwardAVX512(h int, dh *float32, dc *float32, ifgo *float32, c *float32, cp *float32, dgi *float32, dgh *float32, dcp *float32, addI uint32, addP uint32)
 
 // gatherAVX512: dst = max(floor, base + Σ w[k]·table[idx[k]]); ld in bytes, columns a multiple of 16.
-//
-//go:noescape
 func gatherAVX512(dst *float32, base *float32, table *float32, ld int, idx *int32, w *float32, n int, columns int, floor float32)
 
 // expSumAVX512: dst = e^(x−shift) for n (a multiple of 16) values; returns their sum.
-//
-//go:noescape
 func expSumAVX512(dst *float32, x *float32, shift float32, n int) float32
 
 // maximumAVX512: the largest of n (a multiple of 16) values.
-//
-//go:noescape
 func maximumAVX512(x *float32, n int) float32
 
 // axpyAVX512: dst += a·x, n a multiple of 16.
-//
-//go:noescape
 func axpyAVX512(dst *float32, x *float32, a float32, n int)
 
 // dotAVX512: Σ x·y, n a multiple of 16.
-//
-//go:noescape
 func dotAVX512(x *float32, y *float32, n int) float32
 
 // scaleShiftAVX512: dst = a·x + b, n a multiple of 16.
-//
-//go:noescape
 func scaleShiftAVX512(dst *float32, x *float32, a float32, b float32, n int)
 
 // maskPositiveAVX512: dst = 0 where h is not positive, n a multiple of 16.
-//
-//go:noescape
 func maskPositiveAVX512(dst *float32, h *float32, n int)
 
 // adamAVX512: one step of Adam over n (a multiple of 16) weights: w −= scale·m/(√v·unbias + epsilon).
-//
-//go:noescape
 func adamAVX512(w *float32, grad *float32, m *float32, v *float32, n int, beta1 float32, beta2 float32, scale float32, unbias float32, epsilon float32)
 
 // transpose8AVX2: 8 rows of src become 8 columns of dst, blocks×8 of them; strides in bytes.
-//
-//go:noescape
 func transpose8AVX2(dst *float32, ldd int, src *float32, lds int, blocks int)

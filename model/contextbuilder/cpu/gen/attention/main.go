@@ -19,16 +19,15 @@ const (
 )
 
 func main() {
+	ConstraintExpr("amd64,!purego")
 	Each(signs, logits, exponentials, derivatives, flip, adam)
 	Generate()
 }
 
-// begin starts a kernel and says of which plain one it is the twin, or a part, and that Go may keep what it is given on the stack. In
-// its signature n is the number of events with padding, k64 that of columns times 64, the bytes of a row of lanes.
+// begin starts a kernel and says of which plain one it is the twin, or a part. In its signature n is the number of events with padding, k64 that of columns times 64, the bytes of a row of lanes.
 func begin(name, plain, signature string) {
 	TEXT(Name(name), NOSPLIT, signature)
 	Doc(fmt.Sprintf("%s: see %s.", Name(name), plain))
-	Pragma("noescape")
 }
 
 func get(name string) GPVirtual { return Load(Param(name), GP64()).(GPVirtual) }

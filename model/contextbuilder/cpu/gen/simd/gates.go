@@ -8,7 +8,7 @@ import (
 	. "connect-deepcase/gen/vector"
 )
 
-// exp replaces x by e^x (Cephes, about 1 ulp), arguments clamped to ±87.3
+// exp replaces x by e^x (Cephes, about 1 ulp), arguments clamped to −87.3 … 88
 func exp(x VecVirtual) {
 	k, r, p := New(), New(), New()
 	VMINPS(Float(88), x, x)
@@ -254,7 +254,7 @@ func lstmBackward() {
 	End()
 }
 
-// units loads h: the number of blocks of 8 units, and the bytes from gate 0 to gates 1 and 3.
+// units loads h: the number of vectors of units, and the bytes from gate 0 to gates 1 and 3.
 func units() (n, h4, h12 Register) {
 	n = Load(Param("h"), GP64())
 	h4, h12 = GP64(), GP64()

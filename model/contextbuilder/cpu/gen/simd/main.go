@@ -51,5 +51,4 @@ func text(name, signature, doc string, more ...string) {
 	name = Name(name)
 	TEXT(name, NOSPLIT, signature)
 	Doc(append([]string{name + ": " + doc}, more...)...)
-	Pragma("noescape")
 }
