@@ -16,6 +16,7 @@ import (
 	"connect-deepcase/internal/alert"
 	"connect-deepcase/internal/device"
 	"connect-deepcase/internal/modeldir"
+	"connect-deepcase/internal/redeliver"
 	"connect-deepcase/model"
 	"connect-deepcase/model/contextbuilder"
 	"connect-deepcase/model/interpreter"
@@ -29,7 +30,7 @@ func init() {
 			if err != nil {
 				return nil, err
 			}
-			return service.AutoRetryNacksBatched(t), nil
+			return redeliver.Batched(t), nil
 		})
 }
 

@@ -176,6 +176,45 @@ func TestIndexThatTakesNoWritesEveryContextIsTheSame(t *testing.T) {
 	})
 }
 
+// The same at the end of the pipelines for Kafka.
+func TestIndexThatTakesNoWritesGetsAllFromKafka(t *testing.T) {
+	redis, kafka, s := launch(t, "redis"), launch(t, "kafka"), engine(t, "opensearch")
+	given := alerts(2000, 60)
+	folder := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(folder, "alerts.ndjson"), lines(t, given), 0o600))
+	variables := map[string]string{"BROKERS": kafka.address(), "REDIS": "redis://" + redis.address(), "URL": s.url(), "MODEL": "none",
+		"INPUT": "alerts.ndjson", "INDEX": "kafka-blocked", "LATE": "5000"}
+	index := "kafka-blocked-*"
+	days := map[string]bool{}
+	for _, a := range given {
+		at, err := time.Parse(time.RFC3339Nano, a.Time)
+		require.NoError(t, err)
+		if day := at.UTC().Format("2006.01.02"); !days[day] {
+			days[day] = true
+			s.create(t, "kafka-blocked-"+day, 1, date)
+		}
+	}
+	for _, name := range []string{"produce", "score", "index"} {
+		p := begin(t, "../config/kafka/"+name+".yaml", folder, variables)
+		if name == "produce" {
+			p.finish(t, time.Minute)
+		}
+	}
+	count := func() int {
+		s.refresh(t, index)
+		return s.total(t, index, `{"exists":{"field":"deepcase.status"}}`)
+	}
+	require.Eventually(t, func() bool { return count() >= len(given)/10 }, time.Minute, 10*time.Millisecond)
+	block := func(on string) {
+		s.ask(t, http.MethodPut, "/"+index+"/_settings", `{"index.blocks.read_only_allow_delete":`+on+`}`)
+	}
+	block("true")
+	time.Sleep(4 * time.Second)
+	require.Less(t, count(), len(given), "blocked too late")
+	block("null")
+	require.Eventually(t, func() bool { return count() == len(given) }, time.Minute, 100*time.Millisecond, "%d of %d", count(), len(given))
+}
+
 // A model directory that is away for a while, with a file in its place: what was loaded goes on to serve, and what is published
 // meanwhile is taken up when the directory is there again.
 func TestModelDirectoryThatIsAway(t *testing.T) {

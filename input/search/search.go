@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/redpanda-data/benthos/v4/public/service"
+
+	"connect-deepcase/internal/redeliver"
 )
 
 func init() {
@@ -19,7 +21,10 @@ func init() {
 			if err != nil {
 				return nil, err
 			}
-			return service.AutoRetryNacksBatchedToggled(conf, s)
+			if again, err := conf.FieldBool(service.AutoRetryNacksToggleFieldName); err != nil || !again {
+				return s, err
+			}
+			return redeliver.Batched(s), nil
 		})
 }
 
