@@ -3,7 +3,7 @@ RACE := $(shell command -v $${CC:-cc} >/dev/null 2>&1 && echo -race)
 SLIM := ./bin/connect-deepcase-slim
 FULL := ./bin/connect-deepcase
 
-.PHONY: quickstart build slim test examples integration enrichment gotch gotch-test gpu-check lint generate generate-check bench clean
+.PHONY: quickstart build slim test examples integration enrichment gotch gotch-test gpu-check lint generate generate-check bench bench-kernels clean
 
 # The main job on generated alerts: learn, label, score, summary. Needs Go alone.
 quickstart: slim
@@ -64,6 +64,11 @@ generate-check: generate
 # Beside the Python original, in one run; set PYTHON to an interpreter that has it, else it is installed in a virtual environment.
 bench:
 	./bench/run.sh
+
+# Each kernel of the CPU engine in assembly beside its twin in plain Go, compared by benchstat.
+bench-kernels:
+	go test -run '^$$' -bench 'Gemm|Gates|Vectors|Kernels' -benchtime 20ms -count 6 ./model/contextbuilder/cpu/simd ./model/contextbuilder/cpu/attention | \
+	go run golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da -col /kernels -
 
 clean:
 	rm -rf bin quickstart

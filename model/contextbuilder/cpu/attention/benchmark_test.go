@@ -25,7 +25,7 @@ func BenchmarkKernels(b *testing.B) {
 				{"flip", func() { k.flip(blk, 3) }},
 				{"adam", func() { k.adam(blk, blk.one, blk.zero, 1e-3, 0.1, 1) }},
 			} {
-				b.Run(fmt.Sprintf("%s/N=%d/%s", kernel.name, n, k.name), func(b *testing.B) {
+				b.Run(fmt.Sprintf("%s/N=%d/kernels=%s", kernel.name, n, k.name), func(b *testing.B) {
 					for b.Loop() {
 						kernel.run()
 					}
@@ -62,7 +62,7 @@ func BenchmarkQuery(b *testing.B) {
 		for _, k := range available() {
 			d := newDecoder(g.weights, k)
 			for _, rows := range []int{1, len(g.samples.Events)} {
-				b.Run(fmt.Sprintf("N=%d/rows=%d/%s", g.weights.Config.Events, rows, k.name), func(b *testing.B) {
+				b.Run(fmt.Sprintf("N=%d/rows=%d/kernels=%s", g.weights.Config.Events, rows, k.name), func(b *testing.B) {
 					row := 0
 					for b.Loop() {
 						s := contextbuilder.Samples{Length: l, Contexts: g.samples.Contexts[row*l:][:rows*l], Events: g.samples.Events[row:][:rows]}
@@ -81,12 +81,10 @@ func BenchmarkQuery(b *testing.B) {
 func BenchmarkNew(b *testing.B) {
 	for _, events := range []int{100, 1000, 3000} {
 		w := network(b, events, 10, 1, 1)
-		for _, k := range available() {
-			b.Run(fmt.Sprintf("N=%d/%s", events, k.name), func(b *testing.B) {
-				for b.Loop() {
-					newDecoder(w, k)
-				}
-			})
-		}
+		b.Run(fmt.Sprintf("N=%d", events), func(b *testing.B) {
+			for b.Loop() {
+				New(w)
+			}
+		})
 	}
 }

@@ -9,7 +9,7 @@ import (
 // each runs f with each of the loops; flops are floating-point operations a call.
 func each(b *testing.B, name string, flops float64, f func(k kernels)) {
 	for _, k := range available() {
-		b.Run(name+"/"+k.name, func(b *testing.B) {
+		b.Run(name+"/kernels="+k.name, func(b *testing.B) {
 			for b.Loop() {
 				f(k)
 			}
