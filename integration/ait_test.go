@@ -131,9 +131,10 @@ func BenchmarkFox(b *testing.B) {
 		})
 	}
 	page(b, fmt.Sprintf("## AIT-ADS fox, annotated in its documents\n\n%s. %d alerts are read, sequenced, scored\n"+
-		"(model of russellmitchell and santos; %s) and written back by update with `config/elastic/enrich_*.yaml`: all of them\n"+
-		"are annotated, none is lost. In the pipeline *constant* one `mapping`, which adds an object of the same size (%s bytes), stands in the place\n"+
-		"of DeepCASE's processors. Where other work disturbs a run, the times of the processor tell more than the seconds.\n\n%s",
+		"(model of russellmitchell and santos; %s) and written back by update\n"+
+		"with `config/elastic/enrich_*.yaml`: all of them are annotated, none is lost. In the pipeline *constant* one `mapping`, which adds an\n"+
+		"object of the same size (%s bytes), stands in the place of DeepCASE's processors. Where other work\n"+
+		"disturbs a run, the times of the processor tell more than the seconds.\n\n%s",
 		report.Machine(), len(given), verdicts, size, table))
 }
 
