@@ -163,7 +163,7 @@ func testProcessors(t *testing.T, e contextbuilder.Engine) {
 		a contextbuilder.Attended
 	}
 	var first *result
-	for _, processors := range []int{1, 2, 4} {
+	for _, processors := range []int{1, 2, 4, 8} {
 		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(processors))
 		r := result{w: train(t, e, small, s, settings)}
 		n := open(t, e, r.w)
