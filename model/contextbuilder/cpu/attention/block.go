@@ -21,12 +21,12 @@ const (
 type block struct {
 	d           *Decoder
 	rows        int       // lanes in use
-	length, k   int       // positions; columns of the widest sample
+	k           int       // columns of the widest sample
 	padded      int       // k as a whole number of groups
 	theta, m, v []float32 // positions: what Adam moves, its moments
 	w           []float32 // positions: attention
 	one, zero   []float32 // positions, columns
-	u, gu       []float32 // columns: attention summed over equal events, gradient in it; padded columns
+	u, gu       []float32 // padded columns: attention summed over equal events, gradient in it
 	offsets     []int32   // columns: where the event's column of W1 begins (and a row to spare)
 	hot         []float32 // positions × padded columns: 1 where the position's event is the column's
 	column      []int32   // positions: the column of the position's event
@@ -49,7 +49,7 @@ type block struct {
 func newBlock(d *Decoder) *block {
 	n, l := d.stride, d.length
 	f := func(rows int) []float32 { return simd.Make(rows * lanes) }
-	b := &block{d: d, length: l, theta: f(l), m: f(l), v: f(l), w: f(l), one: f(l), zero: f(l + group), u: f(l + group), gu: f(l + group),
+	b := &block{d: d, theta: f(l), m: f(l), v: f(l), w: f(l), one: f(l), zero: f(l + group), u: f(l + group), gu: f(l + group),
 		offsets: make([]int32, (l+1)*lanes), column: make([]int32, l*lanes), e: f(n), z: simd.Make(n),
 		active: make([]uint64, lanes*len(d.first)), next: make([]uint64, lanes*len(d.first)), scratch: f(scratchNumbers)}
 	for i := range b.one {
@@ -60,7 +60,7 @@ func newBlock(d *Decoder) *block {
 
 // set prepares the lanes for some samples, at most sixteen.
 func (b *block) set(s contextbuilder.Samples, initial []float32, rows []int32) {
-	d, l, n := b.d, b.length, b.d.stride
+	d, l, n := b.d, b.d.length, b.d.stride
 	b.rows, b.k = len(rows), 0
 	for i, row := range rows {
 		b.k = max(b.k, b.columns(i, s.Context(int(row))))
@@ -162,7 +162,7 @@ const (
 // iteration the attention is θ itself, later softmax(θ): one code for both, since without softmax the gradient g is 1·(g − 0) and with
 // it w·(g − Σ w·g), where the sum is the same over positions and columns.
 func (b *block) query(q contextbuilder.Query, out contextbuilder.Attended, rows []int32) {
-	d, l := b.d, b.length
+	d, l := b.d, b.d.length
 	b.forward()
 	before := b.confidence
 	iterations := q.Iterations

@@ -63,7 +63,7 @@ func (x assembly) kernels() kernels {
 		},
 		adam: func(b *block, mul, dot []float32, invB, rate, scale float32) {
 			for i := 0; i < b.rows; i += x.width {
-				x.adam(&b.theta[i], &b.m[i], &b.v[i], &b.w[i], &mul[i], &dot[i], &b.gu[i], &b.u[i], &b.hot[i], b.length, b.padded/group, invB, rate, scale)
+				x.adam(&b.theta[i], &b.m[i], &b.v[i], &b.w[i], &mul[i], &dot[i], &b.gu[i], &b.u[i], &b.hot[i], b.d.length, b.padded/group, invB, rate, scale)
 			}
 		},
 	}

@@ -128,7 +128,7 @@ func adamPlain(b *block, mul, dot []float32, invB, rate, scale float32) {
 			b.u[j*lanes+lane] = 0
 		}
 		top := float32(-3e38)
-		for p := range b.length {
+		for p := range b.d.length {
 			i := p*lanes + lane
 			g := (b.gu[int(b.column[i])*lanes+lane] - d) * mul[i] * invB
 			b.m[i] += (g - b.m[i]) * 0.1
@@ -136,12 +136,12 @@ func adamPlain(b *block, mul, dot []float32, invB, rate, scale float32) {
 			b.theta[i] -= rate * b.m[i] / (float32(math.Sqrt(float64(b.v[i])))*scale + 1e-8)
 			top = max(top, b.theta[i])
 		}
-		for p := range b.length {
+		for p := range b.d.length {
 			i := p*lanes + lane
 			b.w[i] = exp32(b.theta[i] - top)
 			sum += b.w[i]
 		}
-		for p := range b.length {
+		for p := range b.d.length {
 			i := p*lanes + lane
 			b.w[i] /= sum
 			b.u[int(b.column[i])*lanes+lane] += b.w[i]

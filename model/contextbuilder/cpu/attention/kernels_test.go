@@ -45,7 +45,7 @@ func guardedBlock(g *guarded, n, length, k int) *block {
 	d := &Decoder{events: n, length: length, stride: n, w1: f(n * (n + 1)), b1: f(n), w2: f(n * n), first: make([]uint64, (n+63)/64)}
 	clear(d.w1[n*n:])
 	l, padded := length*lanes, (k+group-1)/group*group
-	b := &block{d: d, length: length, k: k, padded: padded, rows: lanes, theta: f(l), m: f(l), v: f(l), w: f(l), one: f(l), zero: f(l), u: f(l + group*lanes),
+	b := &block{d: d, k: k, padded: padded, rows: lanes, theta: f(l), m: f(l), v: f(l), w: f(l), one: f(l), zero: f(l), u: f(l + group*lanes),
 		gu: f(l + group*lanes), offsets: guard[int32](g, l+lanes), hot: guard[float32](g, l*padded), column: guard[int32](g, l),
 		pStride: n * (1 + padded), e: f(n * lanes), active: guard[uint64](g, len(d.first)*lanes), next: guard[uint64](g, len(d.first)*lanes), z: f(n), scratch: f(scratchNumbers * lanes)}
 	b.p = f(lanes * b.pStride)

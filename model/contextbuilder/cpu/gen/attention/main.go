@@ -87,9 +87,9 @@ type exponential func(xs ...VecVirtual)
 
 // newExponential goes before the loop that it is used in.
 func newExponential() exponential {
-	log2e, ln2high, ln2low, first, one := constant(1.44269504088896341), constant(0.693359375), constant(-2.12194440e-4), constant(1.9875691500e-4), constant(1)
+	log2e, ln2high, ln2low, first, one := constant(Log2E), constant(Ln2High), constant(Ln2Low), constant(ExpPolynomial[0]), constant(1)
 	var rest []Op
-	for _, c := range []float32{1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1} {
+	for _, c := range ExpPolynomial[1:] {
 		rest = append(rest, constant(c))
 	}
 	return func(xs ...VecVirtual) {

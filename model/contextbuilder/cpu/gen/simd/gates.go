@@ -13,13 +13,13 @@ func exp(x VecVirtual) {
 	k, r, p := New(), New(), New()
 	VMINPS(Float(88), x, x)
 	VMAXPS(Float(-87.3), x, x)
-	VMULPS(Float(1.44269504088896341), x, k)
+	VMULPS(Float(Log2E), x, k)
 	Round(k)
 	VMOVAPS(x, r)
-	VFNMADD231PS(Float(0.693359375), k, r)
-	VFNMADD231PS(Float(-2.12194440e-4), k, r)
-	VMOVUPS(Float(1.9875691500e-4), p)
-	for _, c := range []float32{1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1} {
+	VFNMADD231PS(Float(Ln2High), k, r)
+	VFNMADD231PS(Float(Ln2Low), k, r)
+	VMOVUPS(Float(ExpPolynomial[0]), p)
+	for _, c := range ExpPolynomial[1:] {
 		VFMADD213PS(Float(c), r, p)
 	}
 	VMULPS(r, r, x)

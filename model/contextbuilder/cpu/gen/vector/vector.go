@@ -70,6 +70,17 @@ func Bits(b uint32) Mem {
 	return m
 }
 
+// eˣ as Cephes' expf has it: 2ⁿ·eʳ with n = round(x·log2 e) and r = x − n·ln 2, which is taken away in two parts. ExpPolynomial is that of
+// (eʳ − 1 − r)/r², the highest power first.
+const (
+	Log2E   = 1.44269504088896341
+	Ln2High = 0.693359375
+	Ln2Low  = -2.12194440e-4
+)
+
+// ExpPolynomial: see Log2E.
+var ExpPolynomial = []float32{1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1}
+
 // Broadcast loads a float32 argument to all lanes.
 func Broadcast(name string) VecVirtual {
 	v := New()
