@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"runtime/debug"
 	"strconv"
@@ -65,6 +66,18 @@ func resident(t *testing.T) int {
 	return pages * os.Getpagesize()
 }
 
+// growth is by how many bytes calls let this process grow each time: the least of three times, as a leak grows at all of them, while
+// pools of libtorch and of the C library, one for each thread that they meet, grow at some.
+func growth(t *testing.T, calls func()) int {
+	least := math.MaxInt
+	for range 3 {
+		before := resident(t)
+		calls()
+		least = min(least, resident(t)-before)
+	}
+	return least
+}
+
 // Answers take no memory that stays.
 func TestPredictionsDoNotLeak(t *testing.T) {
 	c := contextbuilder.Config{Events: 20, Length: 10, Hidden: 16}
@@ -80,10 +93,8 @@ func TestPredictionsDoNotLeak(t *testing.T) {
 			require.NoError(t, err)
 		}
 	}
-	predict(2000)
-	before := resident(t)
-	predict(10_000)
-	assert.Less(t, resident(t)-before, 1<<20, "bytes after 10,000 calls")
+	predict(5000)
+	assert.Less(t, growth(t, func() { predict(10_000) }), 1<<20, "bytes after 10,000 calls")
 }
 
 // Neither does the rest: a call that kept but a copy of the weights would take 170 kB.
@@ -106,9 +117,7 @@ func TestNothingLeaks(t *testing.T) {
 		}
 	}
 	all(50)
-	before := resident(t)
-	all(200)
-	assert.Less(t, resident(t)-before, 10<<20, "bytes after 200 trainings, openings and queries")
+	assert.Less(t, growth(t, func() { all(200) }), 10<<20, "bytes after 200 trainings, openings and queries")
 }
 
 func TestDevices(t *testing.T) {
