@@ -14,6 +14,6 @@ from train import Train
 
 here = pathlib.Path(__file__).parent
 folder = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else here
-sources = hashlib.sha256(b"".join((here / f"{name}.py").read_bytes() for name in ("network", "forward", "query", "train")))
+sources = hashlib.sha256(b"".join((here / f"{name}.py").read_bytes() for name in ("network", "encoder", "forward", "query", "train")))
 for name, program in (("forward", Forward()), ("query", Query()), ("train", Train())):
     torch.jit.script(program).save(str(folder / f"{name}.pt"), _extra_files={"sources": sources.hexdigest()})

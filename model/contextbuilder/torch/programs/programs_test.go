@@ -17,7 +17,7 @@ import (
 // The programs are compiled from the sources beside them; if not, run `go generate` here with a Python that has torch 2.1.
 func TestProgramsAreUpToDate(t *testing.T) {
 	hash := sha256.New()
-	for _, name := range []string{"network.py", "forward.py", "query.py", "train.py"} {
+	for _, name := range []string{"network.py", "encoder.py", "forward.py", "query.py", "train.py"} {
 		source, err := os.ReadFile(name)
 		require.NoError(t, err)
 		hash.Write(source)
