@@ -72,7 +72,8 @@ func (t *Table) appendRows(from *Table, rows int, prefix string) {
 type interned struct {
 	ids   map[string]uint32
 	texts []string // by id
-	last  uint32   // the id that was asked for last: neighbours often are equal
+	// recent has the id that was asked for last of texts that look alike, by look: faster than the map.
+	recent [256]uint32
 }
 
 func (in *interned) id(text string) uint32 {
@@ -83,13 +84,23 @@ func (in *interned) id(text string) uint32 {
 }
 
 func (in *interned) find(text string) (id uint32, ok bool) {
-	if len(in.texts) > 0 && in.texts[in.last] == text {
-		return in.last, true
+	recent := &in.recent[look(text)]
+	if id = *recent; id < uint32(len(in.texts)) && in.texts[id] == text {
+		return id, true
 	}
 	if id, ok = in.ids[text]; ok {
-		in.last = id
+		*recent = id
 	}
 	return id, ok
+}
+
+// look is a hash of a text's length and last letters.
+func look(text string) uint8 {
+	h := uint32(len(text))
+	for _, letter := range []byte(text[max(0, len(text)-4):]) {
+		h = h*31 + uint32(letter)
+	}
+	return uint8(h ^ h>>8)
 }
 
 // add numbers a text that find does not find.
@@ -98,10 +109,10 @@ func (in *interned) add(text string) uint32 {
 		in.ids = map[string]uint32{}
 	}
 	text = strings.Clone(text) // it may be a piece of a whole row
-	in.last = uint32(len(in.texts))
-	in.ids[text] = in.last
+	id := uint32(len(in.texts))
+	in.ids[text] = id
 	in.texts = append(in.texts, text)
-	return in.last
+	return id
 }
 
 // renumber appends to ids what the ids of in are in another numbering, in which in's texts stand after a prefix.
