@@ -1,6 +1,7 @@
 package input
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"hash/maphash"
@@ -25,7 +26,7 @@ const noEvent = "\xff"
 
 // gather sequences what a snapshot holds. Events that came with a context keep it; they follow the others. The snapshot must stay open
 // for as long as the data's documents are asked for.
-func gather(snapshot *spool.Snapshot, opts sequencer.Options) (*dataset, error) {
+func gather(ctx context.Context, snapshot *spool.Snapshot, opts sequencer.Options) (*dataset, error) {
 	var d dataset
 	var err error
 	var table sequencer.Table
@@ -34,6 +35,9 @@ func gather(snapshot *spool.Snapshot, opts sequencer.Options) (*dataset, error) 
 	rows := 0
 	ids := seen{seed: maphash.MakeSeed(), keys: map[uint64]bool{}}
 	d.damaged, err = snapshot.Each(func(r *spool.Record) (bool, error) {
+		if err := ctx.Err(); err != nil {
+			return false, err
+		}
 		if ids.again(r.Machine, r.ID) {
 			d.repeated++
 			return false, nil

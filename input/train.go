@@ -132,7 +132,8 @@ type train struct {
 	metrics trainMetrics
 	now     func() time.Time
 
-	stuck string // what was last logged about old events that cannot be dropped; only take uses it
+	tried time.Time // when the last training of this process ended, however; only learn uses it
+	stuck string    // what was last logged about old events that cannot be dropped; only take uses it
 
 	connect  sync.Mutex
 	spool    *spool.Spool // nil before Connect
@@ -207,10 +208,15 @@ func (t *train) ReadBatch(ctx context.Context) (service.MessageBatch, service.Ac
 	}
 }
 
-// delivered forgets the events of a single training once its clusters have arrived. With retraining they are wanted again.
+// delivered is told when a training's clusters have arrived, or why not: until then it is due again at a restart. With retraining its
+// events are wanted again, without they are forgotten.
 func (t *train) delivered(_ context.Context, err error) error {
-	if err != nil || t.every > 0 {
+	if err != nil {
 		return err
+	}
+	t.mark()
+	if t.every > 0 {
+		return nil
 	}
 	if err := t.spool.Clear(); err != nil {
 		t.log.With("spool", t.spoolDir).Errorf("Events that were learnt from stay in the spool and will be part of the next training: %v", err)

@@ -52,11 +52,10 @@ func TestTrainTellsOfEarlierEvents(t *testing.T) {
 	assert.Contains(t, logged(alerts(40)...), "of_earlier_runs=12")
 }
 
-// A training that was interrupted is due at once; one that came to an end, be it without a model, waits for the next time.
-func TestTrainIsDueAfterAnInterruption(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "model")
-	marker := filepath.Join(dir, "spool", trainedFile)
-	held, err := spool.Open(filepath.Dir(marker), 1000)
+// fill spools events, of which clusters can be made.
+func fill(t testing.TB, dir string) {
+	t.Helper()
+	held, err := spool.Open(dir, 1000)
 	require.NoError(t, err)
 	var records []spool.Record
 	for i := range 300 {
@@ -66,6 +65,13 @@ func TestTrainIsDueAfterAnInterruption(t *testing.T) {
 	}
 	require.NoError(t, held.Append(records))
 	require.NoError(t, held.Close())
+}
+
+// A training that was interrupted is due at once; one that came to an end, be it without a model, waits for the next time.
+func TestTrainIsDueAfterAnInterruption(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "model")
+	marker := filepath.Join(dir, "spool", trainedFile)
+	fill(t, filepath.Dir(marker))
 	start := func(more string) (stop func()) {
 		gate := filepath.Join(t.TempDir(), "never")
 		s, _ := build(t, strings.Replace(fmt.Sprintf("deepcase_train:\n    input: {counter: {after: %q}}\n    model: %q\n    every: 1h\n%s",
@@ -97,6 +103,59 @@ func TestTrainIsDueAfterAnInterruption(t *testing.T) {
 	stop = start("epochs: 1\n    min_samples: 100000")
 	require.Eventually(t, func() bool { return marked().After(due) }, 20*time.Second, 10*time.Millisecond)
 	stop()
+}
+
+// Clusters of which nobody heard are learnt again, at once.
+func TestTrainIsDueUntilItsClustersArrive(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "model")
+	marker := filepath.Join(dir, "spool", trainedFile)
+	fill(t, filepath.Dir(marker))
+	require.NoError(t, os.WriteFile(marker, nil, 0o644))
+	due := time.Now().Add(-2 * time.Hour).Truncate(time.Second)
+	require.NoError(t, os.Chtimes(marker, due, due))
+	for _, arrives := range []bool{false, true} {
+		conf, err := trainSpec().ParseYAML(fmt.Sprintf("input: {counter: {after: %q}}\nmodel: %q\nevery: 1h\n%s",
+			filepath.Join(dir, "never"), dir, strings.ReplaceAll(quick, "    ", "")), nil)
+		require.NoError(t, err)
+		tr, err := newTrainFromParsed(conf, service.MockResources(), time.Now)
+		require.NoError(t, err)
+		require.NoError(t, tr.Connect(t.Context()))
+		batch, ack, err := tr.ReadBatch(t.Context())
+		require.NoError(t, err)
+		assert.NotEmpty(t, batch)
+		if arrives {
+			require.NoError(t, ack(t.Context(), nil))
+		}
+		require.NoError(t, tr.Close(t.Context()))
+		info, err := os.Stat(marker)
+		require.NoError(t, err)
+		assert.Equal(t, arrives, info.ModTime().After(due))
+	}
+}
+
+// Scores that are published while a training ends are not overwritten.
+func TestTrainKeepsScoresThatComeInTheEnd(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "model")
+	run(t, fromFile(write(t, alerts(40)...), dir, ""))
+	s, err := store.Open(dir, false)
+	require.NoError(t, err)
+	again, _ := build(t, fromFile(write(t, alerts(40)...), dir, "    seed: 7"))
+	trained := make(chan error, 1)
+	_, err = s.Update(t.Context(), func(m *model.Model) (*model.Model, error) {
+		go func() { trained <- again.Run(t.Context()) }()
+		time.Sleep(3 * time.Second) // it waits for us now
+		scores := map[int]float64{}
+		for _, c := range m.Clusters {
+			scores[c.ID] = 5
+		}
+		return m.WithScores(scores)
+	})
+	require.NoError(t, err)
+	require.NoError(t, <-trained)
+	_, now := current(t, dir)
+	for _, c := range now.Clusters {
+		assert.Equal(t, 5.0, c.Score)
+	}
 }
 
 func TestTrainKeepsTheAnalystsScores(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -38,6 +39,7 @@ func (t *train) learn(ctx context.Context) {
 // trainedFile marks by its time when the spool was last learnt from, or first used, so that restarts do not put a training off.
 const trainedFile = "trained"
 
+// mark may be called from several goroutines at once.
 func (t *train) mark() {
 	if err := os.WriteFile(filepath.Join(t.spoolDir, trainedFile), nil, 0o644); err != nil {
 		t.log.Errorf("The time of the last training is not kept: %v", err)
@@ -45,21 +47,22 @@ func (t *train) mark() {
 }
 
 func (t *train) untilDue() time.Duration {
-	info, err := os.Stat(filepath.Join(t.spoolDir, trainedFile))
-	if err != nil {
-		return t.every
+	last := t.tried
+	if last.IsZero() {
+		info, err := os.Stat(filepath.Join(t.spoolDir, trainedFile))
+		if err != nil {
+			return t.every
+		}
+		last = info.ModTime()
 	}
-	return min(max(0, info.ModTime().Add(t.every).Sub(t.now())), t.every)
+	return min(max(0, last.Add(t.every).Sub(t.now())), t.every)
 }
 
 // once learns from the spool, publishes a version and hands on its clusters. What fails is logged and counted; the events stay.
 func (t *train) once(ctx context.Context) {
 	started := time.Now()
 	version, batch, err := t.publish(ctx)
-	if err == nil || ctx.Err() == nil {
-		// Also after a failure: what cannot be learnt from is tried again when it is due again, not at once. What was interrupted is due.
-		t.mark()
-	}
+	t.tried = t.now()
 	switch {
 	case err == nil:
 		t.metrics.trainings.Incr(1, "published")
@@ -70,6 +73,7 @@ func (t *train) once(ctx context.Context) {
 		t.log.With("spool", t.spoolDir).Info("Training cancelled, its events stay in the spool")
 		return
 	default:
+		t.mark() // what cannot be learnt from is tried again when it is due again, not at once
 		t.metrics.trainings.Incr(1, "failed")
 		t.log.With("spool", t.spoolDir).Errorf("No model learnt, the events stay in the spool: %v", err)
 		return
@@ -87,7 +91,7 @@ func (t *train) publish(ctx context.Context) (version string, batch service.Mess
 		return "", nil, err
 	}
 	defer func() { err = errors.Join(err, snapshot.Close()) }()
-	d, err := gather(snapshot, sequencer.Options{Length: t.params.Length, Timeout: t.params.Timeout})
+	d, err := gather(ctx, snapshot, sequencer.Options{Length: t.params.Length, Timeout: t.params.Timeout})
 	if err != nil {
 		return "", nil, err
 	}
@@ -112,13 +116,13 @@ func (t *train) publish(ctx context.Context) (version string, batch service.Mess
 	if err != nil {
 		return "", nil, err
 	}
-	if m, err = t.inherit(ctx, models, m); err != nil {
-		return "", nil, fmt.Errorf("scores of the model before: %w", err)
-	}
-	if err := ctx.Err(); err != nil {
-		return "", nil, err
-	}
-	if version, err = models.Publish(ctx, m); err != nil {
+	version, err = models.Replace(ctx, func(current *model.Model, unreadable error) (*model.Model, error) {
+		if m, err = t.inherit(ctx, current, unreadable, m); err != nil {
+			return nil, fmt.Errorf("scores of the model before: %w", err)
+		}
+		return m, ctx.Err()
+	})
+	if err != nil {
 		return "", nil, err
 	}
 	t.metrics.clusters.Set(int64(len(m.Clusters)))
@@ -138,27 +142,23 @@ func (t *train) progress(p contextbuilder.Progress) {
 	t.log.With("epoch", p.Epoch, "epochs", p.Epochs, "loss", p.Loss).Info("Epoch trained")
 }
 
-// inherit gives the clusters of m that have no score the highest one among the clusters of the current model whose contexts belong to
+// inherit gives the clusters of m that have no score the highest one among the clusters of the model before whose contexts belong to
 // them now: what an analyst decided outlives a training, and never becomes less.
-func (t *train) inherit(ctx context.Context, models *store.Store, m *model.Model) (*model.Model, error) {
-	if !t.keepScores {
+func (t *train) inherit(ctx context.Context, before *model.Model, unreadable error, m *model.Model) (*model.Model, error) {
+	if !t.keepScores || errors.Is(unreadable, store.ErrEmpty) {
 		return m, nil
 	}
-	name, err := models.Current()
-	if errors.Is(err, store.ErrEmpty) {
-		return m, nil
-	}
-	var before *model.Model
-	if err == nil {
-		before, err = models.Load(name)
-	}
-	if err != nil {
-		// A model that cannot be read has no scores to keep; that must not stop its successor.
-		t.log.With("version", name).Errorf("The scores of the model before are not kept: %v", err)
+	var failed *fs.PathError
+	switch {
+	case errors.As(unreadable, &failed) && !errors.Is(unreadable, fs.ErrNotExist): // it may be readable again
+		return nil, unreadable
+	case unreadable != nil:
+		// A model that is damaged or gone has no scores to keep; that must not stop its successor.
+		t.log.Errorf("The scores of the model before are not kept: %v", unreadable)
 		return m, nil
 	}
 	if before.Params.Length != m.Params.Length {
-		t.log.With("version", name).Warnf("The scores of the model before are not kept: its contexts have %d events, now %d",
+		t.log.Warnf("The scores of the model before are not kept: its contexts have %d events, now %d",
 			before.Params.Length, m.Params.Length)
 		return m, nil
 	}
@@ -193,6 +193,6 @@ func (t *train) inherit(ctx context.Context, models *store.Store, m *model.Model
 	if len(inherited) == 0 {
 		return m, nil
 	}
-	t.log.With("version", name, "clusters", len(inherited)).Info("Scores of the model before kept")
+	t.log.With("clusters", len(inherited)).Info("Scores of the model before kept")
 	return m.WithScores(inherited)
 }

@@ -292,6 +292,9 @@ func TestUntilDue(t *testing.T) {
 		require.NoError(t, os.Chtimes(marker, now.Add(-ago), now.Add(-ago)))
 		assert.InDelta(t, float64(want), float64(tr.untilDue()), float64(time.Millisecond))
 	}
+	tr.tried = now.Add(-10 * time.Minute) // whatever the file says, which perhaps cannot be written
+	require.NoError(t, os.Chtimes(marker, now.Add(-5*time.Hour), now.Add(-5*time.Hour)))
+	assert.Equal(t, 50*time.Minute, tr.untilDue())
 }
 
 func TestScores(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 
 	"connect-deepcase/model"
@@ -128,8 +129,14 @@ func (l *label) lookUp(ctx context.Context, version string, current *model.Model
 
 // sameClusters says why the clusters of a version are not those of the current model; scores may differ.
 func sameClusters(models *store.Store, name, currentName string, current *model.Model) error {
+	if models.SameClusters(currentName, name) {
+		return nil
+	}
 	seen, err := models.Load(name)
-	if err != nil {
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%s: %q is not kept any more, and not known to have the clusters of the current version %s: look at the new clusters and label those",
+			fieldVersion, name, currentName)
+	} else if err != nil {
 		return fmt.Errorf("%s: %q cannot be compared with the current one: %w", fieldVersion, name, err)
 	}
 	if seen.SameClusters(current) != nil {

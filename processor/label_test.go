@@ -125,6 +125,28 @@ func TestLabelRetainsVersions(t *testing.T) {
 	assert.Equal(t, 5.0, now.Clusters[0].Score)
 }
 
+// The clusters are the same for as long as there is no training, so scores for them apply, whatever was kept of the versions.
+func TestLabelTakesScoresForVersionsThatAreGone(t *testing.T) {
+	dir := t.TempDir()
+	seen := publish(t, dir, little(t, 1))
+	l := newLabel(t, "retain: 1\nmodel: "+dir)
+	for score := range 6 {
+		out := process(t, l, messages(fmt.Sprintf(`{"cluster":0,"score":%d,"model":%q}`, score, seen)))
+		if version := answer(t, out[0]).Model; score%2 == 0 {
+			seen = version
+		}
+	}
+	_, now := current(t, dir)
+	assert.Equal(t, 5.0, now.Clusters[0].Score)
+
+	publish(t, dir, little(t, 2))
+	out := process(t, l, messages(`{"cluster":0,"score":1}`, `{"cluster":0,"score":2}`))
+	require.Error(t, out[0].GetError(), "different scores")
+	process(t, l, messages(`{"cluster":0,"score":1}`))
+	out = process(t, l, messages(fmt.Sprintf(`{"cluster":0,"score":2,"model":%q}`, seen)))
+	assert.ErrorContains(t, out[0].GetError(), "look at the new clusters and label those")
+}
+
 func TestLabelOfASample(t *testing.T) {
 	dir := t.TempDir()
 	m := little(t, 1)

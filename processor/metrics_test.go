@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"connect-deepcase/model"
 	"connect-deepcase/model/store"
 )
 
@@ -82,26 +83,30 @@ func TestModelGauges(t *testing.T) {
 	recorded.values = map[string]int64{}
 	dir := t.TempDir()
 	m := little(t, 1)
-	publish(t, dir, m)
+	trained, err := store.Made(publish(t, dir, m))
+	require.NoError(t, err)
 	builder := service.NewStreamBuilder()
 	builder.SetLogger(slog.New(slog.DiscardHandler))
 	require.NoError(t, builder.SetMetricsYAML("recorded: {}"))
 	require.NoError(t, builder.AddProcessorYAML(fmt.Sprintf("deepcase_predict: {model: %q, reload: 5ms}", dir)))
-	_, err := builder.AddBatchProducerFunc()
+	_, err = builder.AddBatchProducerFunc()
 	require.NoError(t, err)
 	require.NoError(t, builder.AddOutputYAML("drop: {}"))
 	s, err := builder.Build()
 	require.NoError(t, err)
 	running := make(chan error, 1)
 	go func() { running <- s.Run(t.Context()) }()
+	models, err := store.Open(dir, false)
+	require.NoError(t, err)
+	time.Sleep(time.Second) // or the times might be the same
 	for i, event := range []string{"login", "backup"} {
-		m = scored(t, m, event, 1)
-		version := publish(t, dir, m)
+		version, err := models.Update(t.Context(), func(m *model.Model) (*model.Model, error) { return scored(t, m, event, 1), nil })
+		require.NoError(t, err)
 		made, err := store.Made(version)
 		require.NoError(t, err)
 		require.Eventually(t, func() bool { return recorded.model()["deepcase_model_clusters_scored"] == int64(i+1) }, 10*time.Second, time.Millisecond)
 		assert.Equal(t, map[string]int64{
-			"deepcase_model_created_seconds": made.Unix(), "deepcase_model_events": 6, "deepcase_model_clusters": 2,
+			"deepcase_model_created_seconds": made.Unix(), "deepcase_model_trained_seconds": trained.Unix(), "deepcase_model_events": 6, "deepcase_model_clusters": 2,
 			"deepcase_model_clusters_scored": int64(i + 1),
 		}, recorded.model())
 	}

@@ -51,6 +51,7 @@ A new version in the model directory is loaded while the old one serves and then
 - `+"`deepcase_query_latency_ns`"+` (timer): to answer the unknown samples of a batch
 - `+"`deepcase_model_reloads`"+` (counter, label `+"`outcome`: `loaded` or `failed`"+`), `+"`deepcase_model_reload_latency_ns`"+` (timer)
 - `+"`deepcase_model_created_seconds`"+` (gauge): when the version that serves was made, in seconds since 1970; its name is in the log (`+"`Model loaded`"+`) and in each verdict
+- `+"`deepcase_model_trained_seconds`"+` (gauge): when its clusters were learnt; scores that analysts gave since then make new versions, and leave this as it is
 - `+"`deepcase_model_events`, `deepcase_model_clusters`, `deepcase_model_clusters_scored`"+` (gauges)`).
 		Fields(
 			modeldir.Field(),

@@ -20,6 +20,7 @@ import (
 // version is one version of a model that answers, with the verdicts it gave.
 type version struct {
 	name      string
+	trained   time.Time // when its clusters were learnt; scores are later
 	predictor *model.Predictor
 	verdicts  *lru.Cache[string, model.Verdict] // by sampleKey; nil where verdicts are not kept
 
@@ -57,6 +58,7 @@ type servingMetrics struct {
 	reloads  *service.MetricCounter
 	latency  *service.MetricTimer
 	created  *service.MetricGauge
+	trained  *service.MetricGauge
 	events   *service.MetricGauge
 	clusters *service.MetricGauge
 	scored   *service.MetricGauge
@@ -67,6 +69,7 @@ func newServingMetrics(m *service.Metrics) servingMetrics {
 		reloads:  m.NewCounter("deepcase_model_reloads", "outcome"),
 		latency:  m.NewTimer("deepcase_model_reload_latency_ns"),
 		created:  m.NewGauge("deepcase_model_created_seconds"),
+		trained:  m.NewGauge("deepcase_model_trained_seconds"),
 		events:   m.NewGauge("deepcase_model_events"),
 		clusters: m.NewGauge("deepcase_model_clusters"),
 		scored:   m.NewGauge("deepcase_model_clusters_scored"),
@@ -166,6 +169,9 @@ func (s *serving) load() (*version, error) {
 		return nil, fmt.Errorf("version %s: %w", name, err)
 	}
 	next := &version{name: name, predictor: predictor}
+	if next.trained, err = store.Made(models.Clustering(name)); err != nil {
+		return nil, errors.Join(err, predictor.Close())
+	}
 	if s.cacheSize > 0 {
 		if next.verdicts, err = lru.New[string, model.Verdict](s.cacheSize); err != nil {
 			return nil, errors.Join(err, predictor.Close())
@@ -200,6 +206,7 @@ func (s *serving) swap(next *version) {
 	if at, err := store.Made(next.name); err == nil { // it was loaded by this name
 		s.metrics.created.Set(at.Unix())
 	}
+	s.metrics.trained.Set(next.trained.Unix())
 	s.metrics.events.Set(int64(len(m.Names)))
 	s.metrics.clusters.Set(int64(len(m.Clusters)))
 	s.metrics.scored.Set(int64(scored))

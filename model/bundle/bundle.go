@@ -33,15 +33,15 @@ const (
 )
 
 // Write writes m into dir, which it makes and which must not be there yet. All of it is on disk when Write returns; what a failed Write
-// leaves behind is not a version. The same model and time give the same bytes.
-func Write(dir string, m *model.Model, created time.Time) error {
+// leaves behind is not a version. The same arguments give the same bytes.
+func Write(dir string, m *model.Model, lineage Lineage, created time.Time) error {
 	if m == nil {
 		return errors.New("there is no model to write")
 	}
 	if err := checkAll(m); err != nil {
 		return fmt.Errorf("a model that nobody could read is not written: %w", err)
 	}
-	manifest := describe(m, created)
+	manifest := describe(m, lineage, created)
 	if err := os.Mkdir(dir, 0o777); err != nil {
 		return err
 	}

@@ -70,7 +70,7 @@ func bare(t testing.TB) *model.Model {
 func written(t testing.TB, m *model.Model) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "version")
-	require.NoError(t, Write(dir, m, created))
+	require.NoError(t, Write(dir, m, Lineage{}, created))
 	return dir
 }
 
@@ -103,7 +103,7 @@ func TestFixture(t *testing.T) {
 	if *update {
 		require.NoError(t, os.RemoveAll(fixture))
 		require.NoError(t, os.MkdirAll(filepath.Dir(fixture), 0o777))
-		require.NoError(t, Write(fixture, clustered(t), created))
+		require.NoError(t, Write(fixture, clustered(t), Lineage{}, created))
 	}
 	m, manifest, err := Read(fixture)
 	require.NoError(t, err)
@@ -152,8 +152,8 @@ func TestWriteRefusesWhatNobodyCouldRead(t *testing.T) {
 	} {
 		m := clustered(t)
 		spoil(m)
-		require.ErrorContains(t, Write(filepath.Join(t.TempDir(), "version"), m, created), want)
+		require.ErrorContains(t, Write(filepath.Join(t.TempDir(), "version"), m, Lineage{}, created), want)
 	}
-	require.ErrorContains(t, Write(filepath.Join(t.TempDir(), "version"), nil, created), "no model")
-	require.ErrorIs(t, Write(t.TempDir(), bare(t), created), os.ErrExist)
+	require.ErrorContains(t, Write(filepath.Join(t.TempDir(), "version"), nil, Lineage{}, created), "no model")
+	require.ErrorIs(t, Write(t.TempDir(), bare(t), Lineage{}, created), os.ErrExist)
 }

@@ -22,12 +22,32 @@ var ErrNewerFormat = errors.New("newer format")
 
 // Manifest is what a version says of itself.
 type Manifest struct {
-	Format  int             `json:"format"`
-	Created time.Time       `json:"created"` // to the second or finer, in UTC
-	Params  params          `json:"params"`
-	Names   []string        `json:"names"` // the vocabulary, by id
-	Counts  Counts          `json:"counts"`
-	Files   map[string]File `json:"files"` // the other files by name
+	Format  int       `json:"format"`
+	Created time.Time `json:"created"` // to the second or finer, in UTC
+	Lineage
+	Params params          `json:"params"`
+	Names  []string        `json:"names"` // the vocabulary, by id
+	Counts Counts          `json:"counts"`
+	Files  map[string]File `json:"files"` // the other files by name
+}
+
+// Lineage is what a version says of those before it, by name. They need not be there any more.
+type Lineage struct {
+	// Previous was current when this version was published, "" where none was.
+	Previous string `json:"previous,omitempty"`
+	// SameClusters have the clusters of this version, but for their scores: the one in which they came up, and later ones, oldest first.
+	SameClusters []string `json:"same_clusters,omitempty"`
+}
+
+// maxSameClusters bounds the versions that a manifest names; the first one stays.
+const maxSameClusters = 10_000
+
+// bounded leaves out what is too old.
+func (l Lineage) bounded() Lineage {
+	if same := l.SameClusters; len(same) > maxSameClusters {
+		l.SameClusters = slices.Concat(same[:1], same[len(same)-maxSameClusters+1:])
+	}
+	return l
 }
 
 // Counts are the sizes of a model.
@@ -95,10 +115,10 @@ func (d *duration) UnmarshalText(text []byte) error {
 }
 
 // describe makes the manifest of m; the files it will have are named, but not yet described.
-func describe(m *model.Model, created time.Time) *Manifest {
+func describe(m *model.Model, lineage Lineage, created time.Time) *Manifest {
 	t, q := m.Params.Training, m.Params.Query
 	manifest := &Manifest{
-		Format: Format, Created: created.UTC(), Names: m.Names, Counts: count(m), Files: map[string]File{weightsFile: {}},
+		Format: Format, Created: created.UTC(), Lineage: lineage.bounded(), Names: m.Names, Counts: count(m), Files: map[string]File{weightsFile: {}},
 		Params: params{Length: m.Params.Length, Timeout: duration(m.Params.Timeout), Hidden: m.Params.Hidden, LSTM: m.Params.LSTM,
 			Training: training{t.Epochs, t.BatchSize, t.Optimizer, t.LearningRate, t.Factor, t.Warmup, t.Delta, t.TeachRatio, t.Dropout,
 				t.Steps, t.Seed, t.InOrder},

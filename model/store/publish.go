@@ -20,33 +20,45 @@ import (
 // Publish writes m as a new version and makes it current, atomically: a reader sees all of it or nothing, and a crash at any point
 // leaves the old version current. ctx ends the wait for other writers, and nothing after it.
 func (s *Store) Publish(ctx context.Context, m *model.Model) (version string, err error) {
-	err = s.locked(ctx, func() error {
-		version, err = s.publish(m)
-		return err
-	})
-	return version, err
+	return s.Replace(ctx, func(*model.Model, error) (*model.Model, error) { return m, nil })
 }
 
 // Update publishes what change makes of the current model, with no other writer in between. It returns the new version. An error of
 // change publishes nothing and is returned as it is. change must not write to the same directory, which would wait for itself.
 // ctx ends the wait for other writers.
 func (s *Store) Update(ctx context.Context, change func(current *model.Model) (*model.Model, error)) (version string, err error) {
+	return s.Replace(ctx, func(current *model.Model, err error) (*model.Model, error) {
+		if err != nil {
+			return nil, err
+		}
+		return change(current)
+	})
+}
+
+// Replace is Update where there need not be a current model: next gets it, or why it cannot be read, and gives its successor.
+func (s *Store) Replace(ctx context.Context, next func(current *model.Model, err error) (*model.Model, error)) (version string, err error) {
 	err = s.locked(ctx, func() error {
-		name, err := s.Current()
+		name, before, manifest, err := s.current()
+		m, err := next(before, err)
 		if err != nil {
 			return err
 		}
-		m, err := s.Load(name)
-		if err != nil {
-			return err
+		lineage := bundle.Lineage{Previous: name}
+		if before != nil && m != nil && m.Weights == before.Weights && m.SameClusters(before) == nil { // not trained again
+			lineage.SameClusters = append(manifest.SameClusters, name)
 		}
-		if m, err = change(m); err != nil {
-			return err
-		}
-		version, err = s.publish(m)
+		version, err = s.publish(m, lineage)
 		return err
 	})
 	return version, err
+}
+
+// current reads the current version; without its name there is an error.
+func (s *Store) current() (name string, m *model.Model, manifest *bundle.Manifest, err error) {
+	if name, err = s.Current(); err == nil {
+		m, manifest, err = bundle.Read(s.path(versionsDir, name))
+	}
+	return name, m, manifest, err
 }
 
 // Rollback makes an earlier version current; "" is the one before the current one. It checks that the version can be read first.
@@ -69,7 +81,8 @@ func (s *Store) Rollback(ctx context.Context, version string) (string, error) {
 	return version, nil
 }
 
-// before is the version before the current one, which need not be there any more.
+// before is the version that was current when the current one was published. Where that is gone, or one of them is of a program that did
+// not write it down, it is the one before by name.
 func (s *Store) before() (string, error) {
 	current, err := s.Current()
 	if err != nil {
@@ -78,6 +91,9 @@ func (s *Store) before() (string, error) {
 	names, err := s.names()
 	if err != nil {
 		return "", err
+	}
+	if manifest, err := bundle.ReadManifest(s.path(versionsDir, current)); err == nil && slices.Contains(names, manifest.Previous) {
+		return manifest.Previous, nil
 	}
 	if at, _ := slices.BinarySearch(names, current); at > 0 {
 		return names[at-1], nil
@@ -129,7 +145,7 @@ func (s *Store) locked(ctx context.Context, write func() error) error {
 }
 
 // publish writes a version; the lock is held.
-func (s *Store) publish(m *model.Model) (string, error) {
+func (s *Store) publish(m *model.Model, lineage bundle.Lineage) (string, error) {
 	if err := makeDir(s.path(versionsDir)); err != nil {
 		return "", err
 	}
@@ -150,7 +166,7 @@ func (s *Store) publish(m *model.Model) (string, error) {
 		return "", err
 	}
 	temporary := s.path(versionsDir, scratch+name)
-	if err := bundle.Write(temporary, m, now); err != nil {
+	if err := bundle.Write(temporary, m, lineage, now); err != nil {
 		return "", errors.Join(err, os.RemoveAll(temporary))
 	}
 	if err := os.Rename(temporary, s.path(versionsDir, name)); err != nil {
@@ -217,8 +233,12 @@ func (s *Store) expire() error {
 	if err != nil {
 		return nil // which one must not be removed is not known
 	}
-	for _, name := range names[:len(names)-s.retain] {
-		if name == current {
+	clusterings := map[string]bool{}
+	for i, name := range slices.Backward(names) {
+		clustering := s.Clustering(name)
+		newest := !clusterings[clustering]
+		clusterings[clustering] = true
+		if i >= len(names)-s.retain || newest && len(clusterings) <= s.retain || name == current {
 			continue
 		}
 		if err := os.Rename(s.path(versionsDir, name), s.path(versionsDir, scratch+name)); err != nil {

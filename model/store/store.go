@@ -53,8 +53,9 @@ type Version struct {
 // Option changes how a Store is kept.
 type Option func(*Store)
 
-// Retain has each publish first remove all versions but the newest n ≥ 1 and the current one; without it all are kept. The version
-// that is replaced stays until the next publish, for those who are still reading it.
+// Retain has each publish first remove all versions but the newest n ≥ 1, the current one, and the newest one of each of the n newest
+// clusterings, so that scores, a version each time, do not push out earlier trainings; without it all are kept. The version that is
+// replaced stays until the next publish, for those who are still reading it.
 func Retain(n int) Option { return func(s *Store) { s.retain = max(n, 1) } }
 
 // Open opens a model directory; create makes it where it is missing, which is an error otherwise (os.ErrNotExist).
@@ -108,6 +109,32 @@ func (s *Store) Load(version string) (*model.Model, error) {
 	}
 	m, _, err := bundle.Read(s.path(versionsDir, version))
 	return m, err
+}
+
+// Clustering names the version in which the clusters of a version come from: those of both are the same but for their scores. It is the
+// version itself where that cannot be read, or was made by a program that did not write it down.
+func (s *Store) Clustering(version string) string {
+	if same := s.sameClusters(version); len(same) > 0 {
+		return same[0]
+	}
+	return version
+}
+
+// SameClusters tells whether two versions are known to have the same clusters, but for their scores. The one named seen need not be there
+// any more.
+func (s *Store) SameClusters(version, seen string) bool {
+	return version == seen || slices.Contains(s.sameClusters(version), seen)
+}
+
+func (s *Store) sameClusters(version string) []string {
+	if _, _, err := parseName(version); err != nil { // it could lead out of the directory
+		return nil
+	}
+	manifest, err := bundle.ReadManifest(s.path(versionsDir, version))
+	if err != nil {
+		return nil
+	}
+	return manifest.SameClusters
 }
 
 // Versions lists all versions, oldest first; the current one even where it is not there any more. None is current where CURRENT is

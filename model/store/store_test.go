@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -362,6 +363,89 @@ func TestRetain(t *testing.T) {
 	require.NoError(t, err)
 	publish(t, all, 8)
 	require.Len(t, names(t, s), 5)
+}
+
+// score publishes a version with another score.
+func score(t testing.TB, s *Store, score float64) string {
+	t.Helper()
+	version, err := s.Update(t.Context(), func(m *model.Model) (*model.Model, error) { return m.WithScores(map[int]float64{0: score}) })
+	require.NoError(t, err)
+	return version
+}
+
+func TestScoresDoNotPushOutTrainings(t *testing.T) {
+	s := open(t, Retain(2))
+	publish(t, s, 1)
+	score(t, s, 8)
+	first := score(t, s, 9)
+	second := publish(t, s, 2)
+	var scored []string
+	for i := range 5 {
+		scored = append(scored, score(t, s, float64(i)))
+	}
+	require.Equal(t, append([]string{first}, scored[2:]...), names(t, s), "the last one of the first training, the last two, and the replaced one")
+	require.Equal(t, second, s.Clustering(scored[4]))
+	for _, seen := range append([]string{second}, scored...) {
+		require.True(t, s.SameClusters(scored[4], seen))
+	}
+	require.False(t, s.SameClusters(scored[4], first))
+	require.False(t, s.SameClusters("../..", first))
+	require.Equal(t, "../..", s.Clustering("../.."))
+
+	again, err := s.Publish(t.Context(), numbered(2))
+	require.NoError(t, err)
+	require.Equal(t, again, s.Clustering(again), "a training is one also where nothing else comes of it")
+}
+
+func TestManifestNamesNotTooManyVersions(t *testing.T) {
+	s := open(t)
+	first := publish(t, s, 1)
+	_, err := s.publish(numbered(1), bundle.Lineage{SameClusters: append([]string{first}, slices.Repeat([]string{"x"}, 20_000)...)})
+	require.NoError(t, err)
+	last := score(t, s, 1)
+	require.Equal(t, first, s.Clustering(last))
+	require.Len(t, s.sameClusters(last), 10_000)
+}
+
+func TestReplaceTellsWhyThereIsNoCurrentModel(t *testing.T) {
+	s := open(t)
+	replace := func(number int) (version string, err error) {
+		version, failed := s.Replace(t.Context(), func(m *model.Model, unreadable error) (*model.Model, error) {
+			require.Equal(t, m == nil, unreadable != nil)
+			err = unreadable
+			return numbered(number), nil
+		})
+		require.NoError(t, failed)
+		return version, err
+	}
+	version, err := replace(1)
+	require.ErrorIs(t, err, ErrEmpty)
+	require.NoError(t, os.RemoveAll(s.path(versionsDir, version)))
+	version, err = replace(2)
+	require.ErrorIs(t, err, os.ErrNotExist)
+	_, err = replace(3)
+	require.NoError(t, err)
+	back, err := s.Rollback(t.Context(), "")
+	require.NoError(t, err)
+	require.Equal(t, version, back)
+}
+
+func TestRollbackGoesToWhatWasCurrent(t *testing.T) {
+	s := open(t)
+	good, bad := publish(t, s, 1), publish(t, s, 2)
+	back := func() string {
+		version, err := s.Rollback(t.Context(), "")
+		require.NoError(t, err)
+		return version
+	}
+	require.Equal(t, good, back())
+	score(t, s, 4)
+	require.Equal(t, good, back(), "not to the bad one")
+	_, err := s.Rollback(t.Context(), bad)
+	require.NoError(t, err)
+	require.NoError(t, os.RemoveAll(s.path(versionsDir, good)))
+	_, err = s.Rollback(t.Context(), "")
+	require.ErrorContains(t, err, "no version before")
 }
 
 func TestNames(t *testing.T) {
