@@ -161,8 +161,8 @@ func (l clusterLabels) check(clusters []int32) error {
 	return nil
 }
 
-// score gives m's clusters the scores that a strategy makes of the labels. Rows an event must have as many rows of each cluster as
-// m says; of rows a cluster, those without a score leave the cluster as it is.
+// score gives m's clusters the scores that a strategy makes of the labels; a cluster without a label keeps its score. Rows an event must
+// have as many rows of each cluster as m says.
 func (l clusterLabels) score(m *model.Model, strategy interpreter.Strategy) (*model.Model, error) {
 	if l.perEvent && len(l.clusters) != m.Samples {
 		return nil, fmt.Errorf("%s: %d rows, but the interpreter was made of %d events", l.path, len(l.clusters), m.Samples)
@@ -187,7 +187,7 @@ func (l clusterLabels) score(m *model.Model, strategy interpreter.Strategy) (*mo
 	}
 	scores := map[int]float64{}
 	for row, c := range l.clusters {
-		if c >= 0 && (l.perEvent || perRow[row] != interpreter.NoScore) {
+		if c >= 0 && perRow[row] != interpreter.NoScore {
 			scores[int(c)] = perRow[row]
 		}
 	}

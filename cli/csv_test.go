@@ -84,8 +84,12 @@ func TestLabelsAreScores(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, want, scores(m), strategy)
 	}
+	events = clusterLabels{"f", []int32{0, -1, 2, 0, 1, 2}, []float64{1, 9, -1, -1, -1, -1}, true, ""}
+	m, err := events.score(threeClusters(), interpreter.Max)
+	require.NoError(t, err)
+	assert.Equal(t, []float64{1, -1, 7}, scores(m), "a cluster without a label keeps its score")
 	perCluster := clusterLabels{"f", []int32{1, 2}, []float64{4, -1}, false, ""}
-	m, err := perCluster.score(threeClusters(), interpreter.Max)
+	m, err = perCluster.score(threeClusters(), interpreter.Max)
 	require.NoError(t, err)
 	assert.Equal(t, []float64{-1, 4, 7}, scores(m), "what has no score in the file stays as it is")
 }
