@@ -115,15 +115,13 @@ func readClusters(in io.Reader) (clusterLabels, error) {
 		if err != nil || cluster != float64(int32(cluster)) || cluster < -1 {
 			return l, wrong(0, "the number of a cluster, or -1 for none")
 		}
-		label := float64(interpreter.NoScore)
-		if text := strings.TrimSpace(row[columns[1]]); text != "" {
-			if r.Comma == ';' {
-				text = strings.ReplaceAll(text, ",", ".")
-			}
-			label, err = strconv.ParseFloat(text, 64)
-			if err != nil || !(label >= 0 && label <= maxScore || label == interpreter.NoScore) {
-				return l, wrong(1, "a score of at least 0, or -1 for none")
-			}
+		text := row[columns[1]]
+		if r.Comma == ';' {
+			text = strings.ReplaceAll(text, ",", ".")
+		}
+		label, err := sequencer.ParseLabel(text, "")
+		if err != nil || !(label >= 0 && label <= maxScore || label == interpreter.NoScore) {
+			return l, wrong(1, "a score of at least 0, or -1 for none")
 		}
 		if version >= 0 && row[version] != "" {
 			if l.version != "" && l.version != row[version] {
@@ -143,7 +141,7 @@ func semicolons(b *bufio.Reader) bool {
 	return bytes.ContainsRune(header, ';') && !bytes.ContainsRune(header, ',')
 }
 
-const maxScore = 1e15 // keeps infinity and nonsense out
+const maxScore = 1e15 // keeps nonsense out
 
 // check compares the labels' clusters with those that were found.
 func (l clusterLabels) check(clusters []int32) error {
