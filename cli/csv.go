@@ -115,15 +115,13 @@ func readClusters(in io.Reader) (clusterLabels, error) {
 		if err != nil || cluster != float64(int32(cluster)) || cluster < -1 {
 			return l, wrong(0, "the number of a cluster, or -1 for none")
 		}
-		label := float64(interpreter.NoScore)
-		if text := strings.TrimSpace(row[columns[1]]); text != "" {
-			if r.Comma == ';' {
-				text = strings.ReplaceAll(text, ",", ".")
-			}
-			label, err = strconv.ParseFloat(text, 64)
-			if err != nil || !(label >= 0 && label <= maxScore || label == interpreter.NoScore) {
-				return l, wrong(1, "a score of at least 0, or -1 for none")
-			}
+		text := row[columns[1]]
+		if r.Comma == ';' {
+			text = strings.ReplaceAll(text, ",", ".")
+		}
+		label, err := sequencer.ParseLabel(text, "")
+		if err != nil || !(label >= 0 && label <= maxScore || label == interpreter.NoScore) {
+			return l, wrong(1, "a score of at least 0, or -1 for none")
 		}
 		if version >= 0 && row[version] != "" {
 			if l.version != "" && l.version != row[version] {
@@ -143,7 +141,7 @@ func semicolons(b *bufio.Reader) bool {
 	return bytes.ContainsRune(header, ';') && !bytes.ContainsRune(header, ',')
 }
 
-const maxScore = 1e15 // keeps infinity and nonsense out
+const maxScore = 1e15 // keeps nonsense out
 
 // check compares the labels' clusters with those that were found.
 func (l clusterLabels) check(clusters []int32) error {
@@ -161,8 +159,8 @@ func (l clusterLabels) check(clusters []int32) error {
 	return nil
 }
 
-// score gives m's clusters the scores that a strategy makes of the labels. Rows an event must have as many rows of each cluster as
-// m says; of rows a cluster, those without a score leave the cluster as it is.
+// score gives m's clusters the scores that a strategy makes of the labels; a cluster without a label keeps its score. Rows an event must
+// have as many rows of each cluster as m says.
 func (l clusterLabels) score(m *model.Model, strategy interpreter.Strategy) (*model.Model, error) {
 	if l.perEvent && len(l.clusters) != m.Samples {
 		return nil, fmt.Errorf("%s: %d rows, but the interpreter was made of %d events", l.path, len(l.clusters), m.Samples)
@@ -187,7 +185,7 @@ func (l clusterLabels) score(m *model.Model, strategy interpreter.Strategy) (*mo
 	}
 	scores := map[int]float64{}
 	for row, c := range l.clusters {
-		if c >= 0 && (l.perEvent || perRow[row] != interpreter.NoScore) {
+		if c >= 0 && perRow[row] != interpreter.NoScore {
 			scores[int(c)] = perRow[row]
 		}
 	}

@@ -33,6 +33,9 @@ func TestClustersFileOfASpreadsheet(t *testing.T) {
 	l, err := readClusters(strings.NewReader("\ufefflabels,comment,clusters\r\n1.0,\"x, y\",3.0\r\n,,-1\r\n"))
 	require.NoError(t, err)
 	assert.Equal(t, clusterLabels{"", []int32{3, -1}, []float64{1, interpreter.NoScore}, true, ""}, l)
+	l, err = readClusters(strings.NewReader("clusters,labels\n3,TRUE\n3, FALSE\n"))
+	require.NoError(t, err)
+	assert.Equal(t, clusterLabels{"", []int32{3, 3}, []float64{1, 0}, true, ""}, l)
 	l, err = readClusters(strings.NewReader("cluster;score;model\n3;1,5;v1\n4;;v1\n"))
 	require.NoError(t, err)
 	assert.Equal(t, clusterLabels{"", []int32{3, 4}, []float64{1.5, interpreter.NoScore}, false, "v1"}, l)
@@ -49,6 +52,7 @@ func TestBadClustersFiles(t *testing.T) {
 		"clusters,labels\nNaN,0\n":            `line 2: clusters: "NaN"`,
 		"clusters,labels\n1,0\n1,-3\n":        `line 3: labels: "-3" is not a score of at least 0, or -1 for none`,
 		"clusters,labels\n1,Inf\n":            `line 2: labels: "Inf"`,
+		"clusters,labels\n1,1e16\n":           `line 2: labels: "1e16"`,
 		"clusters,labels\n1,NaN\n":            `line 2: labels: "NaN"`,
 		"cluster,score\n1,high\n":             `line 2: score: "high" is not a score`,
 		"cluster,score,model\n1,1,a\n2,1,b\n": `line 3: model: "b" after "a": the rows must be of one version`,
@@ -84,8 +88,12 @@ func TestLabelsAreScores(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, want, scores(m), strategy)
 	}
+	events = clusterLabels{"f", []int32{0, -1, 2, 0, 1, 2}, []float64{1, 9, -1, -1, -1, -1}, true, ""}
+	m, err := events.score(threeClusters(), interpreter.Max)
+	require.NoError(t, err)
+	assert.Equal(t, []float64{1, -1, 7}, scores(m), "a cluster without a label keeps its score")
 	perCluster := clusterLabels{"f", []int32{1, 2}, []float64{4, -1}, false, ""}
-	m, err := perCluster.score(threeClusters(), interpreter.Max)
+	m, err = perCluster.score(threeClusters(), interpreter.Max)
 	require.NoError(t, err)
 	assert.Equal(t, []float64{-1, 4, 7}, scores(m), "what has no score in the file stays as it is")
 }

@@ -16,9 +16,10 @@ func manualCommand() *ucli.Command {
 	return command(&ucli.Command{
 		Name:  "manual",
 		Usage: "Give the clusters their scores, by an analyst's labels",
-		Description: `A cluster's score is the highest of its events' labels (--strategy); labels of −1 do not count. Labels come from
---load-clusters, the file that the mode cluster saved or the one of "deepcase clusters --csv"; without it from the labels of the events,
-which are clustered again then. With --load-interpreter and --load-clusters no events are needed.
+		Description: `A cluster's score is the highest of its events' labels (--strategy); labels of −1 do not count, and a cluster without any other
+keeps the score that it has ("deepcase rollback" takes scores back). Labels come from --load-clusters, the file that the mode cluster saved or
+the one of "deepcase clusters --csv"; without it from the labels of the events, which are clustered again then. With --load-interpreter and
+--load-clusters no events are needed.
 Where both interpreters are in one directory, scores that others publish there meanwhile are kept.
 
   deepcase manual --load-interpreter model --load-clusters clusters.csv --save-interpreter model
@@ -136,19 +137,23 @@ func (s *session) score(strategy interpreter.Strategy) (*model.Model, scorer, er
 	if err != nil {
 		return nil, nil, err
 	}
+	base := clustered
 	if r.from.clusters {
+		base = r.from.model // which has scores and examples
 		if err := r.from.model.SameClusters(clustered); err != nil {
 			return nil, nil, fmt.Errorf("these events do not give the clusters of %s: %w; give those that it was made of, and the same --device",
 				s.c.String("load-interpreter"), err)
 		}
 	}
 	if path == "" {
-		return clustered, func(m *model.Model) (*model.Model, error) {
+		return base, func(m *model.Model) (*model.Model, error) {
 			scores := map[int]float64{}
 			for _, c := range clustered.Clusters {
-				scores[c.ID] = c.Score
+				if c.Score != interpreter.NoScore {
+					scores[c.ID] = c.Score
+				}
 			}
-			with := *m // which may have examples
+			with := *m
 			with.Params = clustered.Params
 			return with.WithScores(scores)
 		}, nil

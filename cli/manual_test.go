@@ -74,19 +74,25 @@ func manualBeside(t *testing.T, dir, version, labels string) error {
 }
 
 func TestManualKeepsWhatOthersPublish(t *testing.T) {
-	dir := t.TempDir()
-	m := scoreless(t)
-	scored, err := m.WithScores(map[int]float64{1: 4})
-	require.NoError(t, err)
-	others := publishIn(t, dir, scored)
-	publishIn(t, dir, m)
-	require.NoError(t, manualBeside(t, dir, others, "cluster,score\n0,3\n"))
-	st, err := store.Open(dir, false)
-	require.NoError(t, err)
-	now, _, err := loadVersion(st, "")
-	require.NoError(t, err)
-	assert.Equal(t, 3.0, now.Clusters[0].Score)
-	assert.Equal(t, 4.0, now.Clusters[1].Score)
+	for name, labels := range map[string]string{
+		"a row a cluster": "cluster,score\n0,3\n",
+		"a row an event":  "clusters,labels\n" + strings.Repeat("0,3\n", 7) + strings.Repeat("1,-1\n", 5),
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			m := scoreless(t)
+			scored, err := m.WithScores(map[int]float64{1: 4})
+			require.NoError(t, err)
+			others := publishIn(t, dir, scored)
+			publishIn(t, dir, m)
+			require.NoError(t, manualBeside(t, dir, others, labels))
+			st, err := store.Open(dir, false)
+			require.NoError(t, err)
+			now, _, err := loadVersion(st, "")
+			require.NoError(t, err)
+			assert.Equal(t, []float64{3, 4}, scores(now))
+		})
+	}
 }
 
 func TestManualRefusesClustersThatWereReplaced(t *testing.T) {

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bufio"
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"errors"
@@ -16,6 +17,7 @@ import (
 	ucli "github.com/urfave/cli/v2"
 
 	"connect-deepcase/cli/report"
+	"connect-deepcase/sequencer"
 )
 
 func summaryCommand() *ucli.Command {
@@ -23,14 +25,14 @@ func summaryCommand() *ucli.Command {
 		Name:  "summary",
 		Usage: "Sum up documents that the pipeline annotated: what was scored, and what an analyst is spared",
 		Description: `Reads documents that deepcase_predict annotated. With --label they are compared with what is known of them, and with --attack the
-attacks that were found are told from those that were missed.
+attacks that were found are told from those that were missed. A dot in a FIELD leads into nested objects: security.deepcase.
 
   deepcase summary --ndjson annotated.ndjson --label label --attack attack`,
 		Flags: []ucli.Flag{
 			&ucli.GenericFlag{Name: "ndjson", Value: &paths{}, Usage: "`FILE` of annotated documents, one a line; may be given several times"},
 			&ucli.StringFlag{Name: "target", Value: "deepcase", Usage: "`FIELD` of the annotation"},
-			&ucli.StringFlag{Name: "label", Usage: "`FIELD` of the label: a number, above 0 for an attack"},
-			&ucli.StringFlag{Name: "attack", Usage: "`FIELD` that names the attack a document is part of"},
+			&ucli.StringFlag{Name: "label", Usage: "`FIELD` of the label: a number, above 0 for an attack; documents without one are not compared"},
+			&ucli.StringFlag{Name: "attack", Usage: "`FIELD` that names the attack a document is part of, if any"},
 		},
 	}, func(s *session) error {
 		files, _ := s.c.Generic("ndjson").(*paths)
@@ -51,9 +53,10 @@ attacks that were found are told from those that were missed.
 type totals struct {
 	target, label, attack string
 	statuses              map[string]int
-	labels                []float64
 	judgements            []report.Judgement
-	attacks               map[string]bool // found: at least one of its events is sent to an analyst
+	labels                []float64
+	labelled              []report.Judgement // of documents that have a label
+	attacks               map[string]bool    // found: at least one of its events is sent to an analyst
 }
 
 func newTotals(target, label, attack string) *totals {
@@ -100,12 +103,15 @@ func (t *totals) read(path string) error {
 }
 
 func (t *totals) add(text []byte) error {
-	var document map[string]json.RawMessage
+	var document json.RawMessage
 	if err := json.Unmarshal(text, &document); err != nil {
 		return fmt.Errorf("not a JSON object: %w", err)
 	}
+	if !bytes.HasPrefix(document, []byte{'{'}) {
+		return errors.New("not a JSON object")
+	}
 	var a annotation
-	if err := json.Unmarshal(document[t.target], &a); err != nil || a.Status == "" {
+	if err := json.Unmarshal(sequencer.FindJSON(document, t.target), &a); err != nil || a.Status == "" {
 		return fmt.Errorf("%s: no annotation of deepcase_predict", t.target)
 	}
 	t.statuses[a.Status]++
@@ -115,15 +121,26 @@ func (t *totals) add(text []byte) error {
 	}
 	t.judgements = append(t.judgements, judgement)
 	if t.label != "" {
-		label, err := strconv.ParseFloat(strings.Trim(string(document[t.label]), `"`), 64)
+		text, err := sequencer.JSONText(sequencer.FindJSON(document, t.label))
 		if err != nil {
-			return fmt.Errorf("%s: %s is not a number", t.label, document[t.label])
+			return fmt.Errorf("%s: %w", t.label, err)
 		}
-		t.labels = append(t.labels, label)
+		label, err := sequencer.ParseLabel(text, "")
+		if err != nil {
+			return fmt.Errorf("%s: %q is not a number", t.label, text)
+		}
+		if label >= 0 {
+			t.labels, t.labelled = append(t.labels, label), append(t.labelled, judgement)
+		}
 	}
-	if raw := document[t.attack]; t.attack != "" && raw != nil {
-		name := strings.Trim(string(raw), `"`)
-		t.attacks[name] = t.attacks[name] || judgement.Sent()
+	if t.attack != "" {
+		name, err := sequencer.JSONText(sequencer.FindJSON(document, t.attack))
+		if err != nil {
+			return fmt.Errorf("%s: %w", t.attack, err)
+		}
+		if name != "" {
+			t.attacks[name] = t.attacks[name] || judgement.Sent()
+		}
 	}
 	return nil
 }
@@ -157,8 +174,11 @@ func (t *totals) write(w io.Writer) error {
 		return err
 	}
 	if t.label != "" {
-		triage := report.Assess(t.labels, t.judgements)
+		triage := report.Assess(t.labels, t.labelled)
 		fmt.Fprintf(w, "\nof the attacks' events, found: %s; of the benign events, sent to an analyst: %s\n", triage.Sent.Recall, triage.SentBenign)
+		if without := n - len(t.labels); without > 0 {
+			fmt.Fprintf(w, "(%d events have no label and are not counted there)\n", without)
+		}
 	}
 	if t.attack == "" {
 		return nil

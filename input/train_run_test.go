@@ -299,7 +299,10 @@ func TestUntilDue(t *testing.T) {
 
 func TestScores(t *testing.T) {
 	tr := &train{benign: "-"}
-	for label, want := range map[string]any{"": nil, "-1": nil, "-": 0.0, "0": 0.0, "2.5": 2.5, "dirb": 1.0, "1e3": 1000.0} {
+	for label, want := range map[string]any{
+		"": nil, " ": nil, "-1": nil, "-": 0.0, " - ": 0.0, "0": 0.0, "2.5": 2.5, " 0 ": 0.0, "dirb": 1.0, "1e3": 1000.0,
+		"false": 0.0, "False": 0.0, "true": 1.0, "TRUE": 1.0,
+	} {
 		got, err := tr.score(label)
 		require.NoError(t, err)
 		if want == nil {

@@ -94,11 +94,11 @@ Scores that analysts gave to the clusters of the current model are kept (`+"`kee
 		Fields(alert.MappingFields()...).
 		Fields(
 			service.NewInterpolatedStringField(fieldLabel).
-				Description("What is known of the event: a score ≥ 0, the value of `benign` (score 0), the name of an attack (score 1), or nothing (empty, `null` or -1).").
+				Description("What is known of the event: a score ≥ 0, `true` (score 1) or `false` (score 0), the value of `benign` (score 0), the name of an attack (score 1), or nothing (empty, `null` or -1). Spaces around it do not count.").
 				Example(`${! json("label") }`).
 				Default(""),
 			service.NewStringField(fieldBenign).
-				Description("The label of benign events.").
+				Description("The label of benign events. Where it is `true`, `false` has the score 1.").
 				Default("-"),
 			alert.TargetField(),
 			service.NewStringField(fieldEvery).

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
 	"strconv"
 	"time"
 
@@ -13,6 +12,7 @@ import (
 
 	"connect-deepcase/input/spool"
 	"connect-deepcase/internal/alert"
+	"connect-deepcase/sequencer"
 )
 
 // maxDocument bounds the bytes of a document that is kept to be an example.
@@ -176,17 +176,13 @@ func (t *train) record(
 
 // score is what a label says: nil for nothing.
 func (t *train) score(label string) (*float64, error) {
-	switch score, err := strconv.ParseFloat(label, 64); {
-	case label == "":
-		return nil, nil
-	case label == t.benign:
-		return new(float64), nil
+	switch score, err := sequencer.ParseLabel(label, t.benign); {
 	case errors.Is(err, strconv.ErrSyntax): // a name of an attack
 		score = 1
 		return &score, nil
-	case score == -1: // the original's NO_SCORE
+	case err == nil && score == sequencer.NoLabel:
 		return nil, nil
-	case err != nil || !(score >= 0) || math.IsInf(score, 0):
+	case err != nil || score < 0:
 		return nil, fmt.Errorf("%s: %q, need a number ≥ 0, a name or nothing", fieldLabel, alert.Excerpt(label))
 	default:
 		return &score, nil

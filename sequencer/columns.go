@@ -103,19 +103,36 @@ func checkName(s string) error {
 }
 
 func (r *reader) parseLabel(s string) (float64, error) {
-	switch s = strings.TrimSpace(s); {
-	case s == "":
-		return NoLabel, nil
-	case r.opts.Benign != "" && s == r.opts.Benign, r.opts.Benign == "" && s == "false":
-		return 0, nil
-	case r.opts.Benign != "" || s == "true":
+	s = strings.TrimSpace(s)
+	if r.opts.Benign != "" && s != "" && s != r.opts.Benign {
 		return 1, nil
 	}
-	label, err := strconv.ParseFloat(s, 64)
-	if err != nil || math.IsNaN(label) || math.IsInf(label, 0) {
+	label, err := ParseLabel(s, r.opts.Benign)
+	if err != nil {
 		return 0, fmt.Errorf("%s: want a number; where labels are texts, say which of them is benign", shorten(s))
 	}
 	return label, nil
+}
+
+// ParseLabel reads a label: a number, true for 1, false for 0 (in any case), the text that is benign for 0, or nothing for NoLabel;
+// spaces around it do not count. Where true is benign, false is 1. The error is strconv.ErrSyntax for any other text, and
+// strconv.ErrRange for a number that is not finite.
+func ParseLabel(s, benign string) (float64, error) {
+	switch s = strings.TrimSpace(s); {
+	case s == "":
+		return NoLabel, nil
+	case s == benign:
+		return 0, nil
+	case strings.EqualFold(s, "true"), strings.EqualFold(s, "false") && strings.EqualFold(benign, "true"):
+		return 1, nil
+	case strings.EqualFold(s, "false"):
+		return 0, nil
+	}
+	label, err := strconv.ParseFloat(s, 64)
+	if err == nil && (math.IsNaN(label) || math.IsInf(label, 0)) {
+		err = strconv.ErrRange
+	}
+	return label, err
 }
 
 // shorten quotes a value for an error message.

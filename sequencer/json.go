@@ -80,20 +80,20 @@ func (r *reader) jsonRow(object json.RawMessage) (field string, err error) {
 		name  string
 		value *string
 	}{{r.columns.Timestamp, &f.timestamp}, {r.columns.Machine, &f.machine}, {r.columns.Event, &f.event}, {r.columns.Label, &f.label}} {
-		value := find(object, want.name)
+		value := FindJSON(object, want.name)
 		r.labelled = value != nil // the label comes last; an object need not have one
 		if value == nil && want.value != &f.label {
 			return want.name, fmt.Errorf("is missing or null: the object has %s", shortList(keys(object)))
 		}
-		if *want.value, err = scalar(value); err != nil {
+		if *want.value, err = JSONText(value); err != nil {
 			return want.name, err
 		}
 	}
 	return r.append(f)
 }
 
-// scalar is a string, number or truth value as text; null and a missing value are "".
-func scalar(value json.RawMessage) (string, error) {
+// JSONText is a string, number or truth value as text; null and a missing value are "".
+func JSONText(value json.RawMessage) (string, error) {
 	switch {
 	case len(value) == 0 || value[0] == 'n':
 		return "", nil
@@ -115,9 +115,9 @@ func unquote(value []byte) string {
 	return s
 }
 
-// find gives the value at a path in a valid JSON object, nil where there is none or only null. A key that is the path comes before
+// FindJSON gives the value at a path in a valid JSON object, nil where there is none or only null. A key that is the path comes before
 // the keys that lead along it.
-func find(object json.RawMessage, path string) (found json.RawMessage) {
+func FindJSON(object json.RawMessage, path string) (found json.RawMessage) {
 	members(object, func(key string, value json.RawMessage) bool {
 		switch {
 		case value[0] == 'n':
@@ -125,7 +125,7 @@ func find(object json.RawMessage, path string) (found json.RawMessage) {
 			found = value
 			return false
 		case found == nil && value[0] == '{' && len(path) > len(key) && path[len(key)] == '.' && strings.HasPrefix(path, key):
-			found = find(value, path[len(key)+1:])
+			found = FindJSON(value, path[len(key)+1:])
 		}
 		return true
 	})

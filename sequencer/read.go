@@ -40,7 +40,7 @@ func FormatOf(path string) (Format, error) {
 type ReadOptions struct {
 	Format   Format                  // "" tells by name
 	Columns  Columns                 // an empty one has its default name
-	Benign   string                  // if set: a label of this text is 0, of any other 1. Otherwise labels are numbers
+	Benign   string                  // if set: a label of this text is 0, of any other 1. Otherwise ParseLabel reads it
 	Rows     int                     // if > 0: read only so many rows (txt: lines) of all files together
 	PerFile  bool                    // each file has machines of its own, named "file/machine"
 	Progress func(done, total int64) // bytes read of all files; total is 0 where unknown; may be nil

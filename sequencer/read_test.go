@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -47,6 +48,8 @@ func TestReadFormats(t *testing.T) {
 		{"csv: other names, benign", "a.csv", "time,host,name,event_label\n1,m,a,-\n2,m,b,dnsteal\n3,m,b,7\n", ait, []string{"1 m a 0",
 			"2 m b 1", "3 m b 1"}},
 		{"csv: truth values", "a.csv", "timestamp,machine,event,label\n1,m,a,true\n2,m,b,false\n", plain, []string{"1 m a 1", "2 m b 0"}},
+		{"csv: truth values, one benign", "a.csv", "time,host,name,event_label\n1,m,a,true\n2,m,b, false\n3,m,b,\n",
+			ReadOptions{Columns: ait.Columns, Benign: "true"}, []string{"1 m a 0", "2 m b 1", "3 m b -1"}},
 		{"csv: header only", "a.csv", "timestamp,machine,event\n", plain, nil},
 		{"csv: rows", "a.csv", "timestamp,machine,event\n1,m,a\n2,m,b\n3,m,broken", ReadOptions{Rows: 2}, []string{"1 m a", "2 m b"}},
 		{"txt", "a.txt", "5 22  11 \n\n7\r\n8", plain, []string{"0 0 5", "1 0 22", "2 0 11", "3 2 7", "4 3 8"}},
@@ -184,6 +187,27 @@ func TestReadSeveralFiles(t *testing.T) {
 	assert.Equal(t, []string{"0 0 1", "1 0 2", "2 1 3", "3 2 1", "4 2 2", "5 3 3"}, table.rows())
 
 	require.ErrorIs(t, table.Read(ReadOptions{}, filepath.Join(dir, "none.csv")), os.ErrNotExist)
+}
+
+func TestParseLabel(t *testing.T) {
+	for _, c := range []struct {
+		text, benign string
+		want         float64
+	}{
+		{"", "", NoLabel}, {" \t", "-", NoLabel}, {"-1", "", NoLabel}, {"-", "-", 0}, {" - ", "-", 0}, {"2.5", "-", 2.5}, {" 3 ", "", 3},
+		{"false", "", 0}, {"False", "-", 0}, {"true", "", 1}, {"TRUE ", "-", 1},
+		{"true", "true", 0}, {"false", "true", 1}, {"false", "false", 0}, {"true", "false", 1}, {"7", "7", 0},
+	} {
+		got, err := ParseLabel(c.text, c.benign)
+		require.NoError(t, err, "%+v", c)
+		assert.Equal(t, c.want, got, "%+v", c)
+	}
+	for text, want := range map[string]error{
+		"scan": strconv.ErrSyntax, "-": strconv.ErrSyntax, "NaN": strconv.ErrRange, "-Inf": strconv.ErrRange, "1e999": strconv.ErrRange,
+	} {
+		_, err := ParseLabel(text, "")
+		assert.ErrorIs(t, err, want, text)
+	}
 }
 
 func TestParseColumns(t *testing.T) {
