@@ -97,7 +97,7 @@ func (k *keptWindows) exchange(ctx context.Context, deadline time.Time, w *seque
 		}
 	}
 	for _, p := range events {
-		p.context = w.Add(p.event)
+		p.context, p.reused = w.Add(p.event)
 	}
 	to := 0
 	if places[1].writer == k.writer || places[0].writer != k.writer && places[1].turn < places[0].turn {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"sync/atomic"
 
 	"github.com/redpanda-data/benthos/v4/public/service"
 
@@ -37,7 +38,9 @@ No message is dropped, and order and size of batches stay. A message that is not
 
 The context of an event depends on the events of its machine that came before it and nothing else. With `+"`pipeline.threads: 1`"+` they are taken in the order of the source. With more threads (the default is one a core) batches run at the same time and overtake each other: a source of single messages, such as a file of lines, needs one thread, or contexts become random. More threads are for sources whose events of a machine follow each other in one batch, or far apart. Events that arrive late are put in their place by timestamp, as long as at most `+"`late`"+` events of the machine are younger.
 
-An event with the `+"`id`"+` of an earlier one of its machine is that event again: it gets the same context and changes no window. So, with ids, a message that is delivered again after a failure or a restart does no harm. Without ids it counts twice.
+An event with the `+"`id`"+`, name and time of an earlier one of its machine is that event again: it gets the same context and changes no window. So, with ids, a message that is delivered again after a failure or a restart does no harm. Without ids it counts twice, and so it does with a `+"`timestamp`"+` that is another at each delivery (`+"`now()`"+`).
+
+An event with the `+"`id`"+` of one with another name or time is an event of its own. It is counted in `+"`deepcase_sequence_reused_ids`"+`, and the first one is logged: most often the `+"`id`"+` is made of metadata that the source does not set, and `+"`null/null`"+` for all.
 
 == Windows that survive
 
@@ -48,6 +51,7 @@ While the cache fails, the batch waits for up to `+"`cache_retry`"+`. Then the m
 == Metrics
 
 - `+"`deepcase_sequence_events`"+` (counter, label `+"`outcome`: `sequenced` or `error`"+`)
+- `+"`deepcase_sequence_reused_ids`"+` (counter): events whose `+"`id`"+` was that of an event with another name or time
 - `+"`deepcase_windows`"+` (gauge): machines held in memory
 - `+"`deepcase_cache_failures`"+` (counter): failed reads and writes of the cache, those that were tried again included`).
 		Fields(alert.MappingFields()...).
@@ -149,8 +153,11 @@ func newSequenceFromParsed(conf *service.ParsedConfig, mgr *service.Resources) (
 		target:  target,
 		windows: windows,
 		events:  mgr.Metrics().NewCounter("deepcase_sequence_events", "outcome"),
+		reused:  mgr.Metrics().NewCounter("deepcase_sequence_reused_ids"),
 		held:    mgr.Metrics().NewGauge("deepcase_windows"),
+		log:     mgr.Logger(),
 	}
+	s.reused.Incr(0)
 	label, err := conf.FieldString(fieldCache)
 	if err != nil || label == "" {
 		return s, err
@@ -184,13 +191,17 @@ type sequence struct {
 	kept    *keptWindows // nil: windows are in memory only
 
 	events *service.MetricCounter
+	reused *service.MetricCounter
 	held   *service.MetricGauge
+	log    *service.Logger
+	warned atomic.Bool // of an id that was reused
 }
 
 // pending is a message's event on its way to a context.
 type pending struct {
 	event   sequencer.Event
 	context []string
+	reused  bool // its id was that of another event before
 	err     error
 }
 
@@ -211,11 +222,11 @@ func (s *sequence) ProcessBatch(ctx context.Context, batch service.MessageBatch)
 	} else {
 		for _, p := range events {
 			if p.err == nil {
-				p.context = s.windows.Add(p.event)
+				p.context, p.reused = s.windows.Add(p.event)
 			}
 		}
 	}
-	sequenced := 0
+	sequenced, reused := 0, 0
 	for i, p := range events {
 		if p.err != nil {
 			batch[i].SetError(p.err)
@@ -223,11 +234,26 @@ func (s *sequence) ProcessBatch(ctx context.Context, batch service.MessageBatch)
 		}
 		s.target.Write(alert.Mutable(batch[i]), alert.Sequence{Machine: p.event.Machine, Event: p.event.Name, Context: p.context})
 		sequenced++
+		if p.reused {
+			reused++
+			s.warn(p.event)
+		}
 	}
 	s.events.Incr(int64(sequenced), "sequenced")
 	s.events.Incr(int64(len(batch)-sequenced), "error")
+	s.reused.Incr(int64(reused))
 	s.held.Set(int64(s.windows.Len()))
 	return []service.MessageBatch{batch}, nil
+}
+
+// warn tells of an id that another event had, once: with a wrong mapping it is all of them.
+func (s *sequence) warn(e sequencer.Event) {
+	if s.warned.Swap(true) {
+		return
+	}
+	s.log.With("machine", e.Machine, "event", e.Name, "time", e.Time).Warnf(
+		"%s: %q was that of an event with another name or time before, need what no other event of the machine has, or nothing; "+
+			"this and further ones count as events of their own", alert.FieldID, alert.Excerpt(e.ID))
 }
 
 func (s *sequence) check(message *service.Message) error {
