@@ -384,10 +384,14 @@ func BenchmarkWindowsAdd(b *testing.B) {
 	for i := range machines {
 		machines[i] = fmt.Sprintf("host-%06d.example.org", i)
 	}
+	ids := make([]string, 1<<20) // more than a machine remembers
+	for i := range ids {
+		ids[i] = fmt.Sprintf("01HZ-abcdef-%010d", i)
+	}
 	r := rand.New(rand.NewPCG(1, 1))
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
-		w.Add(Event{machines[r.IntN(len(machines))], eventNames[r.IntN(1000)], second(int64(i)), "01HZ-abcdef-0123456789"})
+		w.Add(Event{machines[r.IntN(len(machines))], eventNames[r.IntN(1000)], second(int64(i)), ids[i%len(ids)]})
 	}
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
 }
