@@ -5,7 +5,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"path/filepath"
+	"runtime"
 	"testing"
+	"time"
+	"weak"
 
 	"github.com/redpanda-data/benthos/v4/public/service"
 	"github.com/stretchr/testify/assert"
@@ -211,6 +214,25 @@ func TestPredictClosesTwice(t *testing.T) {
 	require.NoError(t, p.Close(t.Context()))
 	s, _ := status(t, p)
 	assert.Equal(t, "no_model", s, "and does not fall over when asked then")
+}
+
+// A verdict that is remembered does not hold the attention of all that was asked with it.
+func TestPredictRemembersNoWholeBatches(t *testing.T) {
+	dir := t.TempDir()
+	publish(t, dir, little(t, 1))
+	p := newPredict(t, "model: "+dir)
+	v := p.serving.acquire()
+	require.NotNil(t, v)
+	defer v.release()
+	attention := func() weak.Pointer[float32] {
+		verdicts, errs := p.ask(t.Context(), v, []model.Sample{loginSample, backupSample})
+		require.Equal(t, []error{nil, nil}, errs)
+		return weak.Make(&verdicts[0].Attention[0])
+	}()
+	require.Eventually(t, func() bool { runtime.GC(); return attention.Value() == nil }, 10*time.Second, time.Millisecond)
+	known, there := v.verdicts.Get(sampleKey(loginSample))
+	require.True(t, there)
+	assert.Len(t, known.Attention, 3)
 }
 
 func TestPredictTellsCancellation(t *testing.T) {
