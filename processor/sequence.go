@@ -46,7 +46,7 @@ An event with the `+"`id`"+` of one with another name or time is an event of its
 
 Windows live in memory and are gone after a restart, unless `+"`cache`"+` names a cache resource. Then each batch reads the windows of its machines from there and writes them back before the messages go on, so that processes that share a cache can take over each other's machines. Let the source give each machine to one of them at a time (a Kafka topic keyed by machine does). With ids it does no harm that a process which has lost a machine still writes the windows of what it had on its way: each machine has two keys, so that it does not replace what the new owner writes, and the later of the two windows counts.
 
-While the cache fails, the batch waits for up to `+"`cache_retry`"+`. Then the messages of the machines concerned are flagged with an error, their windows stay as they were, and the messages may be sent again.
+While the cache fails, the batch waits for up to `+"`cache_retry`"+` from the last access that succeeded, and for the access that runs then. After that the messages of all machines whose window is not written yet are flagged with an error, their windows stay as they were, and the messages may be sent again.
 
 == Metrics
 
@@ -81,7 +81,7 @@ While the cache fails, the batch waits for up to `+"`cache_retry`"+`. Then the m
 				Advanced().
 				Default("deepcase-"),
 			service.NewDurationField(fieldCacheRetry).
-				Description("How long a failing cache is tried again, before messages are flagged with an error.").
+				Description("How long a failing cache is tried again, before messages are flagged with an error. An access that takes longer than this, and than a second, has failed. With 0 there is one attempt.").
 				LintRule(`root = if this.type() == "string" && this.has_prefix("-") { "cache_retry needs to be 0 or longer" }`).
 				Advanced().
 				Default("30s"),
