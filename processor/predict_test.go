@@ -225,6 +225,7 @@ func TestPredictECSReplacesAnOldVerdict(t *testing.T) {
 	assert.Equal(t, map[string]any{"labels": labels("unscored"), "rule": rule, "event": map[string]any{"kind": "alert"}}, through(own, p, unscored))
 	assert.Equal(t, map[string]any{"labels": labels("no_model")},
 		through(`{"event":{"risk_score":3},"rule":{"ruleset":"deepcase","id":"1"},`+plain[1:], none), "without a label the rule tells")
+	assert.Equal(t, again, through(`{"event":{"risk_score":null},"rule":{"id":null,"name":null,"ruleset":null,"version":null},`+plain[1:], p))
 	assert.Equal(t, map[string]any{"labels": labels("no_model"), "rule": map[string]any{"category": "x"}},
 		through(`{"rule":{"ruleset":"deepcase","id":"1","category":"x"},`+plain[1:], none), "what somebody added to our rule stays")
 }

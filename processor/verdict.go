@@ -103,10 +103,20 @@ func (e *ecs) write(document map[string]any, event string, v model.Verdict, vers
 	}
 	cluster := strconv.Itoa(v.Cluster)
 	labels["deepcase_cluster"] = cluster
-	if ours || len(rule) == 0 {
+	if ours || blank(rule) {
 		rule = alert.Object(document, "rule")
 		rule["id"], rule["name"], rule["ruleset"], rule["version"] = cluster, event, ruleset, version
 	}
+}
+
+// blank says whether an object holds nothing; what was taken out of a document in an index is null there.
+func blank(object map[string]any) bool {
+	for _, value := range object {
+		if value != nil {
+			return false
+		}
+	}
+	return true
 }
 
 // remove deletes fields of an object of the document, and the object if nothing is left of it.
