@@ -17,7 +17,7 @@ import (
 // dataset is what a model is learnt from, gathered from a spool.
 type dataset struct {
 	data model.Data
-	// Records left out: their id was there before; they cannot be read; they came with a context of another length.
+	// Records left out: they were there before; they cannot be read; they came with a context of another length.
 	repeated, damaged, misfit int
 }
 
@@ -38,7 +38,7 @@ func gather(ctx context.Context, snapshot *spool.Snapshot, opts sequencer.Option
 		if err := ctx.Err(); err != nil {
 			return false, err
 		}
-		if ids.again(r.Machine, r.ID) {
+		if ids.again(r) {
 			d.repeated++
 			return false, nil
 		}
@@ -92,16 +92,24 @@ type seen struct {
 	keys map[uint64]bool
 }
 
-// again says whether an event was there before; one without an id never was.
-func (s *seen) again(machine, id string) bool {
-	if id == "" {
+// again says whether an event was there before; one without an id never was. The id alone does not tell: where a mapping gives one id to all
+// events ("null/null"), a model would be learnt from the first one of each machine. An event that came with a context need not have a time;
+// then its context stands for that.
+func (s *seen) again(r *spool.Record) bool {
+	if r.ID == "" {
 		return false
 	}
 	var h maphash.Hash
 	h.SetSeed(s.seed)
-	_, _ = h.WriteString(machine) // never fails
-	_ = h.WriteByte(0xff)         // not in UTF-8, so machine and id do not run into each other
-	_, _ = h.WriteString(id)
+	maphash.WriteComparable(&h, [2]int64{r.Seconds, r.Nanos})
+	texts := []string{r.Machine, r.ID, r.Event}
+	if r.Seconds == 0 && r.Nanos == 0 {
+		texts = append(texts, r.Context...)
+	}
+	for _, text := range texts {
+		_, _ = h.WriteString(text) // never fails
+		_ = h.WriteByte(0xff)      // not in UTF-8, so texts do not run into each other
+	}
 	key := h.Sum64()
 	before := s.keys[key]
 	s.keys[key] = true

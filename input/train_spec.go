@@ -66,11 +66,11 @@ Events are read from the messages of the child `+"`input`"+` and kept in a spool
 
 `+"`score`"+` is there only where labels, or the model before, tell it. `+"`attention`"+` is a share a position of the context, `+"`attended`"+` a share an event. The messages are in the right shape for the processor `+"`deepcase_label`"+`, once each has a score.
 
-Documents that `+"`deepcase_sequence`"+` has been at (an object with a context at `+"`target`"+`) keep that context; the fields `+"`machine`, `event` and `timestamp`"+` are for all others, `+"`id`"+` is for both.
+Documents that `+"`deepcase_sequence`"+` has been at (an object with a context at `+"`target`"+`) keep that context; the fields `+"`machine` and `event`"+` are for all others, `+"`id`"+` is for both, and so is `+"`timestamp`"+`, which documents with a context need not have.
 
 == Guarantees
 
-A message is acknowledged to the source when its event is on disk (`+"`fsync`"+`). After a crash or a stop at any point, what was spooled is part of the next training: no event is lost. While the spool cannot be written to (a full disk, say), this is logged and the source waits. An event that the source delivers again counts twice, unless `+"`id`"+` tells that it is the same.
+A message is acknowledged to the source when its event is on disk (`+"`fsync`"+`). After a crash or a stop at any point, what was spooled is part of the next training: no event is lost. While the spool cannot be written to (a full disk, say), this is logged and the source waits. An event that the source delivers again counts twice, unless it has an `+"`id`"+`: one with the `+"`id`"+`, name and time (without a `+"`timestamp`"+`: context) of an earlier one of its machine is that event again.
 
 Without `+"`every`"+` the spool is emptied when all clusters have been delivered; a crash before that means that the training is done again. With `+"`every`"+` the spool is a window of the last `+"`max_events`"+` events, and each training learns from all of it.
 

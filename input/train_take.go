@@ -166,6 +166,9 @@ func (t *train) record(
 		}
 		if !errors.Is(err, alert.ErrNoSequence) {
 			r.Machine, r.Event, r.Context = s.Machine, s.Event, s.Context
+			if at, err := reader.Time(index); err == nil { // it need not be there: it only tells events with one id apart
+				r.Seconds, r.Nanos = at.Unix(), int64(at.Nanosecond())
+			}
 			return r, err
 		}
 	}

@@ -191,7 +191,7 @@ func TestTrainLearnsPublishesAndTells(t *testing.T) {
 	assert.Zero(t, spooled(t, dir), "delivered: the events are no longer wanted")
 }
 
-// sequenced are alerts with their contexts of 3 at at.deepcase.
+// sequenced are alerts with machine, event and context of 3 at at.deepcase, time and id.
 func sequenced(t *testing.T, alerts []string) (lines []string) {
 	t.Helper()
 	context := []any{nil, nil, nil}
@@ -202,7 +202,8 @@ func sequenced(t *testing.T, alerts []string) (lines []string) {
 		var document map[string]any
 		require.NoError(t, json.Unmarshal([]byte(line), &document))
 		content, err := json.Marshal(map[string]any{
-			"at": map[string]any{"deepcase": map[string]any{"event": document["event"], "context": context}}, "id": document["id"],
+			"at":        map[string]any{"deepcase": map[string]any{"machine": document["machine"], "event": document["event"], "context": context}},
+			"timestamp": document["timestamp"], "id": document["id"],
 		})
 		require.NoError(t, err)
 		lines = append(lines, string(content))
@@ -305,6 +306,16 @@ func TestTrainSortsAndRecognisesEvents(t *testing.T) {
 		return all
 	}
 	assert.Equal(t, sizes(want), sizes(got))
+}
+
+// With an id that is the same for all, each event counts all the same, and one that is there twice counts once.
+func TestTrainWithAnIDThatIsNone(t *testing.T) {
+	for target, lines := range map[string][]string{"deepcase": alerts(20), "at.deepcase": sequenced(t, alerts(20))} {
+		dir := filepath.Join(t.TempDir(), "model")
+		run(t, fromFile(write(t, append(lines, lines[:50]...)...), dir, "    target: "+target+"\n    id: ${! meta(\"no\") }/${! meta(\"no\") }"))
+		_, m := current(t, dir)
+		assert.Equal(t, 120, m.Samples, target)
+	}
 }
 
 // Clusters that are not delivered are delivered again, and until then the events stay.

@@ -32,7 +32,7 @@ const parallelMachines = 32
 
 // add gives each event without an error its context, or the error why it has none.
 func (k *keptWindows) add(ctx context.Context, windows *sequencer.Windows, events []*pending) {
-	deadline := time.Now().Add(k.retry)
+	wait := &patience{until: time.Now().Add(k.retry)}
 	var order []string
 	machines := map[string][]*pending{}
 	for _, p := range events {
@@ -51,17 +51,17 @@ func (k *keptWindows) add(ctx context.Context, windows *sequencer.Windows, event
 		slots <- struct{}{}
 		running.Go(func() {
 			defer func() { <-slots }()
-			k.update(ctx, deadline, windows, machine, machines[machine])
+			k.update(ctx, wait, windows, machine, machines[machine])
 		})
 	}
 	running.Wait()
 }
 
 // update adds the events of one machine: all of them, or none.
-func (k *keptWindows) update(ctx context.Context, deadline time.Time, windows *sequencer.Windows, machine string, events []*pending) {
+func (k *keptWindows) update(ctx context.Context, wait *patience, windows *sequencer.Windows, machine string, events []*pending) {
 	err := windows.Update(machine, func(w *sequencer.Window) error {
 		before := w.Snapshot()
-		err := k.exchange(ctx, deadline, w, machine, events)
+		err := k.exchange(ctx, wait, w, machine, events)
 		if err != nil {
 			return errors.Join(err, w.Restore(before))
 		}
@@ -79,11 +79,11 @@ func (k *keptWindows) update(ctx context.Context, deadline time.Time, windows *s
 // When a machine moves from one process to another, the old one may still have events on their way, and write its window after the new one
 // has written a later one. So that it does not replace that, each machine has two keys: a process writes to the one where its own window
 // is, or else to the one that was written less recently. And of both, and its own memory, it goes on from the window that most arrived in.
-func (k *keptWindows) exchange(ctx context.Context, deadline time.Time, w *sequencer.Window, machine string, events []*pending) error {
+func (k *keptWindows) exchange(ctx context.Context, wait *patience, w *sequencer.Window, machine string, events []*pending) error {
 	keys := k.keys(machine)
 	var places [2]stamp
 	for i, key := range keys {
-		data, err := k.read(ctx, deadline, key)
+		data, err := k.read(ctx, wait, key)
 		if err != nil {
 			return err
 		}
@@ -97,14 +97,14 @@ func (k *keptWindows) exchange(ctx context.Context, deadline time.Time, w *seque
 		}
 	}
 	for _, p := range events {
-		p.context = w.Add(p.event)
+		p.context, p.reused = w.Add(p.event)
 	}
 	to := 0
 	if places[1].writer == k.writer || places[0].writer != k.writer && places[1].turn < places[0].turn {
 		to = 1
 	}
 	data := stamp{writer: k.writer, turn: 1 + max(places[0].turn, places[1].turn)}.before(w.Snapshot())
-	return k.try(ctx, deadline, "written", func(c service.Cache) error { return c.Set(ctx, keys[to], data, nil) })
+	return k.try(ctx, wait, "written", func(ctx context.Context, c service.Cache) error { return c.Set(ctx, keys[to], data, nil) })
 }
 
 // stamp comes before a window in the cache.
@@ -135,8 +135,8 @@ func take(w *sequencer.Window, data []byte) (s stamp, err error) {
 }
 
 // read gives what the cache holds, nil for nothing.
-func (k *keptWindows) read(ctx context.Context, deadline time.Time, key string) (data []byte, err error) {
-	err = k.try(ctx, deadline, "read", func(c service.Cache) (err error) {
+func (k *keptWindows) read(ctx context.Context, wait *patience, key string) (data []byte, err error) {
+	err = k.try(ctx, wait, "read", func(ctx context.Context, c service.Cache) (err error) {
 		if data, err = c.Get(ctx, key); errors.Is(err, service.ErrKeyNotFound) {
 			data, err = nil, nil
 		}
@@ -145,27 +145,73 @@ func (k *keptWindows) read(ctx context.Context, deadline time.Time, key string) 
 	return data, err
 }
 
-// try repeats an access to the cache until it succeeds, the deadline has passed or ctx ends.
-func (k *keptWindows) try(ctx context.Context, deadline time.Time, what string, f func(service.Cache) error) error {
-	for wait := 10 * time.Millisecond; ; wait = min(2*wait, time.Second) {
-		var failed error
-		if err := k.access(ctx, func(c service.Cache) { failed = f(c) }); err != nil {
-			failed = err
+// patience is how long the machines of a batch wait for a failing cache: together, or a large batch would wait once for each few of them.
+type patience struct {
+	mu    sync.Mutex
+	until time.Time // cache_retry after the batch began, or after the last access that succeeded
+	err   error     // of the access that failed beyond; the rest of the batch fails with it
+}
+
+func (p *patience) lost() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.err
+}
+
+func (p *patience) extend(by time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.until = time.Now().Add(by)
+}
+
+// lose says whether there is no time for another attempt after a pause; then err is what the rest of the batch fails with.
+func (p *patience) lose(pause time.Duration, err error) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if time.Now().Add(pause).Before(p.until) {
+		return false
+	}
+	if p.err == nil {
+		p.err = err
+	}
+	return true
+}
+
+// shortestAccess is what an access to the cache may take at least, also where cache_retry asks for a single attempt.
+const shortestAccess = time.Second
+
+// try repeats an access to the cache until it succeeds, the batch's patience is lost or ctx ends.
+func (k *keptWindows) try(ctx context.Context, wait *patience, what string, f func(context.Context, service.Cache) error) error {
+	for pause := 10 * time.Millisecond; ; pause = min(2*pause, time.Second) {
+		if err := wait.lost(); err != nil {
+			return err
 		}
+		failed := k.attempt(ctx, f)
 		if failed == nil {
+			wait.extend(k.retry)
 			return nil
 		}
 		k.failures.Incr(1)
 		k.log.Debugf("The cache cannot be %s: %v", what, failed)
-		if time.Now().Add(wait).After(deadline) {
-			return fmt.Errorf("cache cannot be %s: %w", what, failed)
+		err := fmt.Errorf("cache cannot be %s: %w", what, failed)
+		if wait.lose(pause, err) {
+			return err
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("cache cannot be %s: %w", what, failed)
-		case <-time.After(wait):
+			return err
+		case <-time.After(pause):
 		}
 	}
+}
+
+func (k *keptWindows) attempt(ctx context.Context, f func(context.Context, service.Cache) error) (failed error) {
+	ctx, cancel := context.WithTimeout(ctx, max(k.retry, shortestAccess))
+	defer cancel()
+	if err := k.access(ctx, func(c service.Cache) { failed = f(ctx, c) }); err != nil {
+		return err
+	}
+	return failed
 }
 
 // keys name the two windows of a machine in the cache. Caches differ in what their keys may hold (the file cache makes files of them), so

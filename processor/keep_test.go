@@ -2,12 +2,15 @@ package processor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/redpanda-data/benthos/v4/public/service"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
@@ -89,4 +92,88 @@ func TestWindowsOfAMachineThatMoves(t *testing.T) {
 			old, oldCache, owner, cache = owner, cache, next, nextCache
 		}
 	}
+}
+
+// slowCache does something before each access.
+type slowCache struct {
+	*brokenCache
+	before func(context.Context) error
+}
+
+func (c slowCache) Get(ctx context.Context, key string) ([]byte, error) {
+	if err := c.before(ctx); err != nil {
+		return nil, err
+	}
+	return c.brokenCache.Get(ctx, key)
+}
+
+func (c slowCache) Set(ctx context.Context, key string, value []byte, ttl *time.Duration) error {
+	if err := c.before(ctx); err != nil {
+		return err
+	}
+	return c.brokenCache.Set(ctx, key, value, ttl)
+}
+
+// The whole batch waits for a cache as long as it should, however many machines are in it, and no longer for one that does not answer.
+// A cache that is slow and works is not one that fails.
+func TestBatchWaitsForItsCacheOnce(t *testing.T) {
+	const failed, noAnswer = "cache cannot be read: connection refused", "cache cannot be read: context deadline exceeded"
+	refused := errors.New("connection refused")
+	takes := func(d time.Duration, err error) func(context.Context) error {
+		return func(context.Context) error { time.Sleep(d); return err }
+	}
+	hangs := func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
+	for name, c := range map[string]struct {
+		retry  string
+		before func(context.Context) error
+		took   time.Duration
+		err    string
+	}{
+		"refused":              {"5s", takes(0, refused), 4270 * time.Millisecond, failed}, // there is no time for another pause of 1 s
+		"refused late":         {"100ms", takes(500*time.Millisecond, refused), 500 * time.Millisecond, failed},
+		"refused late, once":   {"0s", takes(500*time.Millisecond, refused), 500 * time.Millisecond, failed},
+		"no answer":            {"5s", hangs, 5 * time.Second, noAnswer},
+		"no answer, once":      {"0s", hangs, shortestAccess, noAnswer},
+		"slow":                 {"100ms", takes(500*time.Millisecond, nil), 7 * 3 * 500 * time.Millisecond, ""},
+		"slow, single attempt": {"0s", takes(500*time.Millisecond, nil), 7 * 3 * 500 * time.Millisecond, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newSequence(t, "cache: c\ncache_retry: "+c.retry, "c")
+				cache := slowCache{&brokenCache{items: map[string][]byte{}}, c.before}
+				s.kept.access = func(_ context.Context, f func(service.Cache)) error { f(cache); return nil }
+				var batch []string
+				for i := range 200 {
+					batch = append(batch, alertOf(fmt.Sprint("m", i), "e", i))
+				}
+				began := time.Now()
+				out := process(t, s, messages(batch...))
+				assert.Equal(t, c.took, time.Since(began))
+				for i, m := range out {
+					if c.err == "" {
+						require.NoError(t, m.GetError())
+					} else {
+						require.EqualError(t, m.GetError(), fmt.Sprintf("window of machine \"m%d\": %s", i, c.err))
+					}
+				}
+			})
+		})
+	}
+}
+
+// A batch that takes longer than cache_retry has the same patience in its end as in its beginning.
+func TestBatchIsPatientToItsEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSequence(t, "cache: c\ncache_retry: 1s", "c")
+		calls := 0
+		cache := slowCache{&brokenCache{items: map[string][]byte{}}, func(context.Context) error {
+			time.Sleep(400 * time.Millisecond)
+			if calls++; calls%2 == 0 {
+				return errors.New("connection reset")
+			}
+			return nil
+		}}
+		s.kept.access = func(_ context.Context, f func(service.Cache)) error { f(cache); return nil }
+		assert.NotNil(t, at(t, process(t, s, messages(alertOf("m", "e", 1)))[0]))
+	})
 }

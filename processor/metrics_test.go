@@ -17,13 +17,13 @@ import (
 	"connect-deepcase/model/store"
 )
 
-// gauges is a metrics exporter that keeps the gauges of DeepCASE, by name and label values.
-type gauges struct {
+// numbers is a metrics exporter that keeps counters and gauges, by name and label values.
+type numbers struct {
 	mu     sync.Mutex
 	values map[string]int64
 }
 
-var recorded gauges
+var recorded numbers
 
 func init() {
 	service.MustRegisterMetricsExporter("recorded", service.NewConfigSpec(),
@@ -32,45 +32,57 @@ func init() {
 
 type ignored struct{}
 
-func (ignored) Incr(int64)   {}
 func (ignored) Timing(int64) {}
 
-type gauge struct{ name string }
+type number struct{ name string }
 
-func (g gauge) Set(value int64) {
+func (n number) Set(value int64) {
 	recorded.mu.Lock()
 	defer recorded.mu.Unlock()
-	recorded.values[g.name] = value
+	recorded.values[n.name] = value
 }
 
-func (*gauges) NewCounterCtor(string, ...string) service.MetricsExporterCounterCtor {
-	return func(...string) service.MetricsExporterCounter { return ignored{} }
+func (n number) Incr(by int64) {
+	recorded.mu.Lock()
+	defer recorded.mu.Unlock()
+	recorded.values[n.name] += by
 }
 
-func (*gauges) NewTimerCtor(string, ...string) service.MetricsExporterTimerCtor {
+func (*numbers) NewCounterCtor(name string, keys ...string) service.MetricsExporterCounterCtor {
+	return func(labels ...string) service.MetricsExporterCounter { return named(name, keys, labels) }
+}
+
+func (*numbers) NewTimerCtor(string, ...string) service.MetricsExporterTimerCtor {
 	return func(...string) service.MetricsExporterTimer { return ignored{} }
 }
 
-func (*gauges) NewGaugeCtor(name string, keys ...string) service.MetricsExporterGaugeCtor {
-	return func(labels ...string) service.MetricsExporterGauge {
-		full := name
-		for i, key := range keys {
-			if key != "label" && key != "path" && key != "stream" { // which every component has
-				full += " " + key + "=" + labels[i]
-			}
-		}
-		return gauge{full}
-	}
+func (*numbers) NewGaugeCtor(name string, keys ...string) service.MetricsExporterGaugeCtor {
+	return func(labels ...string) service.MetricsExporterGauge { return named(name, keys, labels) }
 }
 
-func (*gauges) Close(context.Context) error { return nil }
+func named(name string, keys, labels []string) number {
+	for i, key := range keys {
+		if key != "label" && key != "path" && key != "stream" { // which every component has
+			name += " " + key + "=" + labels[i]
+		}
+	}
+	return number{name}
+}
+
+func (*numbers) Close(context.Context) error { return nil }
+
+func (n *numbers) value(name string) int64 {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.values[name]
+}
 
 // model gives the gauges of a model, by name.
-func (g *gauges) model() map[string]int64 {
-	g.mu.Lock()
-	defer g.mu.Unlock()
+func (n *numbers) model() map[string]int64 {
+	n.mu.Lock()
+	defer n.mu.Unlock()
 	values := map[string]int64{}
-	for name, value := range g.values {
+	for name, value := range n.values {
 		if strings.HasPrefix(name, "deepcase_model_") && !strings.Contains(name, "reload") {
 			values[name] = value
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/redpanda-data/benthos/v4/public/service"
@@ -310,6 +311,8 @@ func (p *predict) ask(ctx context.Context, v *version, samples []model.Sample) (
 	}
 	if err == nil && v.verdicts != nil {
 		for place, answer := range answers {
+			// It is a slice of what holds the whole query's, which one verdict would keep in memory.
+			answer.Attention = slices.Clone(answer.Attention)
 			v.verdicts.Add(keys[place], answer)
 		}
 	}

@@ -5,7 +5,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"path/filepath"
+	"runtime"
 	"testing"
+	"time"
+	"weak"
 
 	"github.com/redpanda-data/benthos/v4/public/service"
 	"github.com/stretchr/testify/assert"
@@ -182,6 +185,51 @@ func TestPredictECS(t *testing.T) {
 	assert.Equal(t, rule, documents[5]["rule"])
 }
 
+// Nothing of an earlier verdict stays, and all that was the document's own.
+func TestPredictECSReplacesAnOldVerdict(t *testing.T) {
+	dir := t.TempDir()
+	version := publish(t, dir, scored(t, little(t, 1), "login", 3))
+	p := newPredict(t, "ecs: {max_score: 3}\nmodel: "+dir)
+	unscoredDir := t.TempDir()
+	m := little(t, 1)
+	unscoredVersion := publish(t, unscoredDir, m)
+	unscored := newPredict(t, "ecs: {max_score: 3}\nmodel: "+unscoredDir)
+	none := newPredict(t, "ecs: {max_score: 3}\nmodel: "+filepath.Join(t.TempDir(), "missing"))
+	ruleOf := func(version string) map[string]any {
+		return map[string]any{"id": fmt.Sprint(clusterOf(t, m, "login")), "name": "login", "ruleset": "deepcase", "version": version}
+	}
+	through := func(content string, processors ...*predict) map[string]any {
+		for _, p := range processors {
+			content = text(t, process(t, p, messages(content))[0])
+		}
+		var document map[string]any
+		require.NoError(t, json.Unmarshal([]byte(content), &document))
+		delete(document, "deepcase")
+		delete(document["labels"].(map[string]any), "deepcase_cluster")
+		return document
+	}
+	labels := func(status string) map[string]any { return map[string]any{"deepcase_status": status} }
+	plain := annotated(loginSample)
+	own := `{"event":{"kind":"alert","risk_score":47},"rule":{"name":"own"},` + plain[1:]
+
+	assert.Equal(t, map[string]any{"labels": labels("unscored"), "rule": ruleOf(unscoredVersion)}, through(plain, p, unscored))
+	assert.Equal(t, map[string]any{"labels": labels("no_model")}, through(plain, p, none))
+	assert.Equal(t, map[string]any{"labels": labels("no_model")}, through(plain, unscored, none))
+	again := map[string]any{"labels": labels("scored"), "rule": ruleOf(version), "event": map[string]any{"risk_score": 3.0, "risk_score_norm": 100.0}}
+	assert.Equal(t, again, through(plain, p, p))
+	assert.Equal(t, again, through(plain, p, none, unscored, p))
+
+	rule := map[string]any{"name": "own"}
+	assert.Equal(t, map[string]any{"labels": labels("no_model"), "rule": rule, "event": map[string]any{"kind": "alert", "risk_score": 47.0}},
+		through(own, unscored, none, unscored, none), "no verdict wrote a risk: it is the document's own")
+	assert.Equal(t, map[string]any{"labels": labels("unscored"), "rule": rule, "event": map[string]any{"kind": "alert"}}, through(own, p, unscored))
+	assert.Equal(t, map[string]any{"labels": labels("no_model")},
+		through(`{"event":{"risk_score":3},"rule":{"ruleset":"deepcase","id":"1"},`+plain[1:], none), "without a label the rule tells")
+	assert.Equal(t, again, through(`{"event":{"risk_score":null},"rule":{"id":null,"name":null,"ruleset":null,"version":null},`+plain[1:], p))
+	assert.Equal(t, map[string]any{"labels": labels("no_model"), "rule": map[string]any{"category": "x"}},
+		through(`{"rule":{"ruleset":"deepcase","id":"1","category":"x"},`+plain[1:], none), "what somebody added to our rule stays")
+}
+
 // Off, unless it is wanted. A config that `create` writes has `max_score: 0`: it needs to work.
 func TestPredictECSIsOffByDefault(t *testing.T) {
 	for _, yaml := range []string{"", "ecs: {}\n", "ecs: {max_score: 0}\n"} {
@@ -211,6 +259,25 @@ func TestPredictClosesTwice(t *testing.T) {
 	require.NoError(t, p.Close(t.Context()))
 	s, _ := status(t, p)
 	assert.Equal(t, "no_model", s, "and does not fall over when asked then")
+}
+
+// A verdict that is remembered does not hold the attention of all that was asked with it.
+func TestPredictRemembersNoWholeBatches(t *testing.T) {
+	dir := t.TempDir()
+	publish(t, dir, little(t, 1))
+	p := newPredict(t, "model: "+dir)
+	v := p.serving.acquire()
+	require.NotNil(t, v)
+	defer v.release()
+	attention := func() weak.Pointer[float32] {
+		verdicts, errs := p.ask(t.Context(), v, []model.Sample{loginSample, backupSample})
+		require.Equal(t, []error{nil, nil}, errs)
+		return weak.Make(&verdicts[0].Attention[0])
+	}()
+	require.Eventually(t, func() bool { runtime.GC(); return attention.Value() == nil }, 10*time.Second, time.Millisecond)
+	known, there := v.verdicts.Get(sampleKey(loginSample))
+	require.True(t, there)
+	assert.Len(t, known.Attention, 3)
 }
 
 func TestPredictTellsCancellation(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"sync/atomic"
 
 	"github.com/redpanda-data/benthos/v4/public/service"
 
@@ -37,17 +38,20 @@ No message is dropped, and order and size of batches stay. A message that is not
 
 The context of an event depends on the events of its machine that came before it and nothing else. With `+"`pipeline.threads: 1`"+` they are taken in the order of the source. With more threads (the default is one a core) batches run at the same time and overtake each other: a source of single messages, such as a file of lines, needs one thread, or contexts become random. More threads are for sources whose events of a machine follow each other in one batch, or far apart. Events that arrive late are put in their place by timestamp, as long as at most `+"`late`"+` events of the machine are younger.
 
-An event with the `+"`id`"+` of an earlier one of its machine is that event again: it gets the same context and changes no window. So, with ids, a message that is delivered again after a failure or a restart does no harm. Without ids it counts twice.
+An event with the `+"`id`"+`, name and time of an earlier one of its machine is that event again: it gets the same context and changes no window. So, with ids, a message that is delivered again after a failure or a restart does no harm. Without ids it counts twice, and so it does with a `+"`timestamp`"+` that is another at each delivery (`+"`now()`"+`).
+
+An event with the `+"`id`"+` of one with another name or time is an event of its own. It is counted in `+"`deepcase_sequence_reused_ids`"+`, and the first one is logged: most often the `+"`id`"+` is made of metadata that the source does not set, and `+"`null/null`"+` for all.
 
 == Windows that survive
 
 Windows live in memory and are gone after a restart, unless `+"`cache`"+` names a cache resource. Then each batch reads the windows of its machines from there and writes them back before the messages go on, so that processes that share a cache can take over each other's machines. Let the source give each machine to one of them at a time (a Kafka topic keyed by machine does). With ids it does no harm that a process which has lost a machine still writes the windows of what it had on its way: each machine has two keys, so that it does not replace what the new owner writes, and the later of the two windows counts.
 
-While the cache fails, the batch waits for up to `+"`cache_retry`"+`. Then the messages of the machines concerned are flagged with an error, their windows stay as they were, and the messages may be sent again.
+While the cache fails, the batch waits for up to `+"`cache_retry`"+` from the last access that succeeded, and for the access that runs then. After that the messages of all machines whose window is not written yet are flagged with an error, their windows stay as they were, and the messages may be sent again.
 
 == Metrics
 
 - `+"`deepcase_sequence_events`"+` (counter, label `+"`outcome`: `sequenced` or `error`"+`)
+- `+"`deepcase_sequence_reused_ids`"+` (counter): events whose `+"`id`"+` was that of an event with another name or time
 - `+"`deepcase_windows`"+` (gauge): machines held in memory
 - `+"`deepcase_cache_failures`"+` (counter): failed reads and writes of the cache, those that were tried again included`).
 		Fields(alert.MappingFields()...).
@@ -77,7 +81,7 @@ While the cache fails, the batch waits for up to `+"`cache_retry`"+`. Then the m
 				Advanced().
 				Default("deepcase-"),
 			service.NewDurationField(fieldCacheRetry).
-				Description("How long a failing cache is tried again, before messages are flagged with an error.").
+				Description("How long a failing cache is tried again, before messages are flagged with an error. An access that takes longer than this, and than a second, has failed. With 0 there is one attempt.").
 				LintRule(`root = if this.type() == "string" && this.has_prefix("-") { "cache_retry needs to be 0 or longer" }`).
 				Advanced().
 				Default("30s"),
@@ -149,8 +153,11 @@ func newSequenceFromParsed(conf *service.ParsedConfig, mgr *service.Resources) (
 		target:  target,
 		windows: windows,
 		events:  mgr.Metrics().NewCounter("deepcase_sequence_events", "outcome"),
+		reused:  mgr.Metrics().NewCounter("deepcase_sequence_reused_ids"),
 		held:    mgr.Metrics().NewGauge("deepcase_windows"),
+		log:     mgr.Logger(),
 	}
+	s.reused.Incr(0)
 	label, err := conf.FieldString(fieldCache)
 	if err != nil || label == "" {
 		return s, err
@@ -184,13 +191,17 @@ type sequence struct {
 	kept    *keptWindows // nil: windows are in memory only
 
 	events *service.MetricCounter
+	reused *service.MetricCounter
 	held   *service.MetricGauge
+	log    *service.Logger
+	warned atomic.Bool // of an id that was reused
 }
 
 // pending is a message's event on its way to a context.
 type pending struct {
 	event   sequencer.Event
 	context []string
+	reused  bool // its id was that of another event before
 	err     error
 }
 
@@ -211,11 +222,11 @@ func (s *sequence) ProcessBatch(ctx context.Context, batch service.MessageBatch)
 	} else {
 		for _, p := range events {
 			if p.err == nil {
-				p.context = s.windows.Add(p.event)
+				p.context, p.reused = s.windows.Add(p.event)
 			}
 		}
 	}
-	sequenced := 0
+	sequenced, reused := 0, 0
 	for i, p := range events {
 		if p.err != nil {
 			batch[i].SetError(p.err)
@@ -223,11 +234,26 @@ func (s *sequence) ProcessBatch(ctx context.Context, batch service.MessageBatch)
 		}
 		s.target.Write(alert.Mutable(batch[i]), alert.Sequence{Machine: p.event.Machine, Event: p.event.Name, Context: p.context})
 		sequenced++
+		if p.reused {
+			reused++
+			s.warn(p.event)
+		}
 	}
 	s.events.Incr(int64(sequenced), "sequenced")
 	s.events.Incr(int64(len(batch)-sequenced), "error")
+	s.reused.Incr(int64(reused))
 	s.held.Set(int64(s.windows.Len()))
 	return []service.MessageBatch{batch}, nil
+}
+
+// warn tells of an id that another event had, once: with a wrong mapping it is all of them.
+func (s *sequence) warn(e sequencer.Event) {
+	if s.warned.Swap(true) {
+		return
+	}
+	s.log.With("machine", e.Machine, "event", e.Name, "time", e.Time).Warnf(
+		"%s: %q was that of an event with another name or time before, need what no other event of the machine has, or nothing; "+
+			"this and further ones count as events of their own", alert.FieldID, alert.Excerpt(e.ID))
 }
 
 func (s *sequence) check(message *service.Message) error {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"strings"
 	"sync"
@@ -129,6 +130,43 @@ id: ${! json("id") }`)
 	assert.Equal(t, []any{nil, "1"}, at(t, again[0])["context"], "as the first time")
 	assert.Equal(t, []any{nil, "1"}, at(t, again[1])["context"])
 	assert.Equal(t, []any{"3", "4"}, at(t, again[2])["context"], "nothing counted twice")
+}
+
+// A mapping that gives one id to all events does not freeze contexts. It is counted, and told once.
+func TestSequenceWithAnIDThatIsNone(t *testing.T) {
+	for _, cache := range []string{"", "\n  cache: windows"} {
+		recorded.values = map[string]int64{}
+		var log strings.Builder
+		builder := service.NewStreamBuilder()
+		builder.SetLogger(slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn})))
+		require.NoError(t, builder.SetMetricsYAML("recorded: {}"))
+		require.NoError(t, builder.AddCacheYAML("label: windows\nmemory: {}"))
+		require.NoError(t, builder.AddProcessorYAML(`
+deepcase_sequence:
+  length: 2
+  id: ${! meta("kafka_partition") }/${! meta("kafka_offset") }`+cache))
+		produce, err := builder.AddBatchProducerFunc()
+		require.NoError(t, err)
+		end := &collector{}
+		require.NoError(t, builder.AddConsumerFunc(end.add))
+		s, err := builder.Build()
+		require.NoError(t, err)
+		running := make(chan error, 1)
+		go func() { running <- s.Run(t.Context()) }()
+		require.NoError(t, produce(t.Context(), messages(alertOf("m", "a", 1), alertOf("m", "b", 2))))
+		require.NoError(t, produce(t.Context(), messages(alertOf("m", "c", 3), alertOf("m", "c", 4), alertOf("m", "c", 4))))
+		require.NoError(t, s.StopWithin(10*time.Second))
+		require.NoError(t, <-running)
+
+		require.Len(t, end.messages, 5)
+		for i, want := range [][]any{{nil, nil}, {nil, "a"}, {"a", "b"}, {"b", "c"}, {"b", "c"}} {
+			assert.Equal(t, want, at(t, end.messages[i])["context"], "event %d", i)
+		}
+		assert.EqualValues(t, 3, recorded.value("deepcase_sequence_reused_ids"))
+		assert.Equal(t, 1, strings.Count(log.String(), "\n"), log.String())
+		assert.Contains(t, log.String(), `id: \"null/null\" was that of an event with another name or time before, need what no other event`)
+		assert.Contains(t, log.String(), `event=b`)
+	}
 }
 
 // Many threads on many machines: each event's context is that of its machine in order, as from a single thread.

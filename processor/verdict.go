@@ -63,7 +63,7 @@ func ecsField() *service.ConfigField {
 			Description("The score that stands for the highest risk: `event.risk_score_norm` is the score's share of it in percent, at most 100. 0 writes no such fields.").
 			LintRule(`root = if this < 0 { "max_score needs to be at least 0" }`).
 			Default(0.0),
-	).Description("Where `max_score` is above 0, the verdict is also written into fields of the Elastic Common Schema: `event.risk_score` and `event.risk_score_norm` (scored events only: a status never becomes a number), `labels.deepcase_status`, `labels.deepcase_cluster` and, where the document has no `rule` of its own, `rule.id` (the cluster), `rule.name` (the event), `rule.ruleset` and `rule.version` (the model). A document in which `event`, `labels` or `rule` is not an object is an error of the message.").
+	).Description("Where `max_score` is above 0, the verdict is also written into fields of the Elastic Common Schema: `event.risk_score` and `event.risk_score_norm` (scored events only: a status never becomes a number), `labels.deepcase_status`, `labels.deepcase_cluster` and, where the document has no `rule` of its own, `rule.id` (the cluster), `rule.name` (the event), `rule.ruleset` and `rule.version` (the model). Those of an earlier verdict go. A document in which `event`, `labels` or `rule` is not an object is an error of the message.").
 		Advanced()
 }
 
@@ -77,8 +77,20 @@ func (*ecs) check(document map[string]any) error {
 	return nil
 }
 
+// ruleset tells a rule that write wrote from a document's own.
+const ruleset = "deepcase"
+
+// write puts a verdict in the place of an earlier one. Whose a risk is the earlier status tells: only a scored verdict has written one.
 func (e *ecs) write(document map[string]any, event string, v model.Verdict, version string) {
 	labels := alert.Object(document, "labels")
+	rule, _ := document["rule"].(map[string]any)
+	ours := rule["ruleset"] == ruleset
+	if before, labelled := labels["deepcase_status"]; before == model.Scored.String() || ours && !labelled {
+		remove(document, "event", "risk_score", "risk_score_norm")
+	}
+	if ours {
+		remove(document, "rule", "id", "name", "ruleset", "version")
+	}
 	labels["deepcase_status"] = v.Status.String()
 	delete(labels, "deepcase_cluster")
 	if v.Status == model.Scored {
@@ -91,8 +103,30 @@ func (e *ecs) write(document map[string]any, event string, v model.Verdict, vers
 	}
 	cluster := strconv.Itoa(v.Cluster)
 	labels["deepcase_cluster"] = cluster
-	if rule := alert.Object(document, "rule"); len(rule) == 0 || rule["ruleset"] == "deepcase" {
-		rule["id"], rule["name"], rule["ruleset"], rule["version"] = cluster, event, "deepcase", version
+	if ours || blank(rule) {
+		rule = alert.Object(document, "rule")
+		rule["id"], rule["name"], rule["ruleset"], rule["version"] = cluster, event, ruleset, version
+	}
+}
+
+// blank says whether an object holds nothing; what was taken out of a document in an index is null there.
+func blank(object map[string]any) bool {
+	for _, value := range object {
+		if value != nil {
+			return false
+		}
+	}
+	return true
+}
+
+// remove deletes fields of an object of the document, and the object if nothing is left of it.
+func remove(document map[string]any, name string, fields ...string) {
+	object, there := document[name].(map[string]any)
+	for _, field := range fields {
+		delete(object, field)
+	}
+	if there && len(object) == 0 {
+		delete(document, name)
 	}
 }
 

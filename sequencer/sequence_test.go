@@ -102,7 +102,7 @@ func TestWindowsAnswerAsTheOriginalInTimeOrder(t *testing.T) {
 			}
 			slices.SortStableFunc(rows, func(a, b int) int { return c.Input[a].event().Time.Compare(c.Input[b].event().Time) })
 			for _, row := range rows {
-				require.Equal(t, c.context(row), w.Add(c.Input[row].event()), "row %d", row)
+				require.Equal(t, c.context(row), contextOf(w, c.Input[row].event()), "row %d", row)
 			}
 		})
 	}

@@ -14,7 +14,7 @@ type Event struct {
 	Machine string
 	Name    string
 	Time    time.Time
-	ID      string // optional: the same id again on the same machine is a redelivery
+	ID      string // optional: the same id, name and time again on the same machine is a redelivery
 }
 
 // Options say what a context is.

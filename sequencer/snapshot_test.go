@@ -60,7 +60,7 @@ func TestRestoreWithOtherOptionsKeepsTheYoungest(t *testing.T) {
 		return nil
 	}))
 	late := Event{Machine: "m", Name: "now", Time: second(2e9)}
-	_, l := small.Add(late), large.Add(late)
+	_, l := contextOf(small, late), contextOf(large, late)
 	assert.Len(t, l, 12)
 	assert.Equal(t, make([]string, 12), l, "an hour is over")
 }

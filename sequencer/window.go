@@ -37,24 +37,30 @@ func hashID(id string) uint64 {
 	return max(xxhash.Sum64String(id), 1)
 }
 
-// add inserts an event, unless it is a redelivery, and returns its context.
-func (w *window) add(n *names, o *WindowOptions, e Event) []string {
+// add inserts an event, unless it is a redelivery, and returns its context. The id alone does not make a redelivery: where a mapping gives
+// one id to all events ("null/null"), contexts would never change again. Nor do id and name: most machines repeat a name over and over.
+func (w *window) add(n *names, o *WindowOptions, e Event) (context []string, reused bool) {
 	id, at := hashID(e.ID), nanos(e.Time)
 	if id != 0 {
 		for i := len(w.entries) - 1; i >= 0; i-- {
-			if w.entries[i].id == id {
-				return w.context(n, o, i, w.entries[i].time, w.entries[i].order)
+			known := &w.entries[i]
+			if known.id != id {
+				continue
 			}
+			if known.time == at && n.text(known.name) == e.Name {
+				return w.context(n, o, i, at, known.order), false
+			}
+			reused = true
 		}
 	}
 	i := len(w.entries)
 	for i > 0 && w.entries[i-1].time > at {
 		i--
 	}
-	context := w.context(n, o, i, at, math.MaxUint32)
+	context = w.context(n, o, i, at, math.MaxUint32)
 	i = w.forgetFuture(n, o, i)
 	w.insert(n, o, i, entry{time: at, id: id, name: n.use(e.Name), order: w.arrival()})
-	return context
+	return context, reused
 }
 
 // context gives the events before position i that had arrived before the given order.

@@ -45,9 +45,9 @@ func (o *WindowOptions) keep() int { return o.Length + 1 + o.Late }
 // than it; among equal timestamps, arrival order counts.
 //
 // Guaranteed, while the machine is held: the context is the same as if everything that ever arrived were remembered, for an event
-// that at most Late events on its machine are younger than. And the same id again gives the same context as the first time, and
-// changes nothing, if the events that were younger when it first came and those that came since are at most Late together.
-// Beyond that an event may get a shorter context (more NO_EVENT), and a redelivery may count as a new event.
+// that at most Late events on its machine are younger than. And an event with the id, name and time of an earlier one gets the same
+// context as that, and changes nothing, if the events that were younger when it first came and those that came since are at most Late
+// together. Beyond that an event may get a shorter context (more NO_EVENT), and a redelivery may count as a new event.
 //
 // When Length + 1 + Late arrivals in a row on a machine have more than Late younger events each, a clock was ahead: the younger
 // events are forgotten.
@@ -86,8 +86,8 @@ func NewWindows(opts WindowOptions) (*Windows, error) {
 }
 
 // Add takes the next event and returns its context: Length event names, oldest first, "" for NO_EVENT. The caller sees to it
-// that machine and name are not empty.
-func (w *Windows) Add(e Event) []string {
+// that machine and name are not empty. The id was reused if the machine remembers it of an event with another name or time.
+func (w *Windows) Add(e Event) (context []string, reused bool) {
 	s := w.shard(e.Machine)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -109,7 +109,7 @@ func (w *Windows) Len() int { return int(w.held.Load()) }
 //		if data, err := cache.Get(machine); err == nil { // always, or only where SnapshotArrived says that more has arrived
 //			if err := w.Restore(data); err != nil { … } // w is as it was
 //		}
-//		for … { contexts = append(contexts, w.Add(event)) }
+//		for … { context, _ := w.Add(event); contexts = append(contexts, context) }
 //		return cache.Set(machine, w.Snapshot())
 //	})
 //
@@ -151,7 +151,7 @@ type Window struct {
 }
 
 // Add is Windows.Add for this machine; e.Machine does not matter.
-func (w *Window) Add(e Event) []string {
+func (w *Window) Add(e Event) (context []string, reused bool) {
 	w.shard.mu.Lock()
 	defer w.shard.mu.Unlock()
 	return w.window.add(&w.shard.names, &w.windows.opts, e)

@@ -22,6 +22,12 @@ func newWindows(t testing.TB, length int, timeout time.Duration, machines, late 
 	return w
 }
 
+// contextOf adds an event and gives its context alone.
+func contextOf(w interface{ Add(Event) ([]string, bool) }, e Event) []string {
+	context, _ := w.Add(e)
+	return context
+}
+
 func second(s int64) time.Time { return time.Unix(s, 0) }
 
 // history is the definition, remembering everything: events of one machine by time, equal times by arrival.
@@ -98,7 +104,7 @@ func TestWindowsAreExactWithinTheirGuarantee(t *testing.T) {
 				}
 				redelivered++
 				e = old.event
-				require.Equal(t, h.add(e), w.Add(e), "seed %d, redelivery %v", seed, e)
+				require.Equal(t, h.add(e), contextOf(w, e), "seed %d, redelivery %v", seed, e)
 				continue
 			}
 			younger := h.younger(e)
@@ -109,7 +115,7 @@ func TestWindowsAreExactWithinTheirGuarantee(t *testing.T) {
 				late++
 			}
 			past[machine] = append(past[machine], arrival{e, younger, len(past[machine])})
-			require.Equal(t, h.add(e), w.Add(e), "seed %d, event %d %v", seed, i, e)
+			require.Equal(t, h.add(e), contextOf(w, e), "seed %d, event %d %v", seed, i, e)
 			if r.IntN(10) == 0 {
 				require.NoError(t, w.Update(machine, func(win *Window) error { return win.Restore(win.Snapshot()) }))
 			}
@@ -119,6 +125,29 @@ func TestWindowsAreExactWithinTheirGuarantee(t *testing.T) {
 			require.Positive(t, redelivered)
 		}
 		require.Equal(t, len(histories), w.Len())
+	}
+}
+
+// An id that another event had makes no redelivery: contexts go on, before and after a snapshot.
+func TestWindowsTellEventsWithOneIDApart(t *testing.T) {
+	w := newWindows(t, 2, time.Hour, 10, 4)
+	for i, step := range []struct {
+		event   Event
+		context []string
+		reused  bool
+	}{
+		{Event{"m", "a", second(1), "null/null"}, []string{"", ""}, false},
+		{Event{"m", "b", second(2), "null/null"}, []string{"", "a"}, true},
+		{Event{"m", "b", second(3), "null/null"}, []string{"a", "b"}, true},
+		{Event{"m", "c", second(3), "null/null"}, []string{"b", "b"}, true},
+		{Event{"m", "b", second(2), "null/null"}, []string{"", "a"}, false},
+		{Event{"m", "d", second(4), "of its own"}, []string{"b", "c"}, false},
+		{Event{"n", "b", second(2), "null/null"}, []string{"", ""}, false},
+	} {
+		context, reused := w.Add(step.event)
+		assert.Equal(t, step.context, context, "step %d", i)
+		assert.Equal(t, step.reused, reused, "step %d", i)
+		require.NoError(t, w.Update("m", func(win *Window) error { return win.Restore(win.Snapshot()) }))
 	}
 }
 
@@ -137,8 +166,8 @@ func TestWindowsRunOutOfOrderNumbers(t *testing.T) {
 			win.next += shift
 		}
 		e := Event{"m", fmt.Sprint(i), second(i - int64(r.IntN(3))), fmt.Sprint(i)}
-		require.Equal(t, h.add(e), w.Add(e))
-		require.Equal(t, h.add(e), w.Add(e))
+		require.Equal(t, h.add(e), contextOf(w, e))
+		require.Equal(t, h.add(e), contextOf(w, e))
 	}
 }
 
@@ -149,7 +178,7 @@ func TestWindowsForgetTheFuture(t *testing.T) {
 	}
 	var last []string
 	for i := range int64(8) {
-		last = w.Add(Event{Machine: "m", Name: fmt.Sprint(i), Time: second(i)})
+		last, _ = w.Add(Event{Machine: "m", Name: fmt.Sprint(i), Time: second(i)})
 	}
 	assert.Equal(t, []string{"5", "6"}, last)
 
@@ -157,7 +186,7 @@ func TestWindowsForgetTheFuture(t *testing.T) {
 	w = newWindows(t, 2, time.Hour, 10, 0)
 	for i := range int64(50) {
 		w.Add(Event{Machine: "m", Name: "old", Time: second(i)})
-		last = w.Add(Event{Machine: "m", Name: "new", Time: second(1e6 + i)})
+		last, _ = w.Add(Event{Machine: "m", Name: "new", Time: second(1e6 + i)})
 	}
 	assert.Equal(t, []string{"new", "new"}, last)
 }
@@ -184,11 +213,11 @@ func TestWindowsEvictTheLeastRecentlyUsed(t *testing.T) {
 			e := Event{Machine: machine, Name: "e", Time: second(i)}
 			var context []string
 			if r.IntN(2) == 0 {
-				context = w.Add(e)
+				context, _ = w.Add(e)
 			} else {
 				require.NoError(t, w.Update(machine, func(win *Window) error {
 					require.Equal(t, held, win.Len() > 0)
-					context = win.Add(e)
+					context, _ = win.Add(e)
 					return nil
 				}))
 			}
@@ -207,16 +236,16 @@ func TestWindowsUpdate(t *testing.T) {
 			w.Add(Event{Machine: fmt.Sprint(i), Name: "x", Time: second(1)})
 		}
 		assert.Equal(t, 2, w.Len())
-		assert.Equal(t, []string{"", "a1"}, win.Add(Event{Name: "a2", Time: second(2)}))
+		assert.Equal(t, []string{"", "a1"}, contextOf(win, Event{Name: "a2", Time: second(2)}))
 		return failed
 	}), failed)
 	assert.Equal(t, 1, w.Len())
-	assert.Equal(t, []string{"a1", "a2"}, w.Add(Event{Machine: "a", Name: "a3", Time: second(3)}), "what f did stays")
+	assert.Equal(t, []string{"a1", "a2"}, contextOf(w, Event{Machine: "a", Name: "a3", Time: second(3)}), "what f did stays")
 
 	require.NoError(t, w.Update("b", func(*Window) error { return nil }))
 	assert.LessOrEqual(t, w.Len(), 1)
 	assert.Panics(t, func() { _ = w.Update("c", func(*Window) error { panic("f") }) })
-	assert.Equal(t, []string{"", ""}, w.Add(Event{Machine: "c", Name: "c", Time: second(1)}), "the lock is free again")
+	assert.Equal(t, []string{"", ""}, contextOf(w, Event{Machine: "c", Name: "c", Time: second(1)}), "the lock is free again")
 }
 
 // A cache behind Updates from many goroutines, with hardly any machine in memory: every event is in it in the end.
@@ -261,7 +290,7 @@ func TestWindowsShards(t *testing.T) {
 		wait.Go(func() {
 			for i := range int64(200) {
 				for m := range 20 {
-					context := w.Add(Event{Machine: fmt.Sprint(worker, "-", m), Name: fmt.Sprint(i), Time: second(i)})
+					context, _ := w.Add(Event{Machine: fmt.Sprint(worker, "-", m), Name: fmt.Sprint(i), Time: second(i)})
 					if i >= 3 {
 						assert.Equal(t, []string{fmt.Sprint(i - 3), fmt.Sprint(i - 2), fmt.Sprint(i - 1)}, context)
 					}
@@ -293,11 +322,11 @@ func TestWindowsTimesAtTheEdge(t *testing.T) {
 	w.Add(Event{Machine: "m", Name: "zero"}) // year 1
 	w.Add(Event{Machine: "m", Name: "1970", Time: second(0)})
 	far := time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
-	assert.Equal(t, []string{"", ""}, w.Add(Event{Machine: "m", Name: "9999", Time: far}))
-	assert.Equal(t, []string{"", "9999"}, w.Add(Event{Machine: "m", Name: "9999", Time: far}))
-	assert.Equal(t, []string{"", "zero"}, w.Add(Event{Machine: "m", Name: "zero"}))
+	assert.Equal(t, []string{"", ""}, contextOf(w, Event{Machine: "m", Name: "9999", Time: far}))
+	assert.Equal(t, []string{"", "9999"}, contextOf(w, Event{Machine: "m", Name: "9999", Time: far}))
+	assert.Equal(t, []string{"", "zero"}, contextOf(w, Event{Machine: "m", Name: "zero"}))
 	require.NoError(t, w.Update("m", func(win *Window) error { return win.Restore(win.Snapshot()) }))
-	assert.Equal(t, []string{"9999", "9999"}, w.Add(Event{Machine: "m", Name: "9999", Time: far}))
+	assert.Equal(t, []string{"9999", "9999"}, contextOf(w, Event{Machine: "m", Name: "9999", Time: far}))
 }
 
 func TestWindowOptionsAreChecked(t *testing.T) {
@@ -355,10 +384,14 @@ func BenchmarkWindowsAdd(b *testing.B) {
 	for i := range machines {
 		machines[i] = fmt.Sprintf("host-%06d.example.org", i)
 	}
+	ids := make([]string, 1<<20) // more than a machine remembers
+	for i := range ids {
+		ids[i] = fmt.Sprintf("01HZ-abcdef-%010d", i)
+	}
 	r := rand.New(rand.NewPCG(1, 1))
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
-		w.Add(Event{machines[r.IntN(len(machines))], eventNames[r.IntN(1000)], second(int64(i)), "01HZ-abcdef-0123456789"})
+		w.Add(Event{machines[r.IntN(len(machines))], eventNames[r.IntN(1000)], second(int64(i)), ids[i%len(ids)]})
 	}
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
 }

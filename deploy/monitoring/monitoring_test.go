@@ -224,7 +224,7 @@ func TestMetricsAreThere(t *testing.T) {
 	// An increase is seen from the second sample on: a counter of failures that begins with the first failure would hide it.
 	for _, name := range []string{"deepcase_cache_failures", "deepcase_search_cursor_failures", "deepcase_search_passes{outcome=failed}",
 		"deepcase_trainings{outcome=failed}", "deepcase_train_events{outcome=rejected}", "deepcase_model_reloads{outcome=failed}",
-		"deepcase_labels{outcome=error}", "deepcase_verdicts{status=error}"} {
+		"deepcase_labels{outcome=error}", "deepcase_verdicts{status=error}", "deepcase_sequence_reused_ids"} {
 		require.True(t, e.started[name], name)
 	}
 	for name := range e.labels {

@@ -4,6 +4,7 @@ package alert
 import (
 	"fmt"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/redpanda-data/benthos/v4/public/service"
@@ -40,7 +41,7 @@ func MappingFields() []*service.ConfigField {
 			Example(`${! json("@timestamp") }`).
 			Default(`${! json("timestamp") }`),
 		service.NewInterpolatedStringField(FieldID).
-			Description("What tells this event from all others, so that an event that is delivered twice is recognised. Empty or `null`: no event is taken for another.").
+			Description("What tells this event from all others of its machine, so that an event that is delivered twice is recognised: by the same `id`, name and time. Empty or `null`: no event is taken for another. Metadata that is missing is `null`, and two of them are `null/null`, which is not empty.").
 			Example(`${! meta("kafka_topic") }/${! meta("kafka_partition") }/${! meta("kafka_offset") }`).
 			Example(`${! json("event.id") }`).
 			Default(""),
@@ -101,17 +102,23 @@ func (r Reader) Event(index int) (e sequencer.Event, err error) {
 	if e.ID, err = r.ID(index); err != nil {
 		return e, err
 	}
+	e.Time, err = r.Time(index)
+	return e, err
+}
+
+// Time reads when the event of a message of the batch happened.
+func (r Reader) Time(index int) (at time.Time, err error) {
 	text, err := Resolve(FieldTimestamp, r.timestamp, index)
 	if err != nil {
-		return e, err
+		return at, err
 	}
 	if text == "" {
-		return e, fmt.Errorf("%s: empty or missing, need RFC 3339 or the time since 1970", FieldTimestamp)
+		return at, fmt.Errorf("%s: empty or missing, need RFC 3339 or the time since 1970", FieldTimestamp)
 	}
-	if e.Time, err = sequencer.ParseTime(text); err != nil {
-		return e, fmt.Errorf("%s: %w", FieldTimestamp, err)
+	if at, err = sequencer.ParseTime(text); err != nil {
+		return at, fmt.Errorf("%s: %w", FieldTimestamp, err)
 	}
-	return e, nil
+	return at, nil
 }
 
 // ID reads the id of a message of the batch, "" where it has none.
