@@ -114,7 +114,7 @@ Scores that analysts gave to the clusters of the current model are kept (`+"`kee
 				Description("Whether clusters without a score inherit from the model before.").
 				Default(true),
 			modeldir.RetainField(),
-			device.ConfigField(),
+			device.ConfigField("auto"),
 		).
 		Fields(hyperparameterFields()...)
 	return spec.

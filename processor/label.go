@@ -62,7 +62,7 @@ No message is dropped, and order and size of batches stay. A message is flagged 
 				Default(`${! json("model") }`),
 			alert.TargetField(),
 			modeldir.RetainField(),
-			device.ConfigField(),
+			device.ConfigField("cpu"),
 		).
 		Example("From a file that an analyst filled in", "A csv file with the columns `model`, `cluster` and `score`, in which scores may be left out. What could not be applied is printed.", `
 input:

@@ -69,7 +69,7 @@ A new version in the model directory is loaded while the old one serves and then
 				Description("Whether to add `attention`.").
 				Default(true),
 			ecsField(),
-			device.ConfigField(),
+			device.ConfigField("cpu"),
 		).
 		Example("Live scoring", "Alerts get their context, then a verdict; what an analyst should look at goes one way, the rest another.", `
 pipeline:

@@ -7,6 +7,7 @@
 # that is fetched once with pip and mvn into the cache folder (180 MB, 470 MB unpacked). FETCH=1 takes the fetched one in any case.
 # Versions 2.1 to 2.11. Needs g++; the first build compiles gotch's C++ in about three minutes, later ones take it from Go's cache.
 set -euo pipefail
+trap '[ $? = 0 ] || echo false' EXIT # or an eval of nothing would go well
 here="$(cd "$(dirname "$0")" && pwd)"
 cache="${XDG_CACHE_HOME:-$HOME/.cache}/connect-deepcase/gotch"
 say() { echo "libtorch.sh: $*" >&2; }

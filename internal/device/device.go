@@ -21,12 +21,12 @@ var ErrNoCUDA = errors.New("this build has no engine for it: build with `-tags g
 // onTorch matches the devices of the gotch engine.
 var onTorch = regexp.MustCompile(`^(cuda(:\d+)?|libtorch)$`)
 
-// ConfigField is the config field that Open's argument comes from.
-func ConfigField() *service.ConfigField {
+// ConfigField is the config field that Open's argument comes from. A component that asks for few samples at a time is faster with cpu.
+func ConfigField(defaultDevice string) *service.ConfigField {
 	return service.NewStringField(Field).
 		Description("What computes: `auto` is CUDA where the build and the machine have it, else the CPU; `cpu`; `cuda`, a GPU through " +
 			"libtorch, which is an error at start in a build or on a machine without it, `cuda:1` the second one; `libtorch` on the CPU.").
-		Default("auto").Example("cuda").Example("cuda:1").Advanced().
+		Default(defaultDevice).Example("cuda").Example("cuda:1").Advanced().
 		LintRule(`root = if !this.re_match("^(auto|cpu|cuda(:[0-9]+)?|libtorch)$") { "value " + this + " is not a valid option for this field" }`)
 }
 

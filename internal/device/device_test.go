@@ -30,7 +30,7 @@ func TestOpen(t *testing.T) {
 
 func TestConfigField(t *testing.T) {
 	lint := func(name string) error {
-		_, err := service.NewConfigSpec().Field(device.ConfigField()).ParseYAML("device: '"+name+"'", nil)
+		_, err := service.NewConfigSpec().Field(device.ConfigField("auto")).ParseYAML("device: '"+name+"'", nil)
 		return err
 	}
 	for _, name := range []string{"auto", "cpu", "cuda", "cuda:0", "cuda:12", "libtorch"} {

@@ -123,6 +123,7 @@ func BenchmarkTrain(b *testing.B) {
 				b.Run(fmt.Sprintf("%s/%d/%s", set.name, batch, e.Name()), func(b *testing.B) {
 					t := contextbuilder.DefaultTraining()
 					t.Epochs, t.BatchSize = 1, batch
+					require.NoError(b, e.Train(b.Context(), set.weights, head(set.samples, 10*batch), t)) // a GPU's first steps take seconds
 					done := speed(b, set.samples.Rows())
 					for b.Loop() {
 						require.NoError(b, e.Train(b.Context(), set.weights, set.samples, t))
@@ -151,6 +152,8 @@ func BenchmarkQuery(b *testing.B) {
 					n, err := e.Open(set.weights)
 					require.NoError(b, err)
 					defer n.Close()
+					_, err = n.Query(b.Context(), head(asked, 1), contextbuilder.Query{Iterations: 2, BatchSize: 1})
+					require.NoError(b, err)
 					done := speed(b, asked.Rows())
 					for b.Loop() {
 						_, err := n.Query(b.Context(), asked, contextbuilder.DefaultQuery())

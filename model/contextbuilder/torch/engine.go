@@ -68,12 +68,16 @@ func loaded(device int32) (*code, error) {
 		return c, nil
 	}
 	c := &code{}
+	var on thread
+	if device != cpuDevice {
+		on = newThread()
+	}
 	for _, p := range []struct {
 		to   *program
 		code []byte
 	}{{&c.forward, programs.Forward}, {&c.query, programs.Query}, {&c.train, programs.Train}} {
 		var err error
-		if *p.to, err = load(p.code, device); err != nil {
+		if *p.to, err = load(p.code, device, on); err != nil {
 			return nil, err
 		}
 	}

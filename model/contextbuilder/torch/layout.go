@@ -9,7 +9,7 @@ import (
 	"connect-deepcase/model/contextbuilder"
 )
 
-// The programs take weights as one vector, two matrices of it transposed: network.py says which.
+// The programs take weights as one vector, two matrices of it transposed: network.py says which. Each tensor begins at a multiple of lanes.
 
 // flatten gives the weights as the programs want them.
 func flatten(w *contextbuilder.Weights) (flat []float32) {
@@ -19,6 +19,7 @@ func flatten(w *contextbuilder.Weights) (flat []float32) {
 		if byEvent(t.Name) {
 			transpose(flat[at:], t.Data, t.Shape[0], t.Shape[1])
 		}
+		flat = append(flat, make([]float32, up(len(flat))-len(flat))...)
 	}
 	return flat
 }
@@ -31,7 +32,7 @@ func unflatten(flat []float32, w *contextbuilder.Weights) {
 		} else {
 			copy(t.Data, flat)
 		}
-		flat = flat[len(t.Data):]
+		flat = flat[up(len(t.Data)):]
 	}
 }
 
@@ -57,13 +58,14 @@ func shape(c contextbuilder.Config, more ...int64) []int64 {
 	return append([]int64{int64(c.Events), int64(c.Length), int64(c.Hidden), lstm}, more...)
 }
 
-// lanes is what a processor's vectors hold at most.
+// lanes is what a processor's vectors hold at most. Products want matrices to begin at a multiple of it, on a GPU as well.
 const lanes = 16
+
+func up(n int) int { return (n + lanes - 1) / lanes * lanes }
 
 // padded gives the same network with hidden units and events in multiples of lanes: units that stay zero, events of probability zero.
 // Else rows of matrices begin at any address, and libtorch's products round by how that is aligned: a row by its place in a block.
 func padded(w *contextbuilder.Weights) (*contextbuilder.Weights, error) {
-	up := func(n int) int { return (n + lanes - 1) / lanes * lanes }
 	c := w.Config
 	c.Events, c.Hidden = up(c.Events), up(c.Hidden)
 	p, err := contextbuilder.NewWeights(c)

@@ -17,6 +17,7 @@ import "C"
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"runtime"
 	"strings"
 	"sync"
@@ -86,8 +87,35 @@ func brief(message string) string {
 func call(f func()) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
+	_ = lastError() // whoever left one
 	f()
 	return lastError()
+}
+
+// thread runs functions one after the other on one thread of the system. A GPU's programs run on one: its libraries keep memory for each
+// thread that calls them, and do one thing at a time anyway.
+type thread chan func()
+
+func newThread() thread {
+	t := make(thread)
+	go func() {
+		runtime.LockOSThread()
+		for f := range t {
+			f()
+		}
+	}()
+	return t
+}
+
+// do returns when f has run. Without a thread f runs on the caller's.
+func (t thread) do(f func()) {
+	if t == nil {
+		f()
+		return
+	}
+	done := make(chan struct{})
+	t <- func() { defer close(done); f() }
+	<-done
 }
 
 // number is what tensors are made of.
@@ -153,9 +181,13 @@ func (t tensor) free() {
 }
 
 // program is a TorchScript module on a device.
-type program struct{ module lib.Cmodule }
+type program struct {
+	module lib.Cmodule
+	on     thread // nil for any
+}
 
-func load(code []byte, device int32) (p program, err error) {
+func load(code []byte, device int32, on thread) (p program, err error) {
+	p.on = on
 	err = call(func() { p.module = lib.AtmLoadStrOnDevice(string(code), len(code), device) })
 	return p, err
 }
@@ -166,11 +198,16 @@ func (p program) run(inputs ...tensor) (out tensor, err error) {
 	for i, t := range inputs {
 		in[i] = t.c
 	}
-	err = call(func() { out.c = lib.AtmForward(p.module, &in[0], len(in)) })
+	p.on.do(func() {
+		err = call(func() { out.c = lib.AtmForward(p.module, &in[0], len(in)) })
+	})
 	return out, err
 }
 
+// tooLittle is what libtorch, the C library, and cuBLAS and cuDNN say of memory.
+var tooLittle = regexp.MustCompile("out of memory|can't allocate memory|STATUS_ALLOC_FAILED")
+
 // outOfMemory tells whether libtorch found too little memory, on a GPU or off it.
 func outOfMemory(err error) bool {
-	return err != nil && (strings.Contains(err.Error(), "out of memory") || strings.Contains(err.Error(), "can't allocate memory"))
+	return err != nil && tooLittle.MatchString(err.Error())
 }

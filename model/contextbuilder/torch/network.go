@@ -49,7 +49,7 @@ func (e *engine) Open(w *contextbuilder.Weights) (contextbuilder.Network, error)
 	if e.device != cpuDevice {
 		rows, bytes = blockCUDA, bytesCUDA
 	}
-	for rows > 1 && rows*(n.padded.Length+8)*n.padded.Events*4 > bytes {
+	for rows > 1 && rows*4*max((n.padded.Length+8)*n.padded.Events, n.padded.Length*4*n.padded.Hidden) > bytes {
 		rows /= 2
 	}
 	n.rows.Store(int64(rows))

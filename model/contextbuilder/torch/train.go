@@ -178,8 +178,11 @@ const callTime = 200 * time.Millisecond
 // maxMask bounds the numbers that dropout draws for a call.
 const maxMask = 1 << 24
 
-// maxOneHot bounds the one-hot contexts of a batch, which libtorch's recurrent layers take.
-const maxOneHot = 1 << 28
+// What libtorch's recurrent layers are asked at most: numbers of the one-hot contexts of a batch, and rows.
+const (
+	maxOneHot = 1 << 28
+	maxRows   = 1<<16 - 1 // a GPU's limit of blocks in two of three directions
+)
 
 func (t *trainer) pace(took time.Duration) {
 	switch most := max(1, maxMask/(t.BatchSize*t.Steps*t.config.Hidden)); {
@@ -194,7 +197,7 @@ func (t *trainer) pace(took time.Duration) {
 func (t *trainer) call(number, first int, teach []int32) ([]float64, error) {
 	count := len(teach) / t.Steps
 	library := int64(0)
-	if t.library && t.BatchSize*t.config.Length*t.config.Events < maxOneHot {
+	if t.library && t.BatchSize <= maxRows && t.BatchSize*t.config.Length*t.config.Events < maxOneHot {
 		library = 1
 	}
 	beta1, beta2, epsilon := 0.9, 0.999, 1e-8

@@ -1,7 +1,7 @@
 """The network of the Context Builder (van Ede et al., IEEE S&P 2022, section III-B), for the programs beside this file.
 
-Weights are one flat vector, in the order of the original's state_dict and in its layout, except that two matrices are transposed so
-that an event selects a row: encoder.recurrent.weight_ih_l0 as [N,G] and decoder_event.hidden.weight as [N,N] by input. G is 3H (GRU,
+Weights are one flat vector, in the order of the original's state_dict and in its layout, each at a multiple of 16, except that two
+matrices are transposed so that an event selects a row: encoder.recurrent.weight_ih_l0 as [N,G] and decoder_event.hidden.weight as [N,N] by input. G is 3H (GRU,
 gates r, z, n) or 4H (LSTM, gates i, f, g, o). Names: B rows, N events, L positions, H hidden units, S steps.
 """
 from typing import List, NamedTuple, Optional, Tuple
@@ -28,6 +28,11 @@ class Weights(NamedTuple):
     b2: Tensor  # N
 
 
+def gap(size: int) -> int:
+    """Numbers between a tensor of some size and the next one: products want both to begin at a multiple of 16, on a GPU as well."""
+    return (16 - size % 16) % 16
+
+
 def split(flat: Tensor, n: int, l: int, h: int, g: int) -> List[Tensor]:
     """Views of the weights in a flat vector."""
     shapes = [[n, h], [n, g], [g, h], [g], [g], [g, h], [g, h], [g], [g], [l, h], [l], [n, n], [n], [n, n], [n]]
@@ -38,7 +43,7 @@ def split(flat: Tensor, n: int, l: int, h: int, g: int) -> List[Tensor]:
         for d in shape:
             size *= d
         views.append(flat.narrow(0, at, size).view(shape))
-        at += size
+        at += size + gap(size)
     return views
 
 

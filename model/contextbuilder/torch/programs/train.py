@@ -132,8 +132,13 @@ def decoder(
 
 
 def flat(encoder: List[Tensor], rest: List[Tensor]) -> Tensor:
-    """Gradients as one vector, in the order of the weights."""
-    return torch.cat([t.reshape(-1) for t in rest[:1] + encoder + rest[1:]])
+    """Gradients as one vector, at the places of the weights."""
+    zeros = torch.zeros([16], device=rest[0].device)
+    parts: List[Tensor] = []
+    for t in rest[:1] + encoder + rest[1:]:
+        parts.append(t.reshape(-1))
+        parts.append(zeros.narrow(0, 0, gap(t.numel())))
+    return torch.cat(parts)
 
 
 def by_distinct(w: Weights, x: Tensor, y: Tensor, masks: Tensor, teach: Tensor, delta: float, is_lstm: bool) -> Tuple[Tensor, Tensor]:
