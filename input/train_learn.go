@@ -95,6 +95,10 @@ func (t *train) publish(ctx context.Context) (version string, batch service.Mess
 	if err != nil {
 		return "", nil, err
 	}
+	if earlier := snapshot.Earlier(); earlier > 0 && t.every == 0 {
+		t.log.With("spool", t.spoolDir).Warnf("%d events are of an earlier run, which did not end well; to learn without them, stop and remove the spool",
+			earlier)
+	}
 	t.log.With("events", d.data.Samples.Rows(), "types", len(d.data.Names), "of_earlier_runs", snapshot.Earlier(), "repeated", d.repeated,
 		"damaged", d.damaged, "other_length", d.misfit, "engine", t.engine.Name()).Info("Training started")
 
@@ -110,7 +114,8 @@ func (t *train) publish(ctx context.Context) (version string, batch service.Mess
 	}
 	if len(m.Clusters) == 0 {
 		// It would answer unknown_event to everything, and the scores of the model before would be gone.
-		return "", nil, fmt.Errorf("no clusters in %d events: need more events, or a smaller min_samples", d.data.Samples.Rows())
+		return "", nil, fmt.Errorf("no clusters in %d events of %d types (%d more came twice): need more events, or a smaller min_samples",
+			d.data.Samples.Rows(), len(d.data.Names), d.repeated)
 	}
 	models, err := store.Open(t.dir, true, t.options...)
 	if err != nil {

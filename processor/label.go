@@ -164,12 +164,17 @@ func (l *label) ProcessBatch(ctx context.Context, batch service.MessageBatch) ([
 	}
 	published, m, err := l.publish(ctx, decisions)
 	if err != nil {
+		l.log.With("model", l.dir).Errorf("%d labels not published: %v", len(batch), err)
 		return nil, fmt.Errorf("labels not published: %w", err)
 	}
+	changed, refused := 0, 0
 	for i, d := range decisions {
 		outcome := "unchanged"
 		switch {
 		case d.err != nil:
+			if refused++; refused == 1 {
+				l.log.Warnf("A label is refused: %v (further ones of its batch are only counted)", d.err)
+			}
 			batch[i].SetError(d.err)
 			outcome = "error"
 		default:
@@ -182,11 +187,13 @@ func (l *label) ProcessBatch(ctx context.Context, batch service.MessageBatch) ([
 			}
 			if d.old != d.score {
 				outcome = "changed"
+				changed++
 			}
 			batch[i].SetStructuredMut(answer)
 		}
 		l.labels.Incr(1, outcome)
 	}
+	l.log.With("model", l.dir, "version", published, "labels", len(batch), "changed", changed, "refused", refused).Info("Labels taken")
 	return []service.MessageBatch{batch}, nil
 }
 

@@ -194,7 +194,9 @@ type sequence struct {
 	reused *service.MetricCounter
 	held   *service.MetricGauge
 	log    *service.Logger
-	warned atomic.Bool // of an id that was reused
+
+	warned, complained atomic.Bool // of an id that was reused, of an event that was refused
+	seen, refused      atomic.Int64
 }
 
 // pending is a message's event on its way to a context.
@@ -214,6 +216,7 @@ func (s *sequence) ProcessBatch(ctx context.Context, batch service.MessageBatch)
 			if p.event, p.err = reader.Event(i); p.err == nil {
 				p.err = s.check(message)
 			}
+			s.complain(p.err)
 		}
 		events[i] = p
 	}
@@ -239,6 +242,8 @@ func (s *sequence) ProcessBatch(ctx context.Context, batch service.MessageBatch)
 			s.warn(p.event)
 		}
 	}
+	s.seen.Add(int64(len(batch)))
+	s.refused.Add(int64(len(batch) - sequenced))
 	s.events.Incr(int64(sequenced), "sequenced")
 	s.events.Incr(int64(len(batch)-sequenced), "error")
 	s.reused.Incr(int64(reused))
@@ -256,6 +261,13 @@ func (s *sequence) warn(e sequencer.Event) {
 			"this and further ones count as events of their own", alert.FieldID, alert.Excerpt(e.ID))
 }
 
+// complain tells why an event was refused, once: with a wrong mapping it is all of them, and the pipeline goes on as if nothing were.
+func (s *sequence) complain(err error) {
+	if err != nil && !s.complained.Swap(true) {
+		s.log.Warnf("An event gets no context, but an error: %v (further ones are only counted)", err)
+	}
+}
+
 func (s *sequence) check(message *service.Message) error {
 	document, err := alert.Document(message)
 	if err != nil {
@@ -264,4 +276,9 @@ func (s *sequence) check(message *service.Message) error {
 	return alert.Check(document, s.target...)
 }
 
-func (s *sequence) Close(context.Context) error { return nil }
+func (s *sequence) Close(context.Context) error {
+	if refused := s.refused.Load(); refused > 0 {
+		s.log.Warnf("%d of %d events got no context, but an error", refused, s.seen.Load())
+	}
+	return nil
+}

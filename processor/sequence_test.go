@@ -1,6 +1,7 @@
 package processor
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -44,6 +45,8 @@ func TestSequenceBadConfigs(t *testing.T) {
 		{yaml: `target: a..b`, lint: "target needs names divided by single dots", build: `field 'target': "a..b": need names divided by single dots`},
 		{yaml: `target: ""`, lint: "target needs names divided by single dots", build: `field 'target': "": need names divided by single dots`},
 		{yaml: `machine: ""`, build: `field 'machine' is empty: need an interpolation such as ${! json("machine") }`},
+		{yaml: `event: rule.name`, lint: `the same for every message: needs an interpolation such as ${! json("event") }`, build: `field 'event': "rule.name" is the same for every message: need an interpolation such as ${! json("rule.name") }`},
+		{yaml: `id: 7`, lint: `the same for every message: needs an interpolation such as ${! json("id") }`, build: `field 'id': "7" is the same for every message`},
 		{yaml: `cache: nowhere`, build: `field 'cache': no cache resource has the label "nowhere"`},
 		{yaml: `lenght: 5`, lint: "field lenght not recognised"},
 	})
@@ -52,6 +55,21 @@ func TestSequenceBadConfigs(t *testing.T) {
 func TestSequenceBadCacheRetry(t *testing.T) {
 	_, err := newSequenceFromParsed(parse(t, sequenceSpec(), "cache: c\ncache_retry: -1s"), service.MockResources(service.MockResourcesOptAddCache("c")))
 	assert.EqualError(t, err, "field 'cache_retry': -1s, need 0 or longer")
+}
+
+// A wrong field name makes an error of every event, and a pipeline that hardly anybody notices.
+func TestSequenceTellsOfRefusedEvents(t *testing.T) {
+	var log bytes.Buffer
+	builder := service.NewStreamBuilder()
+	builder.SetLogger(slog.New(slog.NewTextHandler(&log, nil)))
+	require.NoError(t, builder.AddInputYAML(`generate: {count: 3, interval: "", mapping: 'root = {"event": "a", "timestamp": count("n"), "machine": " "}'}`))
+	require.NoError(t, builder.AddProcessorYAML(`deepcase_sequence: {}`))
+	require.NoError(t, builder.AddOutputYAML("drop: {}"))
+	s, err := builder.Build()
+	require.NoError(t, err)
+	require.NoError(t, s.Run(t.Context()))
+	assert.Equal(t, 1, strings.Count(log.String(), "machine: empty or missing, need a name (further ones are only counted)"), log.String())
+	assert.Contains(t, log.String(), "3 of 3 events got no context")
 }
 
 func TestSequenceGivesContexts(t *testing.T) {

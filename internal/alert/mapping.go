@@ -24,6 +24,9 @@ const (
 // windows keep names in memory.
 const MaxName = 4096
 
+// perMessage lints a field that would be the same for every message: most often an interpolation whose ${! } was forgotten.
+const perMessage = `root = if this.string() != "" && !this.string().contains("${!") { "the same for every message: needs an interpolation such as ${! json(\"%s\") }" }`
+
 // MappingFields are the config fields that NewMapping reads.
 func MappingFields() []*service.ConfigField {
 	return []*service.ConfigField{
@@ -35,6 +38,7 @@ func MappingFields() []*service.ConfigField {
 			Description("The name of the type of event: a rule name or an event code, not a whole log line. At most 4096 bytes; a value that is empty or `null` is an error of the message.").
 			Example(`${! json("rule.name") }`).
 			Example(`${! json("alert.signature_id") }`).
+			LintRule(fmt.Sprintf(perMessage, FieldEvent)).
 			Default(`${! json("event") }`),
 		service.NewInterpolatedStringField(FieldTimestamp).
 			Description("When the event happened: RFC 3339, or the seconds, milliseconds, microseconds or nanoseconds since 1970.").
@@ -44,6 +48,7 @@ func MappingFields() []*service.ConfigField {
 			Description("What tells this event from all others of its machine, so that an event that is delivered twice is recognised: by the same `id`, name and time. Empty or `null`: no event is taken for another. Metadata that is missing is `null`, and two of them are `null/null`, which is not empty.").
 			Example(`${! meta("kafka_topic") }/${! meta("kafka_partition") }/${! meta("kafka_offset") }`).
 			Example(`${! json("event.id") }`).
+			LintRule(fmt.Sprintf(perMessage, FieldID)).
 			Default(""),
 	}
 }
@@ -63,8 +68,12 @@ func NewMapping(conf *service.ParsedConfig) (*Mapping, error) {
 		if *field, err = conf.FieldInterpolatedString(name); err != nil {
 			return nil, err
 		}
-		if text, static := (*field).Static(); static && text == "" && name != FieldID {
+		switch text, static := (*field).Static(); {
+		case static && text == "" && name != FieldID:
 			return nil, fmt.Errorf("field '%s' is empty: need an interpolation such as ${! json(\"%s\") }", name, name)
+		case static && text != "" && (name == FieldEvent || name == FieldID):
+			return nil, fmt.Errorf("field '%s': %q is the same for every message: need an interpolation such as ${! json(\"%s\") }",
+				name, Excerpt(text), Excerpt(text))
 		}
 	}
 	return m, nil
@@ -131,7 +140,7 @@ func Resolve(field string, x *service.MessageBatchInterpolationExecutor, index i
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", field, err)
 	}
-	if text == "null" {
+	if text == "null" || strings.TrimSpace(text) == "" {
 		return "", nil
 	}
 	if len(text) > MaxName {
