@@ -125,7 +125,7 @@ func TestFollowAFileThatGrows(t *testing.T) {
 	require.NoError(t, os.WriteFile(variables["INPUT"], nil, 0o644))
 	_, stop := start(t, following, variables)
 	require.Eventually(t, func() bool { write(); return came() > 0 }, 20*time.Second, 300*time.Millisecond) // tail begins at the end
-	time.Sleep(500 * time.Millisecond) // what was written meanwhile comes as well, or was there before tail was
+	time.Sleep(500 * time.Millisecond)                                                                      // what was written meanwhile comes as well, or was there before tail was
 	begun := came()
 	require.NoError(t, os.Rename(variables["INPUT"], variables["INPUT"]+".1"))
 	for range 5 {
