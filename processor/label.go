@@ -64,7 +64,7 @@ No message is dropped, and order and size of batches stay. A message is flagged 
 			modeldir.RetainField(),
 			device.ConfigField("cpu"),
 		).
-		Example("From a file that an analyst filled in", "A csv file with the columns `model`, `cluster` and `score`, in which scores may be left out. What could not be applied is printed.", `
+		Example("From a file that an analyst filled in", "A csv file with the columns `model`, `cluster` and `score`, in which scores may be left out. What was applied is printed, and what was not with the reason.", `
 input:
   file:
     paths: [ ./clusters.csv ]
@@ -76,9 +76,14 @@ pipeline:
     # The file whole, as one batch: its scores become one version of the model.
     - unarchive:
         format: csv
-    - mapping: root = if !errored() && this.score == "" { deleted() }
-    - deepcase_label:
-        model: /var/lib/deepcase
+    # What is flagged already, a file that is no csv, keeps its reason.
+    - switch:
+        - check: '!errored()'
+          processors:
+            - mapping: root = if this.score == "" { deleted() }
+            - deepcase_label:
+                model: /var/lib/deepcase
+    - mapping: 'root = if errored() { {"error": error(), "document": content().string()} }'
 
 output:
   stdout: {}

@@ -1,6 +1,7 @@
 package examples_test
 
 import (
+	"compress/gzip"
 	"encoding/csv"
 	"fmt"
 	"os"
@@ -27,6 +28,44 @@ func TestCSVAsSpreadsheetsWriteIt(t *testing.T) {
 	dead := lines[annotated](t, variables["DEAD_LETTERS"])
 	require.Len(t, dead, 1)
 	require.Contains(t, dead[0].Document, "too few")
+}
+
+func TestFilesMayBeginWithAByteOrderMark(t *testing.T) {
+	gzipped := func(text string) string {
+		var b strings.Builder
+		w := gzip.NewWriter(&b)
+		_, err := w.Write([]byte(text))
+		require.NoError(t, err)
+		require.NoError(t, w.Close())
+		return b.String()
+	}
+	const ndjson = `{"machine":"m","event":"a","timestamp":"2026-01-01T10:00:00Z","event_type":"alert","dest_ip":"m","alert":{"signature":"a"},` +
+		`"agent":{"name":"m"},"rule":{"description":"a"},"@timestamp":"2026-01-01T10:00:00Z","Hostname":"m","Channel":"c","EventID":1}` + "\n"
+	for example, text := range map[string]string{
+		"score_ndjson.yaml": ndjson, "source_suricata.yaml": ndjson, "source_wazuh.yaml": ndjson, "source_windows.yaml": ndjson,
+		"source_authlog.yaml": "2026-01-01T10:00:00Z m su: + /dev/pts/1 bob:root\n",
+		"source_csv.yaml":     "machine,event,timestamp\nm,a,1767261600\n",
+	} {
+		for name, content := range map[string]string{"events": "\uFEFF" + text, "events.gz": gzipped("\uFEFF" + text)} {
+			variables := outputs(t)
+			variables["INPUT"] = filepath.Join(t.TempDir(), name)
+			require.NoError(t, os.WriteFile(variables["INPUT"], []byte(content), 0o644))
+			run(t, example, variables)
+			require.Empty(t, lines[annotated](t, variables["DEAD_LETTERS"]), "%s %s", example, name)
+			documents := lines[annotated](t, variables["OUTPUT"])
+			require.Len(t, documents, 1, "%s %s", example, name)
+			require.Equal(t, "m", documents[0].Deepcase.Machine, "%s %s", example, name)
+		}
+	}
+}
+
+func TestALineOfSixteenMegabytesIsRead(t *testing.T) {
+	variables := outputs(t)
+	variables["INPUT"] = filepath.Join(t.TempDir(), "events.ndjson")
+	const event = `{"machine":"m","event":"a","timestamp":1767261600,"payload":"%s"}` + "\n"
+	require.NoError(t, os.WriteFile(variables["INPUT"], []byte(fmt.Sprintf(event+event, strings.Repeat("x", 16_000_000), "")), 0o644))
+	run(t, "score_ndjson.yaml", variables)
+	require.Equal(t, map[string]int{"no_model": 2}, statuses(t, variables["OUTPUT"]))
 }
 
 // history are the days of two machines: logins, and now and then an attack that goes through the same steps.

@@ -5,6 +5,8 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -92,6 +94,52 @@ func TestScoreSyslogListens(t *testing.T) {
 	require.Len(t, dead, 1)
 	require.Equal(t, "garbage", dead[0].Document)
 	require.NotEmpty(t, dead[0].Error)
+}
+
+// The input that the README puts in the place of a file, on one that grows and is rotated.
+func TestFollowAFileThatGrows(t *testing.T) {
+	if _, err := exec.LookPath("tail"); err != nil {
+		t.Skip(err)
+	}
+	_, section, _ := strings.Cut(text(t, "README.md"), "## Follow a file that grows")
+	_, recipe, _ := strings.Cut(section, "```yaml\n")
+	recipe, _, found := strings.Cut(recipe, "```")
+	require.True(t, found)
+	head, rest, _ := strings.Cut(text(t, "source_wazuh.yaml"), "input:\n")
+	_, tail, found := strings.Cut(rest, "\npipeline:\n")
+	require.True(t, found)
+	following := filepath.Join(t.TempDir(), "following.yaml")
+	require.NoError(t, os.WriteFile(following, []byte(head+recipe+"\npipeline:\n"+tail), 0o644))
+
+	variables := outputs(t)
+	variables["INPUT"] = filepath.Join(t.TempDir(), "alerts.json")
+	events := 0
+	write := func() {
+		file, err := os.OpenFile(variables["INPUT"], os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+		require.NoError(t, err)
+		fmt.Fprintf(file, `{"timestamp":"2026-01-01T10:00:%02d.000+0000","agent":{"name":"web-1"},"rule":{"description":"%d"}}`+"\n", events, events)
+		require.NoError(t, file.Close())
+		events++
+	}
+	came := func() int { return len(lines[annotated](t, variables["OUTPUT"])) }
+	require.NoError(t, os.WriteFile(variables["INPUT"], nil, 0o644))
+	_, stop := start(t, following, variables)
+	require.Eventually(t, func() bool { write(); return came() > 0 }, 20*time.Second, 300*time.Millisecond) // tail begins at the end
+	time.Sleep(500 * time.Millisecond)                                                                      // what was written meanwhile comes as well, or was there before tail was
+	begun := came()
+	require.NoError(t, os.Rename(variables["INPUT"], variables["INPUT"]+".1"))
+	for range 5 {
+		write()
+	}
+	require.Eventually(t, func() bool { return came() == begun+5 }, 20*time.Second, 20*time.Millisecond)
+	stop()
+	documents := lines[annotated](t, variables["OUTPUT"])
+	require.Empty(t, lines[annotated](t, variables["DEAD_LETTERS"]))
+	for i, d := range documents[1:] { // each once, in order, with those before it
+		context := d.Deepcase.Context
+		require.Equal(t, documents[i].Deepcase.Event, *context[len(context)-1])
+	}
+	require.Equal(t, fmt.Sprint(events-1), documents[len(documents)-1].Deepcase.Event)
 }
 
 func TestScoreHTTPAnswers(t *testing.T) {

@@ -41,7 +41,7 @@ func MappingFields() []*service.ConfigField {
 			LintRule(fmt.Sprintf(perMessage, FieldEvent)).
 			Default(`${! json("event") }`),
 		service.NewInterpolatedStringField(FieldTimestamp).
-			Description("When the event happened: RFC 3339, or the seconds, milliseconds, microseconds or nanoseconds since 1970.").
+			Description("When the event happened, between the years 1678 and 2262. Either a number, the time since 1970: with up to 11 digits before its point it is seconds, with up to 14 milliseconds, with up to 17 microseconds, else nanoseconds; it may have a fraction and an exponent. Or RFC 3339, such as `2006-01-02T15:04:05.999Z`, where a space may stand for the `T`, slashes for the dashes of the date and a comma for the point, and the seconds or the whole time of day may be left out. The zone is `Z`, `UTC`, `GMT`, or an offset such as `+01:00`, `+0100` or `+01`, with or without a space before it; a time without a zone is UTC. Other forms, such as names of months or other zones, are an error of the message.").
 			Example(`${! json("@timestamp") }`).
 			Default(`${! json("timestamp") }`),
 		service.NewInterpolatedStringField(FieldID).
