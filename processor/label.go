@@ -76,13 +76,9 @@ pipeline:
     # The file whole, as one batch: its scores become one version of the model.
     - unarchive:
         format: csv
-    # What is flagged already, a file that is no csv, keeps its reason.
-    - switch:
-        - check: '!errored()'
-          processors:
-            - mapping: root = if this.score == "" { deleted() }
-            - deepcase_label:
-                model: /var/lib/deepcase
+    - mapping: root = if !errored() && this.score == "" { deleted() }
+    - deepcase_label:
+        model: /var/lib/deepcase
     - mapping: 'root = if errored() { {"error": error(), "document": content().string()} }'
 
 output:
@@ -157,8 +153,11 @@ func (l *label) ProcessBatch(ctx context.Context, batch service.MessageBatch) ([
 	cluster, score := batch.InterpolationExecutor(l.cluster), batch.InterpolationExecutor(l.score)
 	version := batch.InterpolationExecutor(l.version)
 	for i, message := range batch {
-		d := &decision{cluster: -1}
+		d := &decision{cluster: -1, err: message.GetError()} // what failed before keeps its cause
 		decisions[i] = d
+		if d.err != nil {
+			continue
+		}
 		if d.score, d.err = readScore(score, i); d.err != nil {
 			continue
 		}

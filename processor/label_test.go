@@ -2,6 +2,7 @@ package processor
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -145,6 +146,16 @@ func TestLabelTakesScoresForVersionsThatAreGone(t *testing.T) {
 	process(t, l, messages(`{"cluster":0,"score":1}`))
 	out = process(t, l, messages(fmt.Sprintf(`{"cluster":0,"score":2,"model":%q}`, seen)))
 	assert.ErrorContains(t, out[0].GetError(), "look at the new clusters and label those")
+}
+
+func TestLabelKeepsAnEarlierError(t *testing.T) {
+	dir := t.TempDir()
+	publish(t, dir, little(t, 1))
+	batch := messages(`{"cluster":0,"score":3}`, `{"cluster":0,"score":3}`)
+	batch[0].SetError(errors.New("wrong number of fields"))
+	out := process(t, newLabel(t, "model: "+dir), batch)
+	assert.EqualError(t, out[0].GetError(), "wrong number of fields")
+	assert.NoError(t, out[1].GetError())
 }
 
 func TestLabelOfASample(t *testing.T) {
