@@ -241,7 +241,7 @@ func newEnrichment(t testing.TB, s, redis *server, prefix string, given []alert)
 	e := &enrichment{server: s, index: prefix + "-*", folder: t.TempDir()}
 	text, err := os.ReadFile("../config/elastic/enrich_" + s.kind() + ".yaml")
 	require.NoError(t, err)
-	files := "    file:\n      directory: \"${STATE:./state}\"\n"
+	files := "    deepcase_file:\n      directory: \"${STATE:./state}\"\n"
 	require.Equal(t, 2, strings.Count(string(text), files))
 	e.config = filepath.Join(e.folder, "enrich.yaml")
 	require.NoError(t, os.WriteFile(e.config, []byte(strings.ReplaceAll(string(text), files,
