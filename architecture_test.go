@@ -61,9 +61,10 @@ var forbidden = map[string][]string{
 	module + "/model/interpreter":        {module + "/model/store", module + "/model/bundle"},
 	module + "/model/contextbuilder":     {module + "/model/interpreter", module + "/model/store", module + "/model/bundle"},
 	module + "/model/contextbuilder/cpu": {gotch, torch},
-	module + "/processor":                {connect, module + "/input", module + "/cli"},
-	module + "/input":                    {connect, module + "/processor", module + "/cli"},
-	module + "/cli":                      {connect, module + "/processor", module + "/input"},
+	module + "/processor":                {connect, module + "/input", module + "/cache", module + "/cli"},
+	module + "/input":                    {connect, module + "/processor", module + "/cache", module + "/cli"},
+	module + "/cache":                    {connect, module + "/processor", module + "/input", module + "/cli", module + "/model", module + "/sequencer"},
+	module + "/cli":                      {connect, module + "/processor", module + "/input", module + "/cache"},
 }
 
 func TestWhoMayDependOnWhom(t *testing.T) {

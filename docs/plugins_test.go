@@ -16,6 +16,7 @@ import (
 
 	_ "github.com/redpanda-data/benthos/v4/public/components/pure"
 
+	_ "connect-deepcase/cache"
 	_ "connect-deepcase/input"
 	_ "connect-deepcase/input/search"
 	_ "connect-deepcase/processor"
@@ -48,5 +49,6 @@ func TestPluginPagesAreUpToDate(t *testing.T) {
 	}
 	service.GlobalEnvironment().WalkProcessors(check)
 	service.GlobalEnvironment().WalkInputs(check)
-	require.Equal(t, 5, pages)
+	service.GlobalEnvironment().WalkCaches(check)
+	require.Equal(t, 6, pages)
 }

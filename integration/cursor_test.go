@@ -17,7 +17,7 @@ import (
 
 // inFolder is a cache that is there in the next run.
 func inFolder(t testing.TB) string {
-	return fmt.Sprintf("label: cursors\nfile: { directory: %q }", t.TempDir())
+	return fmt.Sprintf("label: cursors\ndeepcase_file: { directory: %q }", t.TempDir())
 }
 
 func TestFollowsWithLateDocuments(t *testing.T) {

@@ -226,7 +226,8 @@ func TestAnnotatesTheDocumentsThemselves(t *testing.T) {
 	})
 }
 
-// enrichment is a pipeline that annotates, with windows and cursor in Redis: what is left of it when it is killed.
+// enrichment is a pipeline that annotates, with windows and cursor in files, or in Redis where there is one: what is left of it when it is
+// killed.
 type enrichment struct {
 	server    *server
 	index     string
@@ -241,11 +242,14 @@ func newEnrichment(t testing.TB, s, redis *server, prefix string, given []alert)
 	e := &enrichment{server: s, index: prefix + "-*", folder: t.TempDir()}
 	text, err := os.ReadFile("../config/elastic/enrich_" + s.kind() + ".yaml")
 	require.NoError(t, err)
-	files := "    file:\n      directory: \"${STATE:./state}\"\n"
+	files := "    deepcase_file:\n      directory: \"${STATE:./state}\"\n"
 	require.Equal(t, 2, strings.Count(string(text), files))
+	config := string(text)
+	if redis != nil {
+		config = strings.ReplaceAll(config, files, fmt.Sprintf("    redis: { url: \"redis://%s\", prefix: %s- }\n", redis.address(), prefix+s.name))
+	}
 	e.config = filepath.Join(e.folder, "enrich.yaml")
-	require.NoError(t, os.WriteFile(e.config, []byte(strings.ReplaceAll(string(text), files,
-		fmt.Sprintf("    redis: { url: \"redis://%s\", prefix: %s- }\n", redis.address(), prefix+s.name))), 0o600))
+	require.NoError(t, os.WriteFile(e.config, []byte(config), 0o600))
 	e.variables = map[string]string{"URL": s.url(), "INDEX": e.index, "MODE": "once", "MODEL": "none"}
 	return e
 }
@@ -275,18 +279,22 @@ func TestKilledTwiceEveryContextIsTheSame(t *testing.T) {
 	redis := launch(t, "redis")
 	onEach(t, func(t *testing.T, s *server, _ string) {
 		given := alerts(4000, 60)
-		e := newEnrichment(t, s, redis, "alerts-killed", given)
-		var at []int
-		for run := range 2 {
-			p := e.begin(t)
-			e.reaches(t, len(given)*(run+1)/4)
-			p.kill()
-			at = append(at, e.annotated(t))
+		for name, kept := range map[string]*server{"files": nil, "redis": redis} {
+			t.Run(name, func(t *testing.T) {
+				e := newEnrichment(t, s, kept, "alerts-killed", given)
+				var at []int
+				for run := range 2 {
+					p := e.begin(t)
+					e.reaches(t, len(given)*(run+1)/4)
+					p.kill()
+					at = append(at, e.annotated(t))
+				}
+				t.Logf("killed when %v of %d were annotated", at, len(given))
+				require.Less(t, slices.Max(at), len(given), "killed too late")
+				e.begin(t).finish(t, 2*time.Minute)
+				e.requireAll(t, given)
+			})
 		}
-		t.Logf("killed when %v of %d were annotated", at, len(given))
-		require.Less(t, slices.Max(at), len(given), "killed too late")
-		e.begin(t).finish(t, 2*time.Minute)
-		e.requireAll(t, given)
 	})
 }
 

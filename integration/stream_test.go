@@ -17,6 +17,7 @@ import (
 	"github.com/redpanda-data/benthos/v4/public/service"
 	"github.com/stretchr/testify/require"
 
+	_ "connect-deepcase/cache"
 	_ "connect-deepcase/input/search"
 )
 

@@ -79,9 +79,12 @@ func (k *keptWindows) update(ctx context.Context, wait *patience, windows *seque
 // When a machine moves from one process to another, the old one may still have events on their way, and write its window after the new one
 // has written a later one. So that it does not replace that, each machine has two keys: a process writes to the one where its own window
 // is, or else to the one that was written less recently. And of both, and its own memory, it goes on from the window that most arrived in.
+// If one of the two cannot be read, which may have been that window, the machine begins anew: contexts of an older one would miss events,
+// and nobody would see it.
 func (k *keptWindows) exchange(ctx context.Context, wait *patience, w *sequencer.Window, machine string, events []*pending) error {
 	keys := k.keys(machine)
 	var places [2]stamp
+	var damaged []string
 	for i, key := range keys {
 		data, err := k.read(ctx, wait, key)
 		if err != nil {
@@ -93,18 +96,32 @@ func (k *keptWindows) exchange(ctx context.Context, wait *patience, w *sequencer
 		if places[i], err = take(w, data); err != nil {
 			// Waiting would not mend it, and refusing the machine for ever would be worse than a context that starts anew.
 			k.failures.Incr(1)
-			k.log.With("key", key).Errorf("The cache holds a window that cannot be read, going on without it: %v", err)
+			k.log.With("key", key).Errorf("The cache holds a window that cannot be read, the machine begins with an empty one: %v", err)
+			damaged = append(damaged, key)
 		}
+	}
+	if damaged != nil {
+		w.Forget()
 	}
 	for _, p := range events {
 		p.context, p.reused = w.Add(p.event)
 	}
-	to := 0
-	if places[1].writer == k.writer || places[0].writer != k.writer && places[1].turn < places[0].turn {
-		to = 1
+	to := damaged // all of them, or the next batch would find one again
+	switch {
+	case to != nil:
+	case places[1].writer == k.writer, places[0].writer != k.writer && places[1].turn < places[0].turn:
+		to = keys[1:]
+	default:
+		to = keys[:1]
 	}
 	data := stamp{writer: k.writer, turn: 1 + max(places[0].turn, places[1].turn)}.before(w.Snapshot())
-	return k.try(ctx, wait, "written", func(ctx context.Context, c service.Cache) error { return c.Set(ctx, keys[to], data, nil) })
+	for _, key := range to {
+		err := k.try(ctx, wait, "written", func(ctx context.Context, c service.Cache) error { return c.Set(ctx, key, data, nil) })
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // stamp comes before a window in the cache.

@@ -74,7 +74,7 @@ While the cache fails, the batch waits for up to `+"`cache_retry`"+` from the la
 				Advanced().
 				Default(32),
 			service.NewStringField(fieldCache).
-				Description("The label of a cache resource that keeps the windows. Its entries should live as long as `timeout` and the longest outage together.").
+				Description("The label of a cache resource that keeps the windows: `redis`, say, or `deepcase_file`. Its entries should live as long as `timeout` and the longest outage together.").
 				Default(""),
 			service.NewStringField(fieldCachePrefix).
 				Description("Comes before the machine in the cache's keys. Sequencers that share a cache but not their events need different ones.").
@@ -97,7 +97,7 @@ pipeline:
         timestamp: ${! json("@timestamp") }
         id: ${! json("event.id") }
 `).
-		Example("Windows in a cache", "Several processes of one consumer group share the windows, and a restart loses none: put a `redis` cache where this has `memory`.", `
+		Example("Windows in a cache", "Several processes of one consumer group share the windows, and a restart loses none: put a `redis` cache where this has `memory`. For one process, or several of one machine, `deepcase_file` does.", `
 pipeline:
   threads: 1 # contexts depend on the order of events
   processors:

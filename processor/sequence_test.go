@@ -344,14 +344,31 @@ func TestSequenceOnAWriteOfUnknownFate(t *testing.T) {
 	assert.Equal(t, []any{nil, "1", "2"}, at(t, out[2])["context"])
 }
 
+// Where one window of a machine is damaged, the other one does not stand in for it: it is older, or may be.
 func TestSequenceStartsAnewOnADamagedWindow(t *testing.T) {
-	c := &brokenCache{}
-	s := withCache(t, "length: 1", c)
-	c.items[s.kept.keys("a")[0]] = []byte("rubbish")
-	out := process(t, s, messages(alertOf("a", "1", 1), alertOf("a", "2", 2)))
-	assert.Equal(t, []any{nil}, at(t, out[0])["context"])
-	assert.Equal(t, []any{"1"}, at(t, out[1])["context"])
-	assert.NotEqual(t, []byte("rubbish"), c.items[s.kept.keys("a")[0]])
+	c := &brokenCache{items: map[string][]byte{}}
+	start := func() *sequence {
+		s := newSequence(t, "length: 3\ncache: c", "c")
+		s.kept.access = func(_ context.Context, f func(service.Cache)) error { f(c); return nil }
+		return s
+	}
+	for _, damaged := range [][]int{{0}, {1}, {0, 1}} {
+		for name, next := range map[string]int{"a process that has none": 2, "the one before": 0, "the last one": 1} {
+			clear(c.items)
+			processes := []*sequence{start(), start(), start()}
+			keys := processes[0].kept.keys("a")
+			process(t, processes[0], messages(alertOf("a", "1", 1), alertOf("a", "2", 2)))
+			process(t, processes[1], messages(alertOf("a", "3", 3)))
+			require.Len(t, c.items, 2)
+			for _, i := range damaged {
+				c.items[keys[i]] = []byte{}
+			}
+			s, what := processes[next], fmt.Sprint(damaged, " ", name)
+			assert.Equal(t, []any{nil, nil, nil}, at(t, process(t, s, messages(alertOf("a", "4", 4)))[0])["context"], what)
+			assert.Equal(t, []any{nil, nil, "4"}, at(t, process(t, s, messages(alertOf("a", "5", 5)))[0])["context"], what)
+			assert.Equal(t, []any{nil, "4", "5"}, at(t, process(t, start(), messages(alertOf("a", "6", 6)))[0])["context"], what)
+		}
+	}
 }
 
 func TestCacheKeysArePlainAndDistinct(t *testing.T) {

@@ -171,6 +171,15 @@ func (w *Window) Arrived() uint64 {
 	return w.window.arrived
 }
 
+// Forget drops the events, and Arrived stays: of the machine's states, the one that begins anew is then later than those before.
+func (w *Window) Forget() {
+	w.shard.mu.Lock()
+	defer w.shard.mu.Unlock()
+	arrived := w.window.arrived
+	w.window.clear(&w.shard.names)
+	w.window.arrived = arrived
+}
+
 func (w *Windows) shard(machine string) *shard {
 	return &w.shards[maphash.String(w.seed, machine)&uint64(len(w.shards)-1)]
 }

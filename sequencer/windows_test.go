@@ -249,6 +249,23 @@ func TestWindowsUpdate(t *testing.T) {
 }
 
 // A cache behind Updates from many goroutines, with hardly any machine in memory: every event is in it in the end.
+// A window that begins anew is the later one beside what it was.
+func TestWindowsBeginAnew(t *testing.T) {
+	w := newWindows(t, 2, time.Hour, 10, 0)
+	for i := range 5 {
+		contextOf(w, Event{Machine: "m", Name: fmt.Sprint(i), Time: second(int64(i))})
+	}
+	require.NoError(t, w.Update("m", func(m *Window) error {
+		before := m.Arrived()
+		m.Forget()
+		assert.Zero(t, m.Len())
+		assert.Equal(t, []string{"", ""}, contextOf(m, Event{Machine: "m", Name: "5", Time: second(int64(5))}))
+		assert.Equal(t, []string{"", "5"}, contextOf(m, Event{Machine: "m", Name: "6", Time: second(int64(6))}))
+		assert.Equal(t, before+2, m.Arrived())
+		return nil
+	}))
+}
+
 func TestWindowsConcurrently(t *testing.T) {
 	const machines, events, workers = 12, 40, 8
 	w := newWindows(t, machines*events, time.Hour, 3, 0)

@@ -2,6 +2,7 @@ package main
 
 // What every build has: DeepCASE, and the components of Benthos' core.
 import (
+	_ "connect-deepcase/cache"
 	_ "connect-deepcase/input"
 	_ "connect-deepcase/input/search"
 	_ "connect-deepcase/processor"

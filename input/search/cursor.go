@@ -15,6 +15,7 @@ import (
 // position behind the last batch before which none is open.
 type keeper struct {
 	access   func(context.Context, func(service.Cache)) error
+	label    string
 	key      string
 	order    order
 	timeout  time.Duration
@@ -35,6 +36,7 @@ func newKeeper(conf *service.ParsedConfig, mgr *service.Resources, timeout time.
 		return nil, fmt.Errorf("field '%s': no cache resource has the label %q", fieldCache, label)
 	}
 	k := &keeper{
+		label:    label,
 		access:   func(ctx context.Context, f func(service.Cache)) error { return mgr.AccessCache(ctx, label, f) },
 		timeout:  timeout,
 		failures: mgr.Metrics().NewCounter("deepcase_search_cursor_failures"),
@@ -48,16 +50,21 @@ func newKeeper(conf *service.ParsedConfig, mgr *service.Resources, timeout time.
 
 // load gives the position that an earlier run wrote, or the beginning.
 func (k *keeper) load(ctx context.Context) (p position, err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("cache %q, key %q: %w", k.label, k.key, err)
+		}
+	}()
 	var b []byte
 	var inner error
 	if err := k.access(ctx, func(c service.Cache) { b, inner = c.Get(ctx, k.key) }); err != nil {
-		return p, fmt.Errorf("cache: %w", err)
+		return p, err
 	}
 	if errors.Is(inner, service.ErrKeyNotFound) {
 		return p, nil
 	}
 	if inner != nil {
-		return p, fmt.Errorf("cache: read %q: %w", k.key, inner)
+		return p, inner
 	}
 	return decodeCursor(k.order, b)
 }

@@ -104,7 +104,7 @@ input:
 
 cache_resources:
   - label: cursors
-    file:
+    deepcase_file:
       directory: /var/lib/deepcase/cursors
 `).
 		Example("A month, as fast as possible", "Four slices are read side by side. The order stays.", `
@@ -162,7 +162,7 @@ func fields() []*service.ConfigField {
 		above0(fieldKeepAlive, "How long the server keeps a point in time between two pages. When it expires because the output is slow, a new one is opened.", "5m").
 			Advanced(),
 		service.NewStringField(fieldCache).
-			Description("The label of a cache resource that keeps the cursor. Its entries must not expire.").
+			Description("The label of a cache resource that keeps the cursor: `deepcase_file`, or one of a server. Its entries must not expire.").
 			Default(""),
 		service.NewStringField(fieldCacheKey).
 			Description("The key of the cursor in the cache: another one for each input that shares the cache.").

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -103,7 +102,7 @@ func (s *Store) before() (string, error) {
 
 // Writable says why nothing can be published here: no permission, a file system that is read-only.
 func (s *Store) Writable() error {
-	if err := makeDir(s.path(versionsDir)); err != nil {
+	if err := disk.MakeDir(s.path(versionsDir)); err != nil {
 		return fmt.Errorf("model directory: %w", err)
 	}
 	for _, dir := range []string{s.dir, s.path(versionsDir)} {
@@ -146,7 +145,7 @@ func (s *Store) locked(ctx context.Context, write func() error) error {
 
 // publish writes a version; the lock is held.
 func (s *Store) publish(m *model.Model, lineage bundle.Lineage) (string, error) {
-	if err := makeDir(s.path(versionsDir)); err != nil {
+	if err := disk.MakeDir(s.path(versionsDir)); err != nil {
 		return "", err
 	}
 	if err := s.clean(); err != nil {
@@ -246,21 +245,4 @@ func (s *Store) expire() error {
 		}
 	}
 	return nil
-}
-
-// makeDir makes dir and what is missing above it, durably.
-func makeDir(dir string) error {
-	err := os.Mkdir(dir, 0o777)
-	if parent := filepath.Dir(dir); errors.Is(err, fs.ErrNotExist) && parent != dir {
-		if err := makeDir(parent); err != nil {
-			return err
-		}
-		err = os.Mkdir(dir, 0o777)
-	}
-	if errors.Is(err, fs.ErrExist) {
-		return nil
-	} else if err != nil {
-		return err
-	}
-	return disk.SyncDir(filepath.Dir(dir))
 }

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"connect-deepcase/internal/disk"
 	"connect-deepcase/model"
 	"connect-deepcase/model/bundle"
 )
@@ -65,7 +66,7 @@ func Open(dir string, create bool, options ...Option) (*Store, error) {
 		option(s)
 	}
 	if create {
-		if err := makeDir(dir); err != nil {
+		if err := disk.MakeDir(dir); err != nil {
 			return nil, fmt.Errorf("model directory: %w", err)
 		}
 	}

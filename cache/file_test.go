@@ -1,0 +1,247 @@
+package cache
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/binary"
+	"fmt"
+	"hash/crc32"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/redpanda-data/benthos/v4/public/service"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	_ "github.com/redpanda-data/benthos/v4/public/components/pure"
+
+	_ "connect-deepcase/input/search"
+	_ "connect-deepcase/processor"
+)
+
+// writesTo has the test binary write to a directory until it is killed.
+const writesTo = "DEEPCASE_FILE_WRITES_TO"
+
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(writesTo); dir != "" {
+		fmt.Println(writeForEver(dir))
+		os.Exit(1)
+	}
+	os.Exit(m.Run())
+}
+
+func open(t *testing.T, dir string) *files {
+	t.Helper()
+	f, err := newFiles(dir)
+	require.NoError(t, err)
+	return f
+}
+
+// names are those of the files in a directory.
+func names(t *testing.T, dir string) (names []string) {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return names
+}
+
+// odd are keys that no file can be named after, or that would name another one.
+var odd = []string{
+	"", ".", "..", "../x", "a/b", "/", ".hidden", scratch + "x", "=", "a\x00b", "a\nb", "a b", "é", "ключ", "\xff", `a\b`, "c:d",
+	strings.Repeat("x", 201), strings.Repeat("x", 100_000), "=" + strings.Repeat("0", 64),
+}
+
+func TestEntries(t *testing.T) {
+	dir, ctx := filepath.Join(t.TempDir(), "made", "here"), t.Context()
+	c := open(t, dir)
+	keys := append([]string{"a", "A", "a.b", "deepcase-web-1%", "deepcase-a%2Fb+c", strings.Repeat("x", 200)}, odd...)
+	for i, key := range keys {
+		_, err := c.Get(ctx, key)
+		require.ErrorIs(t, err, service.ErrKeyNotFound, "%q", key)
+		require.ErrorIs(t, c.Delete(ctx, key), service.ErrKeyNotFound)
+		require.NoError(t, c.Add(ctx, key, fmt.Append(nil, i), nil))
+		require.ErrorIs(t, c.Add(ctx, key, []byte("added twice"), nil), service.ErrKeyAlreadyExists)
+	}
+	c = open(t, dir) // as after a restart
+	for i, key := range keys {
+		value, err := c.Get(ctx, key)
+		require.NoError(t, err)
+		require.Equal(t, fmt.Sprint(i), string(value), "%q", key)
+		ttl := time.Nanosecond
+		require.NoError(t, c.Set(ctx, key, nil, &ttl))
+		value, err = c.Get(ctx, key)
+		require.NoError(t, err, "entries do not expire")
+		require.Empty(t, value)
+		require.NoError(t, c.Set(ctx, key, fmt.Append(nil, i, "again"), nil))
+	}
+	require.Len(t, names(t, dir), len(keys), "one file an entry, and nothing else")
+	for i, key := range keys {
+		value, err := c.Get(ctx, key)
+		require.NoError(t, err)
+		require.Equal(t, fmt.Sprint(i, "again"), string(value), "%q", key)
+		require.NoError(t, c.Delete(ctx, key))
+		_, err = c.Get(ctx, key)
+		require.ErrorIs(t, err, service.ErrKeyNotFound)
+	}
+	require.Empty(t, names(t, dir))
+	require.Equal(t, []string{"here"}, names(t, filepath.Dir(dir)), "nothing was written beside the directory")
+}
+
+// The files are named for ever as they are now, and plain keys as Benthos' own cache "file" names them.
+func TestNamesOfFiles(t *testing.T) {
+	f := &files{"d"}
+	for key, name := range map[string]string{
+		"deepcase_search": "deepcase_search", "deepcase-web-1": "deepcase-web-1", "deepcase-a%2Fb+c%": "deepcase-a%2Fb+c%", "~A.b": "~A.b",
+		"a/b": "=c14cddc033f64b9dea80ea675cf280a015e672516090a5626781153dc68fea11",
+	} {
+		assert.Equal(t, filepath.Join("d", name), f.path(key), "%q", key)
+	}
+	for _, key := range odd {
+		assert.Regexp(t, "^d/=[0-9a-f]{64}$", filepath.ToSlash(f.path(key)), "%q", key)
+	}
+}
+
+func TestOneOfManyAdds(t *testing.T) {
+	dir := t.TempDir()
+	var running sync.WaitGroup
+	var added atomic.Int32
+	for range 32 {
+		c := open(t, dir)
+		running.Go(func() {
+			err := c.Add(t.Context(), "a", []byte("value"), nil)
+			if err == nil {
+				added.Add(1)
+			} else {
+				assert.ErrorIs(t, err, service.ErrKeyAlreadyExists)
+			}
+		})
+	}
+	running.Wait()
+	assert.EqualValues(t, 1, added.Load())
+	assert.Equal(t, []string{"a"}, names(t, dir))
+}
+
+func TestStartRemovesWhatKilledWritersLeft(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "[a]*")
+	require.NoError(t, os.Mkdir(dir, 0o755))
+	for name, age := range map[string]time.Duration{scratch + "old": 2 * time.Minute, scratch + "new": 0, "entry": time.Hour} {
+		path, then := filepath.Join(dir, name), time.Now().Add(-age)
+		require.NoError(t, os.WriteFile(path, nil, 0o600))
+		require.NoError(t, os.Chtimes(path, then, then))
+	}
+	open(t, dir)
+	assert.Equal(t, []string{scratch + "new", "entry"}, names(t, dir))
+}
+
+// A write that fails leaves the old value and nothing else.
+func TestWriteThatFails(t *testing.T) {
+	dir, ctx := t.TempDir(), t.Context()
+	c := open(t, dir)
+	require.NoError(t, os.Mkdir(filepath.Join(dir, "a"), 0o755)) // no file can take its place
+	require.Error(t, c.Set(ctx, "a", []byte("value"), nil))
+	_, err := c.Get(ctx, "a")
+	require.Error(t, err)
+	require.NotErrorIs(t, err, service.ErrKeyNotFound, "what cannot be read is not what is not there")
+	assert.Equal(t, []string{"a"}, names(t, dir))
+	require.NoError(t, os.RemoveAll(dir))
+	require.Error(t, c.Set(ctx, "b", []byte("value"), nil))
+	assert.NoDirExists(t, dir, "a file system that is away is not replaced by a folder")
+}
+
+func TestConfigsThatAreRefused(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	require.NoError(t, os.WriteFile(file, nil, 0o600))
+	for dir, message := range map[string]string{
+		"":   "field 'directory' is empty",
+		file: "field 'directory': open " + file + ": not a directory",
+	} {
+		_, err := newFiles(dir)
+		assert.EqualError(t, err, message)
+	}
+	linter := service.GlobalEnvironment().NewComponentConfigLinter()
+	for yaml, lints := range map[string]int{"directory: d": 0, "{}": 1, "directory: d\n  nonsense: 1": 1} {
+		found, err := linter.LintCacheYAML([]byte("deepcase_file:\n  " + yaml))
+		require.NoError(t, err)
+		assert.Len(t, found, lints, yaml)
+	}
+}
+
+func TestExamplesLint(t *testing.T) {
+	view, ok := service.GlobalEnvironment().GetCacheConfig("deepcase_file")
+	require.True(t, ok)
+	data, err := view.TemplateData()
+	require.NoError(t, err)
+	require.NotEmpty(t, data.Examples)
+	for _, example := range data.Examples {
+		lints, err := service.GlobalEnvironment().FullConfigSchema("", "").NewStreamConfigLinter().LintYAML([]byte(example.Config))
+		require.NoError(t, err)
+		assert.Empty(t, lints)
+	}
+}
+
+// The keys that the killed processes write, each from several goroutines.
+const written = 4
+
+// writeForEver sets entries to values of random sizes, each with its checksum in front.
+func writeForEver(dir string) error {
+	c, err := newFiles(dir)
+	if err != nil {
+		return err
+	}
+	fmt.Println("writing")
+	failed := make(chan error)
+	for i := range 2 * written {
+		go func() {
+			for {
+				value := bytes.Repeat([]byte{byte(rand.Uint32())}, 4+rand.IntN(64<<10))
+				binary.LittleEndian.PutUint32(value, crc32.ChecksumIEEE(value[4:]))
+				if err := c.Set(context.Background(), fmt.Sprint(i%written), value, nil); err != nil {
+					failed <- err
+				}
+			}
+		}()
+	}
+	return <-failed
+}
+
+func TestEntriesAreWholeAfterAKill(t *testing.T) {
+	dir := t.TempDir()
+	random := rand.New(rand.NewPCG(1, 1))
+	found := 0
+	for range 20 {
+		child := exec.Command(os.Args[0])
+		child.Env = append(os.Environ(), writesTo+"="+dir)
+		out, err := child.StdoutPipe()
+		require.NoError(t, err)
+		require.NoError(t, child.Start())
+		line, _ := bufio.NewReader(out).ReadString('\n')
+		require.Equal(t, "writing\n", line)
+		time.Sleep(time.Duration(random.IntN(20_000)) * time.Microsecond)
+		require.NoError(t, child.Process.Kill())
+		require.ErrorContains(t, child.Wait(), "killed", "a write had failed before")
+
+		c := open(t, dir)
+		for i := range written {
+			value, err := c.Get(t.Context(), fmt.Sprint(i))
+			if err == service.ErrKeyNotFound {
+				continue // killed before the first
+			}
+			require.NoError(t, err)
+			require.GreaterOrEqual(t, len(value), 4)
+			require.Equal(t, crc32.ChecksumIEEE(value[4:]), binary.LittleEndian.Uint32(value))
+			found++
+		}
+	}
+	require.Greater(t, found, 20, "the processes had written something")
+}
