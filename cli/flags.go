@@ -80,12 +80,13 @@ func inputFlags(prefix, what string) []ucli.Flag {
 	return flags
 }
 
+const benignUsage = "`TEXT` of the label that means benign, label 0; any other text is label 1 (default: labels are numbers, true or false)"
+
 func readingFlags() []ucli.Flag {
 	return []ucli.Flag{
 		stringFlag(categoryIO, "columns", "`NAMES` of columns where they are not timestamp, machine, event and label: "+
 			"timestamp=time,machine=host,event=name,label=class"),
-		stringFlag(categoryIO, "benign", "`TEXT` of the label column that means benign, label 0; any other text is label 1 "+
-			"(default: labels are numbers, true or false)"),
+		stringFlag(categoryIO, "benign", benignUsage),
 		boolFlag(categoryIO, "shared-machines", "a machine name means the same machine in all files (default: each file has machines of its own)"),
 	}
 }
