@@ -137,7 +137,8 @@ func builderFlags() []ucli.Flag {
 func savedBuilderFlags() []ucli.Flag {
 	return []ucli.Flag{
 		stringFlag(categoryBuilder, "save-builder", "model `DIRECTORY` to save the ContextBuilder in, as a new version"),
-		stringFlag(categoryBuilder, "load-builder", "model `DIRECTORY` to load the ContextBuilder from, or a file of the original's ContextBuilder.save"),
+		stringFlag(categoryBuilder, "load-builder", "model `DIRECTORY` to load the ContextBuilder from (the last one that has no clusters yet, else the current one), "+
+			"or a file of the original's ContextBuilder.save"),
 	}
 }
 
@@ -158,6 +159,8 @@ func savedInterpreterFlags() []ucli.Flag {
 	return []ucli.Flag{
 		stringFlag(categoryInterpreter, "save-interpreter", "model `DIRECTORY` to save the Interpreter in, as a new version"),
 		stringFlag(categoryInterpreter, "load-interpreter", "model `DIRECTORY` to load the Interpreter from"),
+		&ucli.BoolFlag{Category: categoryInterpreter, Name: "keep-scores", Value: true,
+			Usage: "clusters without a score that are saved in a model directory inherit from the version before"},
 	}
 }
 
