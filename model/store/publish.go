@@ -132,12 +132,16 @@ func (s *Store) before(version string) (string, error) {
 	return earlier[at-1], nil
 }
 
-// Writable says why nothing can be published here: no permission, a file system that is read-only.
-func (s *Store) Writable() error {
-	if err := makeDir(s.path(versionsDir)); err != nil {
-		return fmt.Errorf("model directory: %w", err)
-	}
-	for _, dir := range []string{s.dir, s.path(versionsDir)} {
+// Writable says why nothing can be published in a directory: no permission, a file system that is read-only. It leaves nothing behind; a
+// directory that is missing can be made where what is above it is writable.
+func Writable(dir string) error {
+	for _, dir := range []string{dir, filepath.Join(dir, versionsDir)} {
+		for {
+			if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) || dir == filepath.Dir(dir) {
+				break
+			}
+			dir = filepath.Dir(dir)
+		}
 		probe, err := os.CreateTemp(dir, scratch)
 		if err != nil {
 			return fmt.Errorf("model directory: %w", err)
