@@ -89,7 +89,7 @@ func (s *session) interpret(r ready, strategy interpreter.Strategy) (*model.Mode
 		}
 	}
 	if dir := s.c.String("save-interpreter"); dir != "" {
-		return m, s.publish(s, dir, m)
+		return s.publish(s, dir, m)
 	}
 	return m, nil
 }

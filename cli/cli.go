@@ -15,6 +15,8 @@ import (
 
 	ucli "github.com/urfave/cli/v2"
 	"golang.org/x/term"
+
+	"connect-deepcase/model/contextbuilder"
 )
 
 // Command is `deepcase` with all its commands.
@@ -81,6 +83,7 @@ type session struct {
 	out      io.Writer // results
 	err      io.Writer // notes on what is done; discards where silent
 	progress progress
+	opened   contextbuilder.Engine // by engine; nil before
 }
 
 func (s *session) note(format string, arguments ...any) {

@@ -10,9 +10,10 @@ func clusterCommand() *ucli.Command {
 	return command(&ucli.Command{
 		Name:  "cluster",
 		Usage: "Cluster events with alike contexts, for an analyst to score",
-		Description: `Saves the interpreter, with clusters that have no scores yet, as a new version of a model directory, and which event is in which
-cluster as a csv file: columns clusters and labels, a row an event in the order of the input, cluster −1 for none, label −1 where there is
-none. Give labels there and go on with the mode manual. Without --load-builder it trains one first.
+		Description: `Saves the interpreter as a new version of a model directory, and which event is in which cluster as a csv file: columns clusters and
+labels, a row an event in the order of the input, cluster −1 for none, label −1 where there is none. Give labels there and go on with the
+mode manual. Clusters inherit the scores of the directory's version before (--keep-scores); the others have none yet. Without
+--load-builder it trains one first.
 
   deepcase cluster --load-sequences alerts.sequences --load-builder model --save-interpreter model --save-clusters clusters.csv`,
 		Flags: modeFlags(),
@@ -34,7 +35,7 @@ none. Give labels there and go on with the mode manual. Without --load-builder i
 			return err
 		}
 		if dir := s.c.String("save-interpreter"); dir != "" {
-			if err := s.publish(s, dir, clustered); err != nil {
+			if _, err := s.publish(s, dir, clustered); err != nil {
 				return err
 			}
 		}

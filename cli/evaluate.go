@@ -12,6 +12,7 @@ import (
 
 	"connect-deepcase/cli/report"
 	"connect-deepcase/model"
+	"connect-deepcase/model/store"
 	"connect-deepcase/sequencer"
 )
 
@@ -90,7 +91,7 @@ func evaluate(s *session) error {
 	var m *model.Model
 	if dir != "" {
 		s.useless("the interpreter is loaded", slices.Concat(builderSettings, interpreterSettings, []string{"strategy", "save-interpreter"})...)
-		if m, err = s.loadModel(dir); err != nil {
+		if m, err = s.loadModel(dir, (*store.Store).Current); err != nil {
 			return err
 		}
 		if len(m.Clusters) == 0 {
@@ -121,7 +122,7 @@ func evaluate(s *session) error {
 				return err
 			}
 			if save := s.c.String("save-interpreter"); save != "" {
-				if err := s.publish(s, save, m); err != nil {
+				if _, err := s.publish(s, save, m); err != nil {
 					return err
 				}
 			}

@@ -40,6 +40,22 @@ func (p *paths) Set(path string) error {
 
 func (p *paths) String() string { return strings.Join(*p, " ") }
 
+// seconds is a duration that is given as the original's command line has it.
+type seconds time.Duration
+
+func (s *seconds) Set(text string) error {
+	x, err := strconv.ParseFloat(text, 64)
+	if err != nil || !(x >= 0 && x*1e9 < math.MaxInt64) {
+		return errors.New("need a number of seconds from 0 to 9223372036, such as 86400 for 24 hours")
+	}
+	*s = seconds(x * 1e9)
+	return nil
+}
+
+func (s *seconds) String() string {
+	return strconv.FormatFloat(time.Duration(*s).Seconds(), 'f', -1, 64)
+}
+
 func stringFlag(category, name, usage string) ucli.Flag {
 	return &ucli.StringFlag{Category: category, Name: name, Usage: usage}
 }
@@ -64,12 +80,13 @@ func inputFlags(prefix, what string) []ucli.Flag {
 	return flags
 }
 
+const benignUsage = "`TEXT` of the label that means benign, label 0; any other text is label 1 (default: labels are numbers, true or false)"
+
 func readingFlags() []ucli.Flag {
 	return []ucli.Flag{
 		stringFlag(categoryIO, "columns", "`NAMES` of columns where they are not timestamp, machine, event and label: "+
 			"timestamp=time,machine=host,event=name,label=class"),
-		stringFlag(categoryIO, "benign", "`TEXT` of the label column that means benign, label 0; any other text is label 1 "+
-			"(default: labels are numbers, true or false)"),
+		stringFlag(categoryIO, "benign", benignUsage),
 		boolFlag(categoryIO, "shared-machines", "a machine name means the same machine in all files (default: each file has machines of its own)"),
 	}
 }
@@ -88,7 +105,7 @@ func sequencingFlags() []ucli.Flag {
 	return []ucli.Flag{
 		&ucli.IntFlag{Category: categorySequencing, Name: "length", Value: d.Length,
 			Usage: "sequence `LENGTH`: events in a context; a loaded model brings its own"},
-		&ucli.Float64Flag{Category: categorySequencing, Name: "timeout", Value: d.Timeout.Seconds(),
+		&ucli.GenericFlag{Category: categorySequencing, Name: "timeout", Value: (*seconds)(&d.Timeout),
 			Usage: "sequence `TIMEOUT` (seconds): older events are not part of a context; a loaded model brings its own"},
 	}
 }
@@ -120,7 +137,8 @@ func builderFlags() []ucli.Flag {
 func savedBuilderFlags() []ucli.Flag {
 	return []ucli.Flag{
 		stringFlag(categoryBuilder, "save-builder", "model `DIRECTORY` to save the ContextBuilder in, as a new version"),
-		stringFlag(categoryBuilder, "load-builder", "model `DIRECTORY` to load the ContextBuilder from, or a file of the original's ContextBuilder.save"),
+		stringFlag(categoryBuilder, "load-builder", "model `DIRECTORY` to load the ContextBuilder from (the last one that has no clusters yet, else the current one), "+
+			"or a file of the original's ContextBuilder.save"),
 	}
 }
 
@@ -141,6 +159,8 @@ func savedInterpreterFlags() []ucli.Flag {
 	return []ucli.Flag{
 		stringFlag(categoryInterpreter, "save-interpreter", "model `DIRECTORY` to save the Interpreter in, as a new version"),
 		stringFlag(categoryInterpreter, "load-interpreter", "model `DIRECTORY` to load the Interpreter from"),
+		&ucli.BoolFlag{Category: categoryInterpreter, Name: "keep-scores", Value: true,
+			Usage: "clusters without a score that are saved in a model directory inherit from the version before"},
 	}
 }
 
@@ -165,11 +185,7 @@ func modeFlags() []ucli.Flag {
 // params are the settings of a model by the flags that are there.
 func (s *session) params() (model.Params, error) {
 	p := model.DefaultParams()
-	timeout, err := s.timeout()
-	if err != nil {
-		return p, err
-	}
-	p.Length, p.Timeout = s.c.Int("length"), timeout
+	p.Length, p.Timeout = s.c.Int("length"), s.timeout()
 	p.Hidden, p.LSTM = s.c.Int("hidden"), s.c.Bool("lstm")
 	t := &p.Training
 	t.Epochs, t.BatchSize, t.Delta = s.c.Int("epochs"), s.c.Int("batch"), s.c.Float64("delta")
@@ -201,13 +217,7 @@ func (s *session) interpretation(p *model.Params, take func(flag string) bool) {
 	}
 }
 
-func (s *session) timeout() (time.Duration, error) {
-	seconds := s.c.Float64("timeout")
-	if !(seconds >= 0 && seconds*1e9 < math.MaxInt64) {
-		return 0, usagef("timeout: %v is not a number of seconds from 0 to 9223372036", seconds)
-	}
-	return time.Duration(seconds * 1e9), nil
-}
+func (s *session) timeout() time.Duration { return time.Duration(*s.c.Generic("timeout").(*seconds)) }
 
 func (s *session) strategy() (interpreter.Strategy, error) {
 	x := interpreter.Strategy(s.c.String("strategy"))

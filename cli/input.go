@@ -162,11 +162,7 @@ func (s *session) sequences(loaded *model.Params) (*sequences, error) {
 
 // context is what a context is: by the flags, else by a loaded model.
 func (s *session) context(loaded *model.Params) (sequencer.Options, error) {
-	timeout, err := s.timeout()
-	if err != nil {
-		return sequencer.Options{}, err
-	}
-	o := sequencer.Options{Length: s.c.Int("length"), Timeout: timeout}
+	o := sequencer.Options{Length: s.c.Int("length"), Timeout: s.timeout()}
 	if loaded == nil {
 		return o, nil
 	}

@@ -65,7 +65,7 @@ func (s *session) saveScored(m *model.Model, give scorer) (*model.Model, error) 
 		if err != nil {
 			return nil, err
 		}
-		return scored, s.publish(s, dir, scored)
+		return s.publish(s, dir, scored)
 	}
 	st, err := openStore(dir)
 	if err != nil {

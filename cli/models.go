@@ -7,10 +7,12 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"connect-deepcase/internal/device"
 	"connect-deepcase/model"
+	"connect-deepcase/model/bundle"
 	"connect-deepcase/model/contextbuilder"
 	"connect-deepcase/model/interpreter"
 	"connect-deepcase/model/original"
@@ -38,15 +40,18 @@ func (l loaded) params() *model.Params {
 
 // load loads what the flags name. A builder and an interpreter must be of the same network.
 func (s *session) load() (loaded, error) {
-	builder, err := s.loadBuilder(s.c.String("load-builder"))
-	if err != nil {
-		return loaded{}, err
-	}
-	dir := s.c.String("load-interpreter")
+	path, dir := s.c.String("load-builder"), s.c.String("load-interpreter")
 	if dir == "" {
-		return builder, nil
+		return s.loadBuilder(path)
 	}
-	m, err := s.loadModel(dir)
+	var builder loaded
+	if !sameFolder(path, dir) { // a directory's interpreter has its builder
+		var err error
+		if builder, err = s.loadBuilder(path); err != nil {
+			return loaded{}, err
+		}
+	}
+	m, err := s.loadModel(dir, (*store.Store).Current)
 	if err != nil {
 		return loaded{}, err
 	}
@@ -56,8 +61,7 @@ func (s *session) load() (loaded, error) {
 	}
 	if weights != nil && !sameWeights(weights, m.Weights) {
 		return loaded{}, fmt.Errorf("--load-builder %s and --load-interpreter %s have different weights: the interpreter was made with another "+
-			"builder; leave out one",
-			s.c.String("load-builder"), dir)
+			"builder; leave out one", path, dir)
 	}
 	return loaded{model: m, clusters: true}, nil
 }
@@ -71,7 +75,7 @@ func (s *session) loadBuilder(path string) (loaded, error) {
 		return loaded{}, fmt.Errorf("load-builder: %w: need a model directory or a file of the original's ContextBuilder.save", err)
 	}
 	if info.IsDir() {
-		m, err := s.loadModel(path)
+		m, err := s.loadModel(path, (*store.Store).Builder)
 		return loaded{model: m}, err
 	}
 	weights, err := original.Load(path)
@@ -81,13 +85,17 @@ func (s *session) loadBuilder(path string) (loaded, error) {
 	return loaded{original: weights}, nil
 }
 
-// loadModel loads the current version of a model directory.
-func (s *session) loadModel(dir string) (*model.Model, error) {
+// loadModel loads the version of a model directory that which names.
+func (s *session) loadModel(dir string, which func(*store.Store) (string, error)) (*model.Model, error) {
 	st, err := openStore(dir)
 	if err != nil {
 		return nil, err
 	}
-	m, version, err := loadVersion(st, "")
+	version, err := which(st)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", dir, err)
+	}
+	m, _, err := loadVersion(st, version)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", dir, err)
 	}
@@ -109,18 +117,70 @@ func openStore(dir string) (*store.Store, error) {
 	return st, nil
 }
 
-// publish saves m as a new version of a model directory.
-func (s *session) publish(ctx context.Context, dir string, m *model.Model) error {
+// publish saves m as a new version of a model directory and returns it as it is there: its clusters inherit the scores of those before.
+func (s *session) publish(ctx context.Context, dir string, m *model.Model) (*model.Model, error) {
+	if err := bundle.Check(m); err != nil { // before a directory is made for it
+		return nil, fmt.Errorf("%s: %w", dir, err)
+	}
 	st, err := store.Open(dir, true)
 	if err != nil {
-		return fmt.Errorf("%s: %w", dir, err)
+		return nil, fmt.Errorf("%s: %w", dir, err)
 	}
-	version, err := st.Publish(ctx, m)
+	if len(m.Clusters) == 0 {
+		version, current, err := st.Stage(ctx, m)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", dir, err)
+		}
+		s.note("saved version %s in %s", version, dir)
+		if !current {
+			s.note("it is not current, as it has no clusters: the mode cluster with --load-builder %[1]s --save-interpreter %[1]s gives it some", dir)
+		}
+		return m, nil
+	}
+	inherited := ""
+	version, err := st.Replace(ctx, func(*model.Model, error) (*model.Model, error) {
+		var err error
+		m, inherited, err = s.inherit(ctx, st, m)
+		return m, err
+	})
 	if err != nil {
-		return fmt.Errorf("%s: %w", dir, err)
+		return nil, fmt.Errorf("%s: %w", dir, err)
 	}
 	s.note("saved version %s in %s", version, dir)
-	return nil
+	if inherited != "" {
+		s.note("%s", inherited)
+	}
+	return m, nil
+}
+
+// inherit gives the clusters of m that have no score those of the version before, and tells of it where there were any to give.
+func (s *session) inherit(ctx context.Context, st *store.Store, m *model.Model) (*model.Model, string, error) {
+	if !s.c.Bool("keep-scores") {
+		return m, "", nil
+	}
+	version, before, err := st.Scored()
+	switch {
+	case store.MayRecover(err):
+		return nil, "", fmt.Errorf("scores of the model before: %w", err)
+	case err != nil:
+		return m, fmt.Sprintf("no scores kept: %s", strings.ReplaceAll(err.Error(), "\n", "; ")), nil
+	case version == "":
+		return m, "", nil
+	}
+	e, err := s.engine()
+	if err != nil {
+		return nil, "", err
+	}
+	with, kept, err := m.Inherit(ctx, e, before)
+	switch other := (model.LengthError{}); {
+	case errors.As(err, &other):
+		return m, fmt.Sprintf("no scores of version %s kept: %v", version, other), nil
+	case err != nil:
+		return nil, "", fmt.Errorf("scores of version %s: %w", version, err)
+	case kept == 0:
+		return m, fmt.Sprintf("no scores of version %s kept: none of its contexts is in a cluster without a score", version), nil
+	}
+	return with, fmt.Sprintf("scores of version %s kept: of %d clusters, %d inherited one", version, len(m.Clusters), kept), nil
 }
 
 func sameWeights(a, b *contextbuilder.Weights) bool {
@@ -136,11 +196,16 @@ func sameWeights(a, b *contextbuilder.Weights) bool {
 	return true
 }
 
+// engine opens the engine that --device names, once.
 func (s *session) engine() (contextbuilder.Engine, error) {
+	if s.opened != nil {
+		return s.opened, nil
+	}
 	e, err := device.Open(s.c.String("device"))
 	if err != nil {
 		return nil, usagef("%s", err)
 	}
+	s.opened = e
 	s.note("computing on %s: %s", e.Name(), device.Why(s.c.String("device")))
 	return e, nil
 }
@@ -277,7 +342,8 @@ func (s *session) saveBuilder(m *model.Model) error {
 	if dir == "" || comes && filepath.Clean(dir) == filepath.Clean(interpreter) {
 		return nil
 	}
-	return s.publish(context.WithoutCancel(s), dir, m)
+	_, err := s.publish(context.WithoutCancel(s), dir, m)
+	return err
 }
 
 // cluster clusters data with m.

@@ -33,7 +33,7 @@ func (s *session) start() (ready, error) {
 	return r, err
 }
 
-// saveable finds out before long work whether its results have a place to go. It makes model directories that are missing.
+// saveable finds out before long work whether its results have a place to go.
 func (s *session) saveable() error {
 	for _, flag := range []string{"save-sequences", "save-clusters", "save-prediction"} {
 		path := s.c.String(flag)
@@ -55,11 +55,7 @@ func (s *session) saveable() error {
 		if info, err := os.Stat(path); err == nil && !info.IsDir() {
 			return fmt.Errorf("%s: %s is a file, need a model directory", flag, path)
 		}
-		st, err := store.Open(path, true)
-		if err == nil {
-			err = st.Writable()
-		}
-		if err != nil {
+		if err := store.Writable(path); err != nil {
 			return fmt.Errorf("%s: %w", flag, err)
 		}
 	}

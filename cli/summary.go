@@ -31,7 +31,8 @@ attacks that were found are told from those that were missed. A dot in a FIELD l
 		Flags: []ucli.Flag{
 			&ucli.GenericFlag{Name: "ndjson", Value: &paths{}, Usage: "`FILE` of annotated documents, one a line; may be given several times"},
 			&ucli.StringFlag{Name: "target", Value: "deepcase", Usage: "`FIELD` of the annotation"},
-			&ucli.StringFlag{Name: "label", Usage: "`FIELD` of the label: a number, above 0 for an attack; documents without one are not compared"},
+			&ucli.StringFlag{Name: "label", Usage: "`FIELD` of the label: above 0 for an attack; documents without one are not compared"},
+			&ucli.StringFlag{Name: "benign", Usage: benignUsage},
 			&ucli.StringFlag{Name: "attack", Usage: "`FIELD` that names the attack a document is part of, if any"},
 		},
 	}, func(s *session) error {
@@ -39,7 +40,7 @@ attacks that were found are told from those that were missed. A dot in a FIELD l
 		if len(*files) == 0 {
 			return usagef("no documents: give them with --ndjson")
 		}
-		sum := newTotals(s.c.String("target"), s.c.String("label"), s.c.String("attack"))
+		sum := newTotals(s.c.String("target"), s.c.String("label"), s.c.String("benign"), s.c.String("attack"))
 		for _, file := range *files {
 			if err := sum.read(file); err != nil {
 				return err
@@ -51,16 +52,16 @@ attacks that were found are told from those that were missed. A dot in a FIELD l
 
 // totals are what a summary counts.
 type totals struct {
-	target, label, attack string
-	statuses              map[string]int
-	judgements            []report.Judgement
-	labels                []float64
-	labelled              []report.Judgement // of documents that have a label
-	attacks               map[string]bool    // found: at least one of its events is sent to an analyst
+	target, label, benign, attack string
+	statuses                      map[string]int
+	judgements                    []report.Judgement
+	labels                        []float64
+	labelled                      []report.Judgement // of documents that have a label
+	attacks                       map[string]bool    // found: at least one of its events is sent to an analyst
 }
 
-func newTotals(target, label, attack string) *totals {
-	return &totals{target: target, label: label, attack: attack, statuses: map[string]int{}, attacks: map[string]bool{}}
+func newTotals(target, label, benign, attack string) *totals {
+	return &totals{target: target, label: label, benign: benign, attack: attack, statuses: map[string]int{}, attacks: map[string]bool{}}
 }
 
 // meanings of the statuses, for people.
@@ -125,9 +126,9 @@ func (t *totals) add(text []byte) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", t.label, err)
 		}
-		label, err := sequencer.ParseLabel(text, "")
+		label, err := sequencer.ParseTextLabel(text, t.benign)
 		if err != nil {
-			return fmt.Errorf("%s: %q is not a number", t.label, text)
+			return fmt.Errorf("%s: %q is not a number: where labels are texts, say with --benign which of them is benign", t.label, text)
 		}
 		if label >= 0 {
 			t.labels, t.labelled = append(t.labels, label), append(t.labelled, judgement)

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"strconv"
+	"strings"
 	"time"
 
 	ucli "github.com/urfave/cli/v2"
@@ -55,11 +56,11 @@ func versionsCommand() *ucli.Command {
 		for _, v := range versions {
 			row := []string{v.Name, v.Created.UTC().Format(time.RFC3339), strconv.Itoa(v.Events), strconv.Itoa(v.Samples),
 				strconv.Itoa(v.Clusters), strconv.Itoa(v.Scored), ""}
-			if v.Current {
-				row[6] = "current"
-			}
 			if v.Err != nil {
 				row = []string{v.Name, "", "", "", "", "", "cannot be read: " + v.Err.Error()}
+			}
+			if v.Current {
+				row[6] = strings.TrimSuffix("current, "+row[6], ", ")
 			}
 			rows = append(rows, row)
 		}

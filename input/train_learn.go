@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -147,57 +146,27 @@ func (t *train) progress(p contextbuilder.Progress) {
 	t.log.With("epoch", p.Epoch, "epochs", p.Epochs, "loss", p.Loss).Info("Epoch trained")
 }
 
-// inherit gives the clusters of m that have no score the highest one among the clusters of the model before whose contexts belong to
-// them now: what an analyst decided outlives a training, and never becomes less.
+// inherit gives the clusters of m that have no score those of the model before.
 func (t *train) inherit(ctx context.Context, before *model.Model, unreadable error, m *model.Model) (*model.Model, error) {
-	if !t.keepScores || errors.Is(unreadable, store.ErrEmpty) {
-		return m, nil
-	}
-	var failed *fs.PathError
 	switch {
-	case errors.As(unreadable, &failed) && !errors.Is(unreadable, fs.ErrNotExist): // it may be readable again
+	case !t.keepScores || errors.Is(unreadable, store.ErrEmpty):
+		return m, nil
+	case store.MayRecover(unreadable):
 		return nil, unreadable
 	case unreadable != nil:
 		// A model that is damaged or gone has no scores to keep; that must not stop its successor.
 		t.log.Errorf("The scores of the model before are not kept: %v", unreadable)
 		return m, nil
 	}
-	if before.Params.Length != m.Params.Length {
-		t.log.Warnf("The scores of the model before are not kept: its contexts have %d events, now %d",
-			before.Params.Length, m.Params.Length)
+	with, kept, err := m.Inherit(ctx, t.engine, before)
+	if other := (model.LengthError{}); errors.As(err, &other) {
+		t.log.Warnf("The scores of the model before are not kept: %v", other)
 		return m, nil
-	}
-	var samples []model.Sample
-	var scores []float64
-	for _, c := range before.Clusters {
-		if c.Score < 0 {
-			continue
-		}
-		for _, x := range c.Contexts {
-			samples = append(samples, model.Sample{Context: x.Context, Event: c.Event})
-			scores = append(scores, c.Score)
-		}
-	}
-	if len(samples) == 0 {
-		return m, nil
-	}
-	predictor, err := model.NewPredictor(m, t.engine)
-	if err != nil {
+	} else if err != nil {
 		return nil, err
 	}
-	verdicts, err := predictor.Predict(ctx, samples)
-	if err = errors.Join(err, predictor.Close()); err != nil {
-		return nil, err
+	if kept > 0 {
+		t.log.With("clusters", kept).Info("Scores of the model before kept")
 	}
-	inherited := map[int]float64{}
-	for i, v := range verdicts {
-		if v.Status == model.Unscored {
-			inherited[v.Cluster] = max(inherited[v.Cluster], scores[i])
-		}
-	}
-	if len(inherited) == 0 {
-		return m, nil
-	}
-	t.log.With("clusters", len(inherited)).Info("Scores of the model before kept")
-	return m.WithScores(inherited)
+	return with, nil
 }

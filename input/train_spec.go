@@ -164,7 +164,7 @@ func hyperparameterFields() []*service.ConfigField {
 		fromTo(1, 10_000, fieldLength, "Events in a context.", d.Length),
 		service.NewDurationField(fieldTimeout).
 			Description("Events that are more than this older than the event are left out of its context.").
-			LintRule(`root = if this.type() == "string" && this.has_prefix("-") { "timeout needs to be 0 or longer" }`).
+			LintRule(`root = if this.string().has_prefix("-") { "timeout needs to be 0 or longer" } else if !this.string().re_match("^([0-9.]+(h|m|s|ms|us|µs|ns))+$|^0$") { "timeout needs to be a duration with its unit, such as 24h" }`).
 			Default(d.Timeout.String()),
 		atLeast(1, fieldEpochs, "How often to go through all events.", d.Training.Epochs),
 		fromTo(1, maxHidden, fieldHidden, "Size of the network's hidden state.", d.Hidden).Advanced(),
@@ -237,7 +237,7 @@ func paramsFromParsed(conf *service.ParsedConfig) (p model.Params, err error) {
 		}
 	}
 	if p.Timeout, err = conf.FieldDuration(fieldTimeout); err != nil {
-		return p, err
+		return p, fmt.Errorf("field '%s': need a duration with its unit, such as 24h: %w", fieldTimeout, err)
 	}
 	if p.LSTM, err = conf.FieldBool(fieldLSTM); err != nil {
 		return p, err

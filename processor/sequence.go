@@ -62,7 +62,7 @@ While the cache fails, the batch waits for up to `+"`cache_retry`"+` from the la
 				Default(10),
 			service.NewDurationField(fieldTimeout).
 				Description("Events that are more than this older than the event are left out of its context.").
-				LintRule(`root = if this.type() == "string" && this.has_prefix("-") { "timeout needs to be 0 or longer" }`).
+				LintRule(`root = if this.string().has_prefix("-") { "timeout needs to be 0 or longer" } else if !this.string().re_match("^([0-9.]+(h|m|s|ms|us|µs|ns))+$|^0$") { "timeout needs to be a duration with its unit, such as 24h" }`).
 				Default("24h"),
 			service.NewIntField(fieldMaxMachines).
 				Description("Machines held in memory. Beyond, the one that was silent for longest is forgotten; with a `cache` it is read back when it speaks again.").
@@ -136,7 +136,7 @@ func newSequenceFromParsed(conf *service.ParsedConfig, mgr *service.Resources) (
 		return nil, err
 	}
 	if opts.Timeout, err = conf.FieldDuration(fieldTimeout); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("field '%s': need a duration with its unit, such as 24h: %w", fieldTimeout, err)
 	}
 	if opts.MaxMachines, err = conf.FieldInt(fieldMaxMachines); err != nil {
 		return nil, err

@@ -103,15 +103,20 @@ func checkName(s string) error {
 }
 
 func (r *reader) parseLabel(s string) (float64, error) {
-	s = strings.TrimSpace(s)
-	if r.opts.Benign != "" && s != "" && s != r.opts.Benign {
-		return 1, nil
-	}
-	label, err := ParseLabel(s, r.opts.Benign)
+	label, err := ParseTextLabel(s, r.opts.Benign)
 	if err != nil {
 		return 0, fmt.Errorf("%s: want a number; where labels are texts, say which of them is benign", shorten(s))
 	}
 	return label, nil
+}
+
+// ParseTextLabel is ParseLabel where, if any text is benign, each other one is an attack and has the label 1.
+func ParseTextLabel(s, benign string) (float64, error) {
+	s = strings.TrimSpace(s)
+	if benign != "" && s != "" && s != benign {
+		return 1, nil
+	}
+	return ParseLabel(s, benign)
 }
 
 // ParseLabel reads a label: a number, true for 1, false for 0 (in any case), the text that is benign for 0, or nothing for NoLabel;

@@ -2,6 +2,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"runtime/debug"
 
@@ -9,6 +10,9 @@ import (
 
 	"connect-deepcase/cli"
 )
+
+// version and date are set by whoever builds without git: -ldflags "-X main.version=… -X main.date=…".
+var version, date string
 
 func main() {
 	version, date := build()
@@ -21,23 +25,19 @@ func main() {
 	)
 }
 
-// build says what was built when: the module's version, or the commit's hash and time.
-func build() (version, date string) {
-	version, date = "unknown", "unknown"
+// build says what was built when: as the linker was told, or else the module's version, or the commit's hash and time.
+func build() (string, string) {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
-		return version, date
+		info = &debug.BuildInfo{}
 	}
-	if v := info.Main.Version; v != "" && v != "(devel)" {
-		version = v
+	module := info.Main.Version
+	if module == "(devel)" {
+		module = ""
 	}
+	vcs := map[string]string{}
 	for _, s := range info.Settings {
-		switch {
-		case s.Key == "vcs.revision" && version == "unknown":
-			version = s.Value
-		case s.Key == "vcs.time":
-			date = s.Value
-		}
+		vcs[s.Key] = s.Value
 	}
-	return version, date
+	return cmp.Or(version, module, vcs["vcs.revision"], "unknown"), cmp.Or(date, vcs["vcs.time"], "unknown")
 }

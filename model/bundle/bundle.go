@@ -32,14 +32,22 @@ const (
 	maxTensors  = 1 << 36
 )
 
-// Write writes m into dir, which it makes and which must not be there yet. All of it is on disk when Write returns; what a failed Write
-// leaves behind is not a version. The same arguments give the same bytes.
-func Write(dir string, m *model.Model, lineage Lineage, created time.Time) error {
+// Check says why Write refuses a model, such as one whose training ran away.
+func Check(m *model.Model) error {
 	if m == nil {
 		return errors.New("there is no model to write")
 	}
 	if err := checkAll(m); err != nil {
 		return fmt.Errorf("a model that nobody could read is not written: %w", err)
+	}
+	return nil
+}
+
+// Write writes m into dir, which it makes and which must not be there yet. All of it is on disk when Write returns; what a failed Write
+// leaves behind is not a version. The same arguments give the same bytes.
+func Write(dir string, m *model.Model, lineage Lineage, created time.Time) error {
+	if err := Check(m); err != nil {
+		return err
 	}
 	manifest := describe(m, lineage, created)
 	if err := os.Mkdir(dir, 0o777); err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -46,10 +47,36 @@ func (s *Store) Replace(ctx context.Context, next func(current *model.Model, err
 		if before != nil && m != nil && m.Weights == before.Weights && m.SameClusters(before) == nil { // not trained again
 			lineage.SameClusters = append(manifest.SameClusters, name)
 		}
-		version, err = s.publish(m, lineage)
-		return err
+		if version, err = s.write(m, lineage); err != nil {
+			return err
+		}
+		return s.setCurrent(version)
 	})
-	return version, err
+	if err != nil {
+		return "", err
+	}
+	return version, nil
+}
+
+// Stage is Publish for a network without clusters, which would answer unknown_event to everything: it becomes current only where that
+// takes no clusters out of force. Otherwise it waits to be clustered (Builder).
+func (s *Store) Stage(ctx context.Context, m *model.Model) (version string, current bool, err error) {
+	err = s.locked(ctx, func() error {
+		name, err := s.Current()
+		current = errors.Is(err, ErrEmpty)
+		if err == nil {
+			manifest, err := bundle.ReadManifest(s.path(versionsDir, name))
+			current = err == nil && manifest.Counts.Clusters == 0
+		}
+		if version, err = s.write(m, bundle.Lineage{Previous: name}); err != nil || !current {
+			return err
+		}
+		return s.setCurrent(version)
+	})
+	if err != nil {
+		return "", false, err
+	}
+	return version, current, nil
 }
 
 // current reads the current version; without its name there is an error.
@@ -65,8 +92,15 @@ func (s *Store) current() (name string, m *model.Model, manifest *bundle.Manifes
 func (s *Store) Rollback(ctx context.Context, version string) (string, error) {
 	err := s.locked(ctx, func() (err error) {
 		if version == "" {
-			if version, err = s.before(); err != nil {
+			current, err := s.Current()
+			if err != nil {
 				return err
+			}
+			if version, err = s.before(current); err != nil {
+				return err
+			}
+			if version == "" {
+				return fmt.Errorf("%s: there is no version before the current one, %s", s.dir, current)
 			}
 		}
 		if _, err := s.Load(version); err != nil {
@@ -80,32 +114,34 @@ func (s *Store) Rollback(ctx context.Context, version string) (string, error) {
 	return version, nil
 }
 
-// before is the version that was current when the current one was published. Where that is gone, or one of them is of a program that did
-// not write it down, it is the one before by name.
-func (s *Store) before() (string, error) {
-	current, err := s.Current()
-	if err != nil {
-		return "", err
-	}
+// before is the version that was current when the given one was published, "" where there is none. Where it is gone, or the given one is
+// of a program that did not write it down, it is the one before by name.
+func (s *Store) before(version string) (string, error) {
 	names, err := s.names()
 	if err != nil {
 		return "", err
 	}
-	if manifest, err := bundle.ReadManifest(s.path(versionsDir, current)); err == nil && slices.Contains(names, manifest.Previous) {
+	at, _ := slices.BinarySearch(names, version)
+	earlier := names[:at]
+	if manifest, err := bundle.ReadManifest(s.path(versionsDir, version)); err == nil && slices.Contains(earlier, manifest.Previous) {
 		return manifest.Previous, nil
 	}
-	if at, _ := slices.BinarySearch(names, current); at > 0 {
-		return names[at-1], nil
+	if at == 0 {
+		return "", nil
 	}
-	return "", fmt.Errorf("%s: there is no version before the current one, %s", s.dir, current)
+	return earlier[at-1], nil
 }
 
-// Writable says why nothing can be published here: no permission, a file system that is read-only.
-func (s *Store) Writable() error {
-	if err := disk.MakeDir(s.path(versionsDir)); err != nil {
-		return fmt.Errorf("model directory: %w", err)
-	}
-	for _, dir := range []string{s.dir, s.path(versionsDir)} {
+// Writable says why nothing can be published in a directory: no permission, a file system that is read-only. It leaves nothing behind; a
+// directory that is missing can be made where what is above it is writable.
+func Writable(dir string) error {
+	for _, dir := range []string{dir, filepath.Join(dir, versionsDir)} {
+		for {
+			if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) || dir == filepath.Dir(dir) {
+				break
+			}
+			dir = filepath.Dir(dir)
+		}
 		probe, err := os.CreateTemp(dir, scratch)
 		if err != nil {
 			return fmt.Errorf("model directory: %w", err)
@@ -143,8 +179,8 @@ func (s *Store) locked(ctx context.Context, write func() error) error {
 	return write()
 }
 
-// publish writes a version; the lock is held.
-func (s *Store) publish(m *model.Model, lineage bundle.Lineage) (string, error) {
+// write writes a version, which is not current yet; the lock is held.
+func (s *Store) write(m *model.Model, lineage bundle.Lineage) (string, error) {
 	if err := disk.MakeDir(s.path(versionsDir)); err != nil {
 		return "", err
 	}
@@ -172,9 +208,6 @@ func (s *Store) publish(m *model.Model, lineage bundle.Lineage) (string, error) 
 		return "", err
 	}
 	if err := disk.SyncDir(s.path(versionsDir)); err != nil {
-		return "", err
-	}
-	if err := s.setCurrent(name); err != nil {
 		return "", err
 	}
 	return name, nil

@@ -400,8 +400,9 @@ func TestScoresDoNotPushOutTrainings(t *testing.T) {
 func TestManifestNamesNotTooManyVersions(t *testing.T) {
 	s := open(t)
 	first := publish(t, s, 1)
-	_, err := s.publish(numbered(1), bundle.Lineage{SameClusters: append([]string{first}, slices.Repeat([]string{"x"}, 20_000)...)})
+	long, err := s.write(numbered(1), bundle.Lineage{SameClusters: append([]string{first}, slices.Repeat([]string{"x"}, 20_000)...)})
 	require.NoError(t, err)
+	require.NoError(t, s.setCurrent(long))
 	last := score(t, s, 1)
 	require.Equal(t, first, s.Clustering(last))
 	require.Len(t, s.sameClusters(last), 10_000)
