@@ -116,11 +116,9 @@ func (o order) from(v value) map[string]any {
 	}
 }
 
-// before is the part of a query that leaves out what is not older than t.
+// before is the part of a query that leaves out what is not older than t. In whole milliseconds, or a date in the last one would be left
+// out and a date_nanos after it would not.
 func (o order) before(t time.Time) map[string]any {
-	if o.kind == nanos {
-		return o.bound(map[string]any{"lt": formatNanos(t), "format": formatOfNanos})
-	}
 	return o.bound(map[string]any{"lt": t.UnixMilli(), "format": "epoch_millis"})
 }
 

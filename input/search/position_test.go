@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"math/rand/v2"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -132,6 +133,7 @@ func TestRangesThatAQueryGets(t *testing.T) {
 		`{"range":{"t":{"format":"strict_date_optional_time_nanos","gte":"1970-01-01T00:00:01.000000002Z"}}}`: order{field: "t", kind: nanos}.from(value{number: 1_000_000_002}),
 		`{"range":{"t":{"gte":9223372036854775807}}}`:                                                         order{field: "t", kind: integer}.from(value{number: 1<<63 - 1}),
 		`{"range":{"t":{"gte":"a"}}}`:                                                                         order{field: "t", kind: keyword}.from(value{text: "a"}),
+		`{"range":{"t":{"format":"epoch_millis","lt":1000}}}`:                                                 order{field: "t", kind: nanos}.before(time.Unix(1, 2)),
 	} {
 		b, err := json.Marshal(got)
 		require.NoError(t, err)
