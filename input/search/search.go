@@ -196,6 +196,10 @@ func (s *search) next(ctx context.Context) (service.MessageBatch, func(context.C
 		default:
 			s.finish("failed")
 			s.log.Errorf("Reading failed and starts again where it was: %v", err)
+			// Connecting may well succeed, and reading fail again: without a pause that would be hundreds of times a second.
+			if err := pause(ctx, s.backoff().NextBackOff()); err != nil {
+				return nil, nil, err
+			}
 		}
 	}
 	return nil, nil, service.ErrEndOfInput
@@ -216,15 +220,22 @@ func (s *search) take(ctx context.Context) error {
 
 // wait passes the time until the next poll and opens it. A server that fails then is for Connect to wait for.
 func (s *search) wait(ctx context.Context) error {
-	select {
-	case <-time.After(s.poll):
-	case <-ctx.Done():
-		return ctx.Err()
+	if err := pause(ctx, s.poll); err != nil {
+		return err
 	}
 	if err := s.begin(ctx); err != nil {
 		s.log.Errorf("Looking for newer documents failed: %v", err)
 	}
 	return nil
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // batch hands the documents on that were taken.
