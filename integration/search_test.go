@@ -144,6 +144,61 @@ func TestSortsDatesOfTwoKindsTogether(t *testing.T) {
 	})
 }
 
+func TestFollowsAFieldThatGetsFiner(t *testing.T) {
+	onEach(t, func(t *testing.T, s *server, index string) {
+		milli, nano := index+"-milli", index+"-nano"
+		s.create(t, milli, 2, date)
+		loaded := append(documents(milli, 100, 4), document{Index: milli, ID: "first", Time: "1601-01-01T00:00:00Z"})
+		s.load(t, append(loaded, document{Index: milli, ID: "never", Time: "9999-12-31T23:59:59.999Z"})...) // has no nanoseconds, either
+		c, take := collect()
+		fields, cache := "index: "+index+"-*\nmode: follow\npoll_interval: 50ms\nlag: 2s\nbatch_size: 3\ncache: cursors", inFolder(t)
+		st := s.read(t, fields, take, cache)
+		reads := func(more ...document) {
+			t.Helper()
+			loaded = append(loaded, more...)
+			s.load(t, more...)
+			require.Eventually(t, func() bool { return c.len() >= len(loaded) }, 20*time.Second, 20*time.Millisecond, "%s", &st.log)
+			time.Sleep(200 * time.Millisecond) // some more polls
+			c.requireOnce(t, loaded)
+			for i, d := range more {
+				require.Equal(t, d.ID, id(c.messages[len(loaded)-len(more)+i]))
+			}
+		}
+		reads()
+		s.create(t, nano, 1, `"@timestamp":{"type":"date_nanos"}`)
+		var now time.Time
+		at := func(index, id string, after time.Duration) document {
+			return document{Index: index, ID: id, Time: now.Add(after).UTC().Format(time.RFC3339Nano)}
+		}
+		now = time.Now().Truncate(time.Millisecond)
+		reads(at(milli, "a", 0), at(nano, "b", 1), at(nano, "c", 2), at(milli, "d", time.Millisecond), at(nano, "e", time.Millisecond+1),
+			at(nano, "f", time.Millisecond+2), at(milli, "g", 2*time.Millisecond), at(nano, "h", 2*time.Millisecond+1))
+		st.end(t)
+		st = s.read(t, fields, take, cache)
+		now = time.Now().Truncate(time.Millisecond)
+		reads(at(milli, "i", 0), at(nano, "j", 1))
+		s.ask(t, http.MethodDelete, "/"+nano, nil)
+		now = time.Now()
+		reads(at(milli, "k", 0))
+	})
+}
+
+// Between the question for types and the search an index may join: what is read then is in milliseconds, and so must its values be.
+func TestSortsNanosecondsAsMilliseconds(t *testing.T) {
+	onEach(t, func(t *testing.T, s *server, index string) {
+		s.create(t, index+"-milli", 1, date)
+		s.create(t, index+"-nano", 1, `"@timestamp":{"type":"date_nanos"}`)
+		s.load(t, document{Index: index + "-milli", ID: "1", Time: "1601-01-01T00:00:00Z"}, document{Index: index + "-milli", ID: "2", Time: epoch},
+			document{Index: index + "-nano", ID: "3", Time: "2023-11-14T22:13:20.001000001Z"}, document{Index: index + "-milli", ID: "4", Time: epoch + 2})
+		found := s.ask(t, http.MethodPost, "/"+index+"-*/_search", `{"sort":[{"@timestamp":{"numeric_type":"date"}}]}`)
+		var sorted []any
+		for _, h := range found["hits"].(map[string]any)["hits"].([]any) {
+			sorted = append(sorted, h.(map[string]any)["sort"].([]any)[0])
+		}
+		require.Equal(t, []any{-11644473600000., 1. * epoch, 1. * (epoch + 1), 1. * (epoch + 2)}, sorted)
+	})
+}
+
 func id(m *service.Message) string {
 	v, _ := m.MetaGet("search_id")
 	return v

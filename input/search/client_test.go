@@ -273,6 +273,24 @@ func TestAPointInTimeThatExpiresIsOpenedAnew(t *testing.T) {
 	require.Positive(t, i, "the second begins where the first was")
 }
 
+func TestPausesWhenReadingFails(t *testing.T) {
+	p := pretend(t, func(w http.ResponseWriter, r request) bool {
+		if r.body["query"] == nil || r.path != "/_search" {
+			return false
+		}
+		w.WriteHeader(http.StatusBadRequest)
+		return true
+	})
+	s := openInput(t, "urls: [ "+p.URL+" ]\nindex: alerts\nretry: { initial_interval: 200ms }")
+	for range 2 {
+		require.NoError(t, s.Connect(t.Context()))
+		begin := time.Now()
+		_, _, err := s.ReadBatch(t.Context())
+		require.Equal(t, service.ErrNotConnected, err)
+		require.GreaterOrEqual(t, time.Since(begin), 100*time.Millisecond, "half of it is chance")
+	}
+}
+
 func TestCredentials(t *testing.T) {
 	for fields, want := range map[string]string{
 		"":                      "",

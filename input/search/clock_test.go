@@ -14,6 +14,15 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// bound finds a bound, in milliseconds, in a query.
+func (r request) bound(name string, without int64) int64 {
+	text, _ := json.Marshal(r.body["query"])
+	if _, after, ok := strings.Cut(string(text), `"`+name+`":`); ok {
+		_, _ = fmt.Sscan(after, &without)
+	}
+	return without
+}
+
 // While the clock is behind the cursor nothing is read, and when it is right again reading goes on: nothing lost, nothing twice.
 func TestFollowsAClockThatJumpsBack(t *testing.T) {
 	const second, hour = 1000, 3_600_000
@@ -22,19 +31,9 @@ func TestFollowsAClockThatJumpsBack(t *testing.T) {
 		if r.path != "/_search" {
 			return false
 		}
-		text, err := json.Marshal(r.body["query"])
-		require.NoError(t, err)
-		bound := func(name string, without int64) (at int64) {
-			if _, after, ok := strings.Cut(string(text), `"`+name+`":`); ok {
-				_, err := fmt.Sscan(after, &at)
-				require.NoError(t, err)
-				return at
-			}
-			return without
-		}
 		var hits []string
 		for at := int64(0); at < written.Load()*second; at += second {
-			if at >= bound("gte", 0) && at < bound("lt", hour) && r.body["search_after"] == nil {
+			if at >= r.bound("gte", 0) && at < r.bound("lt", hour) && r.body["search_after"] == nil {
 				hits = append(hits, fmt.Sprintf(`{"_index":"alerts","_id":"%d","_source":{},"sort":[%d,1]}`, at/second, at))
 			}
 		}

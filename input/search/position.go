@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"hash/fnv"
+	"time"
 )
 
 // position is how far a read is: all documents whose value is below are behind it, and of those at the value the ones that were seen.
@@ -29,7 +30,7 @@ func keyOf(index, id string) (k key) {
 
 // after is the position behind a document, given in order.
 func (p position) after(v value, k key) position {
-	if p.started && p.at == v {
+	if p.started && p.at.compare(v) == 0 {
 		return position{started: true, at: v, seen: append(p.seen, k)}
 	}
 	return position{started: true, at: v, seen: []key{k}}
@@ -53,7 +54,7 @@ func (p position) passed() func(value, key) bool {
 	}
 }
 
-// cursor is a position as the cache keeps it.
+// cursor is a position as the cache keeps it. Whether the type is date or date_nanos depends on the value alone, not on the indices.
 type cursor struct {
 	Format int             `json:"format"`
 	Field  string          `json:"field"`
@@ -64,16 +65,21 @@ type cursor struct {
 
 const cursorFormat = 1
 
-var typeOfKind = map[kind]string{millis: "date", nanos: "date_nanos", integer: "long", keyword: "keyword"}
-
 func encodeCursor(o order, p position) ([]byte, error) {
-	c := cursor{Format: cursorFormat, Field: o.field, Type: typeOfKind[o.kind], Seen: make([]string, len(p.seen))}
-	var err error
-	if o.kind == keyword {
-		c.Value, err = json.Marshal(p.at.text)
-	} else {
-		c.Value, err = json.Marshal(p.at.number)
+	c := cursor{Format: cursorFormat, Field: o.field, Seen: make([]string, len(p.seen))}
+	var v any
+	switch at := p.at.instant; {
+	case o.kind == keyword:
+		c.Type, v = "keyword", p.at.text
+	case o.kind == integer:
+		c.Type, v = "long", p.at.number
+	case at.Nanosecond()%int(time.Millisecond) == 0:
+		c.Type, v = date, at.UnixMilli()
+	default:
+		c.Type, v = dateNanos, at.UnixNano()
 	}
+	var err error
+	c.Value, err = json.Marshal(v)
 	if err != nil {
 		return nil, err
 	}
@@ -83,8 +89,7 @@ func encodeCursor(o order, p position) ([]byte, error) {
 	return json.Marshal(c)
 }
 
-// decodeCursor reads a cursor that was written for the same field. Where an index with nanoseconds has come or gone, the value is
-// converted.
+// decodeCursor reads a cursor that was written for the same field.
 func decodeCursor(o order, b []byte) (p position, err error) {
 	var c cursor
 	if err := json.Unmarshal(b, &c); err != nil {
@@ -96,21 +101,13 @@ func decodeCursor(o order, b []byte) (p position, err error) {
 	if c.Field != o.field {
 		return p, fmt.Errorf("cursor: it counts by the field %q, not %q: use another cache_key, or delete the entry to read from the beginning", c.Field, o.field)
 	}
-	written, ok := kinds[c.Type]
-	if !ok || written != o.kind && !(written.instant() && o.kind.instant()) {
+	if written, ok := kinds[c.Type]; !ok || written != o.kind {
 		return p, fmt.Errorf("cursor: field %q was of type %q and is now of type %q: use another cache_key, or delete the entry to read from the beginning",
 			c.Field, c.Type, o.typ)
 	}
 	p.started = true
-	if p.at, err = (order{field: c.Field, kind: written}).parse(c.Value); err != nil {
+	if p.at, err = (order{field: c.Field, kind: o.kind, typ: c.Type}).parse(c.Value); err != nil {
 		return position{}, fmt.Errorf("cursor: %w", err)
-	}
-	const perMilli = 1_000_000
-	switch {
-	case written == millis && o.kind == nanos:
-		p.at.number *= perMilli
-	case written == nanos && o.kind == millis:
-		p.at.number /= perMilli
 	}
 	for _, s := range c.Seen {
 		b, err := base64.RawStdEncoding.DecodeString(s)

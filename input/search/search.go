@@ -51,18 +51,12 @@ type search struct {
 	pending  []hit    // read, but not yet handed on
 }
 
-// Connect finds out, the first time, how documents are sorted and where to go on; each time it opens a pass.
+// Connect opens a pass, unless one is open.
 func (s *search) Connect(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ended {
 		return service.ErrEndOfInput
-	}
-	if !s.prepared {
-		if err := s.prepare(ctx); err != nil {
-			return err
-		}
-		s.prepared = true
 	}
 	if s.pass != nil {
 		return nil
@@ -70,17 +64,28 @@ func (s *search) Connect(ctx context.Context) error {
 	return s.begin(ctx)
 }
 
-func (s *search) prepare(ctx context.Context) error {
+// arrange finds out how documents are sorted: each time, as an index with another type may have joined.
+func (s *search) arrange(ctx context.Context) error {
 	types, err := s.fieldTypes(ctx, s.order.field)
 	if err != nil {
 		return err
 	}
-	if s.order, err = newOrder(s.order.field, types); err != nil {
+	o, err := newOrder(s.order.field, types)
+	switch {
+	case err != nil:
 		return err
+	case s.follow && o.kind != instant:
+		return fmt.Errorf("sort_field: %q is of type %s%s, need date or date_nanos to follow", o.field, o.typ, within(types[o.typ]))
+	case s.prepared && o.kind != s.order.kind:
+		return fmt.Errorf("sort_field: %q was of type %s when reading began and is now of type %s%s: these cannot be sorted together",
+			o.field, s.order.typ, o.typ, within(types[o.typ]))
 	}
-	if s.follow && !s.order.kind.instant() {
-		return fmt.Errorf("sort_field: %q is of type %s, need date or date_nanos to follow", s.order.field, s.order.typ)
-	}
+	s.order = o
+	return nil
+}
+
+// prepare checks, before the first pass, what is to be read, and finds where to go on.
+func (s *search) prepare(ctx context.Context) (err error) {
 	if s.tiebreak != "" {
 		switch types, err := s.fieldTypes(ctx, s.tiebreak); {
 		case err != nil:
@@ -125,6 +130,15 @@ func (s *search) begin(ctx context.Context) (err error) {
 	if s.follow {
 		t := s.now().Add(-s.lag)
 		before = &t
+	}
+	if err := s.arrange(ctx); err != nil {
+		return err
+	}
+	if !s.prepared {
+		if err := s.prepare(ctx); err != nil {
+			return err
+		}
+		s.prepared = true
 	}
 	if s.pass, err = s.open(ctx, s.position, before); err != nil {
 		s.pass = nil
@@ -196,6 +210,10 @@ func (s *search) next(ctx context.Context) (service.MessageBatch, func(context.C
 		default:
 			s.finish("failed")
 			s.log.Errorf("Reading failed and starts again where it was: %v", err)
+			// Connecting may well succeed, and reading fail again: without a pause that would be hundreds of times a second.
+			if err := pause(ctx, s.backoff().NextBackOff()); err != nil {
+				return nil, nil, err
+			}
 		}
 	}
 	return nil, nil, service.ErrEndOfInput
@@ -216,15 +234,22 @@ func (s *search) take(ctx context.Context) error {
 
 // wait passes the time until the next poll and opens it. A server that fails then is for Connect to wait for.
 func (s *search) wait(ctx context.Context) error {
-	select {
-	case <-time.After(s.poll):
-	case <-ctx.Done():
-		return ctx.Err()
+	if err := pause(ctx, s.poll); err != nil {
+		return err
 	}
 	if err := s.begin(ctx); err != nil {
 		s.log.Errorf("Looking for newer documents failed: %v", err)
 	}
 	return nil
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // batch hands the documents on that were taken.

@@ -63,9 +63,9 @@ With a `+"`cache`"+`, the cursor in it moves when a batch has been acknowledged 
 
 Each document comes once a run, except where a document is written anew with a later value of `+"`sort_field`"+`. In the mode `+"`follow`"+` documents are read once their `+"`sort_field`"+` is `+"`lag`"+` in the past; a document that can be found only later than that is not read. So `+"`lag`"+` must be longer than it takes from that time to the index, its refresh included, and a field that is set on the way in, such as `+"`event.ingested`"+`, is a better choice than the time of the event. To read what an event's late arrival would hide, run the mode `+"`once`"+` from time to time, with a query for documents that are not annotated.
 
-What may pass (a node that does not answer, an answer 408, 429 or 5xx, or one from which shards are missing) is tried again, as `+"`retry`"+` says, at another of the `+"`urls`"+` where there are some. Beyond that, and for other errors, the input reconnects, and reading starts again where it was. An answer from which a shard is missing is never taken for the whole.
+What may pass (a node that does not answer, an answer 408, 429 or 5xx, or one from which shards are missing) is tried again, as `+"`retry`"+` says, at another of the `+"`urls`"+` where there are some. Beyond that, and for other errors, the input reconnects after a pause, and reading starts again where it was. An answer from which a shard is missing is never taken for the whole.
 
-Documents without `+"`sort_field`"+` have no place in the order: see `+"`missing`"+`. Types that cannot be sorted together are an error that names the indices; `+"`date` and `date_nanos`"+` can.
+Documents without `+"`sort_field`"+` have no place in the order: see `+"`missing`"+`. Types that cannot be sorted together are an error that names the indices; `+"`date` and `date_nanos`"+` can, but where there are both, what is read must be from 1970 to 2262. The types are looked up anew whenever the input looks for newer documents: an index of the other type may join, and reading stops only as long as one is there that does not fit.
 
 The cursor holds the last value of `+"`sort_field`"+`, and a key of 22 characters for each document that has this very value. So a field with a fine resolution is better than days or hours.
 
