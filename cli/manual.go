@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"slices"
 
@@ -194,6 +195,11 @@ func (l clusterLabels) checkVersion(dir string, m *model.Model) error {
 		return err
 	}
 	meant, _, err := loadVersion(st, l.version)
+	if errors.Is(err, fs.ErrNotExist) { // it need not be there any more
+		if current, err := st.Current(); err == nil && st.SameClusters(current, l.version) {
+			return nil
+		}
+	}
 	if err != nil {
 		return fmt.Errorf("%s: model %q: %w", l.path, l.version, err)
 	}

@@ -108,6 +108,21 @@ func TestManualRefusesClustersThatWereReplaced(t *testing.T) {
 	assert.Equal(t, others, version)
 }
 
+func TestLabelsOfAVersionThatIsGone(t *testing.T) {
+	dir := t.TempDir()
+	meant := publishIn(t, dir, scoreless(t))
+	st, err := store.Open(dir, false)
+	require.NoError(t, err)
+	_, err = st.Update(t.Context(), func(m *model.Model) (*model.Model, error) { return m.WithScores(map[int]float64{1: 4}) })
+	require.NoError(t, err)
+	require.NoError(t, os.RemoveAll(filepath.Join(dir, "versions", meant)))
+	labels, err := readClusters(strings.NewReader(fmt.Sprintf("cluster,score,model\n0,1,%s\n", meant)))
+	require.NoError(t, err)
+	assert.NoError(t, labels.checkVersion(dir, scoreless(t)))
+	publishIn(t, dir, scoreless(t)) // trained again
+	assert.ErrorIs(t, labels.checkVersion(dir, scoreless(t)), os.ErrNotExist)
+}
+
 func TestLabelsOfClustersThatOnlyLookAlike(t *testing.T) {
 	dir := t.TempDir()
 	version := publishIn(t, dir, withOtherVectors(scoreless(t)))

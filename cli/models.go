@@ -7,12 +7,10 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"connect-deepcase/internal/device"
 	"connect-deepcase/model"
-	"connect-deepcase/model/bundle"
 	"connect-deepcase/model/contextbuilder"
 	"connect-deepcase/model/interpreter"
 	"connect-deepcase/model/original"
@@ -115,72 +113,6 @@ func openStore(dir string) (*store.Store, error) {
 		return nil, fmt.Errorf("%s: %w", dir, err)
 	}
 	return st, nil
-}
-
-// publish saves m as a new version of a model directory and returns it as it is there: its clusters inherit the scores of those before.
-func (s *session) publish(ctx context.Context, dir string, m *model.Model) (*model.Model, error) {
-	if err := bundle.Check(m); err != nil { // before a directory is made for it
-		return nil, fmt.Errorf("%s: %w", dir, err)
-	}
-	st, err := store.Open(dir, true)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", dir, err)
-	}
-	if len(m.Clusters) == 0 {
-		version, current, err := st.Stage(ctx, m)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", dir, err)
-		}
-		s.note("saved version %s in %s", version, dir)
-		if !current {
-			s.note("it is not current, as it has no clusters: the mode cluster with --load-builder %[1]s --save-interpreter %[1]s gives it some", dir)
-		}
-		return m, nil
-	}
-	inherited := ""
-	version, err := st.Replace(ctx, func(*model.Model, error) (*model.Model, error) {
-		var err error
-		m, inherited, err = s.inherit(ctx, st, m)
-		return m, err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", dir, err)
-	}
-	s.note("saved version %s in %s", version, dir)
-	if inherited != "" {
-		s.note("%s", inherited)
-	}
-	return m, nil
-}
-
-// inherit gives the clusters of m that have no score those of the version before, and tells of it where there were any to give.
-func (s *session) inherit(ctx context.Context, st *store.Store, m *model.Model) (*model.Model, string, error) {
-	if !s.c.Bool("keep-scores") {
-		return m, "", nil
-	}
-	version, before, err := st.Scored()
-	switch {
-	case store.MayRecover(err):
-		return nil, "", fmt.Errorf("scores of the model before: %w", err)
-	case err != nil:
-		return m, fmt.Sprintf("no scores kept: %s", strings.ReplaceAll(err.Error(), "\n", "; ")), nil
-	case version == "":
-		return m, "", nil
-	}
-	e, err := s.engine()
-	if err != nil {
-		return nil, "", err
-	}
-	with, kept, err := m.Inherit(ctx, e, before)
-	switch other := (model.LengthError{}); {
-	case errors.As(err, &other):
-		return m, fmt.Sprintf("no scores of version %s kept: %v", version, other), nil
-	case err != nil:
-		return nil, "", fmt.Errorf("scores of version %s: %w", version, err)
-	case kept == 0:
-		return m, fmt.Sprintf("no scores of version %s kept: none of its contexts is in a cluster without a score", version), nil
-	}
-	return with, fmt.Sprintf("scores of version %s kept: of %d clusters, %d inherited one", version, len(m.Clusters), kept), nil
 }
 
 func sameWeights(a, b *contextbuilder.Weights) bool {

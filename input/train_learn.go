@@ -120,13 +120,7 @@ func (t *train) publish(ctx context.Context) (version string, batch service.Mess
 	if err != nil {
 		return "", nil, err
 	}
-	version, err = models.Replace(ctx, func(current *model.Model, unreadable error) (*model.Model, error) {
-		if m, err = t.inherit(ctx, current, unreadable, m); err != nil {
-			return nil, fmt.Errorf("scores of the model before: %w", err)
-		}
-		return m, ctx.Err()
-	})
-	if err != nil {
+	if version, m, err = t.succeed(ctx, models, m); err != nil {
 		return "", nil, err
 	}
 	t.metrics.clusters.Set(int64(len(m.Clusters)))
@@ -146,27 +140,25 @@ func (t *train) progress(p contextbuilder.Progress) {
 	t.log.With("epoch", p.Epoch, "epochs", p.Epochs, "loss", p.Loss).Info("Epoch trained")
 }
 
-// inherit gives the clusters of m that have no score those of the model before.
-func (t *train) inherit(ctx context.Context, before *model.Model, unreadable error, m *model.Model) (*model.Model, error) {
+// succeed publishes m, with the scores of the model before where they are to be kept.
+func (t *train) succeed(ctx context.Context, models *store.Store, m *model.Model) (version string, with *model.Model, err error) {
+	if !t.keepScores {
+		if err := ctx.Err(); err != nil {
+			return "", nil, err
+		}
+		version, err = models.Publish(ctx, m)
+		return version, m, err
+	}
+	done, err := models.Succeed(ctx, m, func() (contextbuilder.Engine, error) { return t.engine, nil })
+	if err != nil {
+		return "", nil, err
+	}
+	log := t.log.With("version", done.Version, "before", done.From)
 	switch {
-	case !t.keepScores || errors.Is(unreadable, store.ErrEmpty):
-		return m, nil
-	case store.MayRecover(unreadable):
-		return nil, unreadable
-	case unreadable != nil:
-		// A model that is damaged or gone has no scores to keep; that must not stop its successor.
-		t.log.Errorf("The scores of the model before are not kept: %v", unreadable)
-		return m, nil
+	case done.Lost != nil:
+		log.Errorf("The scores of the model before are not kept: %v", done.Lost)
+	case done.Inherited > 0:
+		log.With("clusters", done.Inherited).Info("Scores of the model before kept")
 	}
-	with, kept, err := m.Inherit(ctx, t.engine, before)
-	if other := (model.LengthError{}); errors.As(err, &other) {
-		t.log.Warnf("The scores of the model before are not kept: %v", other)
-		return m, nil
-	} else if err != nil {
-		return nil, err
-	}
-	if kept > 0 {
-		t.log.With("clusters", kept).Info("Scores of the model before kept")
-	}
-	return with, nil
+	return done.Version, done.Model, nil
 }

@@ -8,6 +8,7 @@ import (
 
 	"connect-deepcase/internal/alert"
 	"connect-deepcase/internal/device"
+	"connect-deepcase/internal/duration"
 	"connect-deepcase/internal/modeldir"
 	"connect-deepcase/model"
 	"connect-deepcase/model/contextbuilder"
@@ -104,7 +105,7 @@ Scores that analysts gave to the clusters of the current model are kept (`+"`kee
 			service.NewStringField(fieldEvery).
 				Description("How often to learn a new model from the spool. Empty: once, when the child input ends.").
 				Example("24h").
-				LintRule(`root = if this != "" && (this.has_prefix("-") || this.re_match("^0+[a-zµ]*$") || !this.re_match("^([0-9.]+(h|m|s|ms|us|µs|ns))+$")) { "every needs to be a duration above 0 such as 24h, or nothing" }`).
+				LintRule(`root = if this != "" && this.parse_duration().catch(-1) <= 0 { "every needs to be a duration above 0 such as 24h, or nothing" }`).
 				Default(""),
 			service.NewStringField(fieldSpool).
 				Description("The directory of the spool, used by one process at a time. Empty: `spool` in the model directory.").
@@ -162,9 +163,8 @@ func hyperparameterFields() []*service.ConfigField {
 	d := model.DefaultParams()
 	return []*service.ConfigField{
 		fromTo(1, 10_000, fieldLength, "Events in a context.", d.Length),
-		service.NewDurationField(fieldTimeout).
+		duration.Field(fieldTimeout, duration.NotNegative).
 			Description("Events that are more than this older than the event are left out of its context.").
-			LintRule(`root = if this.string().has_prefix("-") { "timeout needs to be 0 or longer" } else if !this.string().re_match("^([0-9.]+(h|m|s|ms|us|µs|ns))+$|^0$") { "timeout needs to be a duration with its unit, such as 24h" }`).
 			Default(d.Timeout.String()),
 		atLeast(1, fieldEpochs, "How often to go through all events.", d.Training.Epochs),
 		fromTo(1, maxHidden, fieldHidden, "Size of the network's hidden state.", d.Hidden).Advanced(),
@@ -236,8 +236,8 @@ func paramsFromParsed(conf *service.ParsedConfig) (p model.Params, err error) {
 			return p, err
 		}
 	}
-	if p.Timeout, err = conf.FieldDuration(fieldTimeout); err != nil {
-		return p, fmt.Errorf("field '%s': need a duration with its unit, such as 24h: %w", fieldTimeout, err)
+	if p.Timeout, err = duration.Parse(conf, fieldTimeout, duration.NotNegative); err != nil {
+		return p, err
 	}
 	if p.LSTM, err = conf.FieldBool(fieldLSTM); err != nil {
 		return p, err

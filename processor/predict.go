@@ -11,6 +11,7 @@ import (
 
 	"connect-deepcase/internal/alert"
 	"connect-deepcase/internal/device"
+	"connect-deepcase/internal/duration"
 	"connect-deepcase/internal/modeldir"
 	"connect-deepcase/model"
 )
@@ -61,9 +62,8 @@ A new version in the model directory is loaded while the old one serves and then
 				Description("Verdicts to remember, one a distinct event with its context (some 500 bytes each). 0 remembers none.").
 				LintRule(`root = if this < 0 { "cache_size needs to be at least 0" }`).
 				Default(100_000),
-			service.NewDurationField(fieldReload).
+			duration.Field(fieldReload, duration.Positive).
 				Description("How often to look for a new version.").
-				LintRule(`root = if this.type() == "string" && (this.has_prefix("-") || this.re_match("^0+[a-zµ]*$")) { "reload needs to be longer than 0" }`).
 				Default("10s"),
 			service.NewBoolField(fieldExplain).
 				Description("Whether to add `attention`.").
@@ -132,12 +132,9 @@ func newPredictFromParsed(conf *service.ParsedConfig, mgr *service.Resources) (*
 	if s.cacheSize < 0 {
 		return nil, fmt.Errorf("field '%s': %d, need at least 0", fieldCacheSize, s.cacheSize)
 	}
-	every, err := conf.FieldDuration(fieldReload)
+	every, err := duration.Parse(conf, fieldReload, duration.Positive)
 	if err != nil {
 		return nil, err
-	}
-	if every <= 0 {
-		return nil, fmt.Errorf("field '%s': %s, need longer than 0", fieldReload, every)
 	}
 	p := &predict{
 		target:   target,

@@ -10,6 +10,7 @@ import (
 	"github.com/redpanda-data/benthos/v4/public/service"
 
 	"connect-deepcase/internal/alert"
+	"connect-deepcase/internal/duration"
 	"connect-deepcase/sequencer"
 )
 
@@ -60,9 +61,8 @@ While the cache fails, the batch waits for up to `+"`cache_retry`"+` from the la
 				Description("Events in a context. It must be the length that the model was trained with.").
 				LintRule(`root = if this < 1 || this > 10000 { "length needs to be from 1 to 10000" }`).
 				Default(10),
-			service.NewDurationField(fieldTimeout).
+			duration.Field(fieldTimeout, duration.NotNegative).
 				Description("Events that are more than this older than the event are left out of its context.").
-				LintRule(`root = if this.string().has_prefix("-") { "timeout needs to be 0 or longer" } else if !this.string().re_match("^([0-9.]+(h|m|s|ms|us|µs|ns))+$|^0$") { "timeout needs to be a duration with its unit, such as 24h" }`).
 				Default("24h"),
 			service.NewIntField(fieldMaxMachines).
 				Description("Machines held in memory. Beyond, the one that was silent for longest is forgotten; with a `cache` it is read back when it speaks again.").
@@ -80,9 +80,8 @@ While the cache fails, the batch waits for up to `+"`cache_retry`"+` from the la
 				Description("Comes before the machine in the cache's keys. Sequencers that share a cache but not their events need different ones.").
 				Advanced().
 				Default("deepcase-"),
-			service.NewDurationField(fieldCacheRetry).
+			duration.Field(fieldCacheRetry, duration.NotNegative).
 				Description("How long a failing cache is tried again, before messages are flagged with an error. An access that takes longer than this, and than a second, has failed. With 0 there is one attempt.").
-				LintRule(`root = if this.type() == "string" && this.has_prefix("-") { "cache_retry needs to be 0 or longer" }`).
 				Advanced().
 				Default("30s"),
 			alert.TargetField(),
@@ -135,8 +134,8 @@ func newSequenceFromParsed(conf *service.ParsedConfig, mgr *service.Resources) (
 	if opts.Length, err = conf.FieldInt(fieldLength); err != nil {
 		return nil, err
 	}
-	if opts.Timeout, err = conf.FieldDuration(fieldTimeout); err != nil {
-		return nil, fmt.Errorf("field '%s': need a duration with its unit, such as 24h: %w", fieldTimeout, err)
+	if opts.Timeout, err = duration.Parse(conf, fieldTimeout, duration.NotNegative); err != nil {
+		return nil, err
 	}
 	if opts.MaxMachines, err = conf.FieldInt(fieldMaxMachines); err != nil {
 		return nil, err
@@ -175,11 +174,8 @@ func newSequenceFromParsed(conf *service.ParsedConfig, mgr *service.Resources) (
 	if s.kept.prefix, err = conf.FieldString(fieldCachePrefix); err != nil {
 		return nil, err
 	}
-	if s.kept.retry, err = conf.FieldDuration(fieldCacheRetry); err != nil {
+	if s.kept.retry, err = duration.Parse(conf, fieldCacheRetry, duration.NotNegative); err != nil {
 		return nil, err
-	}
-	if s.kept.retry < 0 {
-		return nil, fmt.Errorf("field '%s': %s, need 0 or longer", fieldCacheRetry, s.kept.retry)
 	}
 	return s, nil
 }

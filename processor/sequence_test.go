@@ -38,7 +38,7 @@ func TestSequenceBadConfigs(t *testing.T) {
 	testBadConfigs(t, "deepcase_sequence", []badConfig{
 		{yaml: `length: 0`, lint: "length needs to be from 1 to 10000", build: "length 0: want 1 to 10000 events"},
 		{yaml: `length: 10001`, lint: "length needs to be from 1 to 10000", build: "length 10001: want 1 to 10000 events"},
-		{yaml: `timeout: -5s`, lint: "timeout needs to be 0 or longer", build: "timeout -5s: want 0 or more"},
+		{yaml: `timeout: -5s`, lint: "timeout needs to be 0 or longer", build: "field 'timeout': -5s, need 0 or longer"},
 		{yaml: `timeout: soon`, lint: "timeout needs to be a duration with its unit, such as 24h", build: `time: invalid duration "soon"`},
 		{yaml: `timeout: 24`, lint: "timeout needs to be a duration with its unit, such as 24h",
 			build: `field 'timeout': need a duration with its unit, such as 24h: `},

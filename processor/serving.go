@@ -20,6 +20,7 @@ import (
 // version is one version of a model that answers, with the verdicts it gave.
 type version struct {
 	name      string
+	made      time.Time
 	trained   time.Time // when its clusters were learnt; scores are later
 	predictor *model.Predictor
 	verdicts  *lru.Cache[string, model.Verdict] // by sampleKey; nil where verdicts are not kept
@@ -169,8 +170,9 @@ func (s *serving) load() (*version, error) {
 		return nil, fmt.Errorf("version %s: %w", name, err)
 	}
 	next := &version{name: name, predictor: predictor}
+	next.made, _ = store.Made(name) // it was loaded by this name
 	if next.trained, err = store.Made(models.Clustering(name)); err != nil {
-		return nil, errors.Join(err, predictor.Close())
+		next.trained = next.made
 	}
 	if s.cacheSize > 0 {
 		if next.verdicts, err = lru.New[string, model.Verdict](s.cacheSize); err != nil {
@@ -203,9 +205,7 @@ func (s *serving) swap(next *version) {
 	}
 	last := s.current.Swap(next)
 	// Not the version as a label: series of old versions could never be removed.
-	if at, err := store.Made(next.name); err == nil { // it was loaded by this name
-		s.metrics.created.Set(at.Unix())
-	}
+	s.metrics.created.Set(next.made.Unix())
 	s.metrics.trained.Set(next.trained.Unix())
 	s.metrics.events.Set(int64(len(m.Names)))
 	s.metrics.clusters.Set(int64(len(m.Clusters)))

@@ -7,6 +7,8 @@ import (
 
 	"github.com/cenkalti/backoff/v4"
 	"github.com/redpanda-data/benthos/v4/public/service"
+
+	"connect-deepcase/internal/duration"
 )
 
 func newFromParsed(conf *service.ParsedConfig, mgr *service.Resources, now func() time.Time) (*search, error) {
@@ -59,14 +61,11 @@ func (s *search) parseHow(conf *service.ParsedConfig) error {
 		return err
 	}
 	s.follow = mode == modeFollow
-	if s.poll, err = positive(conf, fieldPoll); err != nil {
+	if s.poll, err = duration.Parse(conf, fieldPoll, duration.Positive); err != nil {
 		return err
 	}
-	if s.lag, err = conf.FieldDuration(fieldLag); err != nil {
+	if s.lag, err = duration.Parse(conf, fieldLag, duration.NotNegative); err != nil {
 		return err
-	}
-	if s.lag < 0 {
-		return fmt.Errorf("field '%s': %s, need 0 or longer", fieldLag, s.lag)
 	}
 	if s.slices, err = conf.FieldInt(fieldSlices); err != nil {
 		return err
@@ -113,7 +112,7 @@ func newAPI(conf *service.ParsedConfig, mgr *service.Resources, slices int) (*ap
 	if a.index == "" {
 		return nil, fmt.Errorf("field '%s' is empty: need an index, a data stream, an alias or a pattern", fieldIndex)
 	}
-	keepAlive, err := positive(conf, fieldKeepAlive)
+	keepAlive, err := duration.Parse(conf, fieldKeepAlive, duration.Positive)
 	if err != nil {
 		return nil, err
 	}
@@ -139,18 +138,10 @@ func newAPI(conf *service.ParsedConfig, mgr *service.Resources, slices int) (*ap
 	if enabled {
 		transport.TLSClientConfig = tls
 	}
-	timeout, err := positive(conf, fieldTimeout)
+	timeout, err := duration.Parse(conf, fieldTimeout, duration.Positive)
 	if err != nil {
 		return nil, err
 	}
 	a.http = &http.Client{Transport: transport, Timeout: timeout}
 	return a, nil
-}
-
-func positive(conf *service.ParsedConfig, name string) (time.Duration, error) {
-	d, err := conf.FieldDuration(name)
-	if err == nil && d <= 0 {
-		err = fmt.Errorf("field '%s': %s, need longer than 0", name, d)
-	}
-	return d, err
 }

@@ -9,6 +9,8 @@ import (
 
 	"github.com/cenkalti/backoff/v4"
 	"github.com/redpanda-data/benthos/v4/public/service"
+
+	"connect-deepcase/internal/duration"
 )
 
 const (
@@ -148,9 +150,8 @@ func fields() []*service.ConfigField {
 			modeOnce: "Read what is there, then end.", modeFollow: "Then look for newer documents, for ever.",
 		}).Description("When reading ends.").Default(modeOnce),
 		above0(fieldPoll, "How long to wait before looking for newer documents again, in the mode `follow`.", "5s"),
-		service.NewDurationField(fieldLag).
+		duration.Field(fieldLag, duration.NotNegative).
 			Description("How far a document's `sort_field` must be in the past before it is read, in the mode `follow`.").
-			LintRule(`root = if this.type() == "string" && this.has_prefix("-") { "lag needs to be 0 or longer" }`).
 			Default("30s"),
 		between(1, maxSlices, fieldSlices, "Parts that are read side by side, and merged into one order.", 1),
 		between(1, maxBatchSize, fieldBatchSize, "Documents in a batch, and in a page that a slice reads. Two pages a slice are held in memory.", 1000),
@@ -189,8 +190,7 @@ func fields() []*service.ConfigField {
 }
 
 func above0(name, description, def string) *service.ConfigField {
-	return service.NewDurationField(name).Description(description).Default(def).
-		LintRule(fmt.Sprintf(`root = if this.type() == "string" && (this.has_prefix("-") || this.re_match("^0+[a-zµ]*$")) { "%s needs to be longer than 0" }`, name))
+	return duration.Field(name, duration.Positive).Description(description).Default(def)
 }
 
 func between(least, most int, name, description string, def int) *service.ConfigField {

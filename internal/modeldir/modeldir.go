@@ -34,7 +34,7 @@ func Path(conf *service.ParsedConfig) (string, error) {
 // RetainField bounds the versions that a publisher keeps; Options reads it.
 func RetainField() *service.ConfigField {
 	return service.NewIntField(fieldRetain).
-		Description("Versions of the model to keep: beyond, the oldest go when a new one is published. 0 keeps all.").
+		Description("The newest versions of the model to keep, and with them the newest one of each of as many trainings, since scores are a version, too; the others go when a new one is published. 0 keeps all.").
 		LintRule(`root = if this < 0 { "retain needs to be at least 0" }`).
 		Default(0)
 }

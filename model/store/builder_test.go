@@ -65,6 +65,42 @@ func TestBuilder(t *testing.T) {
 	require.Equal(t, first, builder(), "it was clustered")
 }
 
+// A network without clusters takes no part in what concerns clusters: going back to it would end all scoring.
+func TestNetworksThatWaitDoNotCount(t *testing.T) {
+	s := open(t, Retain(2))
+	stage := func(number int) string {
+		version, _, err := s.Stage(t.Context(), bare(number))
+		require.NoError(t, err)
+		return version
+	}
+	stage(1)
+	first := publish(t, s, 2)
+	_, err := s.Rollback(t.Context(), "")
+	require.ErrorContains(t, err, "no version before")
+	scored := score(t, s, 7)
+	second := publish(t, s, 3)
+	for number := range 3 {
+		stage(number + 4)
+	}
+	last := stage(7)
+	for number := range 3 {
+		score(t, s, float64(number))
+	}
+	require.Contains(t, names(t, s), scored, "the last one of the first training")
+	require.NotContains(t, names(t, s), first)
+	builder, err := s.Builder()
+	require.NoError(t, err)
+	require.Equal(t, last, builder)
+	for range 2 { // of the versions that are left of the second training, then the first
+		_, err = s.Rollback(t.Context(), "")
+		require.NoError(t, err)
+	}
+	current, err := s.Current()
+	require.NoError(t, err)
+	require.NotEqual(t, last, current)
+	require.NotEqual(t, second, current)
+}
+
 func TestScored(t *testing.T) {
 	s := open(t)
 	scored := func() string {
@@ -86,10 +122,11 @@ func TestScored(t *testing.T) {
 	require.Empty(t, scored())
 	second := publish(t, s, 2)
 	require.Equal(t, second, scored())
-	without(3)
 	_, err := s.Publish(t.Context(), bare(4))
 	require.NoError(t, err)
 	require.Equal(t, second, scored(), "a network without clusters has no scores")
+	without(3)
+	require.Empty(t, scored(), "somebody dropped them")
 
 	_, err = s.Rollback(t.Context(), first)
 	require.NoError(t, err)
@@ -115,10 +152,10 @@ func TestScoredPassesOverDamage(t *testing.T) {
 	require.NoError(t, os.RemoveAll(s.path(versionsDir, first)))
 	_, _, err := s.Scored()
 	require.ErrorContains(t, err, "version "+second)
-	require.False(t, MayRecover(err))
+	require.False(t, mayRecover(err))
 
 	require.NoError(t, os.Remove(s.path(currentFile)))
 	require.NoError(t, os.Mkdir(s.path(currentFile), 0o777)) // nobody reads a folder
 	_, _, err = s.Scored()
-	require.True(t, MayRecover(err))
+	require.True(t, mayRecover(err))
 }

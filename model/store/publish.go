@@ -20,14 +20,14 @@ import (
 // Publish writes m as a new version and makes it current, atomically: a reader sees all of it or nothing, and a crash at any point
 // leaves the old version current. ctx ends the wait for other writers, and nothing after it.
 func (s *Store) Publish(ctx context.Context, m *model.Model) (version string, err error) {
-	return s.Replace(ctx, func(*model.Model, error) (*model.Model, error) { return m, nil })
+	return s.replace(ctx, func(*model.Model, error) (*model.Model, error) { return m, nil })
 }
 
 // Update publishes what change makes of the current model, with no other writer in between. It returns the new version. An error of
 // change publishes nothing and is returned as it is. change must not write to the same directory, which would wait for itself.
 // ctx ends the wait for other writers.
 func (s *Store) Update(ctx context.Context, change func(current *model.Model) (*model.Model, error)) (version string, err error) {
-	return s.Replace(ctx, func(current *model.Model, err error) (*model.Model, error) {
+	return s.replace(ctx, func(current *model.Model, err error) (*model.Model, error) {
 		if err != nil {
 			return nil, err
 		}
@@ -35,8 +35,8 @@ func (s *Store) Update(ctx context.Context, change func(current *model.Model) (*
 	})
 }
 
-// Replace is Update where there need not be a current model: next gets it, or why it cannot be read, and gives its successor.
-func (s *Store) Replace(ctx context.Context, next func(current *model.Model, err error) (*model.Model, error)) (version string, err error) {
+// replace is Update where there need not be a current model: next gets it, or why it cannot be read, and gives its successor.
+func (s *Store) replace(ctx context.Context, next func(current *model.Model, err error) (*model.Model, error)) (version string, err error) {
 	err = s.locked(ctx, func() error {
 		name, before, manifest, err := s.current()
 		m, err := next(before, err)
@@ -96,8 +96,11 @@ func (s *Store) Rollback(ctx context.Context, version string) (string, error) {
 			if err != nil {
 				return err
 			}
-			if version, err = s.before(current); err != nil {
-				return err
+			// A network without clusters would answer unknown_event to everything.
+			for version = current; version == current || s.clusterless(version); {
+				if version, err = s.before(version); err != nil {
+					return err
+				}
 			}
 			if version == "" {
 				return fmt.Errorf("%s: there is no version before the current one, %s", s.dir, current)
@@ -130,6 +133,14 @@ func (s *Store) before(version string) (string, error) {
 		return "", nil
 	}
 	return earlier[at-1], nil
+}
+
+func (s *Store) clusterless(version string) bool {
+	if version == "" {
+		return false
+	}
+	manifest, err := bundle.ReadManifest(s.path(versionsDir, version))
+	return err == nil && manifest.Counts.Clusters == 0
 }
 
 // Writable says why nothing can be published in a directory: no permission, a file system that is read-only. It leaves nothing behind; a
@@ -265,12 +276,15 @@ func (s *Store) expire() error {
 	if err != nil {
 		return nil // which one must not be removed is not known
 	}
+	builder, _ := s.Builder() // "" where it cannot be told
 	clusterings := map[string]bool{}
 	for i, name := range slices.Backward(names) {
-		clustering := s.Clustering(name)
-		newest := !clusterings[clustering]
-		clusterings[clustering] = true
-		if i >= len(names)-s.retain || newest && len(clusterings) <= s.retain || name == current {
+		newest := false
+		if clustering := s.Clustering(name); !s.clusterless(name) {
+			newest = !clusterings[clustering]
+			clusterings[clustering] = true
+		}
+		if i >= len(names)-s.retain || newest && len(clusterings) <= s.retain || name == current || name == builder {
 			continue
 		}
 		if err := os.Rename(s.path(versionsDir, name), s.path(versionsDir, scratch+name)); err != nil {

@@ -138,12 +138,6 @@ func (s *Store) sameClusters(version string) []string {
 	return manifest.SameClusters
 }
 
-// MayRecover tells whether a failure to read may be over when it is tried again, which damage and absence are not.
-func MayRecover(err error) bool {
-	var failed *fs.PathError
-	return errors.As(err, &failed) && !errors.Is(err, fs.ErrNotExist)
-}
-
 // Builder names the version whose network is to be clustered: the newest one where it has no clusters yet, as Stage leaves it, or else
 // the current one. Versions that only scored the clusters of another do not count.
 func (s *Store) Builder() (string, error) {
@@ -153,7 +147,9 @@ func (s *Store) Builder() (string, error) {
 	}
 	for _, name := range slices.Backward(names) {
 		manifest, err := bundle.ReadManifest(s.path(versionsDir, name))
-		if err != nil || len(manifest.SameClusters) > 0 {
+		if mayRecover(err) {
+			return "", err
+		} else if err != nil || len(manifest.SameClusters) > 0 {
 			continue
 		}
 		if manifest.Counts.Clusters == 0 {
@@ -162,42 +158,6 @@ func (s *Store) Builder() (string, error) {
 		break
 	}
 	return s.Current()
-}
-
-// Scored reads the model whose scores a successor of the current one may inherit: the current one or, where it has none, the nearest of
-// those that led to it that has. What was rolled back is not among them. version is "" where there is none; err is, then, what is damaged.
-func (s *Store) Scored() (version string, m *model.Model, err error) {
-	name, err := s.Current()
-	switch {
-	case errors.Is(err, ErrEmpty):
-		return "", nil, nil
-	case errors.Is(err, errDamaged):
-		names, err := s.names()
-		if err != nil || len(names) == 0 {
-			return "", nil, err
-		}
-		name = names[len(names)-1]
-	case err != nil:
-		return "", nil, err
-	}
-	var damaged []error
-	for name != "" {
-		manifest, err := bundle.ReadManifest(s.path(versionsDir, name))
-		if err == nil && manifest.Counts.Scored > 0 {
-			if m, err = s.Load(name); err == nil {
-				return name, m, nil
-			}
-		}
-		if MayRecover(err) {
-			return "", nil, err
-		} else if err != nil {
-			damaged = append(damaged, fmt.Errorf("version %s: %w", name, err))
-		}
-		if name, err = s.before(name); err != nil {
-			return "", nil, err
-		}
-	}
-	return "", nil, errors.Join(damaged...)
 }
 
 // Versions lists all versions, oldest first; the current one even where it is not there any more. None is current where CURRENT is

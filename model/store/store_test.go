@@ -408,10 +408,10 @@ func TestManifestNamesNotTooManyVersions(t *testing.T) {
 	require.Len(t, s.sameClusters(last), 10_000)
 }
 
-func TestReplaceTellsWhyThereIsNoCurrentModel(t *testing.T) {
+func TestPublishWhereThereIsNoCurrentModel(t *testing.T) {
 	s := open(t)
 	replace := func(number int) (version string, err error) {
-		version, failed := s.Replace(t.Context(), func(m *model.Model, unreadable error) (*model.Model, error) {
+		version, failed := s.replace(t.Context(), func(m *model.Model, unreadable error) (*model.Model, error) {
 			require.Equal(t, m == nil, unreadable != nil)
 			err = unreadable
 			return numbered(number), nil

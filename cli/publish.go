@@ -1,0 +1,61 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"connect-deepcase/model"
+	"connect-deepcase/model/bundle"
+	"connect-deepcase/model/store"
+)
+
+// publish saves m as a new version of a model directory and returns it as it is there: its clusters inherit the scores of those before.
+func (s *session) publish(ctx context.Context, dir string, m *model.Model) (*model.Model, error) {
+	if err := bundle.Check(m); err != nil { // before a directory is made for it
+		return nil, fmt.Errorf("%s: %w", dir, err)
+	}
+	st, err := store.Open(dir, true)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", dir, err)
+	}
+	version, current, told := "", true, ""
+	switch {
+	case len(m.Clusters) == 0:
+		version, current, err = st.Stage(ctx, m)
+	case s.c.Bool("keep-scores"):
+		var done *store.Succession
+		if done, err = st.Succeed(ctx, m, s.engine); err == nil {
+			version, m, told = done.Version, done.Model, inherited(done)
+		}
+	default:
+		version, err = st.Publish(ctx, m)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", dir, err)
+	}
+	s.note("saved version %s in %s", version, dir)
+	if !current {
+		s.note("it is not current, as it has no clusters. The mode cluster with --load-builder %[1]s --save-interpreter %[1]s gives it some; where "+
+			"that finds none, more events or a smaller --min_samples do. To drop it, delete %[1]s/versions/%[2]s", dir, version)
+	}
+	if told != "" {
+		s.note("%s", told)
+	}
+	return m, nil
+}
+
+// inherited tells what became of the scores of the model before, "" where there were none.
+func inherited(done *store.Succession) string {
+	switch {
+	case done.Lost != nil && done.From == "":
+		return "no scores kept: " + strings.ReplaceAll(done.Lost.Error(), "\n", "; ")
+	case done.Lost != nil:
+		return fmt.Sprintf("no scores of version %s kept: %v", done.From, done.Lost)
+	case done.From == "":
+		return ""
+	case done.Inherited == 0:
+		return fmt.Sprintf("no scores of version %s kept: none of its contexts is in a cluster without a score", done.From)
+	}
+	return fmt.Sprintf("scores of version %s kept: of %d clusters, %d inherited one", done.From, len(done.Model.Clusters), done.Inherited)
+}
