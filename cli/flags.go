@@ -137,7 +137,7 @@ func builderFlags() []ucli.Flag {
 func savedBuilderFlags() []ucli.Flag {
 	return []ucli.Flag{
 		stringFlag(categoryBuilder, "save-builder", "model `DIRECTORY` to save the ContextBuilder in, as a new version"),
-		stringFlag(categoryBuilder, "load-builder", "model `DIRECTORY` to load the ContextBuilder from (the last one that has no clusters yet, else the current one), "+
+		stringFlag(categoryBuilder, "load-builder", "model `DIRECTORY` to load the ContextBuilder from (the last version, where that has no clusters yet, else the current one), "+
 			"or a file of the original's ContextBuilder.save"),
 	}
 }

@@ -7,7 +7,8 @@ func trainCommand() *ucli.Command {
 		Name:  "train",
 		Usage: "Train the ContextBuilder: which events of a context matter for the event that follows",
 		Description: `The builder is saved as a new version of a model directory, its vocabulary with it. Where that has clusters in force, they stay in
-force until the mode cluster gives the new builder its own. With --load-builder training goes on from there. Ctrl-C or SIGTERM ends training early: what was learnt until then is saved.
+force until the mode cluster gives the new builder its own. With --load-builder training goes on from that builder. Ctrl-C or SIGTERM ends
+training early: what was learnt until then is saved.
 
   deepcase train --load-sequences alerts.sequences --save-builder model`,
 		Flags: modeFlags(),

@@ -52,12 +52,16 @@ func versionsCommand() *ucli.Command {
 			}
 			return nil
 		}
+		builder, _ := st.Builder() // "" where it cannot be told
 		rows := [][]string{{"version", "created", "events", "sequences", "clusters", "scored", ""}}
 		for _, v := range versions {
 			row := []string{v.Name, v.Created.UTC().Format(time.RFC3339), strconv.Itoa(v.Events), strconv.Itoa(v.Samples),
 				strconv.Itoa(v.Clusters), strconv.Itoa(v.Scored), ""}
 			if v.Err != nil {
 				row = []string{v.Name, "", "", "", "", "", "cannot be read: " + v.Err.Error()}
+			}
+			if v.Name == builder && !v.Current {
+				row[6] = "waits to be clustered"
 			}
 			if v.Current {
 				row[6] = strings.TrimSuffix("current, "+row[6], ", ")

@@ -1,8 +1,10 @@
 package input
 
 import (
+	"bufio"
 	"bytes"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -139,11 +141,26 @@ func TestTrainKeepsScoresThatComeInTheEnd(t *testing.T) {
 	run(t, fromFile(write(t, alerts(40)...), dir, ""))
 	s, err := store.Open(dir, false)
 	require.NoError(t, err)
-	again, _ := build(t, fromFile(write(t, alerts(40)...), dir, "    seed: 7"))
+	log, lines := io.Pipe()
+	learnt := make(chan struct{})
+	go func() {
+		for scan := bufio.NewScanner(log); scan.Scan(); {
+			if strings.Contains(scan.Text(), "epoch=30 epochs=30") {
+				close(learnt)
+			}
+		}
+	}()
+	builder := service.NewStreamBuilder()
+	builder.SetLogger(slog.New(slog.NewTextHandler(lines, nil)))
+	require.NoError(t, builder.AddInputYAML(fromFile(write(t, alerts(40)...), dir, "    seed: 7")))
+	require.NoError(t, builder.AddOutputYAML("drop: {}"))
+	again, err := builder.Build()
+	require.NoError(t, err)
 	trained := make(chan error, 1)
 	_, err = s.Update(t.Context(), func(m *model.Model) (*model.Model, error) {
 		go func() { trained <- again.Run(t.Context()) }()
-		time.Sleep(3 * time.Second) // it waits for us now
+		<-learnt
+		time.Sleep(500 * time.Millisecond) // by now it has clustered, too, and waits for us
 		scores := map[int]float64{}
 		for _, c := range m.Clusters {
 			scores[c.ID] = 5
@@ -199,4 +216,28 @@ func TestTrainReplacesAModelItCannotRead(t *testing.T) {
 	run(t, fromFile(write(t, alerts(40)...), dir, ""))
 	now, _ := current(t, dir)
 	assert.NotEqual(t, version, now)
+}
+
+// The scores are those of the version before one that is damaged.
+func TestTrainKeepsScoresBeforeDamage(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "model")
+	run(t, fromFile(write(t, alerts(40)...), dir, ""))
+	s, err := store.Open(dir, false)
+	require.NoError(t, err)
+	var version string
+	for range 2 {
+		version, err = s.Update(t.Context(), func(m *model.Model) (*model.Model, error) {
+			scores := map[int]float64{}
+			for _, c := range m.Clusters {
+				scores[c.ID] = 5
+			}
+			return m.WithScores(scores)
+		})
+		require.NoError(t, err)
+	}
+	require.NoError(t, os.Truncate(filepath.Join(dir, "versions", version, "clusters.json"), 3))
+	for _, c := range clusters(t, run(t, fromFile(write(t, alerts(40)...), dir, ""))) {
+		require.NotNil(t, c.Score)
+		assert.Equal(t, 5.0, *c.Score)
+	}
 }

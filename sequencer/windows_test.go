@@ -248,7 +248,6 @@ func TestWindowsUpdate(t *testing.T) {
 	assert.Equal(t, []string{"", ""}, contextOf(w, Event{Machine: "c", Name: "c", Time: second(1)}), "the lock is free again")
 }
 
-// A cache behind Updates from many goroutines, with hardly any machine in memory: every event is in it in the end.
 // A window that begins anew is the later one beside what it was.
 func TestWindowsBeginAnew(t *testing.T) {
 	w := newWindows(t, 2, time.Hour, 10, 0)
@@ -266,6 +265,7 @@ func TestWindowsBeginAnew(t *testing.T) {
 	}))
 }
 
+// A cache behind Updates from many goroutines, with hardly any machine in memory: every event is in it in the end.
 func TestWindowsConcurrently(t *testing.T) {
 	const machines, events, workers = 12, 40, 8
 	w := newWindows(t, machines*events, time.Hour, 3, 0)

@@ -68,21 +68,16 @@ func TestBuilder(t *testing.T) {
 // A network without clusters takes no part in what concerns clusters: going back to it would end all scoring.
 func TestNetworksThatWaitDoNotCount(t *testing.T) {
 	s := open(t, Retain(2))
-	stage := func(number int) string {
-		version, _, err := s.Stage(t.Context(), bare(number))
-		require.NoError(t, err)
-		return version
-	}
-	stage(1)
+	stage(t, s, 1)
 	first := publish(t, s, 2)
 	_, err := s.Rollback(t.Context(), "")
 	require.ErrorContains(t, err, "no version before")
 	scored := score(t, s, 7)
 	second := publish(t, s, 3)
 	for number := range 3 {
-		stage(number + 4)
+		stage(t, s, number+4)
 	}
-	last := stage(7)
+	last, _ := stage(t, s, 7)
 	for number := range 3 {
 		score(t, s, float64(number))
 	}
