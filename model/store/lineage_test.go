@@ -1,6 +1,7 @@
 package store
 
 import (
+	"errors"
 	"os"
 	"slices"
 	"testing"
@@ -80,13 +81,8 @@ func TestManifestNamesNotTooManyVersions(t *testing.T) {
 func TestPublishWhereThereIsNoCurrentModel(t *testing.T) {
 	s := open(t)
 	replace := func(number int) (version string, err error) {
-		version, failed := s.replace(t.Context(), func(m *model.Model, unreadable error) (*model.Model, error) {
-			require.Equal(t, m == nil, unreadable != nil)
-			err = unreadable
-			return numbered(number), nil
-		})
-		require.NoError(t, failed)
-		return version, err
+		_, err = s.Update(t.Context(), func(m *model.Model) (*model.Model, error) { return m, errors.New("there is one") })
+		return publish(t, s, number), err
 	}
 	version, err := replace(1)
 	require.ErrorIs(t, err, ErrEmpty)
@@ -94,7 +90,7 @@ func TestPublishWhereThereIsNoCurrentModel(t *testing.T) {
 	version, err = replace(2)
 	require.ErrorIs(t, err, os.ErrNotExist)
 	_, err = replace(3)
-	require.NoError(t, err)
+	require.EqualError(t, err, "there is one")
 	back, err := s.Rollback(t.Context(), "")
 	require.NoError(t, err)
 	require.Equal(t, version, back)

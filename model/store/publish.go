@@ -20,42 +20,38 @@ import (
 // Publish writes m as a new version and makes it current, atomically: a reader sees all of it or nothing, and a crash at any point
 // leaves the old version current. ctx ends the wait for other writers, and nothing after it.
 func (s *Store) Publish(ctx context.Context, m *model.Model) (version string, err error) {
-	return s.replace(ctx, func(*model.Model, error) (*model.Model, error) { return m, nil })
+	err = s.locked(ctx, func() error {
+		version, err = s.publish(m, nil)
+		return err
+	})
+	return version, err
 }
 
 // Update publishes what change makes of the current model, with no other writer in between. It returns the new version. An error of
 // change publishes nothing and is returned as it is. change must not write to the same directory, which would wait for itself.
 // ctx ends the wait for other writers.
 func (s *Store) Update(ctx context.Context, change func(current *model.Model) (*model.Model, error)) (version string, err error) {
-	return s.replace(ctx, func(current *model.Model, err error) (*model.Model, error) {
-		if err != nil {
-			return nil, err
-		}
-		return change(current)
-	})
-}
-
-// replace is Update where there need not be a current model: next gets it, or why it cannot be read, and gives its successor.
-func (s *Store) replace(ctx context.Context, next func(current *model.Model, err error) (*model.Model, error)) (version string, err error) {
 	err = s.locked(ctx, func() error {
-		name, before, manifest, err := s.current()
-		m, err := next(before, err)
+		name, err := s.Current()
 		if err != nil {
 			return err
 		}
-		lineage := bundle.Lineage{Previous: name}
-		if before != nil && m != nil && m.Weights == before.Weights && m.SameClusters(before) == nil { // not trained again
-			lineage.SameClusters = append(manifest.SameClusters, name)
-		}
-		if version, err = s.write(m, lineage); err != nil {
+		before, manifest, err := bundle.Read(s.path(versionsDir, name))
+		if err != nil {
 			return err
 		}
-		return s.setCurrent(version)
+		m, err := change(before)
+		if err != nil {
+			return err
+		}
+		var same []string
+		if m != nil && m.Weights == before.Weights && m.SameClusters(before) == nil { // not trained again
+			same = append(manifest.SameClusters, name)
+		}
+		version, err = s.publish(m, same)
+		return err
 	})
-	if err != nil {
-		return "", err
-	}
-	return version, nil
+	return version, err
 }
 
 // Stage is Publish for a network without clusters, which would answer unknown_event to everything: it becomes current only where that
@@ -63,15 +59,12 @@ func (s *Store) replace(ctx context.Context, next func(current *model.Model, err
 func (s *Store) Stage(ctx context.Context, m *model.Model) (version string, current bool, err error) {
 	err = s.locked(ctx, func() error {
 		name, err := s.Current()
-		current = errors.Is(err, ErrEmpty)
-		if err == nil {
-			manifest, err := bundle.ReadManifest(s.path(versionsDir, name))
-			current = err == nil && manifest.Counts.Clusters == 0
-		}
-		if version, err = s.write(m, bundle.Lineage{Previous: name}); err != nil || !current {
+		if current = errors.Is(err, ErrEmpty) || err == nil && s.clusterless(name); current {
+			version, err = s.publish(m, nil)
 			return err
 		}
-		return s.setCurrent(version)
+		version, err = s.write(m, bundle.Lineage{Previous: name})
+		return err
 	})
 	if err != nil {
 		return "", false, err
@@ -79,12 +72,17 @@ func (s *Store) Stage(ctx context.Context, m *model.Model) (version string, curr
 	return version, current, nil
 }
 
-// current reads the current version; without its name there is an error.
-func (s *Store) current() (name string, m *model.Model, manifest *bundle.Manifest, err error) {
-	if name, err = s.Current(); err == nil {
-		m, manifest, err = bundle.Read(s.path(versionsDir, name))
+// publish writes a version and makes it current; same are the versions that have its clusters. The lock is held.
+func (s *Store) publish(m *model.Model, same []string) (string, error) {
+	previous, _ := s.Current() // "" where there is none, or where it cannot be told
+	version, err := s.write(m, bundle.Lineage{Previous: previous, SameClusters: same})
+	if err != nil {
+		return "", err
 	}
-	return name, m, manifest, err
+	if err := s.setCurrent(version); err != nil {
+		return "", err
+	}
+	return version, nil
 }
 
 // Rollback makes an earlier version current; "" is the one before the current one. It checks that the version can be read first.
@@ -126,7 +124,7 @@ func (s *Store) before(version string) (string, error) {
 	}
 	at, _ := slices.BinarySearch(names, version)
 	earlier := names[:at]
-	if manifest, err := bundle.ReadManifest(s.path(versionsDir, version)); err == nil && slices.Contains(earlier, manifest.Previous) {
+	if manifest, err := s.manifest(version); err == nil && slices.Contains(earlier, manifest.Previous) {
 		return manifest.Previous, nil
 	}
 	if at == 0 {
@@ -136,10 +134,7 @@ func (s *Store) before(version string) (string, error) {
 }
 
 func (s *Store) clusterless(version string) bool {
-	if version == "" {
-		return false
-	}
-	manifest, err := bundle.ReadManifest(s.path(versionsDir, version))
+	manifest, err := s.manifest(version)
 	return err == nil && manifest.Counts.Clusters == 0
 }
 
@@ -190,7 +185,7 @@ func (s *Store) locked(ctx context.Context, write func() error) error {
 	return write()
 }
 
-// write writes a version, which is not current yet; the lock is held.
+// write writes a version, which is not current; the lock is held.
 func (s *Store) write(m *model.Model, lineage bundle.Lineage) (string, error) {
 	if err := disk.MakeDir(s.path(versionsDir)); err != nil {
 		return "", err

@@ -128,14 +128,18 @@ func (s *Store) SameClusters(version, seen string) bool {
 }
 
 func (s *Store) sameClusters(version string) []string {
-	if _, _, err := parseName(version); err != nil { // it could lead out of the directory
-		return nil
-	}
-	manifest, err := bundle.ReadManifest(s.path(versionsDir, version))
+	manifest, err := s.manifest(version)
 	if err != nil {
 		return nil
 	}
 	return manifest.SameClusters
+}
+
+func (s *Store) manifest(version string) (*bundle.Manifest, error) {
+	if _, _, err := parseName(version); err != nil { // it could lead out of the directory
+		return nil, err
+	}
+	return bundle.ReadManifest(s.path(versionsDir, version))
 }
 
 // Builder names the version whose network is to be clustered: the newest one where it has no clusters yet, as Stage leaves it, or else
@@ -146,7 +150,7 @@ func (s *Store) Builder() (string, error) {
 		return "", err
 	}
 	for _, name := range slices.Backward(names) {
-		manifest, err := bundle.ReadManifest(s.path(versionsDir, name))
+		manifest, err := s.manifest(name)
 		if mayRecover(err) {
 			return "", err
 		} else if err != nil || len(manifest.SameClusters) > 0 {
@@ -177,7 +181,7 @@ func (s *Store) Versions() ([]Version, error) {
 	versions := make([]Version, len(names))
 	for i, name := range names {
 		versions[i] = Version{Name: name, Current: name == current}
-		manifest, err := bundle.ReadManifest(s.path(versionsDir, name))
+		manifest, err := s.manifest(name)
 		if err != nil {
 			versions[i].Err = err
 			continue

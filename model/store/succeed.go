@@ -7,7 +7,6 @@ import (
 	"io/fs"
 
 	"connect-deepcase/model"
-	"connect-deepcase/model/bundle"
 	"connect-deepcase/model/contextbuilder"
 )
 
@@ -24,16 +23,19 @@ type Succession struct {
 // where there are scores.
 func (s *Store) Succeed(ctx context.Context, m *model.Model, engine func() (contextbuilder.Engine, error)) (*Succession, error) {
 	done := &Succession{Model: m}
-	version, err := s.replace(ctx, func(*model.Model, error) (*model.Model, error) {
+	err := s.locked(ctx, func() (err error) {
 		if err := s.inherit(ctx, done, engine); err != nil {
-			return nil, fmt.Errorf("scores of the model before: %w", err)
+			return fmt.Errorf("scores of the model before: %w", err)
 		}
-		return done.Model, ctx.Err()
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		done.Version, err = s.publish(done.Model, nil)
+		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	done.Version = version
 	return done, nil
 }
 
@@ -87,7 +89,7 @@ func (s *Store) Scored() (version string, m *model.Model, err error) {
 	}
 	var damaged []error
 	for name != "" {
-		manifest, err := bundle.ReadManifest(s.path(versionsDir, name))
+		manifest, err := s.manifest(name)
 		if err == nil && manifest.Counts.Clusters > 0 {
 			if manifest.Counts.Scored == 0 { // nobody scored these, or somebody dropped the scores
 				break

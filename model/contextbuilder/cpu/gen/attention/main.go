@@ -24,7 +24,8 @@ func main() {
 	Generate()
 }
 
-// begin starts a kernel and says of which plain one it is the twin, or a part. In its signature n is the number of events with padding, k64 that of columns times 64, the bytes of a row of lanes.
+// begin starts a kernel and says of which plain one it is the twin, or a part. In its signature n is the number of events with padding,
+// k64 that of columns times 64, the bytes of a row of lanes.
 func begin(name, plain, signature string) {
 	TEXT(Name(name), NOSPLIT, signature)
 	Doc(fmt.Sprintf("%s: see %s.", Name(name), plain))
