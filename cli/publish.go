@@ -48,14 +48,12 @@ func (s *session) publish(ctx context.Context, dir string, m *model.Model) (*mod
 // inherited tells what became of the scores of the model before, "" where there were none.
 func inherited(done *store.Succession) string {
 	switch {
-	case done.Lost != nil && done.From == "":
-		return "no scores kept: " + strings.ReplaceAll(done.Lost.Error(), "\n", "; ")
-	case done.Lost != nil:
-		return fmt.Sprintf("no scores of version %s kept: %v", done.From, done.Lost)
+	case done.NotKept != nil && done.From == "":
+		return "no scores kept: " + strings.ReplaceAll(done.NotKept.Error(), "\n", "; ")
+	case done.NotKept != nil:
+		return fmt.Sprintf("no scores of version %s kept: %v", done.From, done.NotKept)
 	case done.From == "":
 		return ""
-	case done.Inherited == 0:
-		return fmt.Sprintf("no scores of version %s kept: none of its contexts is in a cluster without a score", done.From)
 	}
-	return fmt.Sprintf("scores of version %s kept: of %d clusters, %d inherited one", done.From, len(done.Model.Clusters), done.Inherited)
+	return fmt.Sprintf("scores of version %s: %v", done.From, done.Inheritance)
 }

@@ -155,10 +155,12 @@ func (t *train) succeed(ctx context.Context, models *store.Store, m *model.Model
 	}
 	log := t.log.With("version", done.Version, "before", done.From)
 	switch {
-	case done.Lost != nil:
-		log.Errorf("The scores of the model before are not kept: %v", done.Lost)
-	case done.Inherited > 0:
-		log.With("clusters", done.Inherited).Info("Scores of the model before kept")
+	case done.NotKept != nil:
+		log.Errorf("The scores of the model before are not kept: %v", done.NotKept)
+	case len(done.Lost) > 0:
+		log.Warnf("Scores of the model before: %v", done.Inheritance)
+	case done.From != "":
+		log.Infof("Scores of the model before kept: %v", done.Inheritance)
 	}
 	return done.Version, done.Model, nil
 }

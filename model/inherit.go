@@ -15,40 +15,81 @@ func (e LengthError) Error() string {
 	return fmt.Sprintf("its contexts have %d events, now %d", e.Before, e.Now)
 }
 
+// Inheritance says what became of the scores of the model before.
+type Inheritance struct {
+	Inherited int       // clusters that took over a score
+	New       int       // clusters that have no score: nobody decided about them yet
+	Lost      []Cluster // scored clusters of the model before of which no cluster has a context now: their score is in force nowhere
+}
+
+// String says it in one line, and names the first few clusters that were lost.
+func (i Inheritance) String() string {
+	const shown = 5
+	text := fmt.Sprintf("%d clusters inherited a score, %d have none yet, %d scored clusters were lost", i.Inherited, i.New, len(i.Lost))
+	for k, c := range i.Lost {
+		switch {
+		case k == 0:
+			text += ": "
+		case k < shown:
+			text += ", "
+		default:
+			return text + fmt.Sprintf(" and %d more", len(i.Lost)-shown)
+		}
+		text += fmt.Sprintf("cluster %d, score %v, %q (%d events)", c.ID, c.Score, c.Event, c.Size)
+	}
+	return text
+}
+
 // Inherit returns a copy of m in which each cluster without a score has the highest one among the clusters of the model before whose
-// contexts belong to it now, and tells how many inherited one: what an analyst decided outlives a training, and never becomes less.
-func (m *Model) Inherit(ctx context.Context, e contextbuilder.Engine, before *Model) (with *Model, kept int, err error) {
+// contexts belong to it now, and says what was inherited: what an analyst decided outlives a training, and never becomes less.
+func (m *Model) Inherit(ctx context.Context, e contextbuilder.Engine, before *Model) (*Model, Inheritance, error) {
 	if before.Params.Length != m.Params.Length {
-		return nil, 0, LengthError{before.Params.Length, m.Params.Length}
+		return nil, Inheritance{}, LengthError{before.Params.Length, m.Params.Length}
 	}
 	var samples []Sample
-	var scores []float64
-	for _, c := range before.Clusters {
+	var from []int // the cluster before of each sample
+	for i, c := range before.Clusters {
 		if c.Score < 0 {
 			continue
 		}
 		for _, x := range c.Contexts {
 			samples = append(samples, Sample{Context: x.Context, Event: c.Event})
-			scores = append(scores, c.Score)
+			from = append(from, i)
 		}
 	}
-	if len(samples) == 0 {
-		return m, 0, nil
+	inherited, found := map[int]float64{}, map[int]bool{}
+	if len(samples) > 0 {
+		predictor, err := NewPredictor(m, e)
+		if err != nil {
+			return nil, Inheritance{}, err
+		}
+		verdicts, err := predictor.Predict(ctx, samples)
+		if err = errors.Join(err, predictor.Close()); err != nil {
+			return nil, Inheritance{}, err
+		}
+		for i, v := range verdicts {
+			if v.Cluster >= 0 {
+				found[from[i]] = true
+			}
+			if v.Status == Unscored {
+				inherited[v.Cluster] = max(inherited[v.Cluster], before.Clusters[from[i]].Score)
+			}
+		}
 	}
-	predictor, err := NewPredictor(m, e)
+	with, err := m.WithScores(inherited)
 	if err != nil {
-		return nil, 0, err
+		return nil, Inheritance{}, err
 	}
-	verdicts, err := predictor.Predict(ctx, samples)
-	if err = errors.Join(err, predictor.Close()); err != nil {
-		return nil, 0, err
-	}
-	inherited := map[int]float64{}
-	for i, v := range verdicts {
-		if v.Status == Unscored {
-			inherited[v.Cluster] = max(inherited[v.Cluster], scores[i])
+	report := Inheritance{Inherited: len(inherited)}
+	for _, c := range with.Clusters {
+		if c.Score < 0 {
+			report.New++
 		}
 	}
-	with, err = m.WithScores(inherited)
-	return with, len(inherited), err
+	for i, c := range before.Clusters {
+		if c.Score >= 0 && !found[i] {
+			report.Lost = append(report.Lost, c)
+		}
+	}
+	return with, report, nil
 }

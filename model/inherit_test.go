@@ -16,10 +16,12 @@ func TestInherit(t *testing.T) {
 		require.NoError(t, err)
 		return with
 	}
+	var last Inheritance
 	got := func(m, before *Model) (scores []float64, kept int) {
 		t.Helper()
-		with, kept, err := m.Inherit(t.Context(), e, before)
+		with, report, err := m.Inherit(t.Context(), e, before)
 		require.NoError(t, err)
+		last, kept = report, report.Inherited
 		for _, c := range with.Clusters {
 			scores = append(scores, c.Score)
 		}
@@ -34,6 +36,7 @@ func TestInherit(t *testing.T) {
 	scores, kept = got(m, m)
 	require.Equal(t, []float64{-1, -1}, scores)
 	require.Zero(t, kept)
+	require.Equal(t, Inheritance{New: 2}, last)
 
 	several := scored(map[int]float64{0: 2, 1: 5})
 	several.Clusters = append(several.Clusters, several.Clusters[0])
@@ -46,6 +49,7 @@ func TestInherit(t *testing.T) {
 	scores, kept = got(m, stranger)
 	require.Equal(t, []float64{-1, -1}, scores, "its event is not there any more")
 	require.Zero(t, kept)
+	require.Equal(t, Inheritance{New: 2, Lost: stranger.Clusters[:1]}, last)
 
 	other := *m
 	other.Params.Length = 7
@@ -55,4 +59,14 @@ func TestInherit(t *testing.T) {
 	_, _, err = m.Inherit(t.Context(), e, scored(map[int]float64{0: 2}))
 	require.ErrorIs(t, err, e.queryErr)
 	require.Zero(t, e.opened, "networks are open")
+}
+
+func TestInheritanceIsTold(t *testing.T) {
+	i := Inheritance{Inherited: 3, New: 2}
+	require.Equal(t, "3 clusters inherited a score, 2 have none yet, 0 scored clusters were lost", i.String())
+	for id := range 7 {
+		i.Lost = append(i.Lost, Cluster{ID: id, Event: "scan", Size: 40, Score: 2.5})
+	}
+	require.Contains(t, i.String(), `7 scored clusters were lost: cluster 0, score 2.5, "scan" (40 events), cluster 1,`)
+	require.Contains(t, i.String(), `cluster 4, score 2.5, "scan" (40 events) and 2 more`)
 }

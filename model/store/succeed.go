@@ -12,11 +12,11 @@ import (
 
 // Succession is what came of publishing a model that succeeds another.
 type Succession struct {
-	Version   string
-	Model     *model.Model
-	From      string // the version whose scores it could inherit; "" where there is none
-	Inherited int    // clusters that inherited one
-	Lost      error  // why scores that there were could not be inherited: damage, or contexts of another length; nil where none is known
+	Version           string
+	Model             *model.Model
+	From              string // the version whose scores it could inherit; "" where there is none
+	model.Inheritance        // what became of these scores; empty where there is none
+	NotKept           error  // why scores that there were could not be inherited: damage, or contexts of another length; nil where none is known
 }
 
 // Succeed publishes m with the scores of the model before (Scored, Inherit), with no other writer in between. The engine is asked for only
@@ -45,7 +45,7 @@ func (s *Store) inherit(ctx context.Context, done *Succession, engine func() (co
 	case mayRecover(err):
 		return err
 	case from == "": // what is damaged or gone must not stop its successor
-		done.Lost = err
+		done.NotKept = err
 		return nil
 	}
 	done.From = from
@@ -53,14 +53,14 @@ func (s *Store) inherit(ctx context.Context, done *Succession, engine func() (co
 	if err != nil {
 		return err
 	}
-	with, kept, err := done.Model.Inherit(ctx, e, before)
+	with, report, err := done.Model.Inherit(ctx, e, before)
 	if other := (model.LengthError{}); errors.As(err, &other) {
-		done.Lost = other
+		done.NotKept = other
 		return nil
 	} else if err != nil {
 		return err
 	}
-	done.Model, done.Inherited = with, kept
+	done.Model, done.Inheritance = with, report
 	return nil
 }
 
