@@ -17,9 +17,10 @@ build:
 slim:
 	go build -tags slim -o $(SLIM) ./cmd/connect-deepcase
 
-# Package cmd/connect-deepcase has the connectors and no tests: it is left out, so that they are not compiled a second time with -race.
+# The program itself is tested without its connectors, so that they are not compiled a second time with -race.
 test:
 	go test $(RACE) $$(go list ./... | grep -v /cmd/connect-deepcase)
+	go test -tags slim ./cmd/connect-deepcase
 
 # Lints every example and runs its tests.
 examples: slim

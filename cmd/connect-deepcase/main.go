@@ -21,8 +21,17 @@ func main() {
 		service.CLIOptSetProductName("Redpanda Connect with DeepCASE"),
 		service.CLIOptSetDocumentationURL("https://docs.redpanda.com/redpanda-connect"),
 		service.CLIOptSetVersion(version, date),
+		service.CLIOptSetMainSchemaFrom(func() *service.ConfigSchema { return schema(version, date) }),
 		service.CLIOptAddCommand(cli.Command()),
 	)
+}
+
+// schema is Connect's, except that metrics and health are served to this machine only unless a config says otherwise. Connect itself
+// listens on all interfaces.
+func schema(version, date string) *service.ConfigSchema {
+	s := service.GlobalEnvironment().FullConfigSchema(version, date)
+	s.SetFieldDefault("127.0.0.1:4195", "http", "address")
+	return s
 }
 
 // build says what was built when: as the linker was told, or else the module's version, or the commit's hash and time.
