@@ -34,10 +34,11 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"alerts": writeAlerts,
-			"status": checkStatus,
-			"head":   checkHead,
-			"lines":  countLines,
+			"alerts":    writeAlerts,
+			"status":    checkStatus,
+			"head":      checkHead,
+			"lines":     countLines,
+			"partition": comparePartitions,
 		},
 	})
 }
@@ -105,5 +106,38 @@ func countLines(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	if n := strconv.Itoa(strings.Count(ts.ReadFile(args[0]), "\n")); n != args[1] {
 		ts.Fatalf("%s has %s lines, want %s", args[0], n, args[1])
+	}
+}
+
+// comparePartitions runs `partition A B CLUSTERS EVENTS`: two files of the mode cluster put the events into the same clusters, whatever their
+// numbers are, so many with so many events.
+func comparePartitions(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 4 {
+		ts.Fatalf("usage: partition A B CLUSTERS EVENTS")
+	}
+	rows := func(file string) []string { return strings.Fields(ts.ReadFile(file))[1:] }
+	a, b := rows(args[0]), rows(args[1])
+	if len(a) != len(b) {
+		ts.Fatalf("%d and %d events", len(a), len(b))
+	}
+	there, back, clustered := map[string]string{"-1": "-1"}, map[string]string{"-1": "-1"}, 0
+	for i := range a {
+		x, _, _ := strings.Cut(a[i], ",")
+		y, _, _ := strings.Cut(b[i], ",")
+		if _, seen := there[x]; !seen {
+			there[x] = y
+		}
+		if _, seen := back[y]; !seen {
+			back[y] = x
+		}
+		if there[x] != y || back[y] != x {
+			ts.Fatalf("event %d is in cluster %s and %s", i, x, y)
+		}
+		if x != "-1" {
+			clustered++
+		}
+	}
+	if got, want := fmt.Sprint(len(there)-1, " ", clustered), args[2]+" "+args[3]; got != want {
+		ts.Fatalf("clusters and their events: %s, want %s", got, want)
 	}
 }

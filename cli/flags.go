@@ -174,7 +174,7 @@ func otherFlags() []ucli.Flag {
 // modeFlags are the flags of the original's command line, all of which every mode takes.
 func modeFlags() []ucli.Flag {
 	return slices.Concat(inputFlags("", "process"), readingFlags(), limitFlags(), sequencingFlags(), savedSequencesFlags(),
-		builderFlags(), savedBuilderFlags(), interpreterFlags(), savedInterpreterFlags(), []ucli.Flag{
+		builderFlags(), savedBuilderFlags(), eventsOrderFlags(), interpreterFlags(), savedInterpreterFlags(), []ucli.Flag{
 			stringFlag(categoryInterpreter, "save-clusters", "csv `FILE` to save clusters: columns clusters and labels, a row an event"),
 			stringFlag(categoryInterpreter, "load-clusters", "csv `FILE` to load labels of clusters from: as saved by --save-clusters, or "+
 				"columns cluster and score"),

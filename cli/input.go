@@ -15,6 +15,7 @@ import (
 type sequences struct {
 	*sequencer.Sequences
 	Timeout time.Duration
+	Source  sequencer.Format // of the files that they were read from; "" where it is not known
 }
 
 // data is what a model learns from or answers. Scores are the labels.
@@ -99,7 +100,7 @@ func (s *session) read(format sequencer.Format, files []string, options sequence
 			return nil, fmt.Errorf("%s: event %d: label %v is neither at least 0 nor -1 for none", strings.Join(files, ", "), row+1, label)
 		}
 	}
-	return &sequences{found, options.Timeout}, nil
+	return &sequences{found, options.Timeout, format}, nil
 }
 
 var errNoInput = usage{"no input: give events with --csv, --txt, --json or --ndjson, or sequences with --load-sequences"}

@@ -155,6 +155,7 @@ func (s *session) build(r ready) (*model.Model, error) {
 	switch {
 	case from.model != nil:
 		s.useless("the builder is loaded", builderSettings...)
+		s.useless("the builder has a vocabulary", originalSettings...)
 		copied := *from.model
 		s.interpretation(&copied.Params, s.c.IsSet)
 		m = &copied
@@ -164,32 +165,16 @@ func (s *session) build(r ready) (*model.Model, error) {
 			return nil, err
 		}
 	default:
+		s.useless("no builder of the original is loaded", originalSettings...)
 		return s.train(r.engine, q, p, nil)
 	}
 	return m, s.saveBuilder(m)
 }
 
-// adopt makes a model of a network of the original, which numbers events as the sequences do where it has as many. A network with room
-// for more, as the original's --events makes it, has to be asked for.
-func (s *session) adopt(w *contextbuilder.Weights, q *sequences, p model.Params) (*model.Model, error) {
-	limit, err := s.eventLimit()
-	if err != nil {
-		return nil, err
-	}
-	if events := len(q.Names) + 1; w.Config.Events != events && w.Config.Events != limit {
-		return nil, fmt.Errorf("load-builder: the network has %d events, the input has %d with NO_EVENT: give the events that it was trained with "+
-			"(or --events %[1]d, if it was trained with that)", w.Config.Events, events)
-	}
-	m, err := model.WithNetwork(q.Names, w, p)
-	if err != nil {
-		return nil, fmt.Errorf("load-builder: %w", err)
-	}
-	return m, nil
-}
-
 // Flags that change nothing where what they say was settled when the builder or the interpreter was made.
 var (
 	interpreterSettings = []string{"confidence", "epsilon", "min_samples", "iterations", "query-batch"}
+	originalSettings    = []string{"events-order", "events-mapping"}
 	builderSettings     = []string{"hidden", "delta", "lstm", "epochs", "batch", "optimizer", "learning-rate", "seed"}
 )
 

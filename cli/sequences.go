@@ -17,7 +17,7 @@ import (
 
 // Saved sequences are a safetensors file with the tensors contexts (I32, rows × length), events (I32, rows) and, where there are any,
 // labels (F64, rows), and the metadata format (deepcase-sequences), version (1), names (a JSON array, sorted; the id after the last is
-// NO_EVENT), and timeout (nanoseconds).
+// NO_EVENT), timeout (nanoseconds), and source (the format of the files that were read; missing in older files).
 const (
 	sequencesFormat  = "deepcase-sequences"
 	sequencesVersion = "1"
@@ -65,7 +65,7 @@ func (q *sequences) encode() ([]byte, error) {
 		}
 	}
 	return safetensors.Serialize(tensors, map[string]string{"format": sequencesFormat, "version": sequencesVersion,
-		"names": string(names), "timeout": strconv.FormatInt(int64(q.Timeout), 10)})
+		"names": string(names), "timeout": strconv.FormatInt(int64(q.Timeout), 10), "source": string(q.Source)})
 }
 
 // loadSequences reads what save wrote and checks it.
@@ -94,7 +94,7 @@ func decodeSequences(data []byte) (*sequences, error) {
 	if meta["format"] != sequencesFormat || meta["version"] != sequencesVersion {
 		return nil, fmt.Errorf("format %q version %q, need %s version %s", meta["format"], meta["version"], sequencesFormat, sequencesVersion)
 	}
-	q := &sequences{Sequences: &sequencer.Sequences{}}
+	q := &sequences{Sequences: &sequencer.Sequences{}, Source: sequencer.Format(meta["source"])}
 	if err := json.Unmarshal([]byte(meta["names"]), &q.Names); err != nil {
 		return nil, fmt.Errorf("names: %w", err)
 	}

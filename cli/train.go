@@ -39,6 +39,8 @@ training early: what was learnt until then is saved.
 			if start, err = s.adopt(from.original, q, p); err != nil {
 				return err
 			}
+		} else {
+			s.useless("no builder of the original is loaded", originalSettings...)
 		}
 		if start != nil {
 			s.useless("the builder is loaded", "hidden", "lstm")
