@@ -28,7 +28,7 @@ func (r *reader) csv(in io.Reader) error {
 			}
 			break
 		}
-		rows, lines := newRecords(piece, line), strings.Count(piece, "\n")
+		rows, lines := NewRecords(piece, line, ','), strings.Count(piece, "\n")
 		line += lines
 		if columns == nil {
 			if columns, err = r.csvHeader(rows); err != nil {
@@ -84,9 +84,9 @@ func (r *reader) takePart(p csvPart) error {
 }
 
 // csvRows appends the rows of a piece.
-func (r *reader) csvRows(rows *records, columns csvColumns) error {
+func (r *reader) csvRows(rows *Records, columns csvColumns) error {
 	for {
-		row, wrong := rows.next()
+		row, wrong := rows.Next()
 		switch {
 		case wrong != nil:
 			return r.wrong(wrong.Line, "", wrong.Err)
@@ -121,8 +121,8 @@ func (c csvColumns) of(field string, names Columns) int {
 }
 
 // csvHeader reads the header and sets r.labelled; nil where no record is.
-func (r *reader) csvHeader(rows *records) (*csvColumns, error) {
-	header, wrong := rows.next()
+func (r *reader) csvHeader(rows *Records) (*csvColumns, error) {
+	header, wrong := rows.Next()
 	if wrong != nil {
 		return nil, r.wrong(wrong.Line, "", wrong.Err)
 	}

@@ -1,10 +1,7 @@
 package sequencer
 
 import (
-	"bufio"
-	"bytes"
 	"cmp"
-	"compress/gzip"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +9,8 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+
+	"connect-deepcase/internal/textfile"
 )
 
 // Format is a kind of input file.
@@ -26,12 +25,12 @@ const (
 
 var extensions = map[string]Format{".csv": CSV, ".txt": Text, ".text": Text, ".json": JSON, ".ndjson": NDJSON, ".jsonl": NDJSON}
 
-// FormatOf tells the format by the file's name, .gz or not.
+// FormatOf tells the format by the file's name, compressed (.gz, .zst, .bz2) or not.
 func FormatOf(path string) (Format, error) {
-	format, ok := extensions[strings.ToLower(filepath.Ext(strings.TrimSuffix(path, ".gz")))]
+	format, ok := extensions[strings.ToLower(filepath.Ext(textfile.TrimExtension(path)))]
 	if !ok {
 		return "", fmt.Errorf(
-			"%s: format unknown: want a name that ends in .csv, .txt, .json or .ndjson, also with .gz, or the format itself", path)
+			"%s: format unknown: want a name that ends in .csv, .txt, .json or .ndjson, also with .gz, .zst or .bz2, or the format itself", path)
 	}
 	return format, nil
 }
@@ -46,7 +45,7 @@ type ReadOptions struct {
 	Progress func(done, total int64) // bytes read of all files; total is 0 where unknown; may be nil
 }
 
-// Read appends the rows of files, gzipped or not. What is wrong in a file is a *RowError; the rows before stay.
+// Read appends the rows of files, compressed (gzip, zstd, bzip2) or not. What is wrong in a file is a *RowError; the rows before stay.
 //
 // Text has no names and times: the machine is the number of its line from 0 on, the time a second an event, both counted on through
 // all files. An empty label is NoLabel.
@@ -118,7 +117,7 @@ func newReader(t *Table, opts ReadOptions) *reader {
 }
 
 func machinePrefix(path string) string {
-	base := strings.TrimSuffix(filepath.Base(path), ".gz")
+	base := textfile.TrimExtension(filepath.Base(path))
 	if _, ok := extensions[strings.ToLower(filepath.Ext(base))]; ok {
 		base = base[:len(base)-len(filepath.Ext(base))]
 	}
@@ -146,7 +145,7 @@ func (r *reader) stream(in io.Reader, name, prefix string) error {
 	if r.opts.PerFile {
 		r.prefix = prefix
 	}
-	text, err := r.decompress(in)
+	text, err := textfile.NewReader(&counter{in, r})
 	if err != nil {
 		return r.wrong(0, "", err)
 	}
@@ -159,25 +158,6 @@ func (r *reader) stream(in io.Reader, name, prefix string) error {
 		return r.json(text)
 	}
 	return fmt.Errorf("format %q: want csv, txt, json or ndjson", format)
-}
-
-// decompress sees by the first bytes whether the input is gzipped, and takes off a byte order mark.
-func (r *reader) decompress(in io.Reader) (*bufio.Reader, error) {
-	b := bufio.NewReaderSize(&counter{in, r}, 1<<16)
-	if magic, _ := b.Peek(2); bytes.Equal(magic, []byte{0x1f, 0x8b}) {
-		z, err := gzip.NewReader(b)
-		if err != nil {
-			return nil, err
-		}
-		b = bufio.NewReaderSize(z, 1<<16)
-	}
-	switch mark, _ := b.Peek(3); {
-	case bytes.HasPrefix(mark, []byte{0xef, 0xbb, 0xbf}):
-		_, _ = b.Discard(3)
-	case bytes.HasPrefix(mark, []byte{0xff, 0xfe}), bytes.HasPrefix(mark, []byte{0xfe, 0xff}):
-		return nil, errors.New("is UTF-16: want UTF-8")
-	}
-	return b, nil
 }
 
 // counter reports progress.
@@ -204,11 +184,8 @@ func (r *reader) wrong(line int, field string, err error) error {
 
 // plain says what a reader's error means to who wrote the file.
 func plain(err error) error {
-	switch {
-	case errors.Is(err, io.ErrUnexpectedEOF):
+	if errors.Is(err, io.ErrUnexpectedEOF) {
 		return errors.New("ends in the middle: want the whole file")
-	case errors.Is(err, gzip.ErrChecksum), errors.Is(err, gzip.ErrHeader):
-		return errors.New("is damaged gzip: want the file as it was compressed")
 	}
 	return nil
 }

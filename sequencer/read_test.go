@@ -115,7 +115,7 @@ func TestReadSaysWhatIsWrongWhere(t *testing.T) {
 		{"a.csv", "\x1f\x8bgarbage garbage", `a.csv: is damaged gzip: want the file as it was compressed`},
 		{"a.csv", "\x1f\x8b", `a.csv: ends in the middle: want the whole file`},
 		{"a.txt", "1 2\n3 \xfe", `a.txt:2: event: "\xfe": want UTF-8`},
-		{"a.xml", "", `a.xml: format unknown: want a name that ends in .csv, .txt, .json or .ndjson, also with .gz, or the format itself`},
+		{"a.xml", "", `a.xml: format unknown: want a name that ends in .csv, .txt, .json or .ndjson, also with .gz, .zst or .bz2, or the format itself`},
 		{"a.json", "\n{\"timestamp\":1,\n\"machine\":\"m\",\n\"event\":\"a\"}\n{\"timestamp\":1,\n\"event\":\"a\"\n}",
 			`a.json:5: machine: is missing or null: the object has "timestamp", "event"`},
 		{"a.json", "{}", `a.json:1: timestamp: is missing or null: the object has none`},

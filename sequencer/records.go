@@ -8,23 +8,24 @@ import (
 	"strings"
 )
 
-// records reads the records of a csv text as encoding/csv does (RFC 4180; blank lines are left out, CRLF is LF), but without an
+// Records reads the records of a csv text as encoding/csv does (RFC 4180; blank lines are left out, CRLF is LF), but without an
 // allocation for a record that has no quotes.
-type records struct {
+type Records struct {
 	rest   string
+	comma  byte
 	line   int      // on which rest begins
 	plain  bool     // rest has no quotes
 	fields []string // of the last record
 	lines  []int    // on which these begin; for a record without quotes only the first
 }
 
-// newRecords reads a text that begins on a line.
-func newRecords(text string, line int) *records {
-	return &records{rest: text, line: line, plain: strings.IndexByte(text, '"') < 0}
+// NewRecords reads a text that begins on a line; comma is what stands between fields.
+func NewRecords(text string, line int, comma byte) *Records {
+	return &Records{rest: text, comma: comma, line: line, plain: strings.IndexByte(text, '"') < 0}
 }
 
-// next gives the fields of the next record, which the call after it overwrites; nil at the end.
-func (c *records) next() ([]string, *RowError) {
+// Next gives the fields of the next record, which the call after it overwrites; nil at the end.
+func (c *Records) Next() ([]string, *RowError) {
 	for c.rest != "" {
 		start := c.line
 		line := c.cutLine()
@@ -36,7 +37,7 @@ func (c *records) next() ([]string, *RowError) {
 			return c.fields, c.quotedRecord(line, start)
 		}
 		for {
-			end := strings.IndexByte(line, ',')
+			end := strings.IndexByte(line, c.comma)
 			if end < 0 {
 				c.fields = append(c.fields, line)
 				return c.fields, nil
@@ -49,16 +50,16 @@ func (c *records) next() ([]string, *RowError) {
 }
 
 // lineOf is the line on which a field of the last record begins.
-func (c *records) lineOf(field int) int { return c.lines[min(field, len(c.lines)-1)] }
+func (c *Records) lineOf(field int) int { return c.lines[min(field, len(c.lines)-1)] }
 
-func (c *records) cutLine() string {
+func (c *Records) cutLine() string {
 	line, rest, _ := strings.Cut(c.rest, "\n")
 	c.rest = rest
 	c.line++
 	return strings.TrimSuffix(line, "\r")
 }
 
-func (c *records) quotedRecord(line string, start int) *RowError {
+func (c *Records) quotedRecord(line string, start int) *RowError {
 	c.lines = c.lines[:0]
 	for more := true; more; {
 		c.lines = append(c.lines, c.line-1)
@@ -68,7 +69,7 @@ func (c *records) quotedRecord(line string, start int) *RowError {
 			if field, line, more, ok = c.quotedField(line[1:]); !ok {
 				return &RowError{Line: start, Err: errors.New(`a quoted value does not end, or goes on after its ": want each " in it twice`)}
 			}
-		} else if field, line, more = strings.Cut(line, ","); strings.Contains(field, `"`) {
+		} else if field, line, more = strings.Cut(line, string(c.comma)); strings.Contains(field, `"`) {
 			return &RowError{Line: c.line - 1, Err: errors.New(`a " inside a value: want the value in quotes and each " in it twice`)}
 		}
 		c.fields = append(c.fields, field)
@@ -78,7 +79,7 @@ func (c *records) quotedRecord(line string, start int) *RowError {
 
 // quotedField reads a field from after its first quote on, over as many lines as it has. more tells whether the rest of the last one
 // holds another field.
-func (c *records) quotedField(line string) (field, rest string, more, ok bool) {
+func (c *Records) quotedField(line string) (field, rest string, more, ok bool) {
 	var before []byte
 	for {
 		end := strings.IndexByte(line, '"')
@@ -97,7 +98,7 @@ func (c *records) quotedField(line string) (field, rest string, more, ok bool) {
 			before = append(append(before, part...), '"')
 			line = line[1:]
 			continue
-		case line != "" && line[0] != ',':
+		case line != "" && line[0] != c.comma:
 			return "", "", false, false
 		case before != nil:
 			part = string(append(before, part...))

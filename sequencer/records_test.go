@@ -14,15 +14,15 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// compareRecords reads a text with the standard library and with records: the same records, lines and first error.
+// compareRecords reads a text with the standard library and with Records: the same records, lines and first error.
 func compareRecords(t *testing.T, text string) {
 	t.Helper()
 	want := csv.NewReader(strings.NewReader(text))
 	want.FieldsPerRecord = -1
-	have := newRecords(text, 1)
+	have := NewRecords(text, 1, ',')
 	for {
 		record, err := want.Read()
-		fields, wrong := have.next()
+		fields, wrong := have.Next()
 		if err == io.EOF {
 			require.Nil(t, fields, "%q", text)
 			require.Nil(t, wrong, "%q", text)

@@ -1,0 +1,127 @@
+// Package textfile gives the text that a file or a stream holds: decompressed, without a byte order mark.
+package textfile
+
+import (
+	"bufio"
+	"bytes"
+	"compress/bzip2"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+)
+
+// TrimExtension takes the extension of a compressed file off its name, if it has one.
+func TrimExtension(path string) string {
+	switch extension := filepath.Ext(path); strings.ToLower(extension) {
+	case ".gz", ".zst", ".bz2":
+		return path[:len(path)-len(extension)]
+	}
+	return path
+}
+
+const bufferSize = 64 << 10
+
+// maxWindow bounds the memory that a zstd file may ask for: what `zstd --long` uses by default.
+const maxWindow = 128 << 20
+
+// NewReader tells by the first bytes whether the input is compressed (gzip, zstd, bzip2), and decompresses it as it is read. A byte order
+// mark of UTF-8 is skipped. UTF-16, xz, zip and damage are errors that say what is wanted; errors of the input come as they are.
+func NewReader(in io.Reader) (*bufio.Reader, error) {
+	source := &source{in: in}
+	raw := bufio.NewReaderSize(source, bufferSize)
+	kind, z, err := decompressor(raw)
+	if err != nil {
+		return nil, source.explain(kind, err)
+	}
+	text := raw
+	if z != nil {
+		text = bufio.NewReaderSize(&inflated{z, kind, source}, bufferSize)
+	}
+	mark, err := text.Peek(3)
+	switch {
+	case bytes.HasPrefix(mark, []byte("\xef\xbb\xbf")):
+		_, _ = text.Discard(3)
+	case bytes.HasPrefix(mark, []byte("\xff\xfe")), bytes.HasPrefix(mark, []byte("\xfe\xff")):
+		return nil, errors.New("is UTF-16: want UTF-8")
+	case len(mark) == 0 && err != io.EOF:
+		return nil, err
+	}
+	return text, nil
+}
+
+// decompressor is nil where the input is not compressed.
+func decompressor(in *bufio.Reader) (kind string, z io.Reader, err error) {
+	magic, _ := in.Peek(2)
+	switch string(magic) {
+	case "\x28\xb5", "BZ", "\xfd7", "PK": // of other inputs no more is read ahead: a pipe may have no more for now
+		magic, _ = in.Peek(6)
+	}
+	switch has := func(prefix string) bool { return bytes.HasPrefix(magic, []byte(prefix)) }; {
+	case has("\x1f\x8b"):
+		z, err = gzip.NewReader(in)
+		return "gzip", z, err
+	case has("\x28\xb5\x2f\xfd"):
+		// One goroutine: this one. There is nothing to close.
+		z, err = zstd.NewReader(in, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow))
+		return "zstd", z, err
+	case has("BZh") && len(magic) == 6 && magic[4] == 0x31 && magic[5] == 0x41:
+		return "bzip2", bzip2.NewReader(in), nil
+	case has("\xfd7zXZ\x00"):
+		return "xz", nil, errUnreadable
+	case has("PK\x03\x04"):
+		return "zip", nil, errUnreadable
+	}
+	return "", nil, nil
+}
+
+var errUnreadable = errors.New("want text, gzip, zstd or bzip2")
+
+// source remembers that the input failed: then nothing is wrong with what it holds.
+type source struct {
+	in     io.Reader
+	failed error
+}
+
+func (s *source) Read(p []byte) (int, error) {
+	n, err := s.in.Read(p)
+	if err != nil && err != io.EOF {
+		s.failed = err
+	}
+	return n, err
+}
+
+func (s *source) explain(kind string, err error) error {
+	switch {
+	case err == io.EOF:
+		return err
+	case s.failed != nil:
+		return s.failed
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return errors.New("ends in the middle: want the whole file")
+	case err == errUnreadable:
+		return fmt.Errorf("is %s: %w", kind, err)
+	case errors.Is(err, zstd.ErrWindowSizeExceeded):
+		return fmt.Errorf("needs more than %d bytes of memory to decompress: want it compressed with a smaller window", maxWindow)
+	}
+	return fmt.Errorf("is damaged %s: want the file as it was compressed", kind)
+}
+
+// inflated says of errors what they mean to who wrote the file.
+type inflated struct {
+	z      io.Reader
+	kind   string
+	source *source
+}
+
+func (i *inflated) Read(p []byte) (int, error) {
+	n, err := i.z.Read(p)
+	if err != nil {
+		err = i.source.explain(i.kind, err)
+	}
+	return n, err
+}
