@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -50,6 +51,7 @@ type counter struct {
 	limit int // 0: none
 	print bool
 	after string // a file: no event before it is there
+	pad   int    // bytes that each document has more
 
 	mu      sync.Mutex
 	next    int
@@ -62,7 +64,7 @@ type counter struct {
 var counters sync.Map
 
 func init() {
-	spec := service.NewConfigSpec().Fields(service.NewBoolField("print").Default(false), service.NewIntField("limit").Default(0), service.NewStringField("after").Default(""))
+	spec := service.NewConfigSpec().Fields(service.NewBoolField("print").Default(false), service.NewIntField("limit").Default(0), service.NewStringField("after").Default(""), service.NewIntField("pad").Default(0))
 	service.MustRegisterBatchInput("counter", spec, func(conf *service.ParsedConfig, _ *service.Resources) (service.BatchInput, error) {
 		c := &counter{}
 		var err, err2, err3 error
@@ -70,7 +72,9 @@ func init() {
 		c.limit, err2 = conf.FieldInt("limit")
 		c.after, err3 = conf.FieldString("after")
 		counters.Store(c.after, c)
-		return c, errors.Join(err, err2, err3)
+		var err4 error
+		c.pad, err4 = conf.FieldInt("pad")
+		return c, errors.Join(err, err2, err3, err4)
 	})
 }
 
@@ -128,7 +132,7 @@ func (c *counter) take() (at [2]int, wait bool) {
 func (c *counter) batch(at [2]int) (batch service.MessageBatch) {
 	for i := at[0]; i < at[1]; i++ {
 		name := []string{"scan", "guess", "login", "cron", "mount", "backup"}[i%6]
-		batch = append(batch, service.NewMessage(fmt.Appendf(nil, `{"machine":"m%d","event":%q,"timestamp":%d,"number":%d}`, i/3, name, 1_700_000_000+i, i)))
+		batch = append(batch, service.NewMessage(fmt.Appendf(nil, `{"machine":"m%d","event":%q,"timestamp":%d,"number":%d,"pad":"%s"}`, i/3, name, 1_700_000_000+i, i, strings.Repeat("x", c.pad))))
 	}
 	return batch
 }

@@ -77,11 +77,14 @@ func newTrainFromParsed(conf *service.ParsedConfig, mgr *service.Resources, now 
 	if t.spoolDir == "" {
 		t.spoolDir = filepath.Join(t.dir, "spool")
 	}
-	if t.most, err = conf.FieldInt(fieldMaxEvents); err != nil {
+	if t.limits.Records, err = conf.FieldInt(fieldMaxEvents); err != nil {
 		return nil, err
 	}
-	if t.most < 1 {
-		return nil, fmt.Errorf("field '%s': %d, need at least 1", fieldMaxEvents, t.most)
+	if t.limits.Records < 1 {
+		return nil, fmt.Errorf("field '%s': %d, need at least 1", fieldMaxEvents, t.limits.Records)
+	}
+	if t.limits.Bytes, err = bytesFromParsed(conf, fieldMaxBytes); err != nil {
+		return nil, err
 	}
 	if every, err := conf.FieldString(fieldEvery); err != nil {
 		return nil, err
@@ -119,7 +122,7 @@ type train struct {
 	benign   string
 	dir      string
 	spoolDir string
-	most     int
+	limits   spool.Limits
 	every    time.Duration // 0: once, when the child ends
 
 	params     model.Params
@@ -132,8 +135,9 @@ type train struct {
 	metrics trainMetrics
 	now     func() time.Time
 
-	tried time.Time // when the last training of this process ended, however; only learn uses it
-	stuck string    // what was last logged about old events that cannot be dropped; only take uses it
+	tried   time.Time // when the last training of this process ended, however; only learn uses it
+	stuck   string    // what was last logged about old events that cannot be dropped; only take uses it
+	crowded bool      // it was logged that max_bytes drops events; only take uses it
 
 	connect  sync.Mutex
 	spool    *spool.Spool // nil before Connect
@@ -146,6 +150,7 @@ type train struct {
 type trainMetrics struct {
 	events, trainings       *service.MetricCounter
 	spooled, epoch, loss    *service.MetricGauge
+	damaged                 *service.MetricGauge
 	clusters                *service.MetricGauge
 	spoolLatency, trainTime *service.MetricTimer
 }
@@ -155,6 +160,7 @@ func newTrainMetrics(m *service.Metrics) trainMetrics {
 		events:       m.NewCounter("deepcase_train_events", "outcome"),
 		trainings:    m.NewCounter("deepcase_trainings", "outcome"),
 		spooled:      m.NewGauge("deepcase_train_spooled"),
+		damaged:      m.NewGauge("deepcase_train_damaged"),
 		epoch:        m.NewGauge("deepcase_train_epoch"),
 		loss:         m.NewGauge("deepcase_train_loss"),
 		clusters:     m.NewGauge("deepcase_train_clusters"),
@@ -174,7 +180,7 @@ func (t *train) Connect(context.Context) error {
 		return nil
 	}
 	var err error
-	if t.spool, err = spool.Open(t.spoolDir, t.most); err != nil {
+	if t.spool, err = spool.Open(t.spoolDir, t.limits); err != nil {
 		t.spool = nil
 		return err
 	}

@@ -34,31 +34,33 @@ func TestTrainWithoutClusters(t *testing.T) {
 	assert.Equal(t, 12, spooled(t, dir), "the events wait for more")
 }
 
+// logged runs a stream from this input to its end and gives its log.
+func logged(t *testing.T, input string) string {
+	t.Helper()
+	var log bytes.Buffer
+	builder := service.NewStreamBuilder()
+	builder.SetLogger(slog.New(slog.NewTextHandler(&log, nil)))
+	require.NoError(t, builder.AddInputYAML(input))
+	require.NoError(t, builder.AddOutputYAML("drop: {}"))
+	s, err := builder.Build()
+	require.NoError(t, err)
+	require.NoError(t, s.Run(t.Context()))
+	return log.String()
+}
+
 // A failed training is an error in the log, and the next one tells that it learns from the same events, too.
 func TestTrainTellsOfEarlierEvents(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "model")
-	var log bytes.Buffer
-	logged := func(lines ...string) string {
-		log.Reset()
-		builder := service.NewStreamBuilder()
-		builder.SetLogger(slog.New(slog.NewTextHandler(&log, nil)))
-		require.NoError(t, builder.AddInputYAML(fromFile(write(t, lines...), dir, "")))
-		require.NoError(t, builder.AddOutputYAML("drop: {}"))
-		s, err := builder.Build()
-		require.NoError(t, err)
-		require.NoError(t, s.Run(t.Context()))
-		return log.String()
-	}
-	first := logged(alerts(2)...)
+	first := logged(t, fromFile(write(t, alerts(2)...), dir, ""))
 	assert.Contains(t, first, "of_earlier_runs=0")
 	assert.Contains(t, first, `level=ERROR msg="No model learnt, the events stay in the spool: no clusters in 12 events`)
-	assert.Contains(t, logged(alerts(40)...), "of_earlier_runs=12")
+	assert.Contains(t, logged(t, fromFile(write(t, alerts(40)...), dir, "")), "of_earlier_runs=12")
 }
 
 // fill spools events, of which clusters can be made.
 func fill(t testing.TB, dir string) {
 	t.Helper()
-	held, err := spool.Open(dir, 1000)
+	held, err := spool.Open(dir, spool.Limits{Records: 1000, Bytes: 1 << 30})
 	require.NoError(t, err)
 	var records []spool.Record
 	for i := range 300 {

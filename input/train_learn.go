@@ -10,6 +10,7 @@ import (
 
 	"github.com/redpanda-data/benthos/v4/public/service"
 
+	"connect-deepcase/input/spool"
 	"connect-deepcase/model"
 	"connect-deepcase/model/contextbuilder"
 	"connect-deepcase/model/store"
@@ -85,14 +86,16 @@ func (t *train) once(ctx context.Context) {
 
 // publish learns from the spool and publishes what it learnt; the batch has a message for each cluster.
 func (t *train) publish(ctx context.Context) (version string, batch service.MessageBatch, err error) {
-	snapshot, err := t.spool.Snapshot()
-	if err != nil {
-		return "", nil, err
-	}
+	snapshot := t.spool.Snapshot()
 	defer func() { err = errors.Join(err, snapshot.Close()) }()
 	d, err := gather(ctx, snapshot, sequencer.Options{Length: t.params.Length, Timeout: t.params.Timeout})
 	if err != nil {
 		return "", nil, err
+	}
+	t.metrics.damaged.Set(int64(d.damaged))
+	if d.damaged > 0 {
+		t.log.With("events", d.damaged, "file", filepath.Join(t.spoolDir, spool.DamagedFile)).
+			Warn("Events in the spool were damaged on the disk, the training goes on without them")
 	}
 	if earlier := snapshot.Earlier(); earlier > 0 && t.every == 0 {
 		t.log.With("spool", t.spoolDir).Warnf("%d events are of an earlier run, which did not end well; to learn without them, stop and remove the spool",

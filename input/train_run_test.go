@@ -48,6 +48,8 @@ func TestTrainBadConfigs(t *testing.T) {
 		{"every: -1h", "every needs to be a duration above 0 such as 24h, or nothing", `field 'every': "-1h", need a duration above 0 such as 24h, or nothing`},
 		{"every: 0s", "every needs to be a duration above 0 such as 24h, or nothing", `field 'every': "0s", need a duration above 0 such as 24h, or nothing`},
 		{"every: daily", "every needs to be a duration above 0 such as 24h, or nothing", `field 'every': "daily", need a duration above 0 such as 24h, or nothing`},
+		{"max_bytes: lots", "max_bytes needs to be a number of bytes such as 500MiB", `field 'max_bytes': "lots", need a number of bytes such as 500MiB`},
+		{"max_bytes: 0", "max_bytes needs to be a number of bytes such as 500MiB", `field 'max_bytes': "0", need a number of bytes such as 500MiB`},
 		{"max_events: 0", "max_events needs to be at least 1", "field 'max_events': 0, need at least 1"},
 		{"retain: -1", "retain needs to be at least 0", "field 'retain': -1, need at least 0"},
 		{"machine: ''", "", `field 'machine' is empty: need an interpolation such as ${! json("machine") }`},
@@ -95,11 +97,10 @@ func TestExamplesLint(t *testing.T) {
 // numbers are those of the counter's events in a spool.
 func numbers(t *testing.T, dir string) map[int]int {
 	t.Helper()
-	s, err := spool.Open(filepath.Join(dir, "spool"), 1_000_000)
+	s, err := spool.Open(filepath.Join(dir, "spool"), spool.Limits{Records: 1_000_000, Bytes: 1 << 30})
 	require.NoError(t, err)
 	defer s.Close()
-	p, err := s.Snapshot()
-	require.NoError(t, err)
+	p := s.Snapshot()
 	defer p.Close()
 	seen := map[int]int{}
 	damaged, err := p.Each(func(r *spool.Record) (bool, error) {
@@ -166,7 +167,7 @@ func TestTrainWaitsForItsSpool(t *testing.T) {
 		_, err := os.Stat(filepath.Join(dir, "spool", trainedFile)) // the spool is open
 		return err == nil
 	}, 10*time.Second, time.Millisecond)
-	blocker := filepath.Join(dir, "spool", "events-00000001.ndjson") // where the first segment has to go
+	blocker := filepath.Join(dir, "spool", "events-00000001.crc.ndjson") // where the first segment has to go
 	require.NoError(t, os.Mkdir(blocker, 0o755))
 	require.NoError(t, os.WriteFile(gate, nil, 0o644))
 	source, _ := counters.Load(gate)
@@ -189,7 +190,7 @@ func TestTrainWaitsForItsSpool(t *testing.T) {
 // A spool that cannot be written to does not hold up a stop.
 func TestTrainStopsWhileItWaitsForItsSpool(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "model")
-	blocker := filepath.Join(dir, "spool", "events-00000001.ndjson")
+	blocker := filepath.Join(dir, "spool", "events-00000001.crc.ndjson")
 	require.NoError(t, os.MkdirAll(filepath.Dir(blocker), 0o755))
 	s, _ := build(t, fmt.Sprintf("deepcase_train:\n    input: {counter: {limit: 300, after: %q}}\n    model: %q\n%s", blocker, dir, quick))
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -266,7 +267,7 @@ func TestTrainStopsInTheMiddle(t *testing.T) {
 // The second trainer on a spool waits until the first one is done.
 func TestTrainersTakeTurns(t *testing.T) {
 	dir := t.TempDir()
-	held, err := spool.Open(filepath.Join(dir, "spool"), 10)
+	held, err := spool.Open(filepath.Join(dir, "spool"), spool.Limits{Records: 10, Bytes: 1 << 30})
 	require.NoError(t, err)
 	s, end := build(t, fromFile(write(t, alerts(40)...), dir, ""))
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)

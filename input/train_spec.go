@@ -3,7 +3,9 @@ package input
 import (
 	"errors"
 	"fmt"
+	"math"
 
+	"github.com/dustin/go-humanize"
 	"github.com/redpanda-data/benthos/v4/public/service"
 
 	"connect-deepcase/internal/alert"
@@ -22,6 +24,7 @@ const (
 	fieldEvery      = "every"
 	fieldSpool      = "spool"
 	fieldMaxEvents  = "max_events"
+	fieldMaxBytes   = "max_bytes"
 	fieldKeepScores = "keep_scores"
 	fieldStrategy   = "strategy"
 
@@ -77,13 +80,17 @@ Without `+"`every`"+` the spool is emptied when all clusters have been delivered
 
 A version is published whole or not at all. Where a training fails (too few events, or no clusters among them, say) this is logged at level error and counted, nothing is published, and the events stay in the spool: they are part of the next training, which logs how many events are of earlier runs. To do without them, remove the spool. Without `+"`every`"+` the input then ends and with it the process, whose exit status Redpanda Connect does not let an input set: it is 0, and a script should look for clusters in the output. A training that is shut down publishes nothing; with `+"`every`"+` it is due at once after a restart.
 
-A message that no event can be read from, or that was flagged with an error before, is counted, logged, acknowledged, and set aside in the file `+"`rejected.ndjson`"+` of the spool (the last 32 to 64 MiB of them).
+A message that no event can be read from, or that was flagged with an error before, is counted, logged, acknowledged, and set aside in the file `+"`rejected.ndjson`"+` of the spool (the last 32 to 64 MiB of them, of each the first 64 KiB).
+
+Each event in the spool has a checksum. One that was damaged on the disk is left out of the training, counted, logged as a warning, and set aside in the file `+"`damaged.ndjson`"+` of the spool.
+
+Messages that wait for the disk take at most 64 MiB of memory and one batch of the child more. A document of more than 16 KiB is not kept as an example: `+"`{\"deepcase_omitted\": …, \"bytes\": 4194375, \"begins\": \"…\"}`"+` is in its place. An event whose names, with those of its context, have more than 8 MiB is set aside.
 
 Scores that analysts gave to the clusters of the current model are kept (`+"`keep_scores`"+`): a new cluster without a score gets the highest score among the old clusters whose contexts belong to it now.
 
 == Metrics
 
-- `+"`deepcase_train_events`"+` (counter, label `+"`outcome`: `spooled` or `rejected`"+`), `+"`deepcase_train_spooled`"+` (gauge): events in the spool, `+"`deepcase_train_spool_latency_ns`"+` (timer)
+- `+"`deepcase_train_events`"+` (counter, label `+"`outcome`: `spooled` or `rejected`"+`), `+"`deepcase_train_spooled`"+` (gauge): events in the spool, `+"`deepcase_train_damaged`"+` (gauge): events in the spool that the last training could not read, `+"`deepcase_train_spool_latency_ns`"+` (timer)
 - `+"`deepcase_trainings`"+` (counter, label `+"`outcome`: `published`, `failed` or `cancelled`"+`), `+"`deepcase_training_latency_ns`"+` (timer)
 - `+"`deepcase_train_epoch`, `deepcase_train_loss`"+` (gauges): how far a training is
 - `+"`deepcase_train_clusters`"+` (gauge): clusters of the version published last`).
@@ -111,6 +118,7 @@ Scores that analysts gave to the clusters of the current model are kept (`+"`kee
 				Description("The directory of the spool, used by one process at a time. Empty: `spool` in the model directory.").
 				Default(""),
 			atLeast(1, fieldMaxEvents, "Events to keep in the spool, approximately: beyond, the oldest go.", 10_000_000),
+			byteSize(fieldMaxBytes, "What the spool may take of the disk, such as `500MiB`: beyond, the oldest events go, and a warning says so.", "16GiB"),
 			service.NewBoolField(fieldKeepScores).
 				Description("Whether clusters without a score inherit from the model before.").
 				Default(true),
@@ -211,6 +219,26 @@ func number(name, description string, def float64, wrong, want string) *service.
 
 func share(name, description string, def float64) *service.ConfigField {
 	return number(name, description, def, "this < 0 || this > 1", "from 0 to 1")
+}
+
+// byteSize is a number of bytes with a unit.
+func byteSize(name, description, def string) *service.ConfigField {
+	return service.NewStringField(name).Description(description).Default(def).
+		LintRule(fmt.Sprintf(`root = if !this.re_match("(?i)^[0-9.]*[1-9][0-9.]* *([kmgtpe]i?)?b?$") { "%s needs to be %s" }`, name, wantBytes))
+}
+
+const wantBytes = "a number of bytes such as 500MiB"
+
+func bytesFromParsed(conf *service.ParsedConfig, name string) (int64, error) {
+	text, err := conf.FieldString(name)
+	if err != nil {
+		return 0, err
+	}
+	n, err := humanize.ParseBytes(text)
+	if err != nil || n < 1 || n > math.MaxInt64 {
+		return 0, fmt.Errorf("field '%s': %q, need %s", name, text, wantBytes)
+	}
+	return int64(n), nil
 }
 
 // paramsFromParsed reads hyperparameterFields.

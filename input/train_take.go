@@ -2,24 +2,31 @@ package input
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
 	"time"
 
+	"github.com/dustin/go-humanize"
 	"github.com/redpanda-data/benthos/v4/public/service"
+	"golang.org/x/sync/semaphore"
 
 	"connect-deepcase/input/spool"
 	"connect-deepcase/internal/alert"
 	"connect-deepcase/sequencer"
 )
 
-// maxDocument bounds the bytes of a document that is kept to be an example.
-const maxDocument = 64 << 10
-
 // gatherBatches bounds the batches of the child that are written to disk together.
 const gatherBatches = 1024
+
+// Bounds in bytes of what waits to be spooled. One batch may have more: the child decides how large its batches are.
+const (
+	maxWaiting = 64 << 20 // in memory
+	maxWrite   = 16 << 20 // written to disk together
+)
+
+// maxRecord bounds the bytes of an event with its context.
+const maxRecord = 8 << 20
 
 // spoolPause is how long a failing spool is left alone.
 const spoolPause = 500 * time.Millisecond
@@ -28,12 +35,14 @@ const spoolPause = 500 * time.Millisecond
 type taken struct {
 	batch service.MessageBatch
 	ack   service.AckFunc
+	bytes int64
 }
 
 // take spools what the child gives until it ends. Child batches that arrive while others are written are written together: a source
 // of single messages does not wait for the disk at each.
 func (t *train) take(ctx context.Context) {
 	arrived := make(chan taken, gatherBatches)
+	room := semaphore.NewWeighted(maxWaiting)
 	go func() {
 		defer close(arrived)
 		for {
@@ -44,28 +53,44 @@ func (t *train) take(ctx context.Context) {
 				}
 				return
 			}
-			arrived <- taken{batch, ack}
+			next := taken{batch, ack, min(size(batch), maxWaiting)}
+			if err := room.Acquire(ctx, next.bytes); err != nil {
+				t.acknowledge(ctx, next, err)
+				return
+			}
+			arrived <- next
 		}
 	}()
 	for first := range arrived {
-		all := []taken{first}
+		all, bytes := []taken{first}, first.bytes
 	more:
-		for len(all) < gatherBatches {
+		for len(all) < gatherBatches && bytes < maxWrite {
 			select {
 			case next, open := <-arrived:
 				if !open {
 					break more
 				}
 				all = append(all, next)
+				bytes += next.bytes
 			default:
 				break more
 			}
 		}
 		t.keep(ctx, all)
+		room.Release(bytes)
 	}
 	if ctx.Err() == nil {
 		close(t.ended)
 	}
+}
+
+// size is the bytes of a batch's messages.
+func size(batch service.MessageBatch) (bytes int64) {
+	for _, message := range batch {
+		content, _ := message.AsBytes() // never fails
+		bytes += int64(len(content))
+	}
+	return bytes
 }
 
 // keep spools batches and acknowledges them; where the input is closed before the spool took them, they go back to the child.
@@ -73,9 +98,13 @@ func (t *train) keep(ctx context.Context, all []taken) {
 	var records []spool.Record
 	var rejected []spool.Rejected
 	for _, one := range all {
-		reader, labels := t.mapping.Over(one.batch), one.batch.InterpolationExecutor(t.label)
-		for i, message := range one.batch {
+		batch := one.batch.Copy() // what reading makes of the documents goes with it
+		reader, labels := t.mapping.Over(batch), batch.InterpolationExecutor(t.label)
+		for i, message := range batch {
 			record, err := t.record(message, reader, labels, i)
+			if n := names(record); err == nil && n > maxRecord {
+				err = fmt.Errorf("the event and its context have %d bytes, need at most %d", n, maxRecord)
+			}
 			if err != nil {
 				content, _ := message.AsBytes() // never fails
 				rejected = append(rejected, spool.NewRejected(content, err))
@@ -86,9 +115,13 @@ func (t *train) keep(ctx context.Context, all []taken) {
 	}
 	err := t.write(ctx, records, rejected)
 	for _, one := range all {
-		if e := one.ack(context.WithoutCancel(ctx), err); e != nil && ctx.Err() == nil {
-			t.log.Errorf("Acknowledgement of spooled events failed, they may come again: %v", e)
-		}
+		t.acknowledge(ctx, one, err)
+	}
+}
+
+func (t *train) acknowledge(ctx context.Context, one taken, err error) {
+	if e := one.ack(context.WithoutCancel(ctx), err); e != nil && ctx.Err() == nil {
+		t.log.Errorf("Acknowledgement of spooled events failed, they may come again: %v", e)
 	}
 }
 
@@ -134,11 +167,25 @@ func (t *train) write(ctx context.Context, records []spool.Record, rejected []sp
 		}
 	}
 	t.stuck = stuck
+	if n := t.spool.Crowded(); n > 0 && !t.crowded {
+		t.crowded = true
+		t.log.With("spool", t.spoolDir, "dropped", n, "kept", t.spool.Len()).Warnf("The spool keeps fewer than %d events (%s), since they take more than %s (%s)",
+			t.limits.Records, fieldMaxEvents, humanize.IBytes(uint64(t.limits.Bytes)), fieldMaxBytes)
+	}
 	t.metrics.spoolLatency.Timing(time.Since(started).Nanoseconds())
 	t.metrics.events.Incr(int64(len(records)), "spooled")
 	t.metrics.events.Incr(int64(len(rejected)), "rejected")
 	t.metrics.spooled.Set(int64(t.spool.Len()))
 	return nil
+}
+
+// names is the bytes of all names in a record.
+func names(r spool.Record) int {
+	n := len(r.Machine) + len(r.Event) + len(r.ID)
+	for _, name := range r.Context {
+		n += len(name)
+	}
+	return n
 }
 
 // record reads the event of a message: with the context that deepcase_sequence gave it, where it has one.
@@ -190,17 +237,4 @@ func (t *train) score(label string) (*float64, error) {
 	default:
 		return &score, nil
 	}
-}
-
-// document is a message's content to show to an analyst, nil where it is too large.
-func document(message *service.Message) json.RawMessage {
-	content, _ := message.AsBytes() // never fails
-	if len(content) > maxDocument {
-		return nil
-	}
-	if json.Valid(content) {
-		return content
-	}
-	text, _ := json.Marshal(string(content)) // any text can be
-	return text
 }

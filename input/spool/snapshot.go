@@ -10,34 +10,26 @@ import (
 	"slices"
 )
 
-// Snapshot is what a spool held at one moment; what is appended or dropped later does not matter to it.
+// Snapshot is what a spool held at one moment; what is appended or dropped later does not matter to it. It has one file open at a time.
 type Snapshot struct {
+	spool    *Spool
 	segments []segment
-	found    int // as the spool's
-	files    []*os.File
 	places   []place // of the rows for Document
 }
 
 // place is where a record is.
 type place struct {
-	file   int32
-	length int32
-	offset int64
+	segment int32
+	length  int32
+	offset  int64
 }
 
-// Snapshot opens what is there now. The caller closes it.
-func (s *Spool) Snapshot() (*Snapshot, error) {
+// Snapshot holds on to what is there now. The caller closes it.
+func (s *Spool) Snapshot() *Snapshot {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	p := &Snapshot{segments: slices.Clone(s.segments), found: s.found}
-	for _, g := range p.segments {
-		file, err := os.Open(s.path(g.number))
-		if err != nil {
-			return nil, errors.Join(fmt.Errorf("spool %s: %w", s.dir, err), p.Close())
-		}
-		p.files = append(p.files, file)
-	}
-	return p, nil
+	s.snapshots++
+	return &Snapshot{spool: s, segments: slices.Clone(s.segments)}
 }
 
 // Len is the number of records.
@@ -53,63 +45,95 @@ func (p *Snapshot) Len() int {
 func (p *Snapshot) Earlier() int {
 	n := 0
 	for _, g := range p.segments {
-		if g.number <= p.found {
-			n += g.records
-		}
+		n += g.earlier
 	}
 	return n
 }
 
 // Each reads the records in order of arrival; f's answer says whether a record is the next row for Document. It returns how many
-// records could not be read.
+// records are damaged: these are set aside in DamagedFile.
 func (p *Snapshot) Each(f func(*Record) (row bool, err error)) (damaged int, err error) {
 	p.places = p.places[:0]
-	for i, file := range p.files {
-		reader := bufio.NewReaderSize(io.NewSectionReader(file, 0, p.segments[i].bytes), 1<<20)
-		for offset := int64(0); ; {
-			line, err := reader.ReadBytes('\n')
-			if errors.Is(err, io.EOF) {
-				break
-			} else if err != nil {
-				return damaged, err
-			}
-			var r Record
-			if json.Unmarshal(line, &r) != nil || r.Event == "" {
+	var aside damagedFile
+	defer func() { err = errors.Join(err, aside.close(p.spool.dir)) }()
+	for i, g := range p.segments {
+		err := p.lines(g, func(offset int64, line []byte) error {
+			r, err := parseLine(line, g.checked)
+			if err != nil {
 				damaged++
-			} else if row, err := f(&r); err != nil {
-				return damaged, err
-			} else if row {
+				return aside.add(p.spool.dir, g, offset, line, err)
+			}
+			row, err := f(&r)
+			if row {
 				p.places = append(p.places, place{int32(i), int32(len(line)), offset})
 			}
-			offset += int64(len(line))
+			return err
+		})
+		if err != nil {
+			return damaged, err
 		}
 	}
 	return damaged, nil
 }
 
-// Document is the document of a row that Each has passed on, nil where it has none.
+// maxLine bounds a line that is read whole. Append writes none that is longer: where one is, what divides lines was damaged.
+const maxLine = 64 << 20
+
+// lines passes on the lines of a segment, of a longer one than maxLine the first bytes. A line is valid until f returns.
+func (p *Snapshot) lines(g segment, f func(offset int64, line []byte) error) (err error) {
+	file, err := os.Open(p.spool.path(g))
+	if err != nil {
+		return fmt.Errorf("spool %s: %w", p.spool.dir, err)
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	reader := bufio.NewReaderSize(io.NewSectionReader(file, 0, g.bytes), 1<<20)
+	var line []byte
+	for start, at := int64(0), int64(0); ; {
+		piece, err := reader.ReadSlice('\n')
+		at += int64(len(piece))
+		line = append(line, piece[:min(len(piece), maxLine-len(line))]...)
+		switch {
+		case errors.Is(err, bufio.ErrBufferFull):
+			continue
+		case errors.Is(err, io.EOF):
+			return nil // lines are whole
+		case err != nil:
+			return fmt.Errorf("spool %s: %w", p.spool.dir, err)
+		}
+		if err := f(start, line); err != nil {
+			return err
+		}
+		line, start = line[:0], at
+	}
+}
+
+// Document is the document of a row that Each has passed on, nil where it has none or cannot be read any more.
 func (p *Snapshot) Document(row int) json.RawMessage {
 	if row < 0 || row >= len(p.places) {
 		return nil
 	}
 	at := p.places[row]
-	line := make([]byte, at.length)
-	if _, err := p.files[at.file].ReadAt(line, at.offset); err != nil {
+	g := p.segments[at.segment]
+	file, err := os.Open(p.spool.path(g))
+	if err != nil {
 		return nil
 	}
-	var r Record
-	if json.Unmarshal(line, &r) != nil {
+	defer file.Close()
+	line := make([]byte, at.length)
+	if _, err := file.ReadAt(line, at.offset); err != nil {
+		return nil
+	}
+	r, err := parseLine(line, g.checked)
+	if err != nil {
 		return nil
 	}
 	return r.Document
 }
 
-// Close closes the snapshot's files.
+// Close ends the snapshot: what was dropped meanwhile is removed from the disk.
 func (p *Snapshot) Close() error {
-	var errs []error
-	for _, file := range p.files {
-		errs = append(errs, file.Close())
+	if err := p.spool.release(); err != nil {
+		return fmt.Errorf("spool %s: %w", p.spool.dir, err)
 	}
-	p.files = nil
-	return errors.Join(errs...)
+	return nil
 }

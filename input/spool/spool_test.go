@@ -2,10 +2,10 @@ package spool_test
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -16,9 +16,11 @@ import (
 	"connect-deepcase/input/spool"
 )
 
-func open(t *testing.T, dir string, most int) *spool.Spool {
+func keep(records int) spool.Limits { return spool.Limits{Records: records, Bytes: 1 << 30} }
+
+func open(t testing.TB, dir string, most int) *spool.Spool {
 	t.Helper()
-	s, err := spool.Open(dir, most)
+	s, err := spool.Open(dir, keep(most))
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, s.Close()) })
 	return s
@@ -38,8 +40,7 @@ func records(from, to int) (all []spool.Record) {
 // events lists the names of what a spool holds, and checks that each row has its own document.
 func events(t *testing.T, s *spool.Spool) (names []string) {
 	t.Helper()
-	p, err := s.Snapshot()
-	require.NoError(t, err)
+	p := s.Snapshot()
 	defer func() { assert.NoError(t, p.Close()) }()
 	damaged, err := p.Each(func(r *spool.Record) (bool, error) {
 		names = append(names, r.Event)
@@ -57,6 +58,19 @@ func events(t *testing.T, s *spool.Spool) (names []string) {
 	return names
 }
 
+// segments are the paths of a spool's segments.
+func segments(t testing.TB, dir string) (paths []string) {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), "events-") {
+			paths = append(paths, filepath.Join(dir, e.Name()))
+		}
+	}
+	return paths
+}
+
 func names(from, to int) (all []string) {
 	for i := from; i < to; i++ {
 		all = append(all, fmt.Sprint("e", i))
@@ -67,7 +81,7 @@ func names(from, to int) (all []string) {
 func TestRecordsSurviveReopening(t *testing.T) {
 	dir := t.TempDir()
 	score := 3.0
-	s, err := spool.Open(dir, 1000)
+	s, err := spool.Open(dir, keep(1000))
 	require.NoError(t, err)
 	want := spool.Record{Machine: "m", Event: "<&>\n", Seconds: -5, Nanos: 1, ID: "x", Score: &score, Context: []string{"", "a"}}
 	require.NoError(t, s.Append([]spool.Record{want}))
@@ -75,8 +89,7 @@ func TestRecordsSurviveReopening(t *testing.T) {
 
 	s = open(t, dir, 1000)
 	assert.Equal(t, 1, s.Len())
-	p, err := s.Snapshot()
-	require.NoError(t, err)
+	p := s.Snapshot()
 	defer p.Close()
 	_, err = p.Each(func(r *spool.Record) (bool, error) {
 		assert.Equal(t, want, *r)
@@ -90,12 +103,11 @@ func TestRecordsSurviveReopening(t *testing.T) {
 func TestEarlierRecords(t *testing.T) {
 	dir := t.TempDir()
 	earlier := func(s *spool.Spool) int {
-		p, err := s.Snapshot()
-		require.NoError(t, err)
+		p := s.Snapshot()
 		defer p.Close()
 		return p.Earlier()
 	}
-	s, err := spool.Open(dir, 16)
+	s, err := spool.Open(dir, keep(16))
 	require.NoError(t, err)
 	require.NoError(t, s.Append(records(0, 3)))
 	assert.Zero(t, earlier(s))
@@ -117,11 +129,11 @@ func TestTornRecordIsCutOff(t *testing.T) {
 	require.NoError(t, err)
 	for cut := 1; cut <= len(whole); cut += 7 {
 		dir := t.TempDir()
-		s, err := spool.Open(dir, 1000)
+		s, err := spool.Open(dir, keep(1000))
 		require.NoError(t, err)
 		require.NoError(t, s.Append(records(0, 2)))
 		require.NoError(t, s.Close())
-		file, err := os.OpenFile(filepath.Join(dir, "events-00000001.ndjson"), os.O_APPEND|os.O_WRONLY, 0)
+		file, err := os.OpenFile(filepath.Join(dir, "events-00000001.crc.ndjson"), os.O_APPEND|os.O_WRONLY, 0)
 		require.NoError(t, err)
 		_, err = file.Write(whole[:cut])
 		require.NoError(t, err)
@@ -149,7 +161,7 @@ func TestOldRecordsThatCannotBeDropped(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir, 16)
 	require.NoError(t, s.Append(records(0, 1)))
-	oldest := filepath.Join(dir, "events-00000001.ndjson")
+	oldest := filepath.Join(dir, "events-00000001.crc.ndjson")
 	require.NoError(t, os.Remove(oldest))
 	require.NoError(t, os.MkdirAll(filepath.Join(oldest, "in the way"), 0o755))
 	for i := 1; i < 20; i++ {
@@ -164,26 +176,30 @@ func TestOldRecordsThatCannotBeDropped(t *testing.T) {
 }
 
 func TestSnapshotIsOneMoment(t *testing.T) {
-	s := open(t, t.TempDir(), 16)
+	dir := t.TempDir()
+	s := open(t, dir, 16)
 	require.NoError(t, s.Append(records(0, 4)))
-	p, err := s.Snapshot()
-	require.NoError(t, err)
+	p := s.Snapshot()
 	defer p.Close()
 	require.NoError(t, s.Append(records(4, 100)))
 	require.NoError(t, s.Append(records(100, 101)))
 	require.NoError(t, s.Clear())
+	require.NoError(t, s.Append(records(200, 201)))
 	var seen []string
-	_, err = p.Each(func(r *spool.Record) (bool, error) { seen = append(seen, r.Event); return true, nil })
+	_, err := p.Each(func(r *spool.Record) (bool, error) { seen = append(seen, r.Event); return true, nil })
 	require.NoError(t, err)
 	assert.Equal(t, names(0, 4), seen)
+	assert.JSONEq(t, `{"i":3}`, string(p.Document(3)))
+	require.NoError(t, p.Close())
+	assert.Equal(t, names(200, 201), events(t, s))
+	assert.Len(t, segments(t, dir), 1, "what was dropped is gone when the snapshot is closed")
 }
 
 func TestDamagedLinesAreCounted(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "events-00000003.ndjson"),
 		[]byte("{\"event\":\"e0\",\"document\":{\"i\":0}}\nrubbish\n{}\n{\"event\":\"e1\",\"document\":{\"i\":1}}\n"), 0o644))
-	p, err := open(t, dir, 10).Snapshot()
-	require.NoError(t, err)
+	p := open(t, dir, 10).Snapshot()
 	defer p.Close()
 	var seen []string
 	damaged, err := p.Each(func(r *spool.Record) (bool, error) { seen = append(seen, r.Event); return true, nil })
@@ -206,18 +222,18 @@ func TestClear(t *testing.T) {
 func TestOneProcessAtATime(t *testing.T) {
 	dir := t.TempDir()
 	open(t, dir, 10)
-	_, err := spool.Open(dir, 10)
+	_, err := spool.Open(dir, keep(10))
 	assert.ErrorIs(t, err, spool.ErrLocked)
 	assert.EqualError(t, err, "spool "+dir+": another process uses it")
 }
 
 func TestOpenErrors(t *testing.T) {
 	dir := t.TempDir()
-	_, err := spool.Open(dir, 0)
-	assert.EqualError(t, err, "spool "+dir+": keeping 0 records, need at least 1")
+	_, err := spool.Open(dir, keep(0))
+	assert.EqualError(t, err, "spool "+dir+": keeping 0 records of 1073741824 bytes, need at least 1 of each")
 	file := filepath.Join(dir, "file")
 	require.NoError(t, os.WriteFile(file, nil, 0o644))
-	_, err = spool.Open(file, 1)
+	_, err = spool.Open(file, keep(1))
 	assert.Error(t, err)
 }
 
@@ -229,16 +245,4 @@ func TestParallelAppends(t *testing.T) {
 	}
 	all.Wait()
 	assert.Len(t, events(t, s), 80)
-}
-
-func TestRejectedMessagesAreKept(t *testing.T) {
-	dir := t.TempDir()
-	s := open(t, dir, 10)
-	require.NoError(t, s.Reject([]spool.Rejected{
-		spool.NewRejected([]byte("text"), errors.New("first")), spool.NewRejected([]byte{0xff, 0}, errors.New("second")),
-	}))
-	content, err := os.ReadFile(filepath.Join(dir, "rejected.ndjson"))
-	require.NoError(t, err)
-	assert.Equal(t, "{\"error\":\"first\",\"text\":\"text\"}\n{\"error\":\"second\",\"content\":\"/wA=\"}\n", string(content))
-	assert.Empty(t, events(t, s))
 }

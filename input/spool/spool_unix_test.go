@@ -3,6 +3,7 @@
 package spool_test
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -48,11 +49,29 @@ func TestFullDisk(t *testing.T) {
 			assert.ErrorContains(t, s.Append(records(before, before+3)), "file too large")
 		}
 		lift()
-		files, err := filepath.Glob(filepath.Join(dir, "events-*"))
-		require.NoError(t, err)
-		assert.Len(t, files, min(1, before))
+		assert.Len(t, segments(t, dir), min(1, before))
 		assert.Equal(t, before, s.Len())
 		require.NoError(t, s.Append(records(before, before+3)))
 		assert.Equal(t, names(0, before+3), events(t, s))
 	}
+}
+
+// A spool with more segments than a process may have files is read and dropped all the same.
+func TestMoreSegmentsThanDescriptors(t *testing.T) {
+	dir := t.TempDir()
+	for i := range 300 {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, fmt.Sprintf("events-%08d.ndjson", i+1)),
+			fmt.Appendf(nil, "{\"event\":\"e%d\",\"document\":{\"i\":%d}}\n", i, i), 0o644))
+	}
+	var before syscall.Rlimit
+	require.NoError(t, syscall.Getrlimit(syscall.RLIMIT_NOFILE, &before))
+	limit := before
+	limit.Cur = 100
+	require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit))
+	defer func() { require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &before)) }()
+	s := open(t, dir, 1000)
+	require.NoError(t, s.Append(records(300, 302)))
+	assert.Equal(t, names(0, 302), events(t, s))
+	require.NoError(t, s.Clear())
+	assert.Empty(t, segments(t, dir))
 }
