@@ -19,6 +19,7 @@ import (
 	_ "connect-deepcase/cache"
 	_ "connect-deepcase/input"
 	_ "connect-deepcase/input/search"
+	_ "connect-deepcase/input/syslog"
 	_ "connect-deepcase/processor"
 )
 
@@ -50,5 +51,5 @@ func TestPluginPagesAreUpToDate(t *testing.T) {
 	service.GlobalEnvironment().WalkProcessors(check)
 	service.GlobalEnvironment().WalkInputs(check)
 	service.GlobalEnvironment().WalkCaches(check)
-	require.Equal(t, 6, pages)
+	require.Equal(t, 7, pages)
 }

@@ -5,6 +5,7 @@ import (
 	_ "connect-deepcase/cache"
 	_ "connect-deepcase/input"
 	_ "connect-deepcase/input/search"
+	_ "connect-deepcase/input/syslog"
 	_ "connect-deepcase/processor"
 
 	_ "github.com/redpanda-data/benthos/v4/public/components/io"

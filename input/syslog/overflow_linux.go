@@ -1,0 +1,38 @@
+package syslog
+
+import (
+	"encoding/binary"
+	"net"
+
+	"golang.org/x/sys/unix"
+)
+
+// overflowBytes is room for what countOverflow has the kernel send with a datagram.
+var overflowBytes = unix.CmsgSpace(4)
+
+// countOverflow has the kernel say with each datagram how many it has dropped since the socket was opened.
+func countOverflow(conn *net.UDPConn) error {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var failed error
+	if err := raw.Control(func(fd uintptr) { failed = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RXQ_OVFL, 1) }); err != nil {
+		return err
+	}
+	return failed
+}
+
+// overflow reads how many datagrams the kernel has dropped; with none there is no such number.
+func overflow(control []byte) (dropped uint32, ok bool) {
+	messages, err := unix.ParseSocketControlMessage(control)
+	if err != nil {
+		return 0, false
+	}
+	for _, m := range messages {
+		if m.Header.Level == unix.SOL_SOCKET && m.Header.Type == unix.SO_RXQ_OVFL && len(m.Data) >= 4 {
+			return binary.NativeEndian.Uint32(m.Data), true
+		}
+	}
+	return 0, false
+}

@@ -1,0 +1,244 @@
+package syslog
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/redpanda-data/benthos/v4/public/service"
+	"github.com/redpanda-data/benthos/v4/public/service/securetls"
+
+	"connect-deepcase/internal/duration"
+)
+
+const (
+	fieldTCP            = "tcp_address"
+	fieldUDP            = "udp_address"
+	fieldTLS            = "tls"
+	fieldCertFile       = "cert_file"
+	fieldKeyFile        = "key_file"
+	fieldClientCAFile   = "client_ca_file"
+	fieldFraming        = "framing"
+	fieldMaxMessage     = "max_message_bytes"
+	fieldMaxConnections = "max_connections"
+	fieldIdle           = "idle_timeout"
+	fieldMaxBytes       = "max_bytes"
+	fieldBatchSize      = "batch_size"
+
+	leastMessage = 480 // RFC 5424: what every receiver must accept
+	mostMessage  = 64 << 20
+)
+
+func spec() *service.ConfigSpec {
+	return service.NewConfigSpec().
+		Stable().
+		Version("0.1.0").
+		Categories("DeepCASE", "Network").
+		Summary("Listens for syslog over TCP, TLS and UDP.").
+		Description(`
+A message is one syslog message, header and all, without its framing. A batch holds what has come since the last one, in the order of each connection.
+
+== Framing
+
+Over TCP and TLS each message may be framed in its own way (RFC 6587): by an octet count before it, or by a newline or a NUL after it. A number counts as an octet count only with a space and a priority behind it (`+"`98 <38>`"+`), since a line may begin with a number. What comes without an end before the sender closes is a message, too. Messages that hold newlines need an octet count, or NUL and `+"`framing: nul`"+`.
+
+Over UDP each datagram is one message, with or without a newline.
+
+Newlines, carriage returns and NULs at the end of a message are removed. Blank messages are left out.
+
+== Messages that are refused
+
+They come flagged with an error that names the sender and the reason, and with the first 1024 bytes of their text, so that they become dead letters. The next message is read as usual.
+
+- `+"`too_long`"+`: more than `+"`max_message_bytes`"+`
+- `+"`bad_count`"+`: text between a message with an octet count and the next one. The count was too small
+- `+"`cut_off`"+`: the connection ended before all bytes of the octet count had come
+
+== Guarantees
+
+Syslog has no acknowledgement: what the kernel or this process holds at a crash is lost.
+
+A message that an output rejects is sent again. At most `+"`max_bytes`"+` of messages wait or are on their way. Beyond, connections are not read until there is room, so that TCP slows the senders down; datagrams then wait in the kernel's buffer, and it drops what does not fit. On Linux these are counted.
+
+At SIGTERM or SIGINT the input reads what has come by then, passes it on, closes its sockets and ends. Connect stops its inputs at the same moment and drops what they still hold, unless the config gives them time: set `+"`shutdown_delay: 1s`"+` at its top level. What is lost nevertheless is counted and logged at level error.
+
+== Memory
+
+Up to `+"`max_bytes`"+`, plus up to `+"`max_message_bytes`"+` and 16 KiB for each of `+"`max_connections`"+` connections: with the defaults 64 MiB, and 136 MiB if each connection holds an unfinished message of the largest size.
+
+== Security
+
+Syslog over TCP and UDP is not authenticated, and a datagram can name any sender. Listen on loopback or a network that you trust, or use TLS with `+"`client_ca_file`"+`.
+
+== Metadata
+
+- `+"`syslog_peer`"+`: the sender's address, without its port
+- `+"`syslog_network`: `tcp`, `tls` or `udp`"+`
+
+== Metrics
+
+- `+"`deepcase_syslog_messages`"+` (counter, label `+"`network`"+`): messages that came, the refused ones included
+- `+"`deepcase_syslog_refused`"+` (counter, label `+"`reason`"+`): refused messages
+- `+"`deepcase_syslog_connections`"+` (gauge): open connections
+- `+"`deepcase_syslog_refused_connections`"+` (counter, label `+"`reason`: `too_many` or `tls`"+`)
+- `+"`deepcase_syslog_dropped_datagrams`"+` (counter): datagrams that the kernel dropped (Linux only)
+- `+"`deepcase_syslog_lost`"+` (counter): messages that had come and were not acknowledged when the input was stopped`).
+		Fields(
+			service.NewStringField(fieldTCP).
+				Description("Where to listen for connections, a host and a port. Empty: nowhere.").
+				Example("0.0.0.0:514").
+				Default("127.0.0.1:5514"),
+			service.NewStringField(fieldUDP).
+				Description("Where to listen for datagrams, a host and a port. Empty: nowhere.").
+				Example("0.0.0.0:514").
+				Default("127.0.0.1:5514"),
+			service.NewObjectField(fieldTLS,
+				service.NewStringField(fieldCertFile).Description("A file with the server's certificate, in PEM.").Default(""),
+				service.NewStringField(fieldKeyFile).Description("A file with the certificate's private key, in PEM.").Default(""),
+				service.NewStringField(fieldClientCAFile).Description("A file with the certificates of authorities, in PEM. If it is set, senders need a certificate that one of them has signed.").Default(""),
+			).Description("If `cert_file` and `key_file` are set, connections to `tcp_address` are TLS (1.2 or newer). The files are read at the start."),
+			service.NewStringAnnotatedEnumField(fieldFraming, map[string]string{
+				framingAuto: "By octet count, newline or NUL, as each message has it.",
+				framingNUL:  "By NUL only: messages may hold newlines.",
+			}).Description("How messages of a connection are told apart.").Advanced().Default(framingAuto),
+			service.NewIntField(fieldMaxMessage).
+				Description("Bytes of a message. A longer one is refused.").
+				LintRule(between(fieldMaxMessage, leastMessage, mostMessage)).
+				Default(128<<10),
+			service.NewIntField(fieldMaxConnections).
+				Description("Connections that are open at a time. Further ones are closed at once.").
+				LintRule(between(fieldMaxConnections, 1, 1<<20)).
+				Default(512),
+			duration.Field(fieldIdle, duration.NotNegative).
+				Description("How long a connection may be silent before it is closed. Many senders lose a message when that happens. 0: for ever; the kernel still finds out about peers that are gone.").
+				Advanced().
+				Default("0s"),
+			service.NewIntField(fieldMaxBytes).
+				Description("Bytes of messages that wait or are not acknowledged yet. 512 are added for each message.").
+				LintRule(between(fieldMaxBytes, 1<<16, 1<<40)).
+				Advanced().
+				Default(64<<20),
+			service.NewIntField(fieldBatchSize).
+				Description("Messages in a batch, at most. A batch does not wait to become full.").
+				LintRule(between(fieldBatchSize, 1, 100_000)).
+				Advanced().
+				Default(500),
+			service.NewAutoRetryNacksToggleField(),
+		).
+		Example("One port for TCP and UDP", "The machine is the host in a message, or the sender if there is none.", `
+shutdown_delay: 1s # time to take what has come when it is stopped
+
+input:
+  deepcase_syslog:
+    tcp_address: 192.0.2.1:514
+    udp_address: 192.0.2.1:514
+
+pipeline:
+  processors:
+    - mapping: |
+        root = content().string().parse_deepcase_syslog()
+        root.host = root.host | @syslog_peer
+`).
+		Example("TLS", "Senders must have a certificate.", `
+input:
+  deepcase_syslog:
+    tcp_address: 0.0.0.0:6514
+    udp_address: ""
+    tls:
+      cert_file: /etc/deepcase/server.pem
+      key_file: /etc/deepcase/server.key
+      client_ca_file: /etc/deepcase/senders.pem
+`)
+}
+
+func between(name string, least, most int) string {
+	return fmt.Sprintf(`root = if this < %d || this > %d { "%s needs to be from %[1]d to %[2]d" }`, least, most, name)
+}
+
+// number reads an integer field within bounds.
+func number(conf *service.ParsedConfig, name string, least, most int) (int, error) {
+	n, err := conf.FieldInt(name)
+	if err == nil && (n < least || n > most) {
+		err = fmt.Errorf("field '%s': %d, need %d to %d", name, n, least, most)
+	}
+	return n, err
+}
+
+func newFromParsed(conf *service.ParsedConfig, mgr *service.Resources) (in *input, err error) {
+	s := &server{}
+	in = &input{server: s}
+	if s.tcpAddress, err = conf.FieldString(fieldTCP); err != nil {
+		return nil, err
+	}
+	if s.udpAddress, err = conf.FieldString(fieldUDP); err != nil {
+		return nil, err
+	}
+	if s.tcpAddress == "" && s.udpAddress == "" {
+		return nil, fmt.Errorf("fields '%s' and '%s' are empty: need at least one, such as 127.0.0.1:5514", fieldTCP, fieldUDP)
+	}
+	if s.tls, err = serverTLS(conf); err != nil {
+		return nil, err
+	}
+	if s.framing, err = conf.FieldString(fieldFraming); err != nil {
+		return nil, err
+	}
+	if s.maxMessage, err = number(conf, fieldMaxMessage, leastMessage, mostMessage); err != nil {
+		return nil, err
+	}
+	if s.maxConnections, err = number(conf, fieldMaxConnections, 1, 1<<20); err != nil {
+		return nil, err
+	}
+	if s.idle, err = duration.Parse(conf, fieldIdle, duration.NotNegative); err != nil {
+		return nil, err
+	}
+	maxBytes, err := number(conf, fieldMaxBytes, 1<<16, 1<<40)
+	if err != nil {
+		return nil, err
+	}
+	if in.batchSize, err = number(conf, fieldBatchSize, 1, 100_000); err != nil {
+		return nil, err
+	}
+	in.queue = newQueue(maxBytes)
+	s.put = in.queue.put
+	s.observer = newObserver(mgr, s.network(), networkUDP)
+	in.stopped = make(chan struct{})
+	in.patience = 5 * time.Second
+	return in, nil
+}
+
+// serverTLS reads the fields of TLS: nil where they are not set.
+func serverTLS(conf *service.ParsedConfig) (*tls.Config, error) {
+	cert, err1 := conf.FieldString(fieldTLS, fieldCertFile)
+	key, err2 := conf.FieldString(fieldTLS, fieldKeyFile)
+	authorities, err3 := conf.FieldString(fieldTLS, fieldClientCAFile)
+	if err := errors.Join(err1, err2, err3); err != nil {
+		return nil, err
+	}
+	if cert == "" && key == "" && authorities == "" {
+		return nil, nil
+	}
+	if cert == "" || key == "" {
+		return nil, fmt.Errorf("field '%s': need %s and %s", fieldTLS, fieldCertFile, fieldKeyFile)
+	}
+	pair, err := tls.LoadX509KeyPair(cert, key)
+	if err != nil {
+		return nil, fmt.Errorf("field '%s': %w", fieldTLS, err)
+	}
+	config := securetls.NewConfig(securetls.SecurityLevelNormal)
+	config.Certificates = []tls.Certificate{pair}
+	if authorities != "" {
+		pem, err := os.ReadFile(authorities)
+		if err != nil {
+			return nil, fmt.Errorf("field '%s.%s': %w", fieldTLS, fieldClientCAFile, err)
+		}
+		config.ClientCAs = x509.NewCertPool()
+		if !config.ClientCAs.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("field '%s.%s': %s holds no certificate in PEM", fieldTLS, fieldClientCAFile, authorities)
+		}
+		config.ClientAuth = tls.RequireAndVerifyClientCert
+	}
+	return config, nil
+}
