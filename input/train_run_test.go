@@ -39,7 +39,7 @@ func TestTrainBadConfigs(t *testing.T) {
 		{"teach_ratio: -0.1", "teach_ratio needs to be from 0 to 1", "teach ratio: -0.1 is not in [0, 1]"},
 		{"dropout: 2", "dropout needs to be from 0 to 1", "dropout: 2 is not in [0, 1)"},
 		{"seed: -1", "seed needs to be at least 0", "field 'seed': -1, need at least 0"},
-		{"iterations: -1", "iterations needs to be at least 0", "iterations: -1 is not at least 0"},
+		{"iterations: -1", "iterations needs to be at least 0", "iterations: -1 is not in 0 to 10000"},
 		{"query_batch_size: 0", "query_batch_size needs to be at least 1", "query batch size: 0 is not at least 1"},
 		{"eps: -0.1", "eps needs to be at least 0", "eps: -0.1 is not a finite number of at least 0"},
 		{"min_samples: 0", "min_samples needs to be at least 1", "min samples: 0 is not at least 1"},

@@ -1,12 +1,17 @@
-// Package disk makes what was written outlast a crash of the machine.
+// Package disk reads and writes files so that a crash of the machine loses nothing, and so that a link or pipe that somebody else put in
+// the place of a file does no harm.
 package disk
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 )
+
+// ErrNotRegular says that a pipe, folder, device or link is where a file should be.
+var ErrNotRegular = errors.New("is not a regular file")
 
 // SyncDir flushes a directory: until then a file that was made, renamed or removed in it may be back after a crash.
 func SyncDir(dir string) error {
@@ -32,4 +37,58 @@ func MakeDir(dir string) error {
 		return err
 	}
 	return SyncDir(filepath.Dir(dir))
+}
+
+// Open opens a regular file to read it. It follows links, which mounted directories are made of (Kubernetes), and never waits for the
+// other end of a pipe. Anything but a file is ErrNotRegular.
+func Open(path string) (*os.File, fs.FileInfo, error) {
+	return open(path, os.O_RDONLY)
+}
+
+// OpenOwn opens a regular file that this program and others like it write, or creates it. A link in its place is refused, not followed.
+func OpenOwn(path string, flag int) (*os.File, error) {
+	f, _, err := open(path, flag|os.O_CREATE|noFollow)
+	if isLink(err) {
+		err = fmt.Errorf("%s: a link %w", path, ErrNotRegular)
+	}
+	return f, err
+}
+
+func open(path string, flag int) (*os.File, fs.FileInfo, error) {
+	f, err := os.OpenFile(path, flag|nonBlock, 0o666)
+	if err != nil {
+		return nil, nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%s: %w", path, ErrNotRegular)
+	}
+	if err != nil {
+		return nil, nil, errors.Join(err, f.Close())
+	}
+	return f, info, nil
+}
+
+// WriteFile puts content in the place of the file path, atomically and durably: a reader sees the old file or the new one, and so does
+// whoever comes after a crash, which may leave the temporary file behind. Writers of the same path must not run at the same time.
+func WriteFile(path, temporary string, content []byte) error {
+	if err := os.Remove(temporary); err != nil && !errors.Is(err, fs.ErrNotExist) { // of a crash, or a link to somebody's file
+		return err
+	}
+	f, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(content)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = os.Rename(temporary, path)
+	}
+	if err != nil {
+		os.Remove(temporary)
+		return err
+	}
+	return SyncDir(filepath.Dir(path))
 }

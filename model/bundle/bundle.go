@@ -27,10 +27,20 @@ const (
 
 // Limits of a file's size in bytes, which bound what a reader allocates.
 const (
-	maxManifest = 1 << 28
+	maxManifest = 1 << 26
 	maxClusters = 1 << 30
 	maxTensors  = 1 << 36
 )
+
+// DamagedError says that a version is not as it was written, or never was a whole one: reading it again changes nothing. What is missing
+// (os.ErrNotExist) or of a newer format (ErrNewerFormat) is none.
+type DamagedError struct {
+	Path string // the file, or the folder where its files do not fit each other
+	Err  error
+}
+
+func (e *DamagedError) Error() string { return e.Path + ": " + e.Err.Error() }
+func (e *DamagedError) Unwrap() error { return e.Err }
 
 // Check says why Write refuses a model, such as one whose training ran away.
 func Check(m *model.Model) error {
@@ -75,7 +85,7 @@ func Write(dir string, m *model.Model, lineage Lineage, created time.Time) error
 	return disk.SyncDir(dir)
 }
 
-// Read reads the version in dir and checks all of it. Errors name the file; where it is of a newer format, errors.Is(err, ErrNewerFormat).
+// Read reads the version in dir and checks all of it. Errors name the file: a *DamagedError, ErrNewerFormat, or what the system says.
 func Read(dir string) (*model.Model, *Manifest, error) {
 	manifest, err := ReadManifest(dir)
 	if err != nil {
@@ -84,12 +94,13 @@ func Read(dir string) (*model.Model, *Manifest, error) {
 	m := manifest.model()
 	decode := func(name string, limit int64, decode func([]byte) error) error {
 		path := filepath.Join(dir, name)
-		content, err := readChecked(path, limit, manifest.Files[name])
+		want := manifest.Files[name]
+		content, err := readFile(path, limit, &want)
 		if err != nil {
 			return err
 		}
 		if err := decode(content); err != nil {
-			return fmt.Errorf("%s: %w", path, err)
+			return &DamagedError{path, err}
 		}
 		return nil
 	}
@@ -104,7 +115,7 @@ func Read(dir string) (*model.Model, *Manifest, error) {
 		})
 		if err == nil {
 			err = decode(clustersFile, maxClusters, func(content []byte) (err error) {
-				m.Clusters, err = decodeClusters(content)
+				m.Clusters, err = decodeClusters(content, manifest.Counts.Clusters)
 				return err
 			})
 		}
@@ -113,7 +124,7 @@ func Read(dir string) (*model.Model, *Manifest, error) {
 		return nil, nil, err
 	}
 	if err := manifest.matches(m); err != nil {
-		return nil, nil, fmt.Errorf("%s: %w", dir, err)
+		return nil, nil, &DamagedError{dir, err}
 	}
 	return m, manifest, nil
 }
@@ -122,13 +133,15 @@ func Read(dir string) (*model.Model, *Manifest, error) {
 // out whether their content is whole.
 func ReadManifest(dir string) (*Manifest, error) {
 	path := filepath.Join(dir, manifestFile)
-	content, err := readAtMost(path, maxManifest)
+	content, err := readFile(path, maxManifest, nil)
 	if err != nil {
 		return nil, err
 	}
 	manifest, err := decodeManifest(content)
-	if err != nil {
+	if errors.Is(err, ErrNewerFormat) {
 		return nil, fmt.Errorf("%s: %w", path, err)
+	} else if err != nil {
+		return nil, &DamagedError{path, err}
 	}
 	for _, name := range manifest.names() {
 		path := filepath.Join(dir, name)
@@ -137,8 +150,11 @@ func ReadManifest(dir string) (*Manifest, error) {
 			return nil, err
 		}
 		if err := manifest.Files[name].checkSize(info.Size()); err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
+			return nil, &DamagedError{path, err}
 		}
+	}
+	if err := manifest.checkBounds(); err != nil {
+		return nil, &DamagedError{path, err}
 	}
 	return manifest, nil
 }
@@ -193,41 +209,49 @@ func (c *counter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// readAtMost reads a whole file of at most limit bytes.
-func readAtMost(path string, limit int64) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
+// largeFile is the size from which on a file's checksum is looked at before memory is taken for it: a file may be large without having any
+// blocks on the disk.
+const largeFile = 1 << 26
+
+// readFile reads a whole file of at most limit bytes, which must be as the manifest says where that says anything.
+func readFile(path string, limit int64, want *File) ([]byte, error) {
+	f, info, err := disk.Open(path)
+	if errors.Is(err, disk.ErrNotRegular) {
+		return nil, &DamagedError{path, disk.ErrNotRegular}
+	} else if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
+	size := info.Size()
+	if size > limit {
+		return nil, &DamagedError{path, fmt.Errorf("%d bytes, at most %d are allowed", size, limit)}
 	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s: is not a file", path)
+	if want != nil {
+		if err := want.checkSize(size); err != nil {
+			return nil, &DamagedError{path, err}
+		}
 	}
-	if info.Size() > limit {
-		return nil, fmt.Errorf("%s: %d bytes, at most %d are allowed", path, info.Size(), limit)
+	if want != nil && size > largeFile {
+		digest := sha256.New()
+		if _, err := io.Copy(digest, f); err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		if err := want.checkSum(digest.Sum(nil)); err != nil {
+			return nil, &DamagedError{path, err}
+		}
+		if _, err := f.Seek(0, io.SeekStart); err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
 	}
-	content := make([]byte, info.Size())
+	content := make([]byte, size)
 	if _, err := io.ReadFull(f, content); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	return content, nil
-}
-
-// readChecked reads a file that must be as the manifest says.
-func readChecked(path string, limit int64, want File) ([]byte, error) {
-	content, err := readAtMost(path, limit)
-	if err != nil {
-		return nil, err
-	}
-	if err := want.checkSize(int64(len(content))); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	if sum := sha256.Sum256(content); hex.EncodeToString(sum[:]) != want.SHA256 {
-		return nil, fmt.Errorf("%s: sha256 is %x, %s says %s: the file is damaged", path, sum, manifestFile, want.SHA256)
+	if want != nil {
+		sum := sha256.Sum256(content)
+		if err := want.checkSum(sum[:]); err != nil {
+			return nil, &DamagedError{path, err}
+		}
 	}
 	return content, nil
 }

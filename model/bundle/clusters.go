@@ -30,15 +30,13 @@ func encodeClusters(w io.Writer, clusters []model.Cluster) error {
 	return err
 }
 
-func decodeClusters(content []byte) ([]model.Cluster, error) {
-	clusters := []model.Cluster{}
-	if err := json.Unmarshal(content, &clusters); err != nil {
-		return nil, err
-	}
-	if clusters == nil {
+// decodeClusters reads at most so many clusters.
+func decodeClusters(content []byte, most int) ([]model.Cluster, error) {
+	clusters, err := decodeList[model.Cluster](content, most, "clusters")
+	if err == nil && clusters == nil {
 		return nil, fmt.Errorf("is null, need an array of clusters")
 	}
-	return clusters, nil
+	return clusters, err
 }
 
 // checkClusters checks what model.Validate does not look at since predictions do not need it.

@@ -9,12 +9,14 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"connect-deepcase/model"
+	"connect-deepcase/model/contextbuilder"
 )
 
 func load(t testing.TB, dir, name string) []byte {
@@ -108,25 +110,31 @@ func TestReadRefusesManifests(t *testing.T) {
 	files := func(m map[string]any) map[string]any { return m["files"].(map[string]any) }
 	params := func(m map[string]any) map[string]any { return m["params"].(map[string]any) }
 	for want, spoil := range map[string]func(m map[string]any){
-		"format: is missing":                        func(m map[string]any) { delete(m, "format") },
-		"format: 0 is not one, need 1 to 1":         func(m map[string]any) { m["format"] = 0 },
-		"cannot unmarshal string":                   func(m map[string]any) { m["format"] = "1" },
-		"created: is missing":                       func(m map[string]any) { delete(m, "created") },
-		"samples: -1 is below 0":                    func(m map[string]any) { m["counts"].(map[string]any)["samples"] = -1 },
-		"counts in manifest.json are {Events:5":     func(m map[string]any) { m["counts"].(map[string]any)["scored"] = 3 },
-		"files: weights.safetensors is missing":     func(m map[string]any) { delete(files(m), weightsFile) },
-		"files: need both clusters.safetensors and": func(m map[string]any) { delete(files(m), clustersFile) },
-		"files: need both":                          func(m map[string]any) { delete(files(m), clusterVectorsFile) },
-		"manifest.json says 1000000000000":          func(m map[string]any) { files(m)[weightsFile].(map[string]any)["size"] = 1_000_000_000_000 },
-		"sha256 is ":                                func(m map[string]any) { files(m)[weightsFile].(map[string]any)["sha256"] = "" },
-		`names: name 1 is empty`:                    func(m map[string]any) { m["names"] = []string{"cron ✓", "", "sshd: failed password"} },
-		`event "sshd: failed password" is not in`:   func(m map[string]any) { m["names"] = []string{"cron ✓"} },
-		"do not fit a network of 5 events":          func(m map[string]any) { m["names"] = []string{"a", "b", "c", "d", "e"} },
-		"timeout: -1s is below 0":                   func(m map[string]any) { params(m)["timeout"] = "-1s" },
-		`invalid duration "day"`:                    func(m map[string]any) { params(m)["timeout"] = "day" },
-		"network has length 3, hidden 2, LSTM":      func(m map[string]any) { params(m)["lstm"] = true },
-		"optimizer: bfgs is not one of":             func(m map[string]any) { params(m)["training"].(map[string]any)["optimizer"] = "bfgs" },
-		"threshold: 2 is not in [0, 1]":             func(m map[string]any) { params(m)["interpreter"].(map[string]any)["threshold"] = 2 },
+		"format: is missing":                                      func(m map[string]any) { delete(m, "format") },
+		"format: 0 is not one, need 1 to 1":                       func(m map[string]any) { m["format"] = 0 },
+		"cannot unmarshal string":                                 func(m map[string]any) { m["format"] = "1" },
+		"created: is missing":                                     func(m map[string]any) { delete(m, "created") },
+		"samples: -1 is below 0":                                  func(m map[string]any) { m["counts"].(map[string]any)["samples"] = -1 },
+		"counts in manifest.json are {Events:5":                   func(m map[string]any) { m["counts"].(map[string]any)["scored"] = 3 },
+		"files: weights.safetensors is missing":                   func(m map[string]any) { delete(files(m), weightsFile) },
+		"files: need both clusters.safetensors and":               func(m map[string]any) { delete(files(m), clustersFile) },
+		"files: need both":                                        func(m map[string]any) { delete(files(m), clusterVectorsFile) },
+		"manifest.json says 1000000000000":                        func(m map[string]any) { files(m)[weightsFile].(map[string]any)["size"] = 1_000_000_000_000 },
+		"sha256 is ":                                              func(m map[string]any) { files(m)[weightsFile].(map[string]any)["sha256"] = "" },
+		`names: name 1 is empty`:                                  func(m map[string]any) { m["names"] = []string{"cron ✓", "", "sshd: failed password"} },
+		`event "sshd: failed password" is not in`:                 func(m map[string]any) { m["names"] = []string{"cron ✓"} },
+		"6 with NO_EVENT, counts has 5 events":                    func(m map[string]any) { m["names"] = []string{"a", "b", "c", "d", "e"} },
+		"timeout: -1s is below 0":                                 func(m map[string]any) { params(m)["timeout"] = "-1s" },
+		`invalid duration "day"`:                                  func(m map[string]any) { params(m)["timeout"] = "day" },
+		"network has length 3, hidden 2, LSTM":                    func(m map[string]any) { params(m)["lstm"] = true },
+		"optimizer: bfgs is not one of":                           func(m map[string]any) { params(m)["training"].(map[string]any)["optimizer"] = "bfgs" },
+		"iterations: 1152921504606846976 is not in 0 to 10000":    func(m map[string]any) { params(m)["query"].(map[string]any)["iterations"] = 1 << 60 },
+		"counts and params: events 4611686018427387904":           func(m map[string]any) { m["counts"].(map[string]any)["events"] = 1 << 62 },
+		"counts and params: events 5, length 4611686018427387904": func(m map[string]any) { params(m)["length"] = 1 << 62 },
+		"counts: -1 clusters or vectors":                          func(m map[string]any) { m["counts"].(map[string]any)["vectors"] = -1 },
+		"names: more than 23170":                                  func(m map[string]any) { m["names"] = slices.Repeat([]string{"a"}, 23_171) },
+		"names: need an array":                                    func(m map[string]any) { m["names"] = map[string]any{} },
+		"threshold: 2 is not in [0, 1]":                           func(m map[string]any) { params(m)["interpreter"].(map[string]any)["threshold"] = 2 },
 	} {
 		dir := written(t, clustered(t))
 		editManifest(t, dir, spoil)
@@ -149,8 +157,8 @@ func TestReadIgnoresWhatItDoesNotKnow(t *testing.T) {
 func TestReadRefusesClusters(t *testing.T) {
 	for content, want := range map[string]string{
 		`null`: "is null, need an array",
-		`{}`:   "cannot unmarshal object",
-		`[`:    "unexpected end",
+		`{}`:   "clusters: need an array",
+		`[`:    "unexpected EOF",
 		`[{"id":0,"event":"cron ✓","size":1,"score":1}]`:                        "vector 2: cluster 1 is not one of 1",
 		`[{"id":0,"event":"cron ✓"},{"id":2,"event":"cron ✓"}]`:                 "cluster 1: has id 2, need its place",
 		`[{"id":0,"event":"cron ✓","score":-2}]`:                                "cluster 0: score -2",
@@ -228,7 +236,54 @@ func TestLargeFilesAreRefusedBeforeTheyAreRead(t *testing.T) {
 	require.ErrorContains(t, err, "1073741825 bytes, at most 1073741824 are allowed")
 	require.NoError(t, os.Truncate(filepath.Join(dir, manifestFile), maxManifest+1))
 	_, _, err = Read(dir)
-	require.ErrorContains(t, err, "268435457 bytes, at most 268435456 are allowed")
+	require.ErrorContains(t, err, "67108865 bytes, at most 67108864 are allowed")
+}
+
+// A file may be as large as a manifest says without having any blocks on the disk: how large it can be follows from counts and params, and
+// its checksum is looked at before memory is taken for it.
+func TestSparseFilesTakeNoMemory(t *testing.T) {
+	most := map[string]int64{weightsFile: 4*169 + maxHeader + 8, clusterVectorsFile: 4*(2*4+1+2*4*3) + maxHeader + 8}
+	for name, most := range most {
+		for _, size := range []int64{12 << 30, most + 1} {
+			dir := written(t, clustered(t))
+			require.NoError(t, os.Truncate(filepath.Join(dir, name), size))
+			editManifest(t, dir, func(m map[string]any) { m["files"].(map[string]any)[name].(map[string]any)["size"] = size })
+			for _, read := range []func(string) error{
+				func(dir string) error { _, _, err := Read(dir); return err },
+				func(dir string) error { _, err := ReadManifest(dir); return err },
+			} {
+				err := read(dir)
+				var damaged *DamagedError
+				require.ErrorAs(t, err, &damaged)
+				require.ErrorContains(t, err, fmt.Sprintf("files: %s has %d bytes, at most %d follow from counts and params", name, size, most))
+			}
+		}
+	}
+	dir := written(t, clustered(t))
+	const size = 1 << 29
+	require.NoError(t, os.Truncate(filepath.Join(dir, clustersFile), size))
+	editManifest(t, dir, func(m map[string]any) { m["files"].(map[string]any)[clustersFile].(map[string]any)["size"] = size })
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, _, err := Read(dir)
+	runtime.ReadMemStats(&after)
+	require.ErrorContains(t, err, "clusters.json: sha256 is ")
+	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(size/8))
+}
+
+// FuzzManifest checks that a manifest that is accepted has bounds: of time for a query, and of memory for its files and its network.
+func FuzzManifest(f *testing.F) {
+	f.Add(load(f, fixture, manifestFile))
+	f.Add([]byte(`{"format":1,"created":"2026-01-01T00:00:00Z","names":["a","b"],"counts":{"events":3},"params":{"length":9223372036854775807,"hidden":1}}`))
+	f.Fuzz(func(t *testing.T, content []byte) {
+		m, err := decodeManifest(content)
+		if err != nil || m.checkBounds() != nil {
+			return
+		}
+		require.LessOrEqual(t, m.Params.Query.Iterations, contextbuilder.MaxIterations)
+		require.LessOrEqual(t, m.Files[weightsFile].Size, int64(5<<30))
+		require.Less(t, len(m.Names), m.Counts.Events)
+	})
 }
 
 // readParts reads a version from memory.
@@ -244,7 +299,7 @@ func readParts(manifest, weights, vectors, clusters []byte) (*model.Model, error
 	if m.Vectors, m.VectorCluster, err = decodeVectors(vectors); err != nil {
 		return nil, err
 	}
-	if m.Clusters, err = decodeClusters(clusters); err != nil {
+	if m.Clusters, err = decodeClusters(clusters, described.Counts.Clusters); err != nil {
 		return nil, err
 	}
 	return m, described.matches(m)

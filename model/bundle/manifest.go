@@ -1,10 +1,13 @@
 package bundle
 
 import (
+	"bytes"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"time"
 	"unicode/utf8"
@@ -26,7 +29,7 @@ type Manifest struct {
 	Created time.Time `json:"created"` // to the second or finer, in UTC
 	Lineage
 	Params params          `json:"params"`
-	Names  []string        `json:"names"` // the vocabulary, by id
+	Names  names           `json:"names"` // the vocabulary, by id
 	Counts Counts          `json:"counts"`
 	Files  map[string]File `json:"files"` // the other files by name
 }
@@ -72,6 +75,13 @@ func (f File) checkSize(size int64) error {
 	return nil
 }
 
+func (f File) checkSum(sum []byte) error {
+	if hex.EncodeToString(sum) != f.SHA256 {
+		return fmt.Errorf("sha256 is %x, %s says %s: the file is damaged", sum, manifestFile, f.SHA256)
+	}
+	return nil
+}
+
 // params are model.Params under names of their own, so that renaming a Go field cannot change the format.
 type params struct {
 	Length      int                 `json:"length"`
@@ -112,6 +122,44 @@ func (d *duration) UnmarshalText(text []byte) error {
 	parsed, err := time.ParseDuration(string(text))
 	*d = duration(parsed)
 	return err
+}
+
+// names take no more memory than those of the largest network do, whatever a manifest says.
+type names []string
+
+func (n *names) UnmarshalJSON(content []byte) (err error) {
+	*n, err = decodeList[string](content, contextbuilder.MaxEvents, "names")
+	return err
+}
+
+// decodeList reads a JSON array of at most so many values, or null.
+func decodeList[T any](content []byte, most int, what string) ([]T, error) {
+	d := json.NewDecoder(bytes.NewReader(content))
+	start, err := d.Token()
+	if err != nil || start == nil {
+		return nil, err
+	}
+	if start != json.Delim('[') {
+		return nil, fmt.Errorf("%s: need an array", what)
+	}
+	list := []T{}
+	for d.More() {
+		if len(list) == most {
+			return nil, fmt.Errorf("%s: more than %d", what, most)
+		}
+		var value T
+		if err := d.Decode(&value); err != nil {
+			return nil, fmt.Errorf("%s: %w", what, err)
+		}
+		list = append(list, value)
+	}
+	if _, err := d.Token(); err != nil {
+		return nil, fmt.Errorf("%s: %w", what, io.ErrUnexpectedEOF)
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return nil, fmt.Errorf("%s: something follows the array", what)
+	}
+	return list, nil
 }
 
 // describe makes the manifest of m; the files it will have are named, but not yet described.
@@ -160,6 +208,36 @@ func (m *Manifest) matches(read *model.Model) error {
 	}
 	if got := count(read); got != m.Counts {
 		return fmt.Errorf("the files hold %+v, counts in %s are %+v", got, manifestFile, m.Counts)
+	}
+	return nil
+}
+
+// checkBounds finds out before memory is taken for the other files whether they can be what the manifest says, and whether a model of such
+// sizes answers in a time and a memory that are bounded.
+func (m *Manifest) checkBounds() error {
+	if err := m.model().Params.Validate(); err != nil {
+		return fmt.Errorf("params: %w", err)
+	}
+	c := contextbuilder.Config{Events: m.Counts.Events, Length: m.Params.Length, Hidden: m.Params.Hidden, LSTM: m.Params.LSTM}
+	if err := c.Validate(); err != nil {
+		return fmt.Errorf("counts and params: %w", err)
+	}
+	if len(m.Names)+1 > c.Events {
+		return fmt.Errorf("names: %d with NO_EVENT, counts has %d events", len(m.Names)+1, c.Events)
+	}
+	if m.Counts.Samples < 0 {
+		return fmt.Errorf("counts: samples: %d is below 0", m.Counts.Samples)
+	}
+	for _, n := range []int{m.Counts.Clusters, m.Counts.Vectors} {
+		if n < 0 || n > math.MaxInt32 {
+			return fmt.Errorf("counts: %d clusters or vectors, need 0 to %d", n, math.MaxInt32)
+		}
+	}
+	vectors, ids := float64(m.Counts.Vectors), float64(min(c.Length, c.Events)) // of a vector at most
+	for name, numbers := range map[string]float64{weightsFile: c.Numbers(), clusterVectorsFile: 2*vectors + 1 + 2*vectors*ids} {
+		if most := 4*numbers + maxHeader + 8; float64(m.Files[name].Size) > most {
+			return fmt.Errorf("files: %s has %d bytes, at most %.0f follow from counts and params", name, m.Files[name].Size, most)
+		}
 	}
 	return nil
 }

@@ -29,20 +29,35 @@ func (c Config) Validate() error {
 	if c.Hidden < 1 {
 		errs = append(errs, fmt.Errorf("hidden: size %d, need at least 1", c.Hidden))
 	}
-	if len(errs) == 0 && c.numbers() > maxNumbers {
+	if len(errs) == 0 && c.Numbers() > maxNumbers {
 		errs = append(errs, fmt.Errorf("events %d, length %d, hidden %d: %.3g weights, need at most %.3g", c.Events, c.Length, c.Hidden,
-			c.numbers(), float64(maxNumbers)))
+			c.Numbers(), float64(maxNumbers)))
+	}
+	if len(errs) == 0 && c.queryBytes() > maxQueryBytes {
+		errs = append(errs, fmt.Errorf("events %d, length %d: a query takes up to %.3g bytes for each processor, need at most %.3g",
+			c.Events, c.Length, c.queryBytes(), float64(maxQueryBytes)))
 	}
 	return errors.Join(errs...)
 }
 
-// maxNumbers keeps a mistyped size from asking for more memory than there is: 4 GiB of weights, some 20,000 distinct events.
-const maxNumbers = 1 << 30
+const (
+	// maxNumbers keeps a mistyped size from asking for more memory than there is: 4 GiB of weights, some 20,000 distinct events.
+	maxNumbers = 1 << 30
+	// MaxEvents is above the events of the largest network: two layers have a weight for each pair.
+	MaxEvents = 23_170
+	// maxQueryBytes bounds what a worker takes for contexts of ever other events.
+	maxQueryBytes = 4 << 30
+)
 
-// numbers is how many weights a network of this shape has. It is a float, as a shape that was read may be too large for an int.
-func (c Config) numbers() float64 {
+// Numbers is how many weights a network of this shape has. It is a float, as a shape that was read may be too large for an int.
+func (c Config) Numbers() float64 {
 	n, l, h, g := float64(c.Events), float64(c.Length), float64(c.Hidden), float64(c.Gates())
 	return n*h + g*(n+3*h+4) + l*(h+1) + 2*n*(n+1)
+}
+
+// queryBytes is what a worker of the CPU engine takes for a query at most (cpu/attention).
+func (c Config) queryBytes() float64 {
+	return 64 * (float64(c.Events) + float64(c.Length)) * (float64(min(c.Events, c.Length)) + 8)
 }
 
 // Samples are n samples: a context (n×Length event ids, oldest first) and the event it led to. Where Training.Steps > 1, Events
@@ -137,10 +152,13 @@ type Query struct {
 // DefaultQuery is the original's query.
 func DefaultQuery() Query { return Query{Iterations: 100, BatchSize: 1024} }
 
+// MaxIterations bounds the time that a query takes, whatever a file says. The original makes 100.
+const MaxIterations = 10_000
+
 // Validate tells what is wrong with the settings.
 func (q Query) Validate() error {
-	if q.Iterations < 0 {
-		return fmt.Errorf("iterations: %d is not at least 0", q.Iterations)
+	if q.Iterations < 0 || q.Iterations > MaxIterations {
+		return fmt.Errorf("iterations: %d is not in 0 to %d", q.Iterations, MaxIterations)
 	}
 	if q.BatchSize < 1 {
 		return fmt.Errorf("query batch size: %d is not at least 1", q.BatchSize)
@@ -189,7 +207,7 @@ type Network interface {
 	// Forward predicts the next steps events of each context (n×L ids); from the second step on the input is its own prediction.
 	Forward(ctx context.Context, contexts []int32, steps int) (Forwarded, error)
 	// Query finds the attention under which the network would have predicted each sample's event. A row's answer depends on that
-	// row and q alone.
+	// row and q alone. When ctx ends its error is the answer, within a few iterations where the engine can stop there.
 	Query(ctx context.Context, s Samples, q Query) (Attended, error)
 	Close() error
 }

@@ -52,7 +52,8 @@ func TestTrainingValidate(t *testing.T) {
 func TestQueryValidate(t *testing.T) {
 	require.NoError(t, contextbuilder.DefaultQuery().Validate())
 	require.NoError(t, contextbuilder.Query{BatchSize: 1}.Validate(), "no iterations are the network's own attention")
-	require.EqualError(t, contextbuilder.Query{Iterations: -1, BatchSize: 1}.Validate(), "iterations: -1 is not at least 0")
+	require.EqualError(t, contextbuilder.Query{Iterations: -1, BatchSize: 1}.Validate(), "iterations: -1 is not in 0 to 10000")
+	require.EqualError(t, contextbuilder.Query{Iterations: 1 << 60, BatchSize: 1}.Validate(), "iterations: 1152921504606846976 is not in 0 to 10000")
 	require.EqualError(t, contextbuilder.Query{}.Validate(), "query batch size: 0 is not at least 1")
 }
 
@@ -68,4 +69,14 @@ func TestConfidentBeforeAndAfterTheQuery(t *testing.T) {
 	before, after := a.Confident(0.2)
 	assert.Equal(t, []bool{false, true, true}, before)
 	assert.Equal(t, []bool{true, false, true}, after)
+}
+
+func TestSizesAreBounded(t *testing.T) {
+	largest := contextbuilder.Config{Events: contextbuilder.MaxEvents, Length: 1, Hidden: 1}
+	require.ErrorContains(t, largest.Validate(), "weights, need at most 1.07e+09", "MaxEvents is a bound")
+	require.NoError(t, contextbuilder.Config{Events: 20_000, Length: 100, Hidden: 128}.Validate())
+	require.NoError(t, contextbuilder.Config{Events: 1_000, Length: 10_000, Hidden: 128}.Validate())
+	// few weights, but 18 GB for each processor
+	require.ErrorContains(t, contextbuilder.Config{Events: 3_000, Length: 100_000, Hidden: 1}.Validate(), "a query takes up to 1.98e+10 bytes for each processor")
+	require.Error(t, contextbuilder.Config{Events: 1 << 62, Length: 1 << 62, Hidden: 1 << 62}.Validate())
 }

@@ -194,7 +194,7 @@ func (c Config) checkSize(tensors []Tensor) error {
 			return fmt.Errorf("shape %+v does not fit %d numbers", c, have)
 		}
 	}
-	if need := c.numbers(); need > float64(have) {
+	if need := c.Numbers(); need > float64(have) {
 		return fmt.Errorf("shape %+v needs %.0f numbers, there are %d", c, need, have)
 	}
 	return nil

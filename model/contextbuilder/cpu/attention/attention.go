@@ -88,7 +88,7 @@ func columns(m []float32, n, columns, stride int) []float32 {
 }
 
 // Query finds the attention of each sample (one event a context), given the attention of the network's own forward pass (n×L). It
-// shares the samples out among workers (fewer than 1 count as 1) and looks at ctx every few samples; when ctx ends its error is the answer.
+// shares the samples out among workers (fewer than 1 count as 1) and looks at ctx in every iteration; when ctx ends its error is the answer.
 //
 // A row's answer depends on that row and q alone: it has the same bits alone, in any company and with any number of workers. A
 // context of one distinct event keeps its attention, since every attention gives the same confidence there. So does a row whose
@@ -121,7 +121,7 @@ func (d *Decoder) Query(ctx context.Context, s contextbuilder.Samples, initial [
 			}
 			rows := order[from:min(from+size, n)]
 			b.set(s, initial, rows)
-			b.query(q, out, rows)
+			b.query(ctx, q, out, rows)
 		}
 	}
 	var running sync.WaitGroup

@@ -267,7 +267,7 @@ func TestBadQuestions(t *testing.T) {
 	d := New(network(t, 5, 3, 1, 1))
 	third := float32(1) / 3
 	for want, change := range map[string]func(s *contextbuilder.Samples, initial *[]float32, q *contextbuilder.Query){
-		"iterations: -1 is not at least 0": func(_ *contextbuilder.Samples, _ *[]float32, q *contextbuilder.Query) { q.Iterations = -1 },
+		"iterations: -1 is not in 0 to 10000": func(_ *contextbuilder.Samples, _ *[]float32, q *contextbuilder.Query) { q.Iterations = -1 },
 		"query batch size: 0 is not at least 1": func(_ *contextbuilder.Samples, _ *[]float32, q *contextbuilder.Query) {
 			q.BatchSize = 0
 		},
@@ -301,9 +301,33 @@ func TestQueryEndsWithItsContext(t *testing.T) {
 	soon, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
 	defer cancel()
 	start := time.Now()
-	_, err = d.Query(soon, s, initial, contextbuilder.Query{Iterations: 20_000, BatchSize: 1024}, 2) // minutes, if it ran to its end
+	_, err = d.Query(soon, s, initial, contextbuilder.Query{Iterations: 10_000, BatchSize: 1024}, 2) // minutes, if it ran to its end
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 	require.Less(t, time.Since(start), 10*time.Second)
+}
+
+// endsAfter is a context that has ended from the n-th look at it on.
+type endsAfter struct {
+	context.Context
+	looks, n int
+}
+
+func (c *endsAfter) Err() error {
+	if c.looks++; c.looks >= c.n {
+		return context.Canceled
+	}
+	return nil
+}
+
+// A few samples, which are asked together, end too.
+func TestQueryEndsBetweenIterations(t *testing.T) {
+	w := network(t, 100, 10, 3, 1)
+	d := New(w)
+	s, initial := question(w, lanes, 1)
+	ctx := &endsAfter{Context: t.Context(), n: 10}
+	_, err := d.Query(ctx, s, initial, contextbuilder.Query{Iterations: 10_000, BatchSize: 1024}, 1)
+	require.ErrorIs(t, err, context.Canceled)
+	require.Less(t, ctx.looks, 20)
 }
 
 // Neither more samples nor more iterations cost more allocations.

@@ -1,6 +1,7 @@
 package attention
 
 import (
+	"context"
 	"math"
 	"math/bits"
 
@@ -160,8 +161,8 @@ const (
 
 // query runs the search for the lanes that set prepared and writes their rows of out; out's attention is the initial one. In the first
 // iteration the attention is θ itself, later softmax(θ): one code for both, since without softmax the gradient g is 1·(g − 0) and with
-// it w·(g − Σ w·g), where the sum is the same over positions and columns.
-func (b *block) query(q contextbuilder.Query, out contextbuilder.Attended, rows []int32) {
+// it w·(g − Σ w·g), where the sum is the same over positions and columns. When ctx ends it stops.
+func (b *block) query(ctx context.Context, q contextbuilder.Query, out contextbuilder.Attended, rows []int32) {
 	d, l := b.d, b.d.length
 	b.forward()
 	before := b.confidence
@@ -172,6 +173,9 @@ func (b *block) query(q contextbuilder.Query, out contextbuilder.Attended, rows 
 	mul, dot := b.one, b.zero
 	power1, power2 := 1.0, 1.0
 	for range iterations {
+		if ctx.Err() != nil {
+			return
+		}
 		power1 *= beta1
 		power2 *= beta2
 		d.kernels.adam(b, mul, dot, 1/float32(q.BatchSize), float32(learningRate/(1-power1)), float32(1/math.Sqrt(1-power2)))
