@@ -6,6 +6,7 @@ import (
 	"errors"
 	"hash/maphash"
 	"slices"
+	"time"
 
 	"connect-deepcase/input/spool"
 	"connect-deepcase/model"
@@ -82,6 +83,12 @@ func gather(ctx context.Context, snapshot *spool.Snapshot, opts sequencer.Option
 		d.data.Scores = nil
 	}
 	order := append(tableRows, attachedRows...)
+	d.data.Seen = func(row int) (string, time.Time) {
+		if row < len(tableRows) {
+			return s.Machines[s.Machine[row]], time.Unix(0, s.Times[row])
+		}
+		return attached.seen(row - len(tableRows))
+	}
 	d.data.Document = func(row int) json.RawMessage { return snapshot.Document(order[row]) }
 	return &d, nil
 }
@@ -123,6 +130,10 @@ type attached struct {
 	contexts []int32
 	events   []int32
 	scores   []float64
+	machines []string
+	machine  []int32
+	seconds  []int64 // 1970 where there is no time
+	machined map[string]int32
 }
 
 func (a *attached) add(r *spool.Record, score float64) {
@@ -131,6 +142,25 @@ func (a *attached) add(r *spool.Record, score float64) {
 	}
 	a.events = append(a.events, a.id(r.Event))
 	a.scores = append(a.scores, score)
+	machine, known := a.machined[r.Machine]
+	if !known {
+		if a.machined == nil {
+			a.machined = map[string]int32{}
+		}
+		machine = int32(len(a.machines))
+		a.machined[r.Machine] = machine
+		a.machines = append(a.machines, r.Machine)
+	}
+	a.machine = append(a.machine, machine)
+	a.seconds = append(a.seconds, r.Seconds)
+}
+
+// seen is the machine and the time of a sample.
+func (a *attached) seen(i int) (machine string, at time.Time) {
+	if a.seconds[i] != 0 {
+		at = time.Unix(a.seconds[i], 0)
+	}
+	return a.machines[a.machine[i]], at
 }
 
 func (a *attached) id(name string) int32 {

@@ -64,11 +64,13 @@ Events are read from the messages of the child `+"`input`"+` and kept in a spool
 
 `+"```json"+`
 {"cluster": 17, "event": "sshd: failed password", "size": 240, "score": 3, "model": "20261123T141500Z-3f2a",
+ "machine_count": 3, "machines": [{"machine": "web-1", "count": 180}], "first_seen": "2026-11-20T08:02:11Z", "last_seen": "2026-11-22T23:40:00Z",
+ "context_count": 4, "attended": {"sshd: invalid user": 0.91},
  "contexts": [{"count": 12, "context": [null, "sshd: invalid user"], "attention": [0, 0.93], "attended": {"sshd: invalid user": 0.93}}],
  "examples": [{"host": "web-1", "message": "…"}]}
 `+"```"+`
 
-`+"`score`"+` is there only where labels, or the model before, tell it. `+"`attention`"+` is a share a position of the context, `+"`attended`"+` a share an event. The messages are in the right shape for the processor `+"`deepcase_label`"+`, once each has a score.
+`+"`score`"+` is there only where labels, or the model before, tell it. `+"`attention`"+` is a share per position of a context, `+"`attended`"+` a share per event: beside a context in that context, beside the cluster in all the contexts that are listed. `+"`contexts`"+` are the 10 most frequent of `+"`context_count`"+`, `+"`machines`"+` the 10 with most events of `+"`machine_count`"+`. `+"`examples`"+` are 8 documents that represent the cluster, in the order of time: the first, the last, and others by how frequent their context, machine and day are (fewer where the cluster has fewer, or where they have more than 1 MiB together). The messages are in the right shape for the processor `+"`deepcase_label`"+`, once each has a score.
 
 Documents that `+"`deepcase_sequence`"+` has been at (an object with a context at `+"`target`"+`) keep that context; the fields `+"`machine` and `event`"+` are for all others, `+"`id`"+` is for both, and so is `+"`timestamp`"+`, which documents with a context need not have.
 

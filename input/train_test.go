@@ -111,7 +111,13 @@ type clusterDocument struct {
 		Attention []float64
 		Attended  map[string]float64
 	}
-	Examples []json.RawMessage
+	Attended     map[string]float64
+	Examples     []json.RawMessage
+	ContextCount int `json:"context_count"`
+	MachineCount int `json:"machine_count"`
+	Machines     []model.MachineCount
+	First        time.Time `json:"first_seen"`
+	Last         time.Time `json:"last_seen"`
 }
 
 func clusters(t testing.TB, out []*service.Message) (all []clusterDocument) {
@@ -183,7 +189,10 @@ func TestTrainLearnsPublishesAndTells(t *testing.T) {
 				assert.Equal(t, x.Attention[i], x.Attended[*name], "each name is there once")
 			}
 		}
-		require.Len(t, c.Examples, 3)
+		require.Len(t, c.Examples, min(c.Size, model.MaxExamples))
+		assert.Equal(t, 40, c.MachineCount)
+		assert.Len(t, c.Machines, model.MaxMachines)
+		assert.Equal(t, c.First, c.Last, "all machines do the same at once")
 		assert.Contains(t, string(c.Examples[0]), `"label":`)
 		assert.Contains(t, string(c.Examples[0]), fmt.Sprintf(`"event":%q`, c.Event))
 	}

@@ -3,7 +3,6 @@ package model
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -39,15 +38,14 @@ func (m *Model) Cluster(ctx context.Context, e contextbuilder.Engine, d Data, s 
 		return nil, nil, err
 	}
 	clusters := slices.Repeat([]int32{interpreter.Noise}, d.Samples.Rows())
-	for i, cluster := range c.Rows() {
+	of := c.Rows()
+	for i, cluster := range of {
 		clusters[rows[i]] = cluster
 	}
 	clustered := *m
 	clustered.Samples, clustered.Vectors, clustered.VectorCluster = d.Samples.Rows(), c.Vectors, c.VectorCluster
 	clustered.Clusters = describe(m.Names, samples, c)
-	if d.Document != nil {
-		addExamples(clustered.Clusters, clusters, d.Document)
-	}
+	illustrate(clustered.Clusters, d, rows, c.Of, of)
 	if d.Scores != nil {
 		equal, err := interpreter.ScoreClusters(clusters, d.Scores, s, interpreter.NoScore)
 		if err != nil {
@@ -96,6 +94,7 @@ func describe(names []string, s contextbuilder.Samples, c *interpreter.Clusterin
 		}
 		cluster := &clusters[c.Cluster[i]]
 		cluster.Size += int(c.Count[i])
+		cluster.ContextCount++
 		if len(cluster.Contexts) == MaxContexts {
 			continue
 		}
@@ -109,17 +108,6 @@ func describe(names []string, s contextbuilder.Samples, c *interpreter.Clusterin
 			Context: context, Attention: slices.Clone(c.Attention[i*s.Length : (i+1)*s.Length]), Count: int(c.Count[i])})
 	}
 	return clusters
-}
-
-func addExamples(clusters []Cluster, of []int32, document func(row int) json.RawMessage) {
-	for row, c := range of {
-		if c < 0 || len(clusters[c].Examples) == MaxExamples {
-			continue
-		}
-		if example := document(row); example != nil {
-			clusters[c].Examples = append(clusters[c].Examples, example)
-		}
-	}
 }
 
 // SameClusters says where other has other clusters than m: another number, event, size or vector, in which case a number of a cluster

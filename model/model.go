@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"time"
 
 	"connect-deepcase/model/contextbuilder"
 	"connect-deepcase/model/interpreter"
@@ -28,19 +29,25 @@ type Model struct {
 
 // Cluster is a group of samples of one event whose contexts attend to alike events.
 type Cluster struct {
-	ID       int               `json:"id"`
-	Event    string            `json:"event"`
-	Size     int               `json:"size"`     // samples
-	Score    float64           `json:"score"`    // interpreter.NoScore where nobody scored it
-	Contexts []ClusterContext  `json:"contexts"` // the most frequent ones, at most MaxContexts
-	Examples []json.RawMessage `json:"examples,omitempty"`
+	ID       int              `json:"id"`
+	Event    string           `json:"event"`
+	Size     int              `json:"size"`     // samples
+	Score    float64          `json:"score"`    // interpreter.NoScore where nobody scored it
+	Contexts []ClusterContext `json:"contexts"` // the most frequent ones, at most MaxContexts
+	// What the data said of its samples; empty in a model of an earlier version of this program.
+	ContextCount int               `json:"context_count,omitempty"` // distinct contexts
+	MachineCount int               `json:"machine_count,omitempty"` // machines
+	Machines     []MachineCount    `json:"machines,omitempty"`      // those with most samples, at most MaxMachines
+	FirstSeen    time.Time         `json:"first_seen,omitzero"`
+	LastSeen     time.Time         `json:"last_seen,omitzero"`
+	Examples     []json.RawMessage `json:"examples,omitempty"` // documents that represent the samples, in the order of time, at most MaxExamples
 }
 
-// What a Cluster shows of its samples at most.
-const (
-	MaxContexts = 10
-	MaxExamples = 3 // source documents, the first ones, where the trainer was given any
-)
+// MachineCount is how many samples a machine has.
+type MachineCount struct {
+	Machine string `json:"machine"`
+	Count   int    `json:"count"`
+}
 
 // ClusterContext is one distinct context of a cluster.
 type ClusterContext struct {
@@ -53,9 +60,10 @@ type ClusterContext struct {
 type Data struct {
 	Names    []string // id → event name; id len(Names) is NO_EVENT
 	Samples  contextbuilder.Samples
-	Scores   []float64                     // a sample's score, NoScore where unknown; nil where nobody scored any
-	Document func(row int) json.RawMessage // the source document of a sample, where there are any; may be nil
-	Progress func(done, total int)         // called as Cluster and PredictData get on with the distinct samples; may be nil
+	Scores   []float64                                    // a sample's score, NoScore where unknown; nil where nobody scored any
+	Document func(row int) json.RawMessage                // the source document of a sample, where there are any; may be nil
+	Seen     func(row int) (machine string, at time.Time) // where and when a sample was seen, a zero time where that is not known; may be nil
+	Progress func(done, total int)                        // called as Cluster and PredictData get on with the distinct samples; may be nil
 }
 
 // Validate checks a model that comes from outside: whatever passes can be predicted with.

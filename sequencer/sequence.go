@@ -21,13 +21,16 @@ type SequenceOptions struct {
 // DefaultNoEvent is the original's NO_EVENT.
 const DefaultNoEvent = "-1337"
 
-// Sequences are a table's events with their contexts, in the table's row order.
+// Sequences are a table's events with their contexts, in the table's row order. They share the table's memory.
 type Sequences struct {
 	Names    []string  // distinct event names, sorted; id len(Names) is NO_EVENT
 	Length   int       // events in a context
 	Contexts []int32   // rows × Length, oldest first
 	Events   []int32   // rows
 	Labels   []float64 // rows; nil where no row has a label
+	Machines []string  // in the order of first use
+	Machine  []uint32  // rows: an index into Machines; nil where it is not known
+	Times    []int64   // rows: Unix nanoseconds; nil where they are not known
 }
 
 // Sequence finds each event's context. Wrong options, a wrong number of labels and a NoEvent that is also an event are errors.
@@ -49,6 +52,9 @@ func (t *Table) Sequence(opts SequenceOptions) (*Sequences, error) {
 		Contexts: make([]int32, t.Len()*opts.Length),
 		Events:   make([]int32, t.Len()),
 		Labels:   labels,
+		Machines: t.machines.texts,
+		Machine:  t.machine,
+		Times:    t.time,
 	}
 	for row, name := range t.name {
 		s.Events[row] = ids[name]

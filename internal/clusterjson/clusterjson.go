@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"math"
+	"time"
 
 	"connect-deepcase/model"
 	"connect-deepcase/model/interpreter"
@@ -13,13 +14,20 @@ import (
 
 // Cluster is what is shown of one.
 type Cluster struct {
-	Cluster  int               `json:"cluster"`
-	Event    string            `json:"event"`
-	Size     int               `json:"size"`            // samples
-	Score    *float64          `json:"score,omitempty"` // nil where nobody scored it
-	Contexts []Context         `json:"contexts"`
-	Examples []json.RawMessage `json:"examples"`
-	Model    string            `json:"model"` // the version that has it
+	Cluster int      `json:"cluster"`
+	Event   string   `json:"event"`
+	Size    int      `json:"size"`            // samples
+	Score   *float64 `json:"score,omitempty"` // nil where nobody scored it
+	// Where and when the samples were seen; left out where the model does not say.
+	MachineCount int                  `json:"machine_count,omitempty"`
+	Machines     []model.MachineCount `json:"machines,omitempty"` // those with most samples
+	FirstSeen    time.Time            `json:"first_seen,omitzero"`
+	LastSeen     time.Time            `json:"last_seen,omitzero"`
+	ContextCount int                  `json:"context_count,omitempty"` // distinct contexts
+	Attended     map[string]float64   `json:"attended"`                // attention by event over the contexts below, without NO_EVENT
+	Contexts     []Context            `json:"contexts"`
+	Examples     []json.RawMessage    `json:"examples"` // documents that represent the samples, in the order of time
+	Model        string               `json:"model"`    // the version that has it
 }
 
 // Context is a distinct context of a cluster. Shares of the attention have 4 decimals, those that clustering looks at.
@@ -32,7 +40,9 @@ type Context struct {
 
 // New shows a cluster of a version, with so many of its contexts at most.
 func New(c model.Cluster, version string, contexts int) Cluster {
-	shown := Cluster{Cluster: c.ID, Event: c.Event, Size: c.Size, Contexts: []Context{}, Examples: []json.RawMessage{}, Model: version}
+	shown := Cluster{Cluster: c.ID, Event: c.Event, Size: c.Size, MachineCount: c.MachineCount, Machines: c.Machines, FirstSeen: c.FirstSeen,
+		LastSeen: c.LastSeen, ContextCount: c.ContextCount, Attended: rounded(Attended(c.Contexts...)), Contexts: []Context{},
+		Examples: []json.RawMessage{}, Model: version}
 	shown.Examples = append(shown.Examples, c.Examples...)
 	if c.Score != interpreter.NoScore {
 		shown.Score = &c.Score
@@ -44,12 +54,8 @@ func New(c model.Cluster, version string, contexts int) Cluster {
 }
 
 func newContext(x model.ClusterContext) Context {
-	shown := Context{Count: x.Count, Attended: Attended(x),
+	shown := Context{Count: x.Count, Attended: rounded(Attended(x)),
 		Context: make([]*string, len(x.Context)), Attention: make([]float64, len(x.Attention))}
-	delete(shown.Attended, "")
-	for name, share := range shown.Attended {
-		shown.Attended[name] = round(share)
-	}
 	for i, share := range x.Attention {
 		shown.Attention[i] = round(float64(share))
 	}
@@ -61,11 +67,24 @@ func newContext(x model.ClusterContext) Context {
 	return shown
 }
 
-// Attended is the attention by event, not rounded; "" is NO_EVENT.
-func Attended(x model.ClusterContext) map[string]float64 {
-	shares := map[string]float64{}
-	for i, share := range x.Attention[:min(len(x.Attention), len(x.Context))] {
-		shares[x.Context[i]] += float64(share)
+// Attended is the attention by event over all the contexts, weighted by their counts and not rounded; "" is NO_EVENT.
+func Attended(contexts ...model.ClusterContext) map[string]float64 {
+	shares, all := map[string]float64{}, 0.0
+	for _, x := range contexts {
+		all += float64(x.Count)
+	}
+	for _, x := range contexts {
+		for i, share := range x.Attention[:min(len(x.Attention), len(x.Context))] {
+			shares[x.Context[i]] += float64(share) * float64(x.Count) / all
+		}
+	}
+	return shares
+}
+
+func rounded(shares map[string]float64) map[string]float64 {
+	delete(shares, "")
+	for name, share := range shares {
+		shares[name] = round(share)
 	}
 	return shares
 }

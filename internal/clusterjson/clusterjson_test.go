@@ -3,6 +3,7 @@ package clusterjson
 import (
 	"encoding/json"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -16,13 +17,16 @@ func TestJSON(t *testing.T) {
 	c := model.Cluster{ID: 3, Event: "a<b", Size: 9, Score: interpreter.NoScore, Contexts: []model.ClusterContext{scans, scans}}
 	line, err := New(c, "v1", 1).JSON()
 	require.NoError(t, err)
-	assert.Equal(t, `{"cluster":3,"event":"a<b","size":9,"contexts":[{"count":7,"context":[null,"scan","login","scan"],`+
+	assert.Equal(t, `{"cluster":3,"event":"a<b","size":9,"attended":{"login":0.004,"scan":0.696},"contexts":[{"count":7,"context":[null,"scan","login","scan"],`+
 		`"attention":[0.3,0.25,0.004,0.446],"attended":{"login":0.004,"scan":0.696}}],"examples":[],"model":"v1"}`, string(line))
 
+	c.MachineCount, c.Machines, c.ContextCount = 2, []model.MachineCount{{Machine: "web", Count: 8}}, 4
+	c.FirstSeen, c.LastSeen = time.Unix(0, 0).UTC(), time.Unix(60, 0).UTC()
 	c.Score, c.Contexts, c.Examples = 0, nil, []json.RawMessage{json.RawMessage(`{"id": 12345678901234567890}`)}
 	line, err = New(c, "v1", 1).JSON()
 	require.NoError(t, err)
-	assert.Equal(t, `{"cluster":3,"event":"a<b","size":9,"score":0,"contexts":[],"examples":[{"id":12345678901234567890}],"model":"v1"}`, string(line))
+	assert.Equal(t, `{"cluster":3,"event":"a<b","size":9,"score":0,"machine_count":2,"machines":[{"machine":"web","count":8}],`+
+		`"first_seen":"1970-01-01T00:00:00Z","last_seen":"1970-01-01T00:01:00Z","context_count":4,"attended":{},"contexts":[],"examples":[{"id":12345678901234567890}],"model":"v1"}`, string(line))
 
 	c.Examples = []json.RawMessage{json.RawMessage(`{`)}
 	_, err = New(c, "v1", 1).JSON()
@@ -34,4 +38,12 @@ func TestSharesAreRoundedOnceSummed(t *testing.T) {
 	shown := New(model.Cluster{Contexts: []model.ClusterContext{x}}, "", 3).Contexts[0]
 	assert.Equal(t, map[string]float64{"a": 0.0001}, shown.Attended)
 	assert.Equal(t, []float64{0, 0, 0}, shown.Attention)
+}
+
+func TestAttendedWeighsContextsByTheirCounts(t *testing.T) {
+	x := func(name string, count int) model.ClusterContext {
+		return model.ClusterContext{Context: []string{name}, Attention: []float32{1}, Count: count}
+	}
+	shown := New(model.Cluster{Contexts: []model.ClusterContext{x("a", 3), x("b", 1)}}, "", 0)
+	assert.Equal(t, map[string]float64{"a": 0.75, "b": 0.25}, shown.Attended, "also of contexts that are not listed")
 }
