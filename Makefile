@@ -3,7 +3,7 @@ RACE := $(shell command -v $${CC:-cc} >/dev/null 2>&1 && echo -race)
 SLIM := ./bin/connect-deepcase-slim
 FULL := ./bin/connect-deepcase
 
-.PHONY: quickstart build slim test examples integration enrichment gotch gotch-test gpu-check lint generate generate-check bench bench-kernels clean
+.PHONY: quickstart build slim test fuzz cross examples integration enrichment gotch gotch-test gpu-check lint generate generate-check bench bench-kernels clean
 
 # The main job on generated alerts: learn, label, score, summary. Needs Go alone.
 quickstart: slim
@@ -18,8 +18,26 @@ slim:
 	go build -tags slim -o $(SLIM) ./cmd/connect-deepcase
 
 # The program itself is tested without its connectors, so that they are not compiled a second time with -race.
+# PKG and RUN choose: make test PKG=./sequencer RUN=TestParseTime
+PKG :=
+RUN :=
 test:
-	go test $(RACE) $$(go list ./... | grep -v /cmd/connect-deepcase)
+	go test $(RACE) $(if $(RUN),-run '$(RUN)') $(or $(PKG),$$(go list ./... | grep -v /cmd/connect-deepcase))
+
+# Every fuzz target for FUZZTIME each, one after the other; PKG chooses a package. A failure leaves its input in testdata/fuzz.
+FUZZTIME := 30s
+fuzz:
+	for package in $(or $(PKG),$$(go list ./...)); do \
+		for target in $$(go test -list '^Fuzz' $$package | grep '^Fuzz'); do \
+			echo "$$package $$target"; go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$package || exit 1; \
+		done; \
+	done
+
+# The slim binary for every platform of docs/platforms.md.
+cross:
+	for platform in linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64; do \
+		echo $$platform; CGO_ENABLED=0 GOOS=$${platform%/*} GOARCH=$${platform#*/} go build -tags slim -o /dev/null ./cmd/connect-deepcase || exit 1; \
+	done
 	go test -tags slim ./cmd/connect-deepcase
 
 # Lints every example and runs its tests.
