@@ -3,7 +3,7 @@ RACE := $(shell command -v $${CC:-cc} >/dev/null 2>&1 && echo -race)
 SLIM := ./bin/connect-deepcase-slim
 FULL := ./bin/connect-deepcase
 
-.PHONY: quickstart build slim test fuzz cross examples integration enrichment gotch gotch-test gpu-check lint generate generate-check bench bench-kernels clean
+.PHONY: quickstart build slim test fuzz cross examples integration enrichment gotch gotch-test gpu-check lint generate generate-check bench bench-kernels notice notice-check sbom clean
 
 # The main job on generated alerts: learn, label, score, summary. Needs Go alone.
 quickstart: slim
@@ -88,6 +88,18 @@ bench:
 bench-kernels:
 	go test -run '^$$' -bench 'Gemm|Gates|Vectors|Kernels' -benchtime 20ms -count 6 ./model/contextbuilder/cpu/simd ./model/contextbuilder/cpu/attention | \
 	go run golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da -col /kernels -
+
+# NOTICE: the licences of all linked modules. Fails if one must not be linked; deploy/licences is a module of its own.
+notice:
+	cd deploy/licences && go run . -notice ../../NOTICE ../.. && go run . -tags slim ../.. && go run . -tags gotch ../..
+
+notice-check: notice
+	cd deploy/licences && go vet . && go test .
+	git diff --exit-code -- NOTICE
+
+# The software bill of materials of the whole distribution, CycloneDX: bin/sbom.json.
+sbom:
+	mkdir -p bin && go run github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0 app -json -licenses -main cmd/connect-deepcase -output bin/sbom.json .
 
 clean:
 	rm -rf bin quickstart
