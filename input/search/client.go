@@ -8,9 +8,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"slices"
+	"net/url"
 	"strconv"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -18,13 +17,14 @@ import (
 	"github.com/redpanda-data/benthos/v4/public/service"
 )
 
-// client sends requests to the nodes of one cluster, in turn. What may succeed later (a node that does not answer, 408, 429, 5xx) it
-// sends again: to the next node at once, and with a growing pause when all had their turn.
+// client sends requests to the nodes of one cluster, in turn. What may succeed later (a node that does not answer, 408, 429, 5xx, an answer
+// that is not whole or not one to the request) it sends again: to the next node at once, and with a growing pause when all had their turn.
 type client struct {
-	urls      []string // without a slash at the end
+	nodes     []node
 	authorize func(*http.Request)
+	secrets   secrets
 	http      *http.Client
-	backoff   func() backoff.BackOff
+	backoff   func() *backoff.ExponentialBackOff
 
 	next    atomic.Uint64
 	retries *service.MetricCounter // by reason
@@ -32,43 +32,37 @@ type client struct {
 	log     *service.Logger
 }
 
-// serverError is an answer other than 2xx.
-type serverError struct {
-	status int
-	kind   string // as index_not_found_exception; may be empty
-	reason string
-	after  time.Duration // Retry-After of the answer
-	body   string
+// node is a server of the cluster.
+type node struct {
+	url  string        // without credentials, and without a slash at the end
+	user *url.Userinfo // of its URL; nil: none
 }
 
-func (e *serverError) Error() string {
-	if e.kind == "" {
-		return fmt.Sprintf("status %d: %s", e.status, e.reason)
-	}
-	return fmt.Sprintf("status %d: %s: %s", e.status, e.kind, e.reason)
+// noRedirects keeps credentials and documents with the servers that were named. The answer is then an error that says where it leads.
+func noRedirects(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+
+// answer is what a server says when all went well.
+type answer interface {
+	// check says whether it is whole, and one to what was asked.
+	check() error
+	// failed is the error that it holds nevertheless, and the status there.
+	failed() (json.RawMessage, int)
 }
 
-func (e *serverError) passing() bool {
-	return e.status == http.StatusRequestTimeout || e.status == http.StatusTooManyRequests || e.status >= 500
-}
+var (
+	errPartial = errors.New("answer is not whole")
+	errAnswer  = errors.New("not an answer to the request")
+	errTooLong = errors.New("answer is too long")
+)
 
-// expired tells a point in time that the server no longer knows: kept for too short, or lost with a node.
-func (e *serverError) expired() bool {
-	return strings.Contains(e.body, "search_context_missing_exception")
-}
+// maxSmall bounds the bytes of answers other than pages.
+const maxSmall = 16 << 20
 
-// unknownPath tells a server that has no such API. Elasticsearch before 8 takes any two segments for an index and a type, and then
-// misses a document.
-func (e *serverError) unknownPath() bool {
-	if e.status != http.StatusBadRequest && e.status != http.StatusNotFound && e.status != http.StatusMethodNotAllowed {
-		return false
-	}
-	return slices.ContainsFunc([]string{"no handler found", "Incorrect HTTP method", "request body is required", "can't start with '_'"},
-		func(s string) bool { return strings.Contains(e.body, s) })
-}
-
-// do sends a request with a JSON body (nil: none) and gives the answer, decoded.
-func do[T any](ctx context.Context, c *client, method, path string, in any) (*T, error) {
+// do sends a request with a JSON body (nil: none) and gives the answer, decoded from at most limit bytes.
+func do[T any, A interface {
+	*T
+	answer
+}](ctx context.Context, c *client, method, path string, in any, limit int) (*T, error) {
 	var body []byte
 	if in != nil {
 		var err error
@@ -78,9 +72,9 @@ func do[T any](ctx context.Context, c *client, method, path string, in any) (*T,
 	}
 	pauses := c.backoff()
 	for attempt := 1; ; attempt++ {
-		url := c.urls[(c.next.Add(1)-1)%uint64(len(c.urls))]
-		answer := new(T) // nothing of an answer that failed stays
-		err := c.once(ctx, method, url+path, body, answer)
+		node := c.nodes[(c.next.Add(1)-1)%uint64(len(c.nodes))]
+		answer := A(new(T)) // nothing of an answer that failed stays
+		err := c.once(ctx, method, node, path, body, answer, limit)
 		if err == nil {
 			return answer, nil
 		}
@@ -89,7 +83,7 @@ func do[T any](ctx context.Context, c *client, method, path string, in any) (*T,
 			return nil, err
 		}
 		var pause time.Duration
-		if attempt%len(c.urls) == 0 {
+		if attempt%len(c.nodes) == 0 {
 			if pause = pauses.NextBackOff(); pause == backoff.Stop {
 				return nil, fmt.Errorf("after %d attempts: %w", attempt, err)
 			}
@@ -99,7 +93,7 @@ func do[T any](ctx context.Context, c *client, method, path string, in any) (*T,
 			pause = max(pause, failed.after)
 		}
 		c.retries.Incr(1, reason)
-		c.log.With("url", url, "attempt", attempt, "pause", pause).Warnf("Search server: trying again: %v", err)
+		c.log.With("url", node.url, "attempt", attempt, "pause", pause).Warnf("Search server: trying again: %v", c.secrets.hide(err))
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():
@@ -111,30 +105,21 @@ func do[T any](ctx context.Context, c *client, method, path string, in any) (*T,
 // reasonOf names what went wrong for the metric, and says whether it may pass.
 func reasonOf(err error) (reason string, passing bool) {
 	var answered *serverError
-	if errors.As(err, &answered) {
+	switch {
+	case errors.As(err, &answered):
 		return strconv.Itoa(answered.status), answered.passing()
-	}
-	if errors.Is(err, errPartial) {
+	case errors.Is(err, errPartial):
 		return "partial", true
-	}
-	var syntax *json.SyntaxError
-	var mismatch *json.UnmarshalTypeError
-	if errors.As(err, &syntax) || errors.As(err, &mismatch) {
-		return "answer", false
+	case errors.Is(err, errAnswer):
+		return "answer", true
+	case errors.Is(err, errTooLong):
+		return "size", false
 	}
 	return "connection", true
 }
 
-// checked is an answer that can say itself that it is not whole.
-type checked interface{ check() error }
-
-// errPartial tells an answer from which some shards are missing.
-var errPartial = errors.New("answer is not whole")
-
-const longestReason = 500 // bytes of a server's error that are shown
-
-func (c *client) once(ctx context.Context, method, url string, body []byte, out any) error {
-	request, err := http.NewRequestWithContext(ctx, method, url, bytes.NewReader(body))
+func (c *client) once(ctx context.Context, method string, n node, path string, body []byte, out answer, limit int) error {
+	request, err := http.NewRequestWithContext(ctx, method, n.url+path, bytes.NewReader(body))
 	if err != nil {
 		return err
 	}
@@ -143,6 +128,10 @@ func (c *client) once(ctx context.Context, method, url string, body []byte, out 
 		request.Header.Set("Content-Type", "application/json")
 	}
 	c.authorize(request)
+	if n.user != nil && request.Header.Get("Authorization") == "" {
+		password, _ := n.user.Password()
+		request.SetBasicAuth(n.user.Username(), password)
+	}
 	start := time.Now()
 	defer func() { c.latency.Timing(time.Since(start).Nanoseconds()) }()
 	response, err := c.http.Do(request)
@@ -153,64 +142,26 @@ func (c *client) once(ctx context.Context, method, url string, body []byte, out 
 	if response.StatusCode < 200 || response.StatusCode > 299 {
 		return failure(response)
 	}
-	if err := json.NewDecoder(response.Body).Decode(out); err != nil {
-		return fmt.Errorf("read answer: %w", err)
-	}
-	_, _ = io.Copy(io.Discard, response.Body) // to its end, so that the connection is used again
-	if whole, ok := out.(checked); ok {
-		return whole.check()
-	}
-	return nil
-}
-
-// cause is an error as the servers write it.
-type cause struct {
-	Type, Reason string
-	CausedBy     *cause `json:"caused_by"`
-}
-
-// all is the reason with the reasons for it.
-func (c cause) all() string {
-	reason := c.Reason
-	for deeper := c.CausedBy; deeper != nil; deeper = deeper.CausedBy {
-		reason += ": " + deeper.Reason
-	}
-	return reason
-}
-
-// failure reads an error as the servers write it: an object with its type and reason, or a text (proxies, unknown paths).
-func failure(response *http.Response) error {
-	body, err := io.ReadAll(io.LimitReader(response.Body, 1<<20))
+	content, err := io.ReadAll(io.LimitReader(response.Body, int64(limit)+1))
 	if err != nil {
 		return err
 	}
-	e := &serverError{status: response.StatusCode, body: string(body)}
-	if seconds, err := strconv.Atoi(response.Header.Get("Retry-After")); err == nil && seconds > 0 {
-		e.after = min(time.Duration(seconds)*time.Second, time.Minute)
+	if len(content) > limit {
+		return fmt.Errorf("%w: more than %d bytes", errTooLong, limit)
 	}
-	var answer struct {
-		Error struct {
-			cause
-			RootCause []cause `json:"root_cause"`
+	return decode(response.StatusCode, content, out)
+}
+
+// decode reads an answer with a status of success.
+func decode(status int, content []byte, out answer) error {
+	if err := json.Unmarshal(content, out); err != nil {
+		return fmt.Errorf("%w: %w", errAnswer, err)
+	}
+	if failed, inside := out.failed(); len(failed) > 0 && string(failed) != "null" {
+		if inside >= 400 && inside < 600 {
+			status = inside
 		}
+		return newServerError(status, content)
 	}
-	var text struct{ Error string }
-	switch {
-	case json.Unmarshal(body, &answer) == nil && answer.Error.Type != "":
-		e.kind, e.reason = answer.Error.Type, answer.Error.all()
-		if causes := answer.Error.RootCause; len(causes) > 0 && causes[0].Type != "" {
-			e.kind, e.reason = causes[0].Type, causes[0].all()
-			if deeper := answer.Error.CausedBy; deeper != nil && causes[0].CausedBy == nil && deeper.Reason != causes[0].Reason {
-				e.reason += ": " + deeper.all()
-			}
-		}
-	case json.Unmarshal(body, &text) == nil && text.Error != "":
-		e.reason = text.Error
-	default:
-		e.reason = strings.TrimSpace(e.body)
-	}
-	if len(e.reason) > longestReason {
-		e.reason = e.reason[:longestReason] + "…"
-	}
-	return e
+	return out.check()
 }

@@ -3,6 +3,7 @@ package search
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -92,7 +93,9 @@ func (o order) parse(raw json.RawMessage) (v value, err error) {
 	if o.kind == keyword {
 		err = json.Unmarshal(raw, &v.text)
 	} else {
-		v.number, err = strconv.ParseInt(string(raw), 10, 64)
+		if v.number, err = strconv.ParseInt(string(raw), 10, 64); err != nil {
+			err = errors.Unwrap(err) // without the value, which may be long
+		}
 	}
 	switch {
 	case err != nil:

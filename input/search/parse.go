@@ -29,6 +29,8 @@ func newFromParsed(conf *service.ParsedConfig, mgr *service.Resources, now func(
 	if s.api, err = newAPI(conf, mgr, s.slices); err != nil {
 		return nil, err
 	}
+	s.pauses = s.backoff()
+	s.pauses.MaxElapsedTime = 0
 	s.keeper, err = newKeeper(conf, mgr, s.http.Timeout)
 	return s, err
 }
@@ -103,7 +105,7 @@ func newAPI(conf *service.ParsedConfig, mgr *service.Resources, slices int) (*ap
 		log:     mgr.Logger(),
 	}}
 	var err error
-	if a.urls, err = nodes(conf); err != nil {
+	if a.nodes, err = nodes(conf); err != nil {
 		return nil, err
 	}
 	if a.index, err = conf.FieldString(fieldIndex); err != nil {
@@ -117,14 +119,27 @@ func newAPI(conf *service.ParsedConfig, mgr *service.Resources, slices int) (*ap
 		return nil, err
 	}
 	a.keepAlive = fmt.Sprintf("%dms", max(1, keepAlive.Milliseconds()))
-	if a.authorize, err = authorization(conf); err != nil {
+	var hidden []string
+	if a.authorize, hidden, err = authorization(conf); err != nil {
 		return nil, err
+	}
+	for _, n := range a.nodes {
+		if password, ok := n.user.Password(); ok {
+			hidden = append(hidden, ofUser(n.user.Username(), password)...)
+		}
+	}
+	a.secrets = newSecrets(hidden...)
+	if a.maxAnswer, err = conf.FieldInt(fieldMaxAnswer); err != nil {
+		return nil, err
+	}
+	if a.maxAnswer < minMaxAnswer || a.maxAnswer > maxMaxAnswer {
+		return nil, fmt.Errorf("field '%s': %d, need %d to %d", fieldMaxAnswer, a.maxAnswer, minMaxAnswer, maxMaxAnswer)
 	}
 	retry, err := conf.FieldBackOff(fieldRetry)
 	if err != nil {
 		return nil, err
 	}
-	a.backoff = func() backoff.BackOff {
+	a.backoff = func() *backoff.ExponentialBackOff {
 		b := *retry
 		b.Reset()
 		return &b
@@ -142,6 +157,6 @@ func newAPI(conf *service.ParsedConfig, mgr *service.Resources, slices int) (*ap
 	if err != nil {
 		return nil, err
 	}
-	a.http = &http.Client{Transport: transport, Timeout: timeout}
+	a.http = &http.Client{Transport: transport, Timeout: timeout, CheckRedirect: noRedirects}
 	return a, nil
 }

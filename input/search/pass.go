@@ -27,6 +27,7 @@ type pass struct {
 	*reader
 	pit    *pit // nil: without
 	passed func(value, key) bool
+	before *time.Time // nil: no end
 	cancel context.CancelFunc
 	wait   sync.WaitGroup
 	slices []*slice
@@ -35,12 +36,12 @@ type pass struct {
 // slice is one of the parts in which a point in time is read.
 type slice struct {
 	pages chan result
-	hits  []hit // of the page that is merged now
+	hits  hits // of the page that is merged now
 	ended bool
 }
 
 type result struct {
-	hits []hit
+	hits hits
 	err  error
 }
 
@@ -49,7 +50,7 @@ var errExpired = errors.New("the point in time has expired")
 
 // open begins a pass. It lives until it is closed, not until ctx is done.
 func (r *reader) open(ctx context.Context, from position, before *time.Time) (*pass, error) {
-	p := &pass{reader: r, passed: from.passed()}
+	p := &pass{reader: r, passed: from.passed(), before: before}
 	if r.usePIT {
 		var err error
 		if p.pit, err = r.openPIT(ctx); err != nil {
@@ -116,41 +117,93 @@ func (r *reader) ties(ctx context.Context, p *pit) ([]any, error) {
 // read hands the pages of a slice on, until there is no more or the pass is closed.
 func (p *pass) read(ctx context.Context, s *slice, request map[string]any) {
 	defer close(s.pages)
+	var progress progress
 	for {
-		hits, err := p.page(ctx, request)
+		hits, err := p.page(ctx, request, &progress)
 		select {
 		case s.pages <- result{hits: hits, err: err}:
 		case <-ctx.Done():
 			return
 		}
-		if err != nil || len(hits) < p.size {
+		if err != nil || len(hits) < request["size"].(int) {
 			return
 		}
 		request["search_after"] = hits[len(hits)-1].Sort
 	}
 }
 
-func (p *pass) page(ctx context.Context, request map[string]any) ([]hit, error) {
-	answer, err := p.search(ctx, p.pit, request)
-	var failed *serverError
-	switch {
-	case errors.As(err, &failed) && failed.expired():
-		return nil, errExpired
-	case err != nil:
-		return nil, fmt.Errorf("search: %w", err)
+// page asks for the next documents of a slice: for fewer where they are too long together.
+func (p *pass) page(ctx context.Context, request map[string]any, progress *progress) (hits, error) {
+	for {
+		answer, err := p.search(ctx, p.pit, request)
+		size := request["size"].(int)
+		var failed *serverError
+		switch {
+		case errors.Is(err, errTooLong) && size > 1:
+			request["size"] = size / 2
+			p.log.Warnf("A page of %d documents has more bytes than %s (%d): pages have %d now", size, fieldMaxAnswer, p.maxAnswer, size/2)
+			continue
+		case errors.Is(err, errTooLong):
+			return nil, fmt.Errorf("search: the next document: %w: raise %s, or have the query leave it out", err, fieldMaxAnswer)
+		case errors.As(err, &failed) && failed.expired():
+			return nil, errExpired
+		case err != nil:
+			return nil, fmt.Errorf("search: %w", err)
+		}
+		if err := p.accept(answer.Hits.Hits, request, progress); err != nil {
+			return nil, fmt.Errorf("search: %w: %w", errAnswer, err)
+		}
+		return answer.Hits.Hits, nil
 	}
-	hits := answer.Hits.Hits
+}
+
+// accept checks that documents are what was asked for, and reads their sort values.
+func (p *pass) accept(hits hits, request map[string]any, progress *progress) (err error) {
+	if size := request["size"].(int); len(hits) > size {
+		return fmt.Errorf("%d documents came, %d were asked for", len(hits), size)
+	}
 	for i := range hits {
 		h := &hits[i]
-		if len(h.Sort) == 0 {
-			return nil, fmt.Errorf("search: document %s of index %s came without sort values", h.ID, h.Index)
+		if h.Index == "" || h.ID == "" {
+			return fmt.Errorf("document %d has no index or no id", i)
+		}
+		if len(h.Sort) < len(request["sort"].([]any)) {
+			return fmt.Errorf("document %s of index %s came with the sort values %s", h.ID, h.Index, h.sortValues())
 		}
 		if h.at, err = p.order.parse(h.Sort[0]); err != nil {
-			return nil, fmt.Errorf("search: document %s of index %s: %w", h.ID, h.Index, err)
+			return fmt.Errorf("document %s of index %s: %w", h.ID, h.Index, err)
+		}
+		if p.before != nil && !h.at.instant.Before(*p.before) {
+			return fmt.Errorf("document %s of index %s is of %v, only older ones than %v were asked for", h.ID, h.Index, h.at.instant, *p.before)
+		}
+		if err := progress.to(h); err != nil {
+			return fmt.Errorf("document %s of index %s came %w", h.ID, h.Index, err)
 		}
 		h.key = keyOf(h.Index, h.ID)
 	}
-	return hits, nil
+	return nil
+}
+
+// progress sees to it that the documents of a slice come in order, and each place in the order once.
+type progress struct {
+	started bool
+	at      value
+	places  map[key]struct{} // that came at this value
+}
+
+func (p *progress) to(h *hit) error {
+	if p.started && h.at.compare(p.at) < 0 {
+		return errors.New("after a later one: the server does not sort, or ignores search_after")
+	}
+	if !p.started || h.at.compare(p.at) > 0 {
+		*p = progress{started: true, at: h.at, places: map[key]struct{}{}}
+	}
+	place := keyOf(h.sortValues(), "")
+	if _, twice := p.places[place]; twice {
+		return fmt.Errorf("twice with the sort values %s: the server ignores search_after, or tiebreak is not different in each document", h.sortValues())
+	}
+	p.places[place] = struct{}{}
+	return nil
 }
 
 // next gives the next document in order, or io.EOF behind the last one. When ctx is done nothing is lost: it may be called again.

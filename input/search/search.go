@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/cenkalti/backoff/v4"
 	"github.com/redpanda-data/benthos/v4/public/service"
 
 	"connect-deepcase/internal/redeliver"
@@ -46,9 +47,10 @@ type search struct {
 	mu       sync.Mutex
 	prepared bool
 	ended    bool
-	position position // behind the last document that was read
-	pass     *pass    // nil: none is open
-	pending  []hit    // read, but not yet handed on
+	position position                    // behind the last document that was read
+	pass     *pass                       // nil: none is open
+	pending  []hit                       // read, but not yet handed on
+	pauses   *backoff.ExponentialBackOff // between failures of reading, until a batch comes
 }
 
 // Connect opens a pass, unless one is open.
@@ -61,7 +63,7 @@ func (s *search) Connect(ctx context.Context) error {
 	if s.pass != nil {
 		return nil
 	}
-	return s.begin(ctx)
+	return s.secrets.hide(s.begin(ctx))
 }
 
 // arrange finds out how documents are sorted: each time, as an index with another type may have joined.
@@ -128,7 +130,7 @@ func (s *search) checkMissing(ctx context.Context) error {
 func (s *search) begin(ctx context.Context) (err error) {
 	var before *time.Time
 	if s.follow {
-		t := s.now().Add(-s.lag)
+		t := s.now().Add(-s.lag).Truncate(time.Millisecond) // as the query says it
 		before = &t
 	}
 	if err := s.arrange(ctx); err != nil {
@@ -151,7 +153,7 @@ func (s *search) begin(ctx context.Context) (err error) {
 // finish closes the pass.
 func (s *search) finish(outcome string) {
 	if err := s.pass.close(); err != nil {
-		s.log.Warnf("The server will drop it by itself after a while: %v", err)
+		s.log.Warnf("The server will drop it by itself after a while: %v", s.secrets.hide(err))
 	}
 	s.pass = nil
 	s.passes.Incr(1, outcome)
@@ -194,7 +196,7 @@ func (s *search) next(ctx context.Context) (service.MessageBatch, func(context.C
 			s.finish("expired")
 			s.log.Warn("The point in time has expired: reading goes on in a new one")
 			if err := s.begin(ctx); err != nil {
-				s.log.Errorf("No new point in time: %v", err)
+				s.log.Errorf("No new point in time: %v", s.secrets.hide(err))
 			}
 			continue
 		case err == nil, errors.Is(err, io.EOF) && len(s.pending) > 0:
@@ -209,9 +211,9 @@ func (s *search) next(ctx context.Context) (service.MessageBatch, func(context.C
 			s.ended = true
 		default:
 			s.finish("failed")
-			s.log.Errorf("Reading failed and starts again where it was: %v", err)
+			s.log.Errorf("Reading failed and starts again where it was: %v", s.secrets.hide(err))
 			// Connecting may well succeed, and reading fail again: without a pause that would be hundreds of times a second.
-			if err := pause(ctx, s.backoff().NextBackOff()); err != nil {
+			if err := pause(ctx, s.pauses.NextBackOff()); err != nil {
 				return nil, nil, err
 			}
 		}
@@ -221,13 +223,18 @@ func (s *search) next(ctx context.Context) (service.MessageBatch, func(context.C
 
 // take reads documents until a batch is full.
 func (s *search) take(ctx context.Context) error {
-	for len(s.pending) < s.size {
+	bytes := 0
+	for _, h := range s.pending {
+		bytes += len(h.Source)
+	}
+	for len(s.pending) < s.size && bytes < s.maxAnswer {
 		h, err := s.pass.next(ctx)
 		if err != nil {
 			return err
 		}
 		s.position = s.position.after(h.at, h.key)
 		s.pending = append(s.pending, *h)
+		bytes += len(h.Source)
 	}
 	return nil
 }
@@ -238,7 +245,7 @@ func (s *search) wait(ctx context.Context) error {
 		return err
 	}
 	if err := s.begin(ctx); err != nil {
-		s.log.Errorf("Looking for newer documents failed: %v", err)
+		s.log.Errorf("Looking for newer documents failed: %v", s.secrets.hide(err))
 	}
 	return nil
 }
@@ -258,6 +265,7 @@ func (s *search) batch() (batch service.MessageBatch, acknowledged func(context.
 		batch = append(batch, s.pending[i].message())
 	}
 	s.pending = nil
+	s.pauses.Reset()
 	s.documents.Incr(int64(len(batch)))
 	if s.keeper != nil {
 		acknowledged = s.keeper.track(s.position)

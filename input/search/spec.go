@@ -25,6 +25,7 @@ const (
 	fieldLag       = "lag"
 	fieldSlices    = "slices"
 	fieldBatchSize = "batch_size"
+	fieldMaxAnswer = "max_answer_bytes"
 	fieldInFlight  = "max_in_flight"
 	fieldPIT       = "point_in_time"
 	fieldKeepAlive = "keep_alive"
@@ -47,7 +48,9 @@ const (
 
 	maxBatchSize = 10_000 // the servers' default of index.max_result_window
 	maxInFlight  = 10_000
-	maxSlices    = 1024 // the servers' default of index.max_slices_per_pit
+	minMaxAnswer = 1 << 16
+	maxMaxAnswer = 1<<31 - 1 // a document of Lucene is not longer
+	maxSlices    = 1024      // the servers' default of index.max_slices_per_pit
 )
 
 func spec() *service.ConfigSpec {
@@ -65,7 +68,9 @@ With a `+"`cache`"+`, the cursor in it moves when a batch has been acknowledged 
 
 Each document comes once a run, except where a document is written anew with a later value of `+"`sort_field`"+`. In the mode `+"`follow`"+` documents are read once their `+"`sort_field`"+` is `+"`lag`"+` in the past; a document that can be found only later than that is not read. So `+"`lag`"+` must be longer than it takes from that time to the index, its refresh included, and a field that is set on the way in, such as `+"`event.ingested`"+`, is a better choice than the time of the event. To read what an event's late arrival would hide, run the mode `+"`once`"+` from time to time, with a query for documents that are not annotated.
 
-What may pass (a node that does not answer, an answer 408, 429 or 5xx, or one from which shards are missing) is tried again, as `+"`retry`"+` says, at another of the `+"`urls`"+` where there are some. Beyond that, and for other errors, the input reconnects after a pause, and reading starts again where it was. An answer from which a shard is missing is never taken for the whole.
+What may pass (a node that does not answer, an answer 408, 429 or 5xx, one that is not an answer to the request, or one from which shards or remote clusters are missing) is tried again, as `+"`retry`"+` says, at another of the `+"`urls`"+` where there are some. Beyond that, and for other errors, the input reconnects after a pause, and reading starts again where it was. Only a list of documents that is whole, in order, and beyond what was read before is taken for one: a page that has fewer than were asked for ends the reading, anything else is an error.
+
+Redirects are not followed: credentials and documents go to the `+"`urls`"+` alone. Credentials do not reach the log, not even where a server sends them back.
 
 Documents without `+"`sort_field`"+` have no place in the order: see `+"`missing`"+`. Types that cannot be sorted together are an error that names the indices; `+"`date` and `date_nanos`"+` can, but where there are both, what is read must be from 1970 to 2262. The types are looked up anew whenever the input looks for newer documents: an index of the other type may join, and reading stops only as long as one is there that does not fit.
 
@@ -87,7 +92,7 @@ Elasticsearch before 7.10, its builds without X-Pack, and OpenSearch before 2.4 
 
 - `+"`deepcase_search_documents`"+` (counter)
 - `+"`deepcase_search_passes`"+` (counter, label `+"`outcome`: `opened`, and then `finished`, `expired`, `failed` or `stopped`"+`): points in time
-- `+"`deepcase_search_retries`"+` (counter, label `+"`reason`"+`: the status, `+"`connection` or `partial`"+`)
+- `+"`deepcase_search_retries`"+` (counter, label `+"`reason`"+`: the status, `+"`connection`, `partial` or `answer`"+`)
 - `+"`deepcase_search_latency_ns`"+` (timer): requests
 - `+"`deepcase_search_cursor_failures`"+` (counter): failed writes of the cursor`).
 		Fields(fields()...).
@@ -125,7 +130,7 @@ input:
 
 func fields() []*service.ConfigField {
 	return []*service.ConfigField{
-		service.NewStringListField(fieldURLs).
+		service.NewURLListField(fieldURLs).
 			Description("The nodes of a cluster. Requests go to them in turn, and to the next where one fails. An item with commas is several URLs.").
 			Example([]string{"http://localhost:9200"}),
 		service.NewStringField(fieldIndex).
@@ -154,7 +159,9 @@ func fields() []*service.ConfigField {
 			Description("How far a document's `sort_field` must be in the past before it is read, in the mode `follow`.").
 			Default("30s"),
 		between(1, maxSlices, fieldSlices, "Parts that are read side by side, and merged into one order.", 1),
-		between(1, maxBatchSize, fieldBatchSize, "Documents in a batch, and in a page that a slice reads. Two pages a slice are held in memory.", 1000),
+		between(1, maxBatchSize, fieldBatchSize, "Documents in a batch, and in a page that a slice reads. Two pages per slice are held in memory. A batch is smaller if its documents have more bytes than `max_answer_bytes`.", 1000),
+		between(minMaxAnswer, maxMaxAnswer, fieldMaxAnswer, "The most bytes that an answer may have, after it was decompressed. Where a page has more, smaller pages are asked for, with a warning; a single document that has more is an error. The input holds at most about `max_in_flight` + 4 × `slices` times as much.", 64<<20).
+			Advanced(),
 		between(1, maxInFlight, fieldInFlight, "Batches that may be on their way without being acknowledged. With `batch_size` it bounds what comes again after a crash: where `deepcase_sequence` follows, its `late` should be at least their product, so that an event that comes again finds its place.", 8),
 		service.NewBoolField(fieldPIT).
 			Description("Whether to read from a point in time.").
@@ -199,7 +206,7 @@ func between(least, most int, name, description string, def int) *service.Config
 }
 
 // nodes reads the URLs, in Connect's manner: an item may hold several.
-func nodes(conf *service.ParsedConfig) (urls []string, err error) {
+func nodes(conf *service.ParsedConfig) (found []node, err error) {
 	items, err := conf.FieldStringList(fieldURLs)
 	if err != nil {
 		return nil, err
@@ -210,39 +217,41 @@ func nodes(conf *service.ParsedConfig) (urls []string, err error) {
 				continue
 			}
 			parsed, err := url.Parse(u)
-			if err != nil || parsed.Host == "" || parsed.Scheme != "http" && parsed.Scheme != "https" {
-				return nil, fmt.Errorf("field '%s': %q, need a URL such as http://localhost:9200", fieldURLs, u)
+			if err != nil || parsed.Host == "" || parsed.Scheme != "http" && parsed.Scheme != "https" || strings.ContainsAny(u, "?#") {
+				return nil, fmt.Errorf("field '%s': %q, need a URL such as http://localhost:9200", fieldURLs, withoutCredentials(item))
 			}
-			urls = append(urls, strings.TrimRight(u, "/"))
+			user := parsed.User
+			parsed.User = nil
+			found = append(found, node{url: strings.TrimRight(parsed.String(), "/"), user: user})
 		}
 	}
-	if len(urls) == 0 {
+	if len(found) == 0 {
 		return nil, fmt.Errorf("field '%s' is empty: need at least one URL", fieldURLs)
 	}
-	return urls, nil
+	return found, nil
 }
 
-// authorization gives what adds credentials to a request: at most one of the three ways.
-func authorization(conf *service.ParsedConfig) (func(*http.Request), error) {
+// authorization gives what adds credentials to a request, at most one of the three ways, and what of them is secret.
+func authorization(conf *service.ParsedConfig) (add func(*http.Request), secret []string, err error) {
 	basic, err := conf.FieldBool(fieldBasicAuth, fieldEnabled)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	username, err := conf.FieldString(fieldBasicAuth, fieldUsername)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	password, err := conf.FieldString(fieldBasicAuth, fieldPassword)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	apiKey, err := conf.FieldString(fieldAPIKey)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	bearer, err := conf.FieldString(fieldBearer)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	set := 0
 	for _, is := range []bool{basic, apiKey != "", bearer != ""} {
@@ -251,7 +260,15 @@ func authorization(conf *service.ParsedConfig) (func(*http.Request), error) {
 		}
 	}
 	if set > 1 {
-		return nil, fmt.Errorf("fields '%s', '%s' and '%s': %d are set, need at most one", fieldBasicAuth, fieldAPIKey, fieldBearer, set)
+		return nil, nil, fmt.Errorf("fields '%s', '%s' and '%s': %d are set, need at most one", fieldBasicAuth, fieldAPIKey, fieldBearer, set)
+	}
+	switch {
+	case basic:
+		secret = ofUser(username, password)
+	case apiKey != "":
+		secret = ofKey(apiKey)
+	case bearer != "":
+		secret = []string{bearer}
 	}
 	return func(r *http.Request) {
 		switch {
@@ -262,5 +279,5 @@ func authorization(conf *service.ParsedConfig) (func(*http.Request), error) {
 		case bearer != "":
 			r.Header.Set("Authorization", "Bearer "+bearer)
 		}
-	}, nil
+	}, secret, nil
 }

@@ -1,0 +1,403 @@
+package search
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/redpanda-data/benthos/v4/public/service"
+	"github.com/stretchr/testify/require"
+)
+
+// journal is what an input logs.
+type journal struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (j *journal) Write(b []byte) (int, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.text.Write(b)
+}
+
+func (j *journal) String() string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.text.String()
+}
+
+// openLogged makes the input of these fields, which tries again for a moment only.
+func openLogged(t *testing.T, fields string) (*search, *journal) {
+	t.Helper()
+	conf, err := spec().ParseYAML(fields+"\nindex: alerts\nretry: { initial_interval: 1ms, max_interval: 2ms, max_elapsed_time: 5ms }", nil)
+	require.NoError(t, err)
+	j := &journal{}
+	logger := service.NewLoggerFromSlog(slog.New(slog.NewTextHandler(j, &slog.HandlerOptions{Level: slog.LevelDebug})))
+	s, err := newFromParsed(conf, service.MockResources(service.MockResourcesOptUseLogger(logger)), time.Now)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = s.Close(context.Background()) })
+	return s, j
+}
+
+// attempt connects and reads until something fails (Connect's error is logged as Connect does) or all is read.
+func attempt(t *testing.T, s *search, j *journal) (ids []string, ended bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	if err := s.Connect(ctx); err != nil {
+		_, _ = fmt.Fprintln(j, err)
+		return nil, err == service.ErrEndOfInput
+	}
+	for {
+		batch, ack, err := s.ReadBatch(ctx)
+		if err != nil {
+			require.NoError(t, ctx.Err())
+			return ids, err == service.ErrEndOfInput
+		}
+		for _, m := range batch {
+			id, _ := m.MetaGet("search_id")
+			ids = append(ids, id)
+		}
+		require.NoError(t, ack(ctx, nil))
+	}
+}
+
+// onPages answers searches for documents only.
+func onPages(answer func(http.ResponseWriter, request)) func(http.ResponseWriter, request) bool {
+	return func(w http.ResponseWriter, r request) bool {
+		if r.path != "/_search" || r.body["query"] == nil {
+			return false
+		}
+		answer(w, r)
+		return true
+	}
+}
+
+func TestRedirectsAreNotFollowed(t *testing.T) {
+	elsewhere := pretend(t, nil)
+	for _, credentials := range []string{"api_key: U0VLUkVU", "bearer_token: SEKRET", "basic_auth: { enabled: true, username: u, password: SEKRET }"} {
+		for _, status := range []int{301, 302, 303, 307, 308} {
+			redirect := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				http.Redirect(w, r, elsewhere.URL+r.URL.Path+"?token=SEKRET", status)
+			})
+			for _, server := range []*httptest.Server{httptest.NewServer(redirect), httptest.NewTLSServer(redirect)} {
+				s, j := openLogged(t, "urls: [ "+server.URL+" ]\ntls: { enabled: true, skip_cert_verify: true }\n"+credentials)
+				_, ended := attempt(t, s, j)
+				server.Close()
+				require.False(t, ended)
+				require.Contains(t, j.String(), fmt.Sprintf("status %d: it redirects to %s/alerts/_field_caps, which is not followed", status, elsewhere.URL))
+				require.NotContains(t, j.String(), "SEKRET")
+			}
+		}
+	}
+	require.Empty(t, elsewhere.requests)
+}
+
+// Whatever a server does with what it was sent, and wherever a URL is shown.
+func TestCredentialsDoNotReachTheLog(t *testing.T) {
+	const password = `pä"ss SEKRET/word`
+	echoes := map[string]func(w http.ResponseWriter, seen string){
+		"error": func(w http.ResponseWriter, seen string) {
+			w.WriteHeader(401)
+			fmt.Fprintf(w, `{"error":{"type":"security_exception","reason":%q}}`, seen)
+		},
+		"type": func(w http.ResponseWriter, seen string) {
+			w.WriteHeader(400)
+			fmt.Fprintf(w, `{"error":{"type":%q,"reason":"x"}}`, seen)
+		},
+		"text":         func(w http.ResponseWriter, seen string) { w.WriteHeader(500); fmt.Fprint(w, seen) },
+		"error in 200": func(w http.ResponseWriter, seen string) { fmt.Fprintf(w, `{"error":%q}`, seen) },
+		"redirect": func(w http.ResponseWriter, seen string) {
+			w.Header().Set("Location", "http://x/"+seen)
+			w.WriteHeader(302)
+		},
+		"sort value": func(w http.ResponseWriter, seen string) {
+			fmt.Fprintf(w, `{"hits":{"hits":[{"_index":"a","_id":"b","sort":[%q,1]}]}}`, seen)
+		},
+		"id": func(w http.ResponseWriter, seen string) {
+			fmt.Fprintf(w, `{"hits":{"hits":[{"_index":"a","_id":%q}]}}`, seen)
+		},
+		"cut": func(w http.ResponseWriter, seen string) {
+			w.WriteHeader(400)
+			fmt.Fprint(w, strings.Repeat("x", longestError-30)+seen)
+		},
+	}
+	key := base64.StdEncoding.EncodeToString([]byte("id:SEKRETKEY"))
+	for place, echo := range echoes {
+		for fields, sent := range map[string][]string{
+			"api_key: " + key:           {key, "id:SEKRETKEY", "SEKRETKEY"},
+			"bearer_token: SEKRETTOKEN": {"SEKRETTOKEN"},
+			"basic_auth: { enabled: true, username: u, password: '" + password + "' }": {password, base64.StdEncoding.EncodeToString([]byte("u:" + password))},
+			"in URL": {password, base64.StdEncoding.EncodeToString([]byte("u:" + password)), "p%C3%A4%22ss%20SEKRET%2Fword"},
+		} {
+			for _, secret := range sent {
+				p := pretend(t, onPages(func(w http.ResponseWriter, r request) {
+					require.NotEmpty(t, r.authorization)
+					echo(w, secret)
+				}))
+				url, credentials := p.URL, fields
+				if fields == "in URL" {
+					url, credentials = strings.Replace(p.URL, "//", "//u:p%C3%A4%22ss%20SEKRET%2Fword@", 1), ""
+				}
+				s, j := openLogged(t, "urls: [ \""+url+"\" ]\n"+credentials)
+				ids, ended := attempt(t, s, j)
+				require.False(t, ended)
+				require.Empty(t, ids)
+				require.Contains(t, j.String(), "Reading failed", "%s: %s", place, fields)
+				for _, s := range append(sent, "SEKRET") {
+					require.NotContains(t, j.String(), s, "%s: %s", place, fields)
+				}
+			}
+		}
+	}
+}
+
+func TestURLsAreShownWithoutCredentials(t *testing.T) {
+	gone := httptest.NewServer(nil)
+	gone.Close()
+	s, j := openLogged(t, "urls: [ \""+strings.Replace(gone.URL, "//", "//u:SEKRET@", 1)+","+gone.URL+"\" ]")
+	attempt(t, s, j)
+	require.Contains(t, j.String(), "url="+gone.URL)
+	require.NotContains(t, j.String(), "SEKRET")
+
+	for urls, shown := range map[string]string{
+		"http://u:SEKRET@h:port":            "http://…@h:port",
+		"ftp://u:SEKRET@h":                  "ftp://…@h",
+		"u:SEKRET@h":                        "…://…@h",
+		"http://u:SEK,RET@h":                "http://…@h",
+		"http://u:SEK%RET@h":                "http://…@h",
+		"http://u:S@SEKRET@:9200?x":         "http://…@:9200…",
+		"http://h:9200/?token=SEKRET":       "http://h:9200/…",
+		"http://u:SEKRET@h,http://v:SEK@i:": "http://…@i:",
+	} {
+		conf, err := spec().ParseYAML("urls: [ \""+urls+"\" ]\nindex: a", nil)
+		require.NoError(t, err)
+		_, err = newFromParsed(conf, service.MockResources(), time.Now)
+		if urls == "http://u:SEKRET@h,http://v:SEK@i:" {
+			require.NoError(t, err)
+			continue
+		}
+		require.EqualError(t, err, `field 'urls': "`+shown+`", need a URL such as http://localhost:9200`)
+	}
+}
+
+// What a server says is one line of the log, and text.
+func TestErrorsAreOneLineOfText(t *testing.T) {
+	p := pretend(t, onPages(func(w http.ResponseWriter, _ request) {
+		w.WriteHeader(400)
+		fmt.Fprintf(w, `{"error":{"type":"x\u001b]0;owned\u0007","reason":"1\nlevel=info msg=forged\r\u001b[2J\u202e%s"}}`, strings.Repeat("ä", 5000))
+	}))
+	s, j := openLogged(t, "urls: [ "+p.URL+" ]")
+	attempt(t, s, j)
+	require.True(t, utf8.ValidString(j.String()))
+	require.NotContains(t, j.String(), "\ufffd")
+	require.NotContains(t, j.String(), "x1b")
+	require.Contains(t, j.String(), "level=info msg=forged  [2J ä")
+	require.Equal(t, 1, strings.Count(j.String(), "\n"), j)
+	require.Less(t, j.text.Len(), 2*longestError)
+}
+
+// notAnswers are what a server may say with status 200 in place of what was asked for.
+var notAnswers = []string{
+	``, `null`, `[]`, `{}`, `"text"`, `<html>maintenance</html>`, `{"hits":null}`, `{"hits":{}}`, `{"hits":{"hits":null}}`, `{"hits":{"hits":{}}}`, `{"hits":[]}`,
+	`{"hits":{"hits":[null]}}`, `{"hits":{"hits":[{}]}}`, `{"hits":{"hits":[{"_index":"a","_id":"1","_source":{}}]}}`,
+	`{"hits":{"hits":[{"_index":"a","_id":"1","_source":{},"sort":["x",1]}]}}`, `{"hits":{"hits":[{"_index":"a","_id":"1","_source":{},"sort":[1e400,1]}]}}`,
+	`{"hits":{"hits":[{"_index":"a","_id":"1","_source":{},"sort":[1]}]}}`, `{"hits":{"hits":[{"_id":"1","_source":{},"sort":[1,1]}]}}`,
+	`{"error":"x"}`, `{"error":"x","hits":{"hits":[]}}`, `{"error":{"type":"t","reason":"r"},"status":503}`, `{"hits":{"hits":[]}}{"hits":{"hits":[]}}`,
+	`{"timed_out":true,"hits":{"hits":[]}}`, `{"_shards":{"total":2,"failed":1},"hits":{"hits":[]}}`,
+	`{"_clusters":{"total":2,"successful":1,"skipped":1},"hits":{"hits":[]}}`, `{"hits":{"hits":[]`,
+	`{"hits":{"hits":[` + strings.Repeat("{},", 100_000) + `{}]}}`,
+}
+
+func TestAnswersOfAnotherShapeAreNotTheEnd(t *testing.T) {
+	for _, not := range notAnswers {
+		asked, broken := 0, true
+		p := pretend(t, nil)
+		p.disturb = func(w http.ResponseWriter, r request) bool {
+			if r.path != "/_search" || r.body["query"] == nil {
+				return false
+			}
+			if asked++; asked < 3 || !broken {
+				return false
+			}
+			fmt.Fprint(w, not)
+			return true
+		}
+		s, j := openLogged(t, "urls: [ "+p.URL+" ]\nbatch_size: 4")
+		ids, ended := attempt(t, s, j)
+		require.False(t, ended, not)
+		require.Contains(t, j.String(), "Reading failed", not)
+		p.mu.Lock()
+		broken = false
+		p.mu.Unlock()
+		rest, ended := attempt(t, s, j)
+		require.True(t, ended, not)
+		requireAll(t, append(ids, rest...))
+	}
+}
+
+// Nor is it an answer to any other request.
+func TestOtherAnswersOfAnotherShape(t *testing.T) {
+	for path, answers := range map[string][]string{
+		"/alerts/_field_caps": {`null`, `{}`, `{"indices":["a"]}`, `{"fields":{}}`, `{"error":"x"}`, `{"indices":["a"],"fields":{},"failed_indices":1}`, `[]`},
+		"/alerts/_count":      {`null`, `{}`, `{"count":"0"}`, `{"count":-1}`, `{"count":0,"_shards":{"total":2,"failed":1}}`, `{"error":"x","count":0}`},
+		"/alerts/_pit":        {`null`, `{}`, `{"id":""}`, `{"id":7}`, `{"error":"x"}`, `{"id":"a","_shards":{"total":2,"failed":1}}`},
+	} {
+		for _, not := range answers {
+			broken := true
+			p := pretend(t, nil)
+			p.disturb = func(w http.ResponseWriter, r request) bool {
+				if r.path != path || !broken {
+					return false
+				}
+				fmt.Fprint(w, not)
+				return true
+			}
+			s, j := openLogged(t, "urls: [ "+p.URL+" ]")
+			ids, ended := attempt(t, s, j)
+			require.False(t, ended, not)
+			require.Empty(t, ids)
+			p.mu.Lock()
+			broken = false
+			p.mu.Unlock()
+			ids, ended = attempt(t, s, j)
+			require.True(t, ended, j)
+			requireAll(t, ids)
+		}
+	}
+}
+
+// hitAt is a document of a pretended server.
+func hitAt(at, i int) string {
+	return fmt.Sprintf(`{"_index":"alerts","_id":"%d","_source":{"n":%d},"sort":[%d,%d]}`, i, i, at, i)
+}
+
+func writeHits(w io.Writer, hits ...string) {
+	fmt.Fprintf(w, `{"hits":{"hits":[%s]}}`, strings.Join(hits, ","))
+}
+
+func TestOrderAndProgressAreChecked(t *testing.T) {
+	for name, c := range map[string]struct {
+		answer func(w http.ResponseWriter, page int)
+		want   string
+		most   int // documents that may come
+	}{
+		"search_after is ignored":                  {func(w http.ResponseWriter, _ int) { writeHits(w, hitAt(1, 1), hitAt(2, 2)) }, "ignores search_after", 2},
+		"search_after is ignored, all at one time": {func(w http.ResponseWriter, _ int) { writeHits(w, hitAt(1, 1), hitAt(1, 2)) }, "twice with the sort values [1,1]", 2},
+		"backwards from page to page":              {func(w http.ResponseWriter, n int) { writeHits(w, hitAt(99-2*n, 1), hitAt(100-2*n, 2)) }, "does not sort", 2},
+		"backwards in a page":                      {func(w http.ResponseWriter, _ int) { writeHits(w, hitAt(2, 1), hitAt(1, 2)) }, "does not sort", 0},
+		"one place twice in a page":                {func(w http.ResponseWriter, _ int) { writeHits(w, hitAt(2, 1), hitAt(2, 1)) }, "tiebreak is not different", 0},
+		"more than was asked for":                  {func(w http.ResponseWriter, _ int) { writeHits(w, hitAt(1, 1), hitAt(2, 2), hitAt(3, 3)) }, "3 documents came, 2 were asked for", 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			page := 0
+			p := pretend(t, onPages(func(w http.ResponseWriter, r request) {
+				page++
+				c.answer(w, page)
+			}))
+			s, j := openLogged(t, "urls: [ "+p.URL+" ]\nbatch_size: 2")
+			read := 0
+			for range 5 {
+				ids, ended := attempt(t, s, j)
+				require.False(t, ended)
+				read += len(ids)
+			}
+			require.Contains(t, j.String(), c.want)
+			require.LessOrEqual(t, read, c.most)
+		})
+	}
+}
+
+// A document that is younger than lag allows would leave those behind it that are not there yet.
+func TestFollowingTakesNothingTooYoung(t *testing.T) {
+	p := pretend(t, onPages(func(w http.ResponseWriter, _ request) {
+		writeHits(w, hitAt(1, 1), hitAt(int(time.Now().UnixMilli()), 2))
+	}))
+	s, j := openLogged(t, "urls: [ "+p.URL+" ]\nmode: follow\nlag: 1h")
+	ids, _ := attempt(t, s, j)
+	require.Empty(t, ids)
+	require.Contains(t, j.String(), "only older ones than")
+}
+
+func TestALongAnswerIsNotReadToItsEnd(t *testing.T) {
+	for _, path := range []string{"/_search", "/alerts/_count", "/alerts/_field_caps", "/alerts/_pit"} {
+		const most = 1 << 30
+		sent := 0
+		p := pretend(t, nil)
+		p.disturb = func(w http.ResponseWriter, r request) bool {
+			if r.path != path {
+				return false
+			}
+			w.Header().Set("Content-Encoding", "gzip")
+			z := gzip.NewWriter(w)
+			block := bytes.Repeat([]byte(" "), 1<<20)
+			for sent = 0; sent < most; sent += len(block) {
+				if _, err := z.Write(block); err != nil {
+					return true
+				}
+			}
+			_ = z.Close()
+			return true
+		}
+		s, j := openLogged(t, "urls: [ "+p.URL+" ]\nbatch_size: 1\nmax_answer_bytes: 65536")
+		ids, ended := attempt(t, s, j)
+		require.False(t, ended)
+		require.Empty(t, ids)
+		require.Contains(t, j.String(), "answer is too long: more than")
+		p.mu.Lock()
+		require.Less(t, sent, most)
+		p.mu.Unlock()
+	}
+}
+
+func TestPagesOfLongDocumentsGetSmaller(t *testing.T) {
+	long := strings.Repeat("x", 20_000)
+	answer := func(w http.ResponseWriter, r request) {
+		first := 0
+		if after, ok := r.body["search_after"].([]any); ok {
+			first = int(after[1].(float64)) + 1
+		}
+		var hits []string
+		for i := first; i < documents && i < first+int(r.body["size"].(float64)); i++ {
+			hits = append(hits, strings.Replace(hitAt(1000+i/2, i), `"n":`, `"long":"`+long+`","n":`, 1))
+		}
+		writeHits(w, hits...)
+	}
+	p := pretend(t, onPages(answer))
+	s, j := openLogged(t, "urls: [ "+p.URL+" ]\nmax_answer_bytes: 65536")
+	var ids []string
+	require.NoError(t, s.Connect(t.Context()))
+	for {
+		batch, _, err := s.ReadBatch(t.Context())
+		if err != nil {
+			require.Equal(t, service.ErrEndOfInput, err)
+			break
+		}
+		require.LessOrEqual(t, len(batch), 4, "so many documents have 65536 bytes")
+		for _, m := range batch {
+			id, _ := m.MetaGet("search_id")
+			ids = append(ids, id)
+		}
+	}
+	requireAll(t, ids)
+	require.Contains(t, j.String(), "A page of 1000 documents has more bytes than max_answer_bytes (65536): pages have 500 now")
+
+	long = strings.Repeat("x", 70_000)
+	s, j = openLogged(t, "urls: [ "+p.URL+" ]\nmax_answer_bytes: 65536")
+	ids, ended := attempt(t, s, j)
+	require.Empty(t, ids)
+	require.False(t, ended)
+	require.Contains(t, j.String(), "the next document: answer is too long: more than 65536 bytes: raise max_answer_bytes, or have the query leave it out")
+}

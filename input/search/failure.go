@@ -1,0 +1,108 @@
+package search
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// serverError is an answer other than 2xx, or one that holds an error.
+type serverError struct {
+	status int
+	kind   string // as index_not_found_exception; may be empty
+	reason string
+	after  time.Duration // Retry-After of the answer
+	body   string
+}
+
+func (e *serverError) Error() string {
+	if e.kind == "" {
+		return fmt.Sprintf("status %d: %s", e.status, e.reason)
+	}
+	return fmt.Sprintf("status %d: %s: %s", e.status, e.kind, e.reason)
+}
+
+func (e *serverError) passing() bool {
+	return e.status == http.StatusRequestTimeout || e.status == http.StatusTooManyRequests || e.status >= 500
+}
+
+// expired tells a point in time that the server no longer knows: kept for too short, or lost with a node.
+func (e *serverError) expired() bool {
+	return strings.Contains(e.body, "search_context_missing_exception")
+}
+
+// unknownPath tells a server that has no such API. Elasticsearch before 8 takes any two segments for an index and a type, and then
+// misses a document.
+func (e *serverError) unknownPath() bool {
+	if e.status != http.StatusBadRequest && e.status != http.StatusNotFound && e.status != http.StatusMethodNotAllowed {
+		return false
+	}
+	return slices.ContainsFunc([]string{"no handler found", "Incorrect HTTP method", "request body is required", "can't start with '_'"},
+		func(s string) bool { return strings.Contains(e.body, s) })
+}
+
+// cause is an error as the servers write it.
+type cause struct {
+	Type, Reason string
+	CausedBy     *cause `json:"caused_by"`
+}
+
+// all is the reason with the reasons for it.
+func (c cause) all() string {
+	reasons := []string{c.Reason}
+	for deeper := c.CausedBy; deeper != nil; deeper = deeper.CausedBy {
+		reasons = append(reasons, deeper.Reason)
+	}
+	return strings.Join(reasons, ": ")
+}
+
+const maxError = 1 << 20 // bytes of an error that are read
+
+// failure reads an answer other than 2xx.
+func failure(response *http.Response) error {
+	body, err := io.ReadAll(io.LimitReader(response.Body, maxError))
+	if err != nil {
+		return err
+	}
+	e := newServerError(response.StatusCode, body)
+	if seconds, err := strconv.Atoi(response.Header.Get("Retry-After")); err == nil && seconds > 0 {
+		e.after = min(time.Duration(seconds)*time.Second, time.Minute)
+	}
+	if to, err := response.Location(); err == nil && response.StatusCode < 400 {
+		e.kind, e.reason = "", fmt.Sprintf("it redirects to %s://%s%s, which is not followed: put that server into urls if it is the right one",
+			to.Scheme, to.Host, to.EscapedPath())
+	}
+	return e
+}
+
+// newServerError reads an error as the servers write it: an object with its type and reason, or a text (proxies, unknown paths).
+func newServerError(status int, body []byte) *serverError {
+	e := &serverError{status: status, body: string(body[:min(len(body), maxError)])}
+	var answer struct {
+		Error struct {
+			cause
+			RootCause []cause `json:"root_cause"`
+		}
+	}
+	var text struct{ Error string }
+	switch {
+	case json.Unmarshal(body, &answer) == nil && answer.Error.Type != "":
+		e.kind, e.reason = answer.Error.Type, answer.Error.all()
+		if causes := answer.Error.RootCause; len(causes) > 0 && causes[0].Type != "" {
+			e.kind, e.reason = causes[0].Type, causes[0].all()
+			if deeper := answer.Error.CausedBy; deeper != nil && causes[0].CausedBy == nil && deeper.Reason != causes[0].Reason {
+				e.reason += ": " + deeper.all()
+			}
+		}
+	case json.Unmarshal(body, &text) == nil && text.Error != "":
+		e.reason = text.Error
+	default:
+		e.reason = strings.TrimSpace(e.body)
+	}
+	return e
+}
