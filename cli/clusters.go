@@ -74,10 +74,11 @@ the file to the processor deepcase_label, or to "deepcase manual --load-clusters
 // loadVersion loads a version, "" for the current one, and tells its name.
 func loadVersion(st *store.Store, version string) (*model.Model, string, error) {
 	if version == "" {
-		var err error
-		if version, err = st.Current(); err != nil {
+		loaded, err := st.Read((*store.Store).Current)
+		if err != nil {
 			return nil, "", err
 		}
+		return loaded.Model, loaded.Version, nil
 	}
 	m, err := st.Load(version)
 	if err != nil {

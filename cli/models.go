@@ -89,16 +89,12 @@ func (s *session) loadModel(dir string, which func(*store.Store) (string, error)
 	if err != nil {
 		return nil, err
 	}
-	version, err := which(st)
+	loaded, err := st.Read(which)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", dir, err)
 	}
-	m, _, err := loadVersion(st, version)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", dir, err)
-	}
-	s.note("loaded version %s of %s", version, dir)
-	return m, nil
+	s.note("loaded version %s of %s", loaded.Version, dir)
+	return loaded.Model, nil
 }
 
 // openStore opens a model directory that is there.

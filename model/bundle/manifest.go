@@ -40,6 +40,8 @@ type Lineage struct {
 	Previous string `json:"previous,omitempty"`
 	// SameClusters have the clusters of this version, but for their scores: the one in which they came up, and later ones, oldest first.
 	SameClusters []string `json:"same_clusters,omitempty"`
+	// Trained is when the clusters were learnt, or the network where it has none; zero where a program wrote the version that did not say.
+	Trained time.Time `json:"trained,omitzero"`
 }
 
 // maxSameClusters bounds the versions that a manifest names; the first one stays.

@@ -10,8 +10,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/gofrs/flock"
-
 	"connect-deepcase/internal/disk"
 	"connect-deepcase/model"
 	"connect-deepcase/model/bundle"
@@ -21,7 +19,7 @@ import (
 // leaves the old version current. ctx ends the wait for other writers, and nothing after it.
 func (s *Store) Publish(ctx context.Context, m *model.Model) (version string, err error) {
 	err = s.locked(ctx, func() error {
-		version, err = s.publish(m, nil)
+		version, err = s.publish(m, bundle.Lineage{})
 		return err
 	})
 	return version, err
@@ -44,11 +42,11 @@ func (s *Store) Update(ctx context.Context, change func(current *model.Model) (*
 		if err != nil {
 			return err
 		}
-		var same []string
+		var lineage bundle.Lineage
 		if m != nil && m.Weights == before.Weights && m.SameClusters(before) == nil { // not trained again
-			same = append(manifest.SameClusters, name)
+			lineage.SameClusters, lineage.Trained = append(manifest.SameClusters, name), s.trained(manifest)
 		}
-		version, err = s.publish(m, same)
+		version, err = s.publish(m, lineage)
 		return err
 	})
 	return version, err
@@ -60,7 +58,7 @@ func (s *Store) Stage(ctx context.Context, m *model.Model) (version string, curr
 	err = s.locked(ctx, func() error {
 		name, err := s.Current()
 		if current = errors.Is(err, ErrEmpty) || err == nil && s.clusterless(name); current {
-			version, err = s.publish(m, nil)
+			version, err = s.publish(m, bundle.Lineage{})
 			return err
 		}
 		version, err = s.write(m, bundle.Lineage{Previous: name})
@@ -72,10 +70,10 @@ func (s *Store) Stage(ctx context.Context, m *model.Model) (version string, curr
 	return version, current, nil
 }
 
-// publish writes a version and makes it current; same are the versions that have its clusters. The lock is held.
-func (s *Store) publish(m *model.Model, same []string) (string, error) {
-	previous, _ := s.Current() // "" where there is none, or where it cannot be told
-	version, err := s.write(m, bundle.Lineage{Previous: previous, SameClusters: same})
+// publish writes a version and makes it current; lineage may name those that have its clusters. The lock is held.
+func (s *Store) publish(m *model.Model, lineage bundle.Lineage) (string, error) {
+	lineage.Previous, _ = s.Current() // "" where there is none, or where it cannot be told
+	version, err := s.write(m, lineage)
 	if err != nil {
 		return "", err
 	}
@@ -159,32 +157,6 @@ func Writable(dir string) error {
 	return nil
 }
 
-// locked runs write while no other writer does, in this process or another, unless ctx ends before its turn. The kernel lets go of the
-// lock of a process that ends.
-func (s *Store) locked(ctx context.Context, write func() error) error {
-	path := s.path(lockFile)
-	if err := ctx.Err(); err != nil {
-		return fmt.Errorf("model directory: locking %s: %w", path, err)
-	}
-	lock := flock.New(path, flock.SetPermissions(0o666)) // less the umask, as for the other files
-	taken := make(chan error, 1)
-	go func() { taken <- lock.Lock() }() // asking now and then in place of waiting would starve beside a busy writer
-	select {
-	case err := <-taken:
-		if err != nil {
-			return fmt.Errorf("model directory: locking %s: %w", path, err)
-		}
-	case <-ctx.Done():
-		go func() { // the wait itself cannot be ended
-			<-taken
-			lock.Close()
-		}()
-		return fmt.Errorf("model directory: waiting for the writer that holds %s: %w", path, ctx.Err())
-	}
-	defer lock.Close() // can only fail after the lock is gone
-	return write()
-}
-
 // write writes a version, which is not current; the lock is held.
 func (s *Store) write(m *model.Model, lineage bundle.Lineage) (string, error) {
 	if err := disk.MakeDir(s.path(versionsDir)); err != nil {
@@ -202,6 +174,9 @@ func (s *Store) write(m *model.Model, lineage bundle.Lineage) (string, error) {
 		last = names[len(names)-1]
 	}
 	now := s.now()
+	if lineage.Trained.IsZero() {
+		lineage.Trained = now.UTC()
+	}
 	name, err := nextName(last, now)
 	if err != nil {
 		return "", err
@@ -221,22 +196,7 @@ func (s *Store) write(m *model.Model, lineage bundle.Lineage) (string, error) {
 
 // setCurrent replaces CURRENT; the lock is held, so nobody else uses the temporary name.
 func (s *Store) setCurrent(version string) error {
-	temporary := s.path(scratch + currentFile)
-	f, err := os.Create(temporary)
-	if err != nil {
-		return err
-	}
-	_, err = f.WriteString(version + "\n")
-	if err == nil {
-		err = f.Sync()
-	}
-	if err := errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(temporary, s.path(currentFile)); err != nil {
-		return err
-	}
-	return disk.SyncDir(s.dir)
+	return disk.WriteFile(s.path(currentFile), s.path(scratch+currentFile), []byte(version+"\n"))
 }
 
 // clean removes what killed writers left behind, and old versions where not all are to be kept; the lock is held.

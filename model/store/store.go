@@ -83,9 +83,11 @@ func Open(dir string, create bool, options ...Option) (*Store, error) {
 // Current is the name of the current version. Where nothing was published yet, errors.Is(err, ErrEmpty). It reads one small file.
 func (s *Store) Current() (string, error) {
 	path := s.path(currentFile)
-	f, err := os.Open(path)
+	f, _, err := disk.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", fmt.Errorf("%s: %w", s.dir, ErrEmpty)
+	} else if errors.Is(err, disk.ErrNotRegular) {
+		return "", s.damagedCurrent(err)
 	} else if err != nil {
 		return "", err
 	}
@@ -96,10 +98,13 @@ func (s *Store) Current() (string, error) {
 	}
 	name := strings.TrimSuffix(string(content), "\n")
 	if _, _, err := parseName(name); err != nil {
-		return "", fmt.Errorf("%s: %w (%w: name one of %s to repair it, with `deepcase rollback --to`)",
-			path, err, errDamaged, s.path(versionsDir))
+		return "", s.damagedCurrent(fmt.Errorf("%s: %w", path, err))
 	}
 	return name, nil
+}
+
+func (s *Store) damagedCurrent(err error) error {
+	return fmt.Errorf("%w (%w: name one of %s to repair it, with `deepcase rollback --to`)", err, errDamaged, s.path(versionsDir))
 }
 
 // Load reads a version whole and checks it. Where there is no such version, errors.Is(err, os.ErrNotExist); where a newer program
@@ -110,6 +115,60 @@ func (s *Store) Load(version string) (*model.Model, error) {
 	}
 	m, _, err := bundle.Read(s.path(versionsDir, version))
 	return m, err
+}
+
+// Loaded is a version that was read whole.
+type Loaded struct {
+	Version string
+	Model   *model.Model
+	Created time.Time // when it was published, by the clock of that moment; its name may be ahead of it
+	Trained time.Time // when its clusters were learnt: scores that were given since make new versions
+}
+
+// maxReads bounds how often a reader starts again.
+const maxReads = 20
+
+// Read loads the version that which names, such as (*Store).Current. Where writers have removed it before it was read, Read starts again
+// with the version that which names by then.
+func (s *Store) Read(which func(*Store) (string, error)) (*Loaded, error) {
+	version, err := which(s)
+	if err != nil {
+		return nil, err
+	}
+	for range maxReads {
+		m, manifest, failed := bundle.Read(s.path(versionsDir, version))
+		if failed == nil {
+			return &Loaded{version, m, manifest.Created, s.trained(manifest)}, nil
+		}
+		err = fmt.Errorf("version %s: %w", version, failed)
+		next, failed := which(s)
+		if failed != nil {
+			return nil, failed
+		}
+		if next == version {
+			return nil, err
+		}
+		version = next
+	}
+	return nil, err
+}
+
+// trained is when the clusters of a version were learnt. Programs that did not write it down named the version that has them first.
+func (s *Store) trained(m *bundle.Manifest) time.Time {
+	switch {
+	case !m.Trained.IsZero():
+		return m.Trained
+	case len(m.SameClusters) == 0:
+		return m.Created
+	}
+	first := m.SameClusters[0]
+	if manifest, err := s.manifest(first); err == nil {
+		return manifest.Created
+	}
+	if named, err := Made(first); err == nil && named.Before(m.Created) { // it may be ahead
+		return named
+	}
+	return m.Created
 }
 
 // Clustering names the version in which the clusters of a version come from: those of both are the same but for their scores. It is the
@@ -167,13 +226,24 @@ func (s *Store) Builder() (string, error) {
 // Versions lists all versions, oldest first; the current one even where it is not there any more. None is current where CURRENT is
 // damaged, so that there is a list to choose from.
 func (s *Store) Versions() ([]Version, error) {
+	for range maxReads {
+		versions, changed, err := s.versions()
+		if err != nil || !changed {
+			return versions, err
+		}
+	}
+	return nil, fmt.Errorf("%s: the versions change faster than they can be listed", s.dir)
+}
+
+// versions is Versions, and tells whether writers have removed some meanwhile.
+func (s *Store) versions() (list []Version, changed bool, err error) {
 	names, err := s.names()
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	current, err := s.Current()
 	if err != nil && !errors.Is(err, ErrEmpty) && !errors.Is(err, errDamaged) {
-		return nil, err
+		return nil, false, err
 	}
 	if at, there := slices.BinarySearch(names, current); err == nil && !there {
 		names = slices.Insert(names, at, current)
@@ -184,13 +254,16 @@ func (s *Store) Versions() ([]Version, error) {
 		manifest, err := s.manifest(name)
 		if err != nil {
 			versions[i].Err = err
+			_, gone := os.Lstat(s.path(versionsDir, name))
+			now, _ := s.Current()
+			changed = changed || errors.Is(gone, fs.ErrNotExist) && (name != current || name != now)
 			continue
 		}
 		c := manifest.Counts
 		versions[i].Created, versions[i].Events, versions[i].Samples = manifest.Created, c.Events, c.Samples
 		versions[i].Clusters, versions[i].Scored = c.Clusters, c.Scored
 	}
-	return versions, nil
+	return versions, changed, nil
 }
 
 // names are those of all versions, oldest first.

@@ -227,7 +227,7 @@ func TestDamagedDirectory(t *testing.T) {
 		"CURRENT cannot be read": { // whoever runs this test may read any file, but nobody reads a folder
 			func(s *Store, _ string) error {
 				return errors.Join(os.Remove(s.path(currentFile)), os.Mkdir(s.path(currentFile), 0o777))
-			}, current, "CURRENT: is a directory"},
+			}, current, "CURRENT: is not a regular file"},
 		"CURRENT names a missing version": {
 			func(s *Store, version string) error { return os.RemoveAll(s.path(versionsDir, version)) }, load, "manifest.json: no such file"},
 		"version is half-written": {

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 
 	"connect-deepcase/model"
+	"connect-deepcase/model/bundle"
 	"connect-deepcase/model/contextbuilder"
 )
 
@@ -30,7 +31,7 @@ func (s *Store) Succeed(ctx context.Context, m *model.Model, engine func() (cont
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		done.Version, err = s.publish(done.Model, nil)
+		done.Version, err = s.publish(done.Model, bundle.Lineage{})
 		return err
 	})
 	if err != nil {
@@ -66,8 +67,8 @@ func (s *Store) inherit(ctx context.Context, done *Succession, engine func() (co
 
 // mayRecover tells whether a failure to read may be over when it is tried again, which damage and absence are not.
 func mayRecover(err error) bool {
-	var failed *fs.PathError
-	return errors.As(err, &failed) && !errors.Is(err, fs.ErrNotExist)
+	var damaged *bundle.DamagedError
+	return err != nil && !errors.As(err, &damaged) && !errors.Is(err, bundle.ErrNewerFormat) && !errors.Is(err, fs.ErrNotExist)
 }
 
 // Scored reads the model whose scores a successor of the current one may inherit: the current one or, where that has no clusters or is
