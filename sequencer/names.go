@@ -7,6 +7,7 @@ type names struct {
 	ids  map[string]uint32
 	used []usedName // by id
 	free []uint32   // ids to give out again
+	size int        // bytes that the names take
 }
 
 type usedName struct {
@@ -27,6 +28,7 @@ func (n *names) use(text string) uint32 {
 			n.used = append(n.used, usedName{text: text})
 		}
 		n.ids[text] = id
+		n.size += nameSize(text)
 	}
 	n.used[id].uses++
 	return id
@@ -37,9 +39,16 @@ func (n *names) release(id uint32) {
 	u := &n.used[id]
 	if u.uses--; u.uses == 0 {
 		delete(n.ids, u.text)
+		n.size -= nameSize(u.text)
 		u.text = ""
 		n.free = append(n.free, id)
 	}
 }
+
+// nameSize is what a name takes at most, with its places in the map and the list.
+func nameSize(text string) int { return 96 + allocated(len(text)) }
+
+// allocated is what Go takes at most for so many bytes: an eighth more, but for small ones.
+func allocated(n int) int { return n + n/8 + 8 }
 
 func (n *names) text(id uint32) string { return n.used[id].text }

@@ -57,6 +57,7 @@ func (w *Window) Restore(data []byte) error {
 	w.shard.mu.Lock()
 	defer w.shard.mu.Unlock()
 	w.window.restore(&w.shard.names, w.windows.opts.keep(), d)
+	w.windows.settle(w.shard, w.window)
 	return nil
 }
 
@@ -170,7 +171,9 @@ func (w *window) restore(n *names, keep int, s *snapshot) {
 	w.next, w.stale, w.arrived = uint32(len(s.entries)), s.stale, s.arrived
 	w.entries = append([]entry(nil), s.entries[max(0, len(s.entries)-keep):]...)
 	for i := range w.entries {
-		w.entries[i].name = n.use(s.texts[w.entries[i].name])
+		text := s.texts[w.entries[i].name]
+		w.entries[i].name = n.use(text)
+		w.named += len(text)
 	}
 }
 

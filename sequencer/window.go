@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/cespare/xxhash/v2"
 )
@@ -25,8 +26,21 @@ type window struct {
 	arrived    uint64  // events ever, redeliveries apart: of two states of a machine, the one with more is the later
 	stale      uint32  // arrivals in a row that were later than Late allows
 	updates    int32   // Updates that run or wait; if any, the window is in no list
-	prev, succ *window // in the list of least recent use
+	named      int     // bytes of the names that arrived, whether or not other windows share them
+	size       int     // bytes that its shard counts for it
+	weight     int     // bytes that its list counts for it
+	in         *list   // nil: in no list
+	prev, succ *window // in the list
 	mu         sync.Mutex
+}
+
+// Arrival tells how an event came.
+type Arrival struct {
+	Again   bool          // a redelivery; the rest is zero
+	Reused  bool          // the machine remembers the id of an event with another name or time
+	Held    int           // events of the machine that were remembered
+	Younger int           // those of them that are younger; with more than Late the context may be too short
+	Behind  time.Duration // how much younger the youngest is
 }
 
 // hashID is the same in every process, since snapshots hold it. 0 means no ID.
@@ -39,7 +53,7 @@ func hashID(id string) uint64 {
 
 // add inserts an event, unless it is a redelivery, and returns its context. The id alone does not make a redelivery: where a mapping gives
 // one id to all events ("null/null"), contexts would never change again. Nor do id and name: most machines repeat a name over and over.
-func (w *window) add(n *names, o *WindowOptions, e Event) (context []string, reused bool) {
+func (w *window) add(n *names, o *WindowOptions, e Event) (context []string, how Arrival) {
 	id, at := hashID(e.ID), nanos(e.Time)
 	if id != 0 {
 		for i := len(w.entries) - 1; i >= 0; i-- {
@@ -48,19 +62,32 @@ func (w *window) add(n *names, o *WindowOptions, e Event) (context []string, reu
 				continue
 			}
 			if known.time == at && n.text(known.name) == e.Name {
-				return w.context(n, o, i, at, known.order), false
+				return w.context(n, o, i, at, known.order), Arrival{Again: true}
 			}
-			reused = true
+			how.Reused = true
 		}
 	}
 	i := len(w.entries)
 	for i > 0 && w.entries[i-1].time > at {
 		i--
 	}
+	if how.Held = len(w.entries); i < how.Held {
+		how.Younger = how.Held - i
+		how.Behind = time.Duration(min(uint64(w.last())-uint64(at), math.MaxInt64)) // the difference need not fit an int64
+	}
 	context = w.context(n, o, i, at, math.MaxUint32)
 	i = w.forgetFuture(n, o, i)
 	w.insert(n, o, i, entry{time: at, id: id, name: n.use(e.Name), order: w.arrival()})
-	return context, reused
+	w.named += len(e.Name)
+	return context, how
+}
+
+// last is the time of the youngest event; there must be one.
+func (w *window) last() int64 { return w.entries[len(w.entries)-1].time }
+
+// expired says whether the window would give an event of that time nothing but NO_EVENT.
+func (w *window) expired(o *WindowOptions, now int64) bool {
+	return len(w.entries) == 0 || w.last() < now && o.tooOld(w.last(), now)
 }
 
 // context gives the events before position i that had arrived before the given order.
@@ -141,5 +168,5 @@ func (w *window) clear(n *names) {
 	for _, e := range w.entries {
 		n.release(e.name)
 	}
-	w.entries, w.next, w.stale, w.arrived = nil, 0, 0, 0
+	w.entries, w.next, w.stale, w.arrived, w.named = nil, 0, 0, 0, 0
 }

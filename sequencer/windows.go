@@ -4,20 +4,22 @@ import (
 	"fmt"
 	"hash/maphash"
 	"strings"
-	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // WindowOptions say what a live sequencer remembers.
 type WindowOptions struct {
 	Options
-	MaxMachines int // machines held; the least recently used one goes first
-	Late        int // events a machine remembers beyond a context, for late events and redeliveries: see Windows
+	MaxMachines int              // machines held
+	MaxBytes    int              // memory that their windows may take, names included: see Windows
+	Late        int              // events a machine remembers beyond a context, for late events and redeliveries: see Windows
+	Now         func() time.Time // nil: time.Now
 }
 
-// DefaultWindowOptions hold 100,000 machines in about 150 MB.
+// DefaultWindowOptions hold 100,000 machines, in about 150 MB with names of usual length.
 func DefaultWindowOptions() WindowOptions {
-	return WindowOptions{Options: DefaultOptions(), MaxMachines: 100_000, Late: 32}
+	return WindowOptions{Options: DefaultOptions(), MaxMachines: 100_000, MaxBytes: 512 << 20, Late: 32}
 }
 
 // Validate names the setting that is wrong.
@@ -28,16 +30,25 @@ func (o WindowOptions) Validate() error {
 	if o.MaxMachines < 1 {
 		return fmt.Errorf("max machines %d: want 1 or more", o.MaxMachines)
 	}
+	if o.MaxBytes < MinWindowBytes {
+		return fmt.Errorf("max bytes %d: want %d or more", o.MaxBytes, MinWindowBytes)
+	}
 	if o.Late < 0 || o.Late > maxLate {
 		return fmt.Errorf("late %d: want 0 to %d events", o.Late, maxLate)
 	}
 	return nil
 }
 
+// MinWindowBytes is the least MaxBytes.
+const MinWindowBytes = 1 << 20
+
 const maxLate = 100_000
 
 // keep is how many events a machine remembers: a context for an event that is Late events late, and that event.
 func (o *WindowOptions) keep() int { return o.Length + 1 + o.Late }
+
+// longName is the longest name that the plugins let through.
+const longName = 4096
 
 // Windows are the last events of every machine. All methods may be called from several goroutines at once.
 //
@@ -51,19 +62,19 @@ func (o *WindowOptions) keep() int { return o.Length + 1 + o.Late }
 //
 // When Length + 1 + Late arrivals in a row on a machine have more than Late younger events each, a clock was ahead: the younger
 // events are forgotten.
+//
+// Beyond MaxMachines or MaxBytes machines are forgotten: those first whose events are all older than Timeout. Then new machines, of
+// which fewer than Length events have arrived, as long as they take more than a quarter: many invented names displace each other, not the
+// machines that are known. Then the known ones; of each kind those first that were silent for longest. The windows in use may take more
+// than MaxBytes: those of running Updates, and one in each shard, which are an eighth of it together with names of up to 4096 bytes.
 type Windows struct {
 	opts   WindowOptions
 	seed   maphash.Seed
 	shards []shard // a power of two
 	held   atomic.Int64
-}
+	bytes  atomic.Int64
 
-// shard holds some of the machines.
-type shard struct {
-	mu       sync.Mutex
-	machines map[string]*window
-	names    names
-	list     window // ends of the list of least recent use: list.succ is the latest, list.prev the oldest
+	evictedLive, evictedExpired atomic.Int64
 }
 
 // NewWindows names the option that is wrong.
@@ -72,35 +83,53 @@ func NewWindows(opts WindowOptions) (*Windows, error) {
 		return nil, err
 	}
 	// The least recent use is known within a shard, so few machines share one.
-	shards := 1
-	for shards < 64 && opts.MaxMachines/shards >= 1024 {
+	shards, largest := 1, opts.keep()*(entrySize+nameSize(strings.Repeat(" ", longName)))
+	for shards < 64 && opts.MaxMachines/shards >= 1024 && opts.MaxBytes/(2*shards) >= 8*largest {
 		shards *= 2
+	}
+	if opts.Now == nil {
+		opts.Now = time.Now
 	}
 	w := &Windows{opts: opts, seed: maphash.MakeSeed(), shards: make([]shard, shards)}
 	for i := range w.shards {
-		s := &w.shards[i]
-		s.machines, s.names.ids = map[string]*window{}, map[string]uint32{}
-		s.list.prev, s.list.succ = &s.list, &s.list
+		w.shards[i].init(opts.MaxMachines/shards/4, opts.MaxBytes/shards/4)
 	}
 	return w, nil
 }
 
 // Add takes the next event and returns its context: Length event names, oldest first, "" for NO_EVENT. The caller sees to it
-// that machine and name are not empty. The id was reused if the machine remembers it of an event with another name or time.
-func (w *Windows) Add(e Event) (context []string, reused bool) {
+// that machine and name are not empty.
+func (w *Windows) Add(e Event) (context []string, how Arrival) {
 	s := w.shard(e.Machine)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	win := w.window(s, e.Machine)
+	context, how = w.add(s, win, e)
 	if win.updates == 0 {
-		s.touch(win)
+		s.touch(win, w.opts.Length)
 		w.evict(s, win)
 	}
-	return win.add(&s.names, &w.opts, e)
+	return context, how
+}
+
+func (w *Windows) add(s *shard, win *window, e Event) ([]string, Arrival) {
+	context, how := win.add(&s.names, &w.opts, e)
+	s.last = nanos(e.Time)
+	w.settle(s, win)
+	return context, how
 }
 
 // Len is the number of machines held.
 func (w *Windows) Len() int { return int(w.held.Load()) }
+
+// Bytes is the memory that they take, as MaxBytes counts it.
+func (w *Windows) Bytes() int { return int(w.bytes.Load()) }
+
+// TakeEvicted is how many machines were forgotten since the last call, beyond MaxMachines or MaxBytes: live ones, which had an event that was not
+// older than Timeout, and expired ones, which lose nothing.
+func (w *Windows) TakeEvicted() (live, expired int64) {
+	return w.evictedLive.Swap(0), w.evictedExpired.Swap(0)
+}
 
 // Update runs f on the window of a machine, which is created where it is not held. Two Updates of the same machine wait for each
 // other, those of different machines do not, so f may do I/O: with a cache that outlives the process,
@@ -133,12 +162,12 @@ func (w *Windows) Update(machine string, f func(*Window) error) error {
 		if win.updates--; win.updates > 0 {
 			return
 		}
-		s.touch(win)
+		s.touch(win, w.opts.Length)
 		if len(win.entries) == 0 {
-			s.remove(win)
+			w.remove(s, win)
 			w.held.Add(-1)
 		}
-		w.evict(s, nil)
+		w.evict(s, win)
 	}()
 	return f(&Window{w, s, win})
 }
@@ -151,10 +180,10 @@ type Window struct {
 }
 
 // Add is Windows.Add for this machine; e.Machine does not matter.
-func (w *Window) Add(e Event) (context []string, reused bool) {
+func (w *Window) Add(e Event) (context []string, how Arrival) {
 	w.shard.mu.Lock()
 	defer w.shard.mu.Unlock()
-	return w.window.add(&w.shard.names, &w.windows.opts, e)
+	return w.windows.add(w.shard, w.window, e)
 }
 
 // Len is the number of events remembered; 0 for a machine that was not held.
@@ -178,6 +207,7 @@ func (w *Window) Forget() {
 	arrived := w.window.arrived
 	w.window.clear(&w.shard.names)
 	w.window.arrived = arrived
+	w.windows.settle(w.shard, w.window)
 }
 
 func (w *Windows) shard(machine string) *shard {
@@ -193,45 +223,4 @@ func (w *Windows) window(s *shard, machine string) *window {
 		w.held.Add(1)
 	}
 	return win
-}
-
-// evict forgets the shard's least recently used machines, except one, until there are not too many.
-func (w *Windows) evict(s *shard, except *window) {
-	for oldest := s.list.prev; oldest != &s.list && oldest != except && w.overfull(); oldest = s.list.prev {
-		s.remove(oldest)
-	}
-}
-
-// overfull takes one off the count of machines if there are too many.
-func (w *Windows) overfull() bool {
-	for {
-		n := w.held.Load()
-		if n <= int64(w.opts.MaxMachines) {
-			return false
-		}
-		if w.held.CompareAndSwap(n, n-1) {
-			return true
-		}
-	}
-}
-
-// touch makes win the most recently used.
-func (s *shard) touch(win *window) {
-	s.unlink(win)
-	win.prev, win.succ = &s.list, s.list.succ
-	win.prev.succ, win.succ.prev = win, win
-}
-
-// unlink takes win out of the list, if it is in.
-func (s *shard) unlink(win *window) {
-	if win.prev != nil {
-		win.prev.succ, win.succ.prev = win.succ, win.prev
-		win.prev, win.succ = nil, nil
-	}
-}
-
-func (s *shard) remove(win *window) {
-	s.unlink(win)
-	win.clear(&s.names)
-	delete(s.machines, win.machine)
 }

@@ -17,13 +17,15 @@ import (
 
 func newWindows(t testing.TB, length int, timeout time.Duration, machines, late int) *Windows {
 	t.Helper()
-	w, err := NewWindows(WindowOptions{Options{length, timeout}, machines, late})
+	w, err := NewWindows(WindowOptions{Options: Options{length, timeout}, MaxMachines: machines, MaxBytes: 1 << 30, Late: late})
 	require.NoError(t, err)
 	return w
 }
 
 // contextOf adds an event and gives its context alone.
-func contextOf(w interface{ Add(Event) ([]string, bool) }, e Event) []string {
+func contextOf(w interface {
+	Add(Event) ([]string, Arrival)
+}, e Event) []string {
 	context, _ := w.Add(e)
 	return context
 }
@@ -74,7 +76,7 @@ func (h *history) younger(e Event) (n int) {
 func TestWindowsAreExactWithinTheirGuarantee(t *testing.T) {
 	for seed := range uint64(200) {
 		r := rand.New(rand.NewPCG(seed, 1))
-		o := WindowOptions{Options{1 + r.IntN(6), time.Duration(r.IntN(30)) * time.Second}, 1000, r.IntN(12)}
+		o := WindowOptions{Options: Options{1 + r.IntN(6), time.Duration(r.IntN(30)) * time.Second}, MaxMachines: 1000, MaxBytes: 1 << 30, Late: r.IntN(12)}
 		w, err := NewWindows(o)
 		require.NoError(t, err)
 		histories := map[string]*history{}
@@ -144,9 +146,9 @@ func TestWindowsTellEventsWithOneIDApart(t *testing.T) {
 		{Event{"m", "d", second(4), "of its own"}, []string{"b", "c"}, false},
 		{Event{"n", "b", second(2), "null/null"}, []string{"", ""}, false},
 	} {
-		context, reused := w.Add(step.event)
+		context, how := w.Add(step.event)
 		assert.Equal(t, step.context, context, "step %d", i)
-		assert.Equal(t, step.reused, reused, "step %d", i)
+		assert.Equal(t, step.reused, how.Reused, "step %d", i)
 		require.NoError(t, w.Update("m", func(win *Window) error { return win.Restore(win.Snapshot()) }))
 	}
 }
@@ -352,6 +354,7 @@ func TestWindowOptionsAreChecked(t *testing.T) {
 		"length 10001: want 1 to 10000 events": func(o *WindowOptions) { o.Length = 10_001 },
 		"timeout -1s: want 0 or more":          func(o *WindowOptions) { o.Timeout = -time.Second },
 		"max machines 0: want 1 or more":       func(o *WindowOptions) { o.MaxMachines = 0 },
+		"max bytes 1: want 1048576 or more":    func(o *WindowOptions) { o.MaxBytes = 1 },
 		"late -1: want 0 to 100000 events":     func(o *WindowOptions) { o.Late = -1 },
 	} {
 		o := DefaultWindowOptions()
