@@ -104,7 +104,7 @@ func (k *keptWindows) exchange(ctx context.Context, wait *patience, w *sequencer
 		w.Forget()
 	}
 	for _, p := range events {
-		p.context, p.reused = w.Add(p.event)
+		p.context, p.how = w.Add(p.event)
 	}
 	to := damaged // all of them, or the next batch would find one again
 	switch {
@@ -232,12 +232,12 @@ func (k *keptWindows) attempt(ctx context.Context, f func(context.Context, servi
 }
 
 // keys name the two windows of a machine in the cache. Caches differ in what their keys may hold (the file cache makes files of them), so
-// what is not plain is escaped and what is long is hashed. No escaped name ends with a percent sign.
+// what is not plain is escaped and what is long is hashed. No escaped name ends with a percent sign, or has one before "s".
 func (k *keptWindows) keys(machine string) [2]string {
 	escaped := url.QueryEscape(machine)
 	if len(escaped) > 150 {
 		sum := sha256.Sum256([]byte(machine))
-		escaped = hex.EncodeToString(sum[:])
+		escaped = "%sha256-" + hex.EncodeToString(sum[:])
 	}
 	return [2]string{k.prefix + escaped, k.prefix + escaped + "%"}
 }

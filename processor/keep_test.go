@@ -139,7 +139,7 @@ func TestBatchWaitsForItsCacheOnce(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := newSequence(t, "cache: c\ncache_retry: "+c.retry, "c")
+				s := newSequence(t, "cache: c\nmax_future: 0s\ncache_retry: "+c.retry, "c")
 				cache := slowCache{&brokenCache{items: map[string][]byte{}}, c.before}
 				s.kept.access = func(_ context.Context, f func(service.Cache)) error { f(cache); return nil }
 				var batch []string
@@ -164,7 +164,7 @@ func TestBatchWaitsForItsCacheOnce(t *testing.T) {
 // A batch that takes longer than cache_retry has the same patience in its end as in its beginning.
 func TestBatchIsPatientToItsEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newSequence(t, "cache: c\ncache_retry: 1s", "c")
+		s := newSequence(t, "cache: c\nmax_future: 0s\ncache_retry: 1s", "c") // the clock of synctest is at 2000
 		calls := 0
 		cache := slowCache{&brokenCache{items: map[string][]byte{}}, func(context.Context) error {
 			time.Sleep(400 * time.Millisecond)

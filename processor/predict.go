@@ -17,9 +17,10 @@ import (
 )
 
 const (
-	fieldCacheSize = "cache_size"
-	fieldReload    = "reload"
-	fieldExplain   = "explain"
+	fieldCacheSize  = "cache_size"
+	fieldCacheBytes = "cache_bytes"
+	fieldReload     = "reload"
+	fieldExplain    = "explain"
 )
 
 func predictSpec() *service.ConfigSpec {
@@ -59,9 +60,14 @@ A new version in the model directory is loaded while the old one serves and then
 			modeldir.Field(),
 			alert.TargetField(),
 			service.NewIntField(fieldCacheSize).
-				Description("Verdicts to remember, one a distinct event with its context (some 500 bytes each). 0 remembers none.").
+				Description(fmt.Sprintf("Verdicts to remember, one per distinct event with its context. Each takes up to %d bytes with a context of 10 events, however long names are, and %d with one of 1,000. 0 remembers none.", verdictBytes(10), verdictBytes(1000))).
 				LintRule(`root = if this < 0 { "cache_size needs to be at least 0" }`).
 				Default(100_000),
+			service.NewIntField(fieldCacheBytes).
+				Description("Bytes that the verdicts may take. Where `cache_size` verdicts would take more, fewer are remembered.").
+				LintRule(`root = if this < 0 { "cache_bytes needs to be at least 0" }`).
+				Advanced().
+				Default(128<<20),
 			duration.Field(fieldReload, duration.Positive).
 				Description("How often to look for a new version.").
 				Default("10s"),
@@ -131,6 +137,12 @@ func newPredictFromParsed(conf *service.ParsedConfig, mgr *service.Resources) (*
 	}
 	if s.cacheSize < 0 {
 		return nil, fmt.Errorf("field '%s': %d, need at least 0", fieldCacheSize, s.cacheSize)
+	}
+	if s.cacheBytes, err = conf.FieldInt(fieldCacheBytes); err != nil {
+		return nil, err
+	}
+	if s.cacheBytes < 0 {
+		return nil, fmt.Errorf("field '%s': %d, need at least 0", fieldCacheBytes, s.cacheBytes)
 	}
 	every, err := duration.Parse(conf, fieldReload, duration.Positive)
 	if err != nil {
@@ -260,13 +272,14 @@ func (p *predict) ask(ctx context.Context, v *version, samples []model.Sample) (
 		}
 		return verdicts, errs
 	}
-	first := map[string]int{} // key of an unknown sample → its place in unknown
+	first := map[sampleKey]int{} // of an unknown sample → its place in unknown
 	var unknown []model.Sample
-	var keys []string
+	var keys []sampleKey
+	var buffer []byte
 	misses := int64(0)
 	asked := make([]int, len(samples)) // place in unknown, −1 for a known one
 	for i, s := range samples {
-		key, known := sampleKey(s), false
+		key, known := keyOf(s, &buffer), false
 		asked[i] = -1
 		if v.verdicts != nil {
 			verdicts[i], known = v.verdicts.Get(key)

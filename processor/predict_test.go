@@ -6,10 +6,13 @@ import (
 	"fmt"
 	"path/filepath"
 	"runtime"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 	"weak"
 
+	lru "github.com/hashicorp/golang-lru/v2"
 	"github.com/redpanda-data/benthos/v4/public/service"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -42,6 +45,7 @@ func TestPredictBadConfigs(t *testing.T) {
 		{yaml: `model: ""`, lint: "model needs a directory", build: "field 'model' is empty: need a directory"},
 		{yaml: `target: a`, lint: "field model is required", build: "model"},
 		{yaml: "model: m\ncache_size: -1", lint: "cache_size needs to be at least 0", build: "field 'cache_size': -1, need at least 0"},
+		{yaml: "model: m\ncache_bytes: -1", lint: "cache_bytes needs to be at least 0", build: "field 'cache_bytes': -1, need at least 0"},
 		{yaml: "model: m\nreload: -1s", lint: "reload needs to be longer than 0", build: "field 'reload': -1s, need longer than 0"},
 		{yaml: "model: m\nreload: 0s", lint: "reload needs to be longer than 0", build: "field 'reload': 0s, need longer than 0"},
 		{yaml: "model: m\necs: {max_score: -1}", lint: "max_score needs to be at least 0", build: "field 'ecs.max_score': -1, need at least 0"},
@@ -275,7 +279,7 @@ func TestPredictRemembersNoWholeBatches(t *testing.T) {
 		return weak.Make(&verdicts[0].Attention[0])
 	}()
 	require.Eventually(t, func() bool { runtime.GC(); return attention.Value() == nil }, 10*time.Second, time.Millisecond)
-	known, there := v.verdicts.Get(sampleKey(loginSample))
+	known, there := v.verdicts.Get(keyOf(loginSample, new([]byte)))
 	require.True(t, there)
 	assert.Len(t, known.Attention, 3)
 }
@@ -298,12 +302,54 @@ func TestSampleKeys(t *testing.T) {
 		{Event: "ab", Context: []string{"c", ""}}, {Event: "a", Context: []string{"bc", ""}}, {Event: "ab", Context: []string{"", "c"}},
 		{Event: "ab", Context: []string{"c"}}, {Event: "", Context: []string{"ab", "c", ""}}, {Event: "ab\x01c", Context: []string{""}},
 	}
-	seen := map[string]bool{}
+	seen := map[sampleKey]bool{}
+	var buffer []byte
 	for _, s := range samples {
-		seen[sampleKey(s)] = true
-		assert.Equal(t, sampleKey(s), sampleKey(s))
+		seen[keyOf(s, &buffer)] = true
+		assert.Equal(t, keyOf(s, new([]byte)), keyOf(s, &buffer))
 	}
 	assert.Len(t, seen, len(samples))
+}
+
+// What the documents say of a verdict's size holds, and names of 4 KiB make it no larger.
+func TestPredictRemembersNoNames(t *testing.T) {
+	heap := func() uint64 {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	const count = 20_000
+	for _, length := range []int{10, 1000} {
+		before := heap()
+		verdicts, err := lru.New[sampleKey, model.Verdict](count)
+		require.NoError(t, err)
+		sample, buffer := model.Sample{Event: strings.Repeat("e", 4096), Context: slices.Repeat([]string{strings.Repeat("c", 4096)}, 10)}, []byte(nil)
+		for i := range count {
+			sample.Context[0] = fmt.Sprint(i)
+			verdicts.Add(keyOf(sample, &buffer), model.Verdict{Status: model.Scored, Attention: make([]float32, length)})
+		}
+		used := float64(heap()-before) / count
+		assert.LessOrEqual(t, used, float64(verdictBytes(length)))
+		assert.GreaterOrEqual(t, used, 0.5*float64(verdictBytes(length)))
+		runtime.KeepAlive(verdicts)
+	}
+}
+
+// cache_bytes bounds the verdicts, as cache_size does.
+func TestPredictRemembersWithinItsBytes(t *testing.T) {
+	dir := t.TempDir()
+	publish(t, dir, little(t, 1))
+	p := newPredict(t, fmt.Sprintf("model: %s\ncache_bytes: %d", dir, 2*verdictBytes(3)+1))
+	v := p.serving.acquire()
+	require.NotNil(t, v)
+	defer v.release()
+	for i := range 5 {
+		_, errs := p.ask(t.Context(), v, []model.Sample{{Event: "login", Context: []string{fmt.Sprint(i), "", ""}}})
+		require.Equal(t, []error{nil}, errs)
+	}
+	assert.Equal(t, 2, v.verdicts.Len())
+	assert.Nil(t, newPredict(t, "cache_bytes: 1\nmodel: "+dir).serving.current.Load().verdicts)
 }
 
 func BenchmarkPredictKnown(b *testing.B) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"sync/atomic"
+	"time"
 
 	"github.com/redpanda-data/benthos/v4/public/service"
 
@@ -18,6 +19,8 @@ const (
 	fieldLength      = "length"
 	fieldTimeout     = "timeout"
 	fieldMaxMachines = "max_machines"
+	fieldMaxBytes    = "max_bytes"
+	fieldMaxFuture   = "max_future"
 	fieldLate        = "late"
 	fieldCache       = "cache"
 	fieldCachePrefix = "cache_prefix"
@@ -43,6 +46,14 @@ An event with the `+"`id`"+`, name and time of an earlier one of its machine is 
 
 An event with the `+"`id`"+` of one with another name or time is an event of its own. It is counted in `+"`deepcase_sequence_reused_ids`"+`, and the first one is logged: most often the `+"`id`"+` is made of metadata that the source does not set, and `+"`null/null`"+` for all.
 
+== What is told once
+
+A warning in the log says what to do, once for each kind; the metrics below count on. Batches overlap (`+"`pipeline.threads`"+`). An event came later than `+"`late`"+` allows. The source goes back in time as a whole: `+"16"+` events in a row came after events of their machines that are younger by more than a minute, because files are read newest first, a second part begins again in time, or a source is read anew beside old windows. Machines were forgotten although they had events within `+"`timeout`"+`.
+
+== What is forgotten
+
+Beyond `+"`max_machines` or `max_bytes`"+` machines are forgotten: first those whose events are all older than `+"`timeout`"+`. Then new machines, of which fewer than `+"`length`"+` events have come, while they take more than a quarter: so a flood of invented names displaces itself, not the machines that are known. Then the known ones. Of each kind those go first that were silent for longest. With a `+"`cache`"+` a machine is read back when it speaks again; without, its contexts begin empty.
+
 == Windows that survive
 
 Windows live in memory and are gone after a restart, unless `+"`cache`"+` names a cache resource. Then each batch reads the windows of its machines from there and writes them back before the messages go on, so that processes that share a cache can take over each other's machines. Let the source give each machine to one of them at a time (a Kafka topic keyed by machine does). With ids it does no harm that a process which has lost a machine still writes the windows of what it had on its way: each machine has two keys, so that it does not replace what the new owner writes, and the later of the two windows counts.
@@ -53,7 +64,11 @@ While the cache fails, the batch waits for up to `+"`cache_retry`"+` from the la
 
 - `+"`deepcase_sequence_events`"+` (counter, label `+"`outcome`: `sequenced` or `error`"+`)
 - `+"`deepcase_sequence_reused_ids`"+` (counter): events whose `+"`id`"+` was that of an event with another name or time
-- `+"`deepcase_windows`"+` (gauge): machines held in memory
+- `+"`deepcase_sequence_late`"+` (counter, label `+"`outcome`"+`): events that came after younger ones of their machine: `+"`placed`"+`, with at most `+"`late`"+` younger ones, or `+"`beyond`"+`: their contexts may be too short
+- `+"`deepcase_sequence_overlapping_calls`"+` (counter): batches that began while another one was in this processor
+- `+"`deepcase_sequence_future`"+` (counter): events that were refused because of `+"`max_future`"+`
+- `+"`deepcase_windows`, `deepcase_windows_bytes`"+` (gauges): machines held in memory, and what their windows take, as `+"`max_bytes`"+` counts it
+- `+"`deepcase_windows_evicted`"+` (counter, label `+"`outcome`"+`): machines that were forgotten beyond `+"`max_machines` or `max_bytes`: `lost`, with events not older than `timeout`; `expired`, without; `cached`, whose windows are in the `cache`"+`
 - `+"`deepcase_cache_failures`"+` (counter): failed reads and writes of the cache, those that were tried again included`).
 		Fields(alert.MappingFields()...).
 		Fields(
@@ -65,9 +80,16 @@ While the cache fails, the batch waits for up to `+"`cache_retry`"+` from the la
 				Description("Events that are more than this older than the event are left out of its context.").
 				Default("24h"),
 			service.NewIntField(fieldMaxMachines).
-				Description("Machines held in memory. Beyond, the one that was silent for longest is forgotten; with a `cache` it is read back when it speaks again.").
+				Description("Machines held in memory. Beyond, machines are forgotten, see above.").
 				LintRule(`root = if this < 1 { "max_machines needs to be at least 1" }`).
 				Default(100_000),
+			service.NewIntField(fieldMaxBytes).
+				Description("Bytes that the windows in memory may take, names included. Beyond, machines are forgotten as beyond `max_machines`. The default holds 100,000 machines with names of usual length and the default of `late`; the process takes up to twice as much, as Go's collector does.").
+				LintRule(fmt.Sprintf(`root = if this < %d { "max_bytes needs to be at least %[1]d" }`, sequencer.MinWindowBytes)).
+				Default(sequencer.DefaultWindowOptions().MaxBytes),
+			duration.Field(fieldMaxFuture, duration.NotNegative).
+				Description("How much later than now an event may be. One that is later is an error of the message, and enters no window: it would empty the contexts of its machine until as many events as a window holds have come. The default is more than any mistaken time zone; old data may be read at any time. 0 takes events of any time.").
+				Default("24h"),
 			service.NewIntField(fieldLate).
 				Description("Events that a machine's window holds beyond a context, so that late and repeated events find their place. It should be more than a machine has in batches that are not acknowledged yet. Where a machine's clock jumps back by more than this, its contexts may be empty until `length` + 1 + `late` events in a row have come; from there on they are as if it began then.").
 				LintRule(`root = if this < 0 { "late needs to be at least 0" }`).
@@ -140,7 +162,14 @@ func newSequenceFromParsed(conf *service.ParsedConfig, mgr *service.Resources) (
 	if opts.MaxMachines, err = conf.FieldInt(fieldMaxMachines); err != nil {
 		return nil, err
 	}
+	if opts.MaxBytes, err = conf.FieldInt(fieldMaxBytes); err != nil {
+		return nil, err
+	}
 	if opts.Late, err = conf.FieldInt(fieldLate); err != nil {
+		return nil, err
+	}
+	maxFuture, err := duration.Parse(conf, fieldMaxFuture, duration.NotNegative)
+	if err != nil {
 		return nil, err
 	}
 	windows, err := sequencer.NewWindows(opts)
@@ -148,15 +177,20 @@ func newSequenceFromParsed(conf *service.ParsedConfig, mgr *service.Resources) (
 		return nil, err
 	}
 	s := &sequence{
-		mapping: mapping,
-		target:  target,
-		windows: windows,
-		events:  mgr.Metrics().NewCounter("deepcase_sequence_events", "outcome"),
-		reused:  mgr.Metrics().NewCounter("deepcase_sequence_reused_ids"),
-		held:    mgr.Metrics().NewGauge("deepcase_windows"),
-		log:     mgr.Logger(),
+		mapping:   mapping,
+		target:    target,
+		windows:   windows,
+		maxFuture: maxFuture,
+		now:       time.Now,
+		order:     newOrder(mgr, opts.Late),
+		memory:    newMemory(mgr, opts),
+		events:    mgr.Metrics().NewCounter("deepcase_sequence_events", "outcome"),
+		reused:    mgr.Metrics().NewCounter("deepcase_sequence_reused_ids"),
+		future:    mgr.Metrics().NewCounter("deepcase_sequence_future"),
+		log:       mgr.Logger(),
 	}
 	s.reused.Incr(0)
+	s.future.Incr(0)
 	label, err := conf.FieldString(fieldCache)
 	if err != nil || label == "" {
 		return s, err
@@ -186,9 +220,14 @@ type sequence struct {
 	windows *sequencer.Windows
 	kept    *keptWindows // nil: windows are in memory only
 
+	maxFuture time.Duration // 0: no bound
+	now       func() time.Time
+	order     *order
+	memory    *memory
+
 	events *service.MetricCounter
 	reused *service.MetricCounter
-	held   *service.MetricGauge
+	future *service.MetricCounter
 	log    *service.Logger
 
 	warned, complained atomic.Bool // of an id that was reused, of an event that was refused
@@ -199,18 +238,21 @@ type sequence struct {
 type pending struct {
 	event   sequencer.Event
 	context []string
-	reused  bool // its id was that of another event before
+	how     sequencer.Arrival
 	err     error
 }
 
 func (s *sequence) ProcessBatch(ctx context.Context, batch service.MessageBatch) ([]service.MessageBatch, error) {
-	reader := s.mapping.Over(batch)
+	defer s.order.call()()
+	reader, now := s.mapping.Over(batch), s.now()
 	events := make([]*pending, len(batch))
 	for i, message := range batch {
 		p := &pending{err: message.GetError()} // what failed before may not be what the mapping expects, and keeps its first cause
 		if p.err == nil {
 			if p.event, p.err = reader.Event(i); p.err == nil {
-				p.err = s.check(message)
+				if p.err = s.check(message); p.err == nil {
+					p.err = s.checkTime(p.event.Time, now)
+				}
 			}
 			s.complain(p.err)
 		}
@@ -221,7 +263,7 @@ func (s *sequence) ProcessBatch(ctx context.Context, batch service.MessageBatch)
 	} else {
 		for _, p := range events {
 			if p.err == nil {
-				p.context, p.reused = s.windows.Add(p.event)
+				p.context, p.how = s.windows.Add(p.event)
 			}
 		}
 	}
@@ -233,7 +275,7 @@ func (s *sequence) ProcessBatch(ctx context.Context, batch service.MessageBatch)
 		}
 		s.target.Write(alert.Mutable(batch[i]), alert.Sequence{Machine: p.event.Machine, Event: p.event.Name, Context: p.context})
 		sequenced++
-		if p.reused {
+		if p.how.Reused {
 			reused++
 			s.warn(p.event)
 		}
@@ -243,7 +285,8 @@ func (s *sequence) ProcessBatch(ctx context.Context, batch service.MessageBatch)
 	s.events.Incr(int64(sequenced), "sequenced")
 	s.events.Incr(int64(len(batch)-sequenced), "error")
 	s.reused.Incr(int64(reused))
-	s.held.Set(int64(s.windows.Len()))
+	s.order.watch(events)
+	s.memory.watch(s.windows, s.kept != nil)
 	return []service.MessageBatch{batch}, nil
 }
 
@@ -270,6 +313,16 @@ func (s *sequence) check(message *service.Message) error {
 		return err
 	}
 	return alert.Check(document, s.target...)
+}
+
+// checkTime refuses an event of the future.
+func (s *sequence) checkTime(at, now time.Time) error {
+	if s.maxFuture == 0 || !at.After(now.Add(s.maxFuture)) {
+		return nil
+	}
+	s.future.Incr(1)
+	return fmt.Errorf("%s: %s is later than now (%s) by more than %s (%s): is it the right unit and zone, and are both clocks right?",
+		alert.FieldTimestamp, at.UTC().Format(time.RFC3339), now.UTC().Format(time.RFC3339), fieldMaxFuture, s.maxFuture)
 }
 
 func (s *sequence) Close(context.Context) error {

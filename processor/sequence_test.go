@@ -3,6 +3,7 @@ package processor
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -43,6 +44,8 @@ func TestSequenceBadConfigs(t *testing.T) {
 		{yaml: `timeout: 24`, lint: "timeout needs to be a duration with its unit, such as 24h",
 			build: `field 'timeout': need a duration with its unit, such as 24h: `},
 		{yaml: `max_machines: 0`, lint: "max_machines needs to be at least 1", build: "machines"},
+		{yaml: `max_bytes: 1000`, lint: "max_bytes needs to be at least 1048576", build: "max bytes 1000: want 1048576 or more"},
+		{yaml: `max_future: -1s`, lint: "max_future needs to be 0 or longer", build: "field 'max_future': -1s, need 0 or longer"},
 		{yaml: `late: -1`, lint: "late needs to be at least 0", build: "late"},
 		{yaml: `target: a..b`, lint: "target needs names divided by single dots", build: `field 'target': "a..b": need names divided by single dots`},
 		{yaml: `target: ""`, lint: "target needs names divided by single dots", build: `field 'target': "": need names divided by single dots`},
@@ -376,8 +379,9 @@ func TestSequenceStartsAnewOnADamagedWindow(t *testing.T) {
 func TestCacheKeysArePlainAndDistinct(t *testing.T) {
 	k := &keptWindows{prefix: "p-"}
 	long := strings.Repeat("é", 2000)
+	sum := fmt.Sprintf("%x", sha256.Sum256([]byte(long)))
 	seen := map[string]bool{}
-	for _, machine := range []string{"web-1", "web-1%", "a/b", "a b", "a+b", "../x", long, long + "x", "é"} {
+	for _, machine := range []string{"web-1", "web-1%", "a/b", "a b", "a+b", "../x", long, long + "x", "é", sum, "%sha256-" + sum, "sha256-" + sum} {
 		for _, key := range k.keys(machine) {
 			assert.False(t, seen[key], machine)
 			seen[key] = true

@@ -23,7 +23,7 @@ type version struct {
 	made      time.Time
 	trained   time.Time // when its clusters were learnt; scores are later
 	predictor *model.Predictor
-	verdicts  *lru.Cache[string, model.Verdict] // by sampleKey; nil where verdicts are not kept
+	verdicts  *lru.Cache[sampleKey, model.Verdict] // nil where verdicts are not kept
 
 	using  sync.RWMutex // read-held while it answers
 	closed bool
@@ -42,11 +42,12 @@ func (v *version) close() error {
 
 // serving keeps the newest version of a model directory that can be read ready to answer.
 type serving struct {
-	dir       string
-	engine    contextbuilder.Engine
-	cacheSize int
-	log       *service.Logger
-	metrics   servingMetrics
+	dir        string
+	engine     contextbuilder.Engine
+	cacheSize  int // verdicts
+	cacheBytes int
+	log        *service.Logger
+	metrics    servingMetrics
 
 	current atomic.Pointer[version] // nil: none yet
 	failed  string                  // what was last logged about a version that cannot be read; only reload uses it
@@ -174,8 +175,8 @@ func (s *serving) load() (*version, error) {
 	if next.trained, err = store.Made(models.Clustering(name)); err != nil {
 		next.trained = next.made
 	}
-	if s.cacheSize > 0 {
-		if next.verdicts, err = lru.New[string, model.Verdict](s.cacheSize); err != nil {
+	if size := min(s.cacheSize, s.cacheBytes/verdictBytes(m.Params.Length)); size > 0 {
+		if next.verdicts, err = lru.New[sampleKey, model.Verdict](size); err != nil {
 			return nil, errors.Join(err, predictor.Close())
 		}
 	}

@@ -1,6 +1,7 @@
 package processor
 
 import (
+	"crypto/sha256"
 	"encoding/binary"
 	"math"
 	"strconv"
@@ -130,17 +131,20 @@ func remove(document map[string]any, name string, fields ...string) {
 	}
 }
 
-// sampleKey is a text that equal samples share and different ones do not.
-func sampleKey(s model.Sample) string {
-	size := len(s.Event) + binary.MaxVarintLen64
+// sampleKey is what equal samples share and different ones do not. It has one size, however long names are.
+type sampleKey [sha256.Size]byte
+
+// keyOf uses buffer, which grows.
+func keyOf(s model.Sample, buffer *[]byte) sampleKey {
+	text := binary.AppendUvarint((*buffer)[:0], uint64(len(s.Event)))
+	text = append(text, s.Event...)
 	for _, name := range s.Context {
-		size += len(name) + binary.MaxVarintLen64
+		text = binary.AppendUvarint(text, uint64(len(name)))
+		text = append(text, name...)
 	}
-	key := binary.AppendUvarint(make([]byte, 0, size), uint64(len(s.Event)))
-	key = append(key, s.Event...)
-	for _, name := range s.Context {
-		key = binary.AppendUvarint(key, uint64(len(name)))
-		key = append(key, name...)
-	}
-	return string(key)
+	*buffer = text
+	return sha256.Sum256(text)
 }
+
+// verdictBytes is what a verdict with so many events in its context takes in the cache at most, with its key and its places there.
+func verdictBytes(length int) int { return 352 + 5*length }
