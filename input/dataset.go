@@ -4,11 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"hash/maphash"
 	"slices"
 	"time"
 
 	"connect-deepcase/input/spool"
+	"connect-deepcase/internal/alert"
 	"connect-deepcase/model"
 	"connect-deepcase/model/contextbuilder"
 	"connect-deepcase/model/interpreter"
@@ -20,6 +22,12 @@ type dataset struct {
 	data model.Data
 	// Records left out: they were there before; they cannot be read; they came with a context of another length.
 	repeated, damaged, misfit int
+	// Events whose id was that of an event with another name or time: they are not left out.
+	reused   int
+	reusedID string // the first one, as text
+	// Records among the repeated ones whose document was another one.
+	other   int
+	otherID string
 }
 
 // noEvent cannot be the name of an event: names are in UTF-8.
@@ -34,12 +42,23 @@ func gather(ctx context.Context, snapshot *spool.Snapshot, opts sequencer.Option
 	var attached attached
 	var tableRows, attachedRows []int // rows of the snapshot
 	rows := 0
-	ids := seen{seed: maphash.MakeSeed(), keys: map[uint64]bool{}}
+	ids := seen{seed: maphash.MakeSeed(), first: map[uint64]remembered{}, further: map[uint64]uint32{}}
 	d.damaged, err = snapshot.Each(func(r *spool.Record) (bool, error) {
 		if err := ctx.Err(); err != nil {
 			return false, err
 		}
-		if ids.again(r) {
+		again, reused, other := ids.again(r)
+		if reused {
+			if d.reused++; d.reused == 1 {
+				d.reusedID = fmt.Sprintf("%q of machine %q is that of events with other names or times", alert.Excerpt(r.ID), alert.Excerpt(r.Machine))
+			}
+		}
+		if other {
+			if d.other++; d.other == 1 {
+				d.otherID = fmt.Sprintf("%q of machine %q, event %q", alert.Excerpt(r.ID), alert.Excerpt(r.Machine), alert.Excerpt(r.Event))
+			}
+		}
+		if again {
 			d.repeated++
 			return false, nil
 		}
@@ -93,34 +112,55 @@ func gather(ctx context.Context, snapshot *spool.Snapshot, opts sequencer.Option
 	return &d, nil
 }
 
-// seen remembers the events with an id by a hash of 64 bits: a collision costs one event.
+// seen remembers the events with an id by hashes: a collision of 64 bits costs one event.
 type seen struct {
-	seed maphash.Seed
-	keys map[uint64]bool
+	seed    maphash.Seed
+	first   map[uint64]remembered // by machine and id
+	further map[uint64]uint32     // documents of those whose id was that of another event, by all that tells them apart
 }
+
+// remembered are hashes of an event and of its document.
+type remembered struct{ event, document uint32 }
 
 // again says whether an event was there before; one without an id never was. The id alone does not tell: where a mapping gives one id to all
 // events ("null/null"), a model would be learnt from the first one of each machine. An event that came with a context need not have a time;
-// then its context stands for that.
-func (s *seen) again(r *spool.Record) bool {
+// then its context stands for that. reused says that its id was that of another event, other that the event before had another document.
+func (s *seen) again(r *spool.Record) (again, reused, other bool) {
 	if r.ID == "" {
-		return false
+		return false, false, false
 	}
-	var h maphash.Hash
-	h.SetSeed(s.seed)
-	maphash.WriteComparable(&h, [2]int64{r.Seconds, r.Nanos})
-	texts := []string{r.Machine, r.ID, r.Event}
+	texts := []string{r.Event}
 	if r.Seconds == 0 && r.Nanos == 0 {
 		texts = append(texts, r.Context...)
 	}
+	at := [2]int64{r.Seconds, r.Nanos}
+	id, event := s.hash([2]int64{}, r.Machine, r.ID), s.hash(at, texts...)
+	now := remembered{uint32(event), uint32(maphash.Bytes(s.seed, r.Document))}
+	before, there := s.first[id]
+	switch {
+	case !there:
+		s.first[id] = now
+		return false, false, false
+	case before.event == now.event:
+		return true, false, before.document != now.document
+	}
+	key := s.hash(at, append(texts, r.Machine, r.ID)...)
+	document, again := s.further[key]
+	if !again {
+		s.further[key] = now.document
+	}
+	return again, !again, again && document != now.document
+}
+
+func (s *seen) hash(at [2]int64, texts ...string) uint64 {
+	var h maphash.Hash
+	h.SetSeed(s.seed)
+	maphash.WriteComparable(&h, at)
 	for _, text := range texts {
 		_, _ = h.WriteString(text) // never fails
 		_ = h.WriteByte(0xff)      // not in UTF-8, so texts do not run into each other
 	}
-	key := h.Sum64()
-	before := s.keys[key]
-	s.keys[key] = true
-	return before
+	return h.Sum64()
 }
 
 // attached are samples that came with their contexts, by ids in the order of first use; −1 is NO_EVENT.

@@ -1,6 +1,7 @@
 package input
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,6 +19,9 @@ import (
 // The child process of the crash test is this test binary with this variable set.
 const crashModel = "DEEPCASE_TEST_CRASH_MODEL"
 
+// crashMore are its settings, where they are not quick.
+const crashMore = "DEEPCASE_TEST_CRASH_SETTINGS"
+
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(crashModel); dir != "" {
 		crash(dir)
@@ -28,7 +32,7 @@ func TestMain(m *testing.M) {
 // crash feeds a trainer without end, and prints the number of each event when it is acknowledged.
 func crash(dir string) {
 	builder := service.NewStreamBuilder()
-	err := builder.AddInputYAML(fmt.Sprintf("deepcase_train:\n    input: {counter: {print: true}}\n    model: %q\n%s", dir, quick))
+	err := builder.AddInputYAML(fmt.Sprintf("deepcase_train:\n    input: {counter: {print: true}}\n    model: %q\n%s", dir, cmp.Or(os.Getenv(crashMore), quick)))
 	if err == nil {
 		err = builder.AddOutputYAML("drop: {}")
 	}

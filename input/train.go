@@ -86,6 +86,15 @@ func newTrainFromParsed(conf *service.ParsedConfig, mgr *service.Resources, now 
 	if t.limits.Bytes, err = bytesFromParsed(conf, fieldMaxBytes); err != nil {
 		return nil, err
 	}
+	if t.maxNames, err = conf.FieldInt(fieldMaxNames); err != nil {
+		return nil, err
+	}
+	if t.maxNames < 2 {
+		return nil, fmt.Errorf("field '%s': %d, need at least 2", fieldMaxNames, t.maxNames)
+	}
+	if t.maxMemory, err = bytesFromParsed(conf, fieldMaxMemory); err != nil {
+		return nil, err
+	}
 	if every, err := conf.FieldString(fieldEvery); err != nil {
 		return nil, err
 	} else if every != "" {
@@ -115,15 +124,17 @@ func newTrainFromParsed(conf *service.ParsedConfig, mgr *service.Resources, now 
 // train is the input deepcase_train. Two goroutines work for it: one takes events from the child into the spool, one learns from the
 // spool and hands clusters to ReadBatch.
 type train struct {
-	child    *service.OwnedInput
-	mapping  *alert.Mapping
-	target   alert.Target
-	label    *service.InterpolatedString
-	benign   string
-	dir      string
-	spoolDir string
-	limits   spool.Limits
-	every    time.Duration // 0: once, when the child ends
+	child     *service.OwnedInput
+	mapping   *alert.Mapping
+	target    alert.Target
+	label     *service.InterpolatedString
+	benign    string
+	dir       string
+	spoolDir  string
+	limits    spool.Limits
+	maxNames  int
+	maxMemory int64
+	every     time.Duration // 0: once, when the child ends
 
 	params     model.Params
 	strategy   interpreter.Strategy
@@ -150,7 +161,7 @@ type train struct {
 type trainMetrics struct {
 	events, trainings       *service.MetricCounter
 	spooled, epoch, loss    *service.MetricGauge
-	damaged                 *service.MetricGauge
+	damaged, rareNames      *service.MetricGauge
 	clusters                *service.MetricGauge
 	spoolLatency, trainTime *service.MetricTimer
 }
@@ -161,6 +172,7 @@ func newTrainMetrics(m *service.Metrics) trainMetrics {
 		trainings:    m.NewCounter("deepcase_trainings", "outcome"),
 		spooled:      m.NewGauge("deepcase_train_spooled"),
 		damaged:      m.NewGauge("deepcase_train_damaged"),
+		rareNames:    m.NewGauge("deepcase_train_rare_names"),
 		epoch:        m.NewGauge("deepcase_train_epoch"),
 		loss:         m.NewGauge("deepcase_train_loss"),
 		clusters:     m.NewGauge("deepcase_train_clusters"),

@@ -6,11 +6,14 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
+	"github.com/dustin/go-humanize"
 	"github.com/redpanda-data/benthos/v4/public/service"
 
 	"connect-deepcase/input/spool"
+	"connect-deepcase/internal/alert"
 	"connect-deepcase/model"
 	"connect-deepcase/model/contextbuilder"
 	"connect-deepcase/model/store"
@@ -88,9 +91,29 @@ func (t *train) once(ctx context.Context) {
 func (t *train) publish(ctx context.Context) (version string, batch service.MessageBatch, err error) {
 	snapshot := t.spool.Snapshot()
 	defer func() { err = errors.Join(err, snapshot.Close()) }()
+	if err := t.begin(snapshot.Len()); err != nil {
+		return "", nil, err
+	}
+	defer func() { err = errors.Join(err, t.finish()) }()
+	if err := t.afford(0, snapshot.Len()); err != nil { // before the events take their part of it
+		return "", nil, err
+	}
 	d, err := gather(ctx, snapshot, sequencer.Options{Length: t.params.Length, Timeout: t.params.Timeout})
 	if err != nil {
 		return "", nil, err
+	}
+	if err := t.fold(d); err != nil {
+		return "", nil, err
+	}
+	if err := t.afford(len(d.data.Names), d.data.Samples.Rows()); err != nil {
+		return "", nil, err
+	}
+	if d.reused > 0 {
+		t.log.With("events", d.reused).Warnf("The %s of events does not tell them apart: %s. They count as events of their own", alert.FieldID, d.reusedID)
+	}
+	if d.other > 0 {
+		t.log.With("events", d.other).Warnf("Events with the %s, name and time of an earlier one have another document: %s. They are taken for that event come again "+
+			"and are not learnt from; set %s to what tells events apart, or to nothing", alert.FieldID, d.otherID, alert.FieldID)
 	}
 	t.metrics.damaged.Set(int64(d.damaged))
 	if d.damaged > 0 {
@@ -131,6 +154,43 @@ func (t *train) publish(ctx context.Context) (version string, batch service.Mess
 		batch = append(batch, clusterMessage(c, version))
 	}
 	return version, batch, nil
+}
+
+// fold leaves out rare names where there are too many.
+func (t *train) fold(d *dataset) error {
+	all := len(d.data.Names)
+	var folded model.Folded
+	d.data, folded = d.data.Fold(t.maxNames)
+	t.metrics.rareNames.Set(int64(len(folded.Names)))
+	if len(folded.Names) == 0 {
+		return nil
+	}
+	t.log.With("names", all, "left_out", len(folded.Names), "events", folded.Samples).
+		Warnf("There are more than %d names of events (%s), so that rare ones are left out: contexts have no event in their place, and events of these names will be unknown_event. Some of them: %s",
+			t.maxNames, fieldMaxNames, excerpts(folded.Names))
+	if d.data.Samples.Rows() == 0 {
+		return fmt.Errorf("no events are left to learn from with %s %d", fieldMaxNames, t.maxNames)
+	}
+	return nil
+}
+
+// excerpts shows the first few names.
+func excerpts(names []string) string {
+	var shown []string
+	for _, name := range names[:min(3, len(names))] {
+		shown = append(shown, fmt.Sprintf("%q", alert.Excerpt(name)))
+	}
+	return strings.Join(shown, ", ")
+}
+
+// afford is an error if learning would take more memory than it may.
+func (t *train) afford(names, events int) error {
+	if need := t.params.TrainingMemory(names, events); need > t.maxMemory {
+		return fmt.Errorf("learning from %d events of %d names (length %d, hidden %d) would take about %s of memory, more than %s (%s): raise that, or lower %s (%d) or %s (%d)",
+			events, names, t.params.Length, t.params.Hidden, humanize.IBytes(uint64(need)), humanize.IBytes(uint64(t.maxMemory)), fieldMaxMemory,
+			fieldMaxEvents, t.limits.Records, fieldMaxNames, t.maxNames)
+	}
+	return nil
 }
 
 // progress shows the end of each epoch.

@@ -50,6 +50,8 @@ func TestTrainBadConfigs(t *testing.T) {
 		{"every: daily", "every needs to be a duration above 0 such as 24h, or nothing", `field 'every': "daily", need a duration above 0 such as 24h, or nothing`},
 		{"max_bytes: lots", "max_bytes needs to be a number of bytes such as 500MiB", `field 'max_bytes': "lots", need a number of bytes such as 500MiB`},
 		{"max_bytes: 0", "max_bytes needs to be a number of bytes such as 500MiB", `field 'max_bytes': "0", need a number of bytes such as 500MiB`},
+		{"max_names: 1", "max_names needs to be at least 2", "field 'max_names': 1, need at least 2"},
+		{"max_memory: none", "max_memory needs to be a number of bytes such as 500MiB", `field 'max_memory': "none", need a number of bytes such as 500MiB`},
 		{"max_events: 0", "max_events needs to be at least 1", "field 'max_events': 0, need at least 1"},
 		{"retain: -1", "retain needs to be at least 0", "field 'retain': -1, need at least 0"},
 		{"machine: ''", "", `field 'machine' is empty: need an interpolation such as ${! json("machine") }`},

@@ -25,6 +25,8 @@ const (
 	fieldSpool      = "spool"
 	fieldMaxEvents  = "max_events"
 	fieldMaxBytes   = "max_bytes"
+	fieldMaxNames   = "max_names"
+	fieldMaxMemory  = "max_memory"
 	fieldKeepScores = "keep_scores"
 	fieldStrategy   = "strategy"
 
@@ -78,9 +80,11 @@ Documents that `+"`deepcase_sequence`"+` has been at (an object with a context a
 
 A message is acknowledged to the source when its event is on disk (`+"`fsync`"+`). After a crash or a stop at any point, what was spooled is part of the next training: no event is lost. While the spool cannot be written to (a full disk, say), this is logged and the source waits. An event that the source delivers again counts twice, unless it has an `+"`id`"+`: one with the `+"`id`"+`, name and time (without a `+"`timestamp`"+`: context) of an earlier one of its machine is that event again.
 
-Without `+"`every`"+` the spool is emptied when all clusters have been delivered; a crash before that means that the training is done again. With `+"`every`"+` the spool is a window of the last `+"`max_events`"+` events, and each training learns from all of it.
+Without `+"`every`"+` the spool is emptied when all clusters have been delivered; a crash after the training and before that means that the training is done again. With `+"`every`"+` the spool is a window of the last `+"`max_events`"+` events, and each training learns from all of it.
 
 A version is published whole or not at all. Where a training fails (too few events, or no clusters among them, say) this is logged at level error and counted, nothing is published, and the events stay in the spool: they are part of the next training, which logs how many events are of earlier runs. To do without them, remove the spool. Without `+"`every`"+` the input then ends and with it the process, whose exit status Redpanda Connect does not let an input set: it is 0, and a script should look for clusters in the output. A training that is shut down publishes nothing; with `+"`every`"+` it is due at once after a restart.
+
+A process that is killed in the middle of a training (by the kernel, for want of memory, say) does not try that training again after a restart: it would be killed again and again. It goes on collecting events, and each training fails with an error that says what to do: change a setting (`+"`max_memory`, `max_names`, `max_events`"+`), or remove the file `+"`training`"+` of the spool.
 
 A message that no event can be read from, or that was flagged with an error before, is counted, logged, acknowledged, and set aside in the file `+"`rejected.ndjson`"+` of the spool (the last 32 to 64 MiB of them, of each the first 64 KiB).
 
@@ -92,7 +96,7 @@ Scores that analysts gave to the clusters of the current model are kept (`+"`kee
 
 == Metrics
 
-- `+"`deepcase_train_events`"+` (counter, label `+"`outcome`: `spooled` or `rejected`"+`), `+"`deepcase_train_spooled`"+` (gauge): events in the spool, `+"`deepcase_train_damaged`"+` (gauge): events in the spool that the last training could not read, `+"`deepcase_train_spool_latency_ns`"+` (timer)
+- `+"`deepcase_train_events`"+` (counter, label `+"`outcome`: `spooled` or `rejected`"+`), `+"`deepcase_train_spooled`"+` (gauge): events in the spool, `+"`deepcase_train_damaged`"+` (gauge): events in the spool that the last training could not read, `+"`deepcase_train_rare_names`"+` (gauge): names that it left out (`+"`max_names`"+`), `+"`deepcase_train_spool_latency_ns`"+` (timer)
 - `+"`deepcase_trainings`"+` (counter, label `+"`outcome`: `published`, `failed` or `cancelled`"+`), `+"`deepcase_training_latency_ns`"+` (timer)
 - `+"`deepcase_train_epoch`, `deepcase_train_loss`"+` (gauges): how far a training is
 - `+"`deepcase_train_clusters`"+` (gauge): clusters of the version published last`).
@@ -121,6 +125,8 @@ Scores that analysts gave to the clusters of the current model are kept (`+"`kee
 				Default(""),
 			atLeast(1, fieldMaxEvents, "Events to keep in the spool, approximately: beyond, the oldest go.", 10_000_000),
 			byteSize(fieldMaxBytes, "What the spool may take of the disk, such as `500MiB`: beyond, the oldest events go, and a warning says so.", "16GiB"),
+			atLeast(2, fieldMaxNames, "Names of events to learn, those of the most frequent events: the network grows with their square. Events of the other names are left out, contexts have `null` in their place, a warning says so, and `deepcase_predict` answers `unknown_event` to them.", 5000),
+			byteSize(fieldMaxMemory, "What a training may take of the memory. Where its estimate is higher it does not begin, with an error that has the figures.", "8GiB"),
 			service.NewBoolField(fieldKeepScores).
 				Description("Whether clusters without a score inherit from the model before.").
 				Default(true),

@@ -1,0 +1,62 @@
+package input
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"connect-deepcase/internal/disk"
+)
+
+// trainingFile is in the spool while a training runs. Where it is there before one, the process was killed in the middle of the last one,
+// perhaps because there was not enough memory.
+const trainingFile = "training"
+
+// attempt is what trainingFile holds.
+type attempt struct {
+	Started  time.Time `json:"started"`
+	Events   int       `json:"events"`
+	Settings string    `json:"settings"` // all that decide how much memory a training takes
+}
+
+// begin writes trainingFile. It is an error if a training with the same settings was killed: what killed the process once would kill it
+// again and again.
+func (t *train) begin(events int) error {
+	path := filepath.Join(t.spoolDir, trainingFile)
+	now := attempt{t.now().UTC(), events, fmt.Sprintf("%+v %d %d %+v", t.limits, t.maxNames, t.maxMemory, t.params)}
+	content, err := os.ReadFile(path)
+	if err == nil {
+		var before attempt
+		if json.Unmarshal(content, &before) != nil || before.Settings == now.Settings {
+			return fmt.Errorf("the process was killed in the middle of the last training (of %d events, started at %s), perhaps since there was too little memory: "+
+				"it is not tried again as it was. Set %s, %s or %s lower (or change another setting), or remove %s to try it again",
+				before.Events, before.Started.Format(time.RFC3339), fieldMaxMemory, fieldMaxNames, fieldMaxEvents, path)
+		}
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if content, err = json.Marshal(now); err != nil {
+		return err
+	}
+	file, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(append(content, '\n'))
+	if err = errors.Join(err, file.Sync(), file.Close()); err != nil {
+		return err
+	}
+	return disk.SyncDir(t.spoolDir)
+}
+
+// finish removes trainingFile.
+func (t *train) finish() error {
+	if err := os.Remove(filepath.Join(t.spoolDir, trainingFile)); err != nil {
+		return err
+	}
+	return disk.SyncDir(t.spoolDir)
+}

@@ -1,0 +1,24 @@
+package model
+
+import (
+	"connect-deepcase/model/contextbuilder"
+)
+
+// Bytes that learning takes, as measured by make memory.
+const (
+	eventMemory   = 250 // per event, beside its context
+	contextMemory = 12  // per event of a context
+	nameMemory    = 200 // per name, beside its letters
+)
+
+// TrainingMemory estimates the bytes of memory that Train and Cluster take to learn from events samples of names different events. It is an
+// upper bound for usual data: most samples are there more than once.
+func (p Params) TrainingMemory(names, events int) int64 {
+	copies := 5 // the weights, what the engine makes of them, gradients, and what is written
+	if p.Training.Optimizer != contextbuilder.SGD {
+		copies += 2 // moments
+	}
+	weights := 4 * contextbuilder.Config{Events: names + 1, Length: p.Length, Hidden: p.Hidden, LSTM: p.LSTM}.Numbers()
+	batch := 4 * float64(max(p.Training.BatchSize, p.Query.BatchSize)) * float64(8*(names+1)+4*p.Length*(p.Hidden+1))
+	return int64(float64(copies)*weights + batch + float64(events)*float64(eventMemory+contextMemory*p.Length) + nameMemory*float64(names))
+}
