@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"connect-deepcase/cli/report"
+	"connect-deepcase/internal/field"
 	"connect-deepcase/model"
 	"connect-deepcase/model/interpreter"
 	"connect-deepcase/sequencer"
@@ -119,7 +120,7 @@ func readClusters(in io.Reader) (clusterLabels, error) {
 		if r.Comma == ';' {
 			text = strings.ReplaceAll(text, ",", ".")
 		}
-		label, err := sequencer.ParseLabel(text, "")
+		label, err := field.Label(text, "")
 		if err != nil || !(label >= 0 && label <= maxScore || label == interpreter.NoScore) {
 			return l, wrong(1, "a score of at least 0, or -1 for none")
 		}

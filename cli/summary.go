@@ -17,7 +17,7 @@ import (
 	ucli "github.com/urfave/cli/v2"
 
 	"connect-deepcase/cli/report"
-	"connect-deepcase/sequencer"
+	"connect-deepcase/internal/field"
 )
 
 func summaryCommand() *ucli.Command {
@@ -112,7 +112,7 @@ func (t *totals) add(text []byte) error {
 		return errors.New("not a JSON object")
 	}
 	var a annotation
-	if err := json.Unmarshal(sequencer.FindJSON(document, t.target), &a); err != nil || a.Status == "" {
+	if err := json.Unmarshal(field.FindJSON(document, t.target), &a); err != nil || a.Status == "" {
 		return fmt.Errorf("%s: no annotation of deepcase_predict", t.target)
 	}
 	t.statuses[a.Status]++
@@ -122,21 +122,17 @@ func (t *totals) add(text []byte) error {
 	}
 	t.judgements = append(t.judgements, judgement)
 	if t.label != "" {
-		text, err := sequencer.JSONText(sequencer.FindJSON(document, t.label))
+		label, err := field.JSONLabel(field.FindJSON(document, t.label), t.benign)
 		if err != nil {
 			return fmt.Errorf("%s: %w", t.label, err)
-		}
-		label, err := sequencer.ParseTextLabel(text, t.benign)
-		if err != nil {
-			return fmt.Errorf("%s: %q is not a number: where labels are texts, say with --benign which of them is benign", t.label, text)
 		}
 		if label >= 0 {
 			t.labels, t.labelled = append(t.labels, label), append(t.labelled, judgement)
 		}
 	}
 	if t.attack != "" {
-		name, err := sequencer.JSONText(sequencer.FindJSON(document, t.attack))
-		if err != nil {
+		name, err := field.JSONText(field.FindJSON(document, t.attack))
+		if err != nil && !errors.Is(err, field.ErrMissing) {
 			return fmt.Errorf("%s: %w", t.attack, err)
 		}
 		if name != "" {

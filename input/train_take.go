@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"time"
 
 	"github.com/dustin/go-humanize"
@@ -13,7 +12,7 @@ import (
 
 	"connect-deepcase/input/spool"
 	"connect-deepcase/internal/alert"
-	"connect-deepcase/sequencer"
+	"connect-deepcase/internal/field"
 )
 
 // gatherBatches bounds the batches of the child that are written to disk together.
@@ -226,15 +225,12 @@ func (t *train) record(
 
 // score is what a label says: nil for nothing.
 func (t *train) score(label string) (*float64, error) {
-	switch score, err := sequencer.ParseLabel(label, t.benign); {
-	case errors.Is(err, strconv.ErrSyntax): // a name of an attack
-		score = 1
-		return &score, nil
-	case err == nil && score == sequencer.NoLabel:
-		return nil, nil
-	case err != nil || score < 0:
-		return nil, fmt.Errorf("%s: %q, need a number ≥ 0, a name or nothing", fieldLabel, alert.Excerpt(label))
-	default:
-		return &score, nil
+	score, err := field.Label(label, t.benign)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", fieldLabel, err)
 	}
+	if score == field.NoLabel {
+		return nil, nil
+	}
+	return &score, nil
 }

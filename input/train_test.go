@@ -267,7 +267,7 @@ func TestTrainSetsBadMessagesAside(t *testing.T) {
 		assert.Equal(t, bad[i], rejected.Text)
 		assert.NotEmpty(t, rejected.Error)
 	}
-	assert.Contains(t, lines[6], `label: \"-3\", need a number ≥ 0, a name or nothing`)
+	assert.Contains(t, lines[6], `label: \"-3\": want a number that is at least 0`)
 	assert.Contains(t, lines[7], `document: deepcase.context has 1 events, need 3`)
 }
 

@@ -5,6 +5,8 @@ import (
 	"io"
 	"slices"
 	"strings"
+
+	"connect-deepcase/internal/field"
 )
 
 // pieceSize is a compromise: pieces that one core reads while another reads the next, of files that are not large.
@@ -93,14 +95,17 @@ func (r *reader) csvRows(rows *Records, columns csvColumns) error {
 		case row == nil:
 			return nil
 		case len(row) != columns.width:
-			return r.wrong(rows.lineOf(0), "", fmt.Errorf("has not the header's number of columns: want %d", columns.width))
+			return r.wrong(rows.lineOf(0), "", fmt.Errorf("%d columns, the header has %d", len(row), columns.width))
 		}
-		f := fields{timestamp: row[columns.timestamp], machine: row[columns.machine], event: row[columns.event]}
-		if r.labelled {
-			f.label = row[columns.label]
+		f := fields{timestamp: row[columns.timestamp], machine: row[columns.machine], event: row[columns.event], labelled: r.labelled}
+		if f.labelled {
+			var err error
+			if f.label, err = field.Label(row[columns.label], r.opts.Benign); err != nil {
+				return r.wrong(rows.lineOf(columns.label), r.columns.Label, err)
+			}
 		}
-		if field, err := r.append(f); err != nil {
-			return r.wrong(rows.lineOf(columns.of(field, r.columns)), field, err)
+		if column, err := r.append(f); err != nil {
+			return r.wrong(rows.lineOf(columns.of(column, r.columns)), column, err)
 		}
 	}
 }
@@ -108,16 +113,14 @@ func (r *reader) csvRows(rows *Records, columns csvColumns) error {
 // csvColumns are the places of the fields in a row, and its width.
 type csvColumns struct{ timestamp, machine, event, label, width int }
 
-func (c csvColumns) of(field string, names Columns) int {
-	switch field {
+func (c csvColumns) of(column string, names Columns) int {
+	switch column {
 	case names.Timestamp:
 		return c.timestamp
 	case names.Machine:
 		return c.machine
-	case names.Event:
-		return c.event
 	}
-	return c.label
+	return c.event
 }
 
 // csvHeader reads the header and sets r.labelled; nil where no record is.
@@ -168,7 +171,7 @@ func shortList(names []string) string {
 			quoted = append(quoted, fmt.Sprintf("and %d more", len(names)-most))
 			break
 		}
-		quoted = append(quoted, shorten(name))
+		quoted = append(quoted, field.Quote(name))
 	}
 	if len(quoted) == 0 {
 		return "none"

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"connect-deepcase/internal/field"
 )
 
 // json reads an array of objects, or one object after the other.
@@ -58,7 +60,7 @@ func (r *reader) jsonError(d *json.Decoder, lines *lineCounter, err error) error
 	var syntax *json.SyntaxError
 	switch {
 	case errors.As(err, &syntax):
-		return r.wrong(line, "", fmt.Errorf("%s is not JSON (%w): want an object", shorten(firstLine(value)), err))
+		return r.wrong(line, "", fmt.Errorf("%s is not JSON (%w): want an object", field.Quote(firstLine(value)), err))
 	case err == io.EOF:
 		err = io.ErrUnexpectedEOF
 	}
@@ -71,122 +73,29 @@ func firstLine(b []byte) string {
 }
 
 // jsonRow appends the row that an object holds, or says which field is wrong.
-func (r *reader) jsonRow(object json.RawMessage) (field string, err error) {
+func (r *reader) jsonRow(object json.RawMessage) (path string, err error) {
 	if object[0] != '{' {
-		return "", fmt.Errorf("%s: want an object", shorten(string(object)))
+		return "", fmt.Errorf("%s: want an object", field.Quote(string(object)))
 	}
 	var f fields
 	for _, want := range []struct {
-		name  string
+		path  string
 		value *string
-	}{{r.columns.Timestamp, &f.timestamp}, {r.columns.Machine, &f.machine}, {r.columns.Event, &f.event}, {r.columns.Label, &f.label}} {
-		value := FindJSON(object, want.name)
-		r.labelled = value != nil // the label comes last; an object need not have one
-		if value == nil && want.value != &f.label {
-			return want.name, fmt.Errorf("is missing or null: the object has %s", shortList(keys(object)))
+	}{{r.columns.Timestamp, &f.timestamp}, {r.columns.Machine, &f.machine}, {r.columns.Event, &f.event}} {
+		*want.value, err = field.JSONText(field.FindJSON(object, want.path))
+		if errors.Is(err, field.ErrMissing) {
+			return want.path, fmt.Errorf("%w: the object has %s", err, shortList(field.Keys(object)))
+		} else if err != nil {
+			return want.path, err
 		}
-		if *want.value, err = JSONText(value); err != nil {
-			return want.name, err
+	}
+	label := field.FindJSON(object, r.columns.Label) // an object need not have one
+	if f.labelled = label != nil; f.labelled {
+		if f.label, err = field.JSONLabel(label, r.opts.Benign); err != nil {
+			return r.columns.Label, err
 		}
 	}
 	return r.append(f)
-}
-
-// JSONText is a string, number or truth value as text; null and a missing value are "".
-func JSONText(value json.RawMessage) (string, error) {
-	switch {
-	case len(value) == 0 || value[0] == 'n':
-		return "", nil
-	case value[0] == '{' || value[0] == '[':
-		return "", fmt.Errorf("%s: want a string or a number; a dot in the column's name leads into an object", shorten(string(value)))
-	case value[0] == '"':
-		return unquote(value), nil
-	}
-	return string(value), nil
-}
-
-// unquote reads a valid JSON string.
-func unquote(value []byte) string {
-	if bytes.IndexByte(value, '\\') < 0 {
-		return string(value[1 : len(value)-1])
-	}
-	var s string
-	_ = json.Unmarshal(value, &s)
-	return s
-}
-
-// FindJSON gives the value at a path in a valid JSON object, nil where there is none or only null. A key that is the path comes before
-// the keys that lead along it.
-func FindJSON(object json.RawMessage, path string) (found json.RawMessage) {
-	members(object, func(key string, value json.RawMessage) bool {
-		switch {
-		case value[0] == 'n':
-		case key == path:
-			found = value
-			return false
-		case found == nil && value[0] == '{' && len(path) > len(key) && path[len(key)] == '.' && strings.HasPrefix(path, key):
-			found = FindJSON(value, path[len(key)+1:])
-		}
-		return true
-	})
-	return found
-}
-
-func keys(object json.RawMessage) (keys []string) {
-	members(object, func(key string, _ json.RawMessage) bool {
-		keys = append(keys, key)
-		return true
-	})
-	return keys
-}
-
-// members walks over the members of a valid JSON object.
-func members(object json.RawMessage, yield func(key string, value json.RawMessage) bool) {
-	rest := object[1:]
-	for {
-		rest = bytes.TrimLeft(rest, " \t\r\n,")
-		if rest[0] == '}' {
-			return
-		}
-		end := valueEnd(rest)
-		key := unquote(rest[:end])
-		rest = bytes.TrimLeft(rest[end:], " \t\r\n:")
-		end = valueEnd(rest)
-		if !yield(key, rest[:end]) {
-			return
-		}
-		rest = rest[end:]
-	}
-}
-
-// valueEnd is the length of the valid JSON value that b starts with.
-func valueEnd(b []byte) int {
-	depth := 0
-	for i := 0; i < len(b); i++ {
-		switch b[i] {
-		case '"':
-			for i++; b[i] != '"'; i++ {
-				if b[i] == '\\' {
-					i++
-				}
-			}
-		case '{', '[':
-			depth++
-			continue
-		case '}', ']':
-			depth--
-		default:
-			if depth > 0 {
-				continue
-			}
-			n := bytes.IndexAny(b[i:], ",}] \t\r\n") // a number or a literal
-			return i + n
-		}
-		if depth == 0 {
-			return i + 1
-		}
-	}
-	return len(b)
 }
 
 // skipSpace shows the first byte of the value that comes next.

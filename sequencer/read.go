@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"strings"
 
+	"connect-deepcase/internal/field"
 	"connect-deepcase/internal/textfile"
 )
 
@@ -39,8 +40,10 @@ func FormatOf(path string) (Format, error) {
 type ReadOptions struct {
 	Format   Format                  // "" tells by name
 	Columns  Columns                 // an empty one has its default name
-	Benign   string                  // if set: a label of this text is 0, of any other 1. Otherwise ParseLabel reads it
+	Benign   string                  // if set: a label of this text is 0, of any other text 1. Otherwise labels are numbers, true or false
 	Rows     int                     // if > 0: read only so many rows (txt: lines) of all files together
+	Time     string                  // the format of times, as docs/events.md has them; "" for auto
+	Not      []string                // texts that are no machine; nil for the usual ones, such as "-" and "unknown"
 	PerFile  bool                    // each file has machines of its own, named "file/machine"
 	Progress func(done, total int64) // bytes read of all files; total is 0 where unknown; may be nil
 }
@@ -50,7 +53,10 @@ type ReadOptions struct {
 // Text has no names and times: the machine is the number of its line from 0 on, the time a second an event, both counted on through
 // all files. An empty label is NoLabel.
 func (t *Table) Read(opts ReadOptions, paths ...string) error {
-	r := newReader(t, opts)
+	r, err := newReader(t, opts)
+	if err != nil {
+		return err
+	}
 	bases := map[string]int{}
 	for _, path := range paths {
 		bases[machinePrefix(path)]++
@@ -72,7 +78,11 @@ func (t *Table) Read(opts ReadOptions, paths ...string) error {
 
 // ReadStream appends the rows of one stream; name is for errors, the format and, under PerFile, for machines.
 func (t *Table) ReadStream(in io.Reader, name string, opts ReadOptions) error {
-	return newReader(t, opts).stream(in, name, machinePrefix(name))
+	r, err := newReader(t, opts)
+	if err != nil {
+		return err
+	}
+	return r.stream(in, name, machinePrefix(name))
 }
 
 // RowError says what is wrong where in the input.
@@ -107,13 +117,23 @@ type reader struct {
 	piece       int   // bytes of a csv file that are read at once
 	workers     int   // pieces that are read at once
 
+	time         field.TimeFormat
+	placeholders field.Placeholders
+
 	name     string // the one that is read
 	prefix   string // of its machines
-	labelled bool   // whether its rows have labels
+	labelled bool   // whether the rows of a csv file have labels
 }
 
-func newReader(t *Table, opts ReadOptions) *reader {
-	return &reader{table: t, opts: opts, columns: opts.Columns.orDefault(), piece: pieceSize, workers: runtime.GOMAXPROCS(0)}
+func newReader(t *Table, opts ReadOptions) (r *reader, err error) {
+	r = &reader{table: t, opts: opts, columns: opts.Columns.orDefault(), piece: pieceSize, workers: runtime.GOMAXPROCS(0)}
+	if r.time, err = field.ParseTimeFormat(opts.Time); err != nil {
+		return nil, fmt.Errorf("time format %w", err)
+	}
+	if opts.Not != nil {
+		r.placeholders = field.NewPlaceholders(opts.Not)
+	}
+	return r, nil
 }
 
 func machinePrefix(path string) string {

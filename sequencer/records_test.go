@@ -116,7 +116,7 @@ func readPieces(text string, opts ReadOptions, size, workers int, bytewise bool)
 	}
 	opts.Format = CSV
 	table := &Table{}
-	r := newReader(table, opts)
+	r, _ := newReader(table, opts)
 	r.piece, r.workers = size, workers
 	return table, r.stream(in, "a.csv", "a/")
 }
@@ -132,7 +132,7 @@ func TestReadNoFurtherThanTheRowsAskedFor(t *testing.T) {
 
 func TestReadKeepsTheRowsBeforeAFailure(t *testing.T) {
 	for _, size := range []int{1, 1000} {
-		r := newReader(&Table{}, ReadOptions{})
+		r, _ := newReader(&Table{}, ReadOptions{})
 		r.piece = size
 		in := io.MultiReader(strings.NewReader("timestamp,machine,event\n1,m,a\n2,m,"), iotest.ErrReader(errors.New("disk gone")))
 		assert.EqualError(t, r.stream(in, "a.csv", ""), "a.csv: disk gone")

@@ -4,10 +4,12 @@ import (
 	"math"
 	"slices"
 	"strings"
+
+	"connect-deepcase/internal/field"
 )
 
 // NoLabel is the label of a row that has none in a table where others have one (the original's NO_SCORE).
-const NoLabel = -1
+const NoLabel = field.NoLabel
 
 // Table holds events in columns, in input order, each machine and event name once: 24 bytes an event. The zero value is an empty table.
 type Table struct {

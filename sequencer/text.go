@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"connect-deepcase/internal/field"
 )
 
 // text reads a machine a line.
@@ -24,7 +26,7 @@ func (r *reader) text(in *bufio.Reader) error {
 		}
 		machine := r.prefix + strconv.Itoa(number)
 		for event := range strings.FieldsSeq(events) {
-			if err := checkName(event); err != nil {
+			if err := field.Event(event); err != nil {
 				return r.wrong(line, "event", err)
 			}
 			r.table.Append(Event{Machine: machine, Name: event, Time: time.Unix(r.events, 0)})

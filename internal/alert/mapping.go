@@ -9,6 +9,7 @@ import (
 
 	"github.com/redpanda-data/benthos/v4/public/service"
 
+	"connect-deepcase/internal/field"
 	"connect-deepcase/sequencer"
 )
 
@@ -124,7 +125,7 @@ func (r Reader) Time(index int) (at time.Time, err error) {
 	if text == "" {
 		return at, fmt.Errorf("%s: empty or missing, need RFC 3339 or the time since 1970", FieldTimestamp)
 	}
-	if at, err = sequencer.ParseTime(text); err != nil {
+	if at, err = field.ParseTime(text); err != nil {
 		return at, fmt.Errorf("%s: %w", FieldTimestamp, err)
 	}
 	return at, nil

@@ -1,45 +1,46 @@
-package sequencer
+package field
 
 import (
 	"errors"
-	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
 )
 
+const (
+	minSecond = math.MinInt64/1_000_000_000 + 1
+	maxSecond = math.MaxInt64 / 1_000_000_000
+)
+
 var (
-	errTimeForm  = errors.New("want seconds, millis, micros or nanos since 1970, or a date and time such as 2006-01-02T15:04:05Z")
+	errTimeForm = errors.New("want a date and time such as 2006-01-02T15:04:05Z, or the time since 1970 in seconds (10 digits), " +
+		"milliseconds (13), microseconds (16) or nanoseconds (19); another form needs a time format")
 	errTimeRange = errors.New("want a time between the years 1678 and 2262")
 )
 
-// ParseTime reads a timestamp: a number of seconds, millis, micros or nanos since 1970, with or without a fraction or exponent, or
-// RFC 3339 and its relatives: a space for the T, slashes, no time of day or no seconds, a comma before the fraction, a zone
-// such as +0000, or no zone (UTC). A number is told by the digits before its point: up to 11 are seconds, 14 millis, 17 micros.
-func ParseTime(s string) (time.Time, error) {
-	n, err := parseTime(s)
-	if err != nil {
-		return time.Time{}, fmt.Errorf("time %s: %w", shorten(s), err)
-	}
-	return time.Unix(0, n).UTC(), nil
-}
+// ParseTime reads a timestamp that can be nothing else: RFC 3339 and its relatives (a space for the T, slashes, no time of day or no
+// seconds, a comma before the fraction, a zone such as +0000, or no zone, which is UTC), or a number that is the time since 1970, with or
+// without a fraction or exponent. It is in seconds, milliseconds, microseconds or nanoseconds by the 10, 13, 16 or 19 digits before its
+// point, so from 2001 on. Numbers of up to three digits are seconds: events that are counted from 0. Any other number may be a year, a
+// date without dashes, a spreadsheet's day or a time since 1601, and is refused: a [TimeFormat] says what it is.
+func ParseTime(s string) (time.Time, error) { return TimeFormat{}.Parse(s) }
 
 // parseTime gives Unix nanoseconds.
 func parseTime(s string) (int64, error) {
-	s = strings.TrimSpace(s)
 	if seconds, ok := parseSeconds(s); ok {
 		return seconds * 1_000_000_000, nil
 	}
-	if n, err := parseEpoch(s); err != errTimeForm {
-		return n, err
+	if number, ok := parseDecimal(s); ok {
+		return number.nanos()
 	}
 	t, err := parseDate(s)
 	return t.UnixNano(), err
 }
 
-// parseSeconds reads what is most frequent, some digits, in a fraction of the time; anything else is not ok.
+// parseSeconds reads what is most frequent, ten digits, in a fraction of the time; anything else is not ok.
 func parseSeconds(s string) (seconds int64, ok bool) {
-	if s == "" || len(s) > 10 {
+	if len(s) != 10 || s[0] == '0' {
 		return 0, false
 	}
 	for i := range len(s) {
@@ -51,68 +52,87 @@ func parseSeconds(s string) (seconds int64, ok bool) {
 	return seconds, seconds < maxSecond
 }
 
-// parseEpoch reads a decimal number exactly, to the nanosecond; what is smaller is cut off.
-func parseEpoch(s string) (int64, error) {
+// decimal is a number as it is written, without leading zeros.
+type decimal struct {
+	negative, padded bool   // padded: it had leading zeros
+	whole, fraction  string // its digits
+	point            int    // how many of the digits, with zeros after them, are before the point
+}
+
+// parseDecimal reads a number with or without a fraction or exponent.
+func parseDecimal(s string) (d decimal, ok bool) {
 	sc := scanner{s}
-	negative := sc.skip("-")
-	if !negative {
+	if d.negative = sc.skip("-"); !d.negative {
 		sc.skip("+")
 	}
-	whole := sc.digits()
-	fraction := ""
+	d.whole = sc.digits()
 	if sc.skip(".") {
-		fraction = sc.digits()
+		d.fraction = sc.digits()
 	}
-	if whole == "" && fraction == "" {
-		return 0, errTimeForm
+	if d.whole == "" && d.fraction == "" {
+		return d, false
 	}
 	exponent := 0
 	if sc.skip("eE") {
 		shift, err := strconv.ParseInt(sc.rest, 10, 8)
 		if err != nil {
-			return 0, errTimeForm
+			return d, false
 		}
 		exponent, sc.rest = int(shift), ""
 	}
 	if sc.rest != "" {
-		return 0, errTimeForm
+		return d, false
 	}
-	if whole = strings.TrimLeft(whole, "0"); whole == "" {
-		digits := len(fraction)
-		fraction = strings.TrimLeft(fraction, "0")
-		exponent -= digits - len(fraction)
+	d.padded = len(d.whole) > 1 && d.whole[0] == '0'
+	if d.whole = strings.TrimLeft(d.whole, "0"); d.whole == "" {
+		digits := len(d.fraction)
+		d.fraction = strings.TrimLeft(d.fraction, "0")
+		exponent -= digits - len(d.fraction)
 	}
-	if whole == "" && fraction == "" {
-		return 0, nil
+	if d.point = len(d.whole) + exponent; d.whole == "" && d.fraction == "" {
+		d.point = 0
 	}
-	point := len(whole) + exponent // how many of the digits, with zeros after them, are before the point
-	switch {                       // from here on, point is about nanoseconds
-	case point <= 11:
-		point += 9
-	case point <= 14:
-		point += 6
-	case point <= 17:
-		point += 3
+	return d, true
+}
+
+// nanos tells by the number of digits what a number counts.
+func (d decimal) nanos() (int64, error) {
+	switch {
+	case d.negative || d.padded:
+	case d.point <= 3, d.point == 10:
+		return d.scaled(9)
+	case d.point == 13:
+		return d.scaled(6)
+	case d.point == 16:
+		return d.scaled(3)
+	case d.point == 19:
+		return d.scaled(0)
 	}
+	return 0, errTimeForm
+}
+
+// scaled is the number × 10^shift exactly; what is smaller than 1 then is cut off.
+func (d decimal) scaled(shift int) (int64, error) {
+	point := d.point + shift
 	if point > 19 {
 		return 0, errTimeRange
 	}
 	number := uint64(0) // 19 digits fit
 	left := max(0, point)
-	for _, digits := range [...]string{whole, fraction} {
+	for _, digits := range [...]string{d.whole, d.fraction} {
 		digits = digits[:min(left, len(digits))]
 		for i := range len(digits) {
 			number = 10*number + uint64(digits[i]-'0')
 		}
 		left -= len(digits)
 	}
-	for ; left > 0; left-- {
+	for ; left > 0 && number > 0; left-- {
 		number *= 10
 	}
 	switch {
-	case negative && number <= -minSecond*1_000_000_000:
+	case d.negative && number <= -minSecond*1_000_000_000:
 		return -int64(number), nil
-	case !negative && number < maxSecond*1_000_000_000:
+	case !d.negative && number < maxSecond*1_000_000_000:
 		return int64(number), nil
 	}
 	return 0, errTimeRange

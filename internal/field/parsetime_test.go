@@ -1,4 +1,4 @@
-package sequencer
+package field
 
 import (
 	"math"
@@ -14,10 +14,10 @@ import (
 func TestParseTime(t *testing.T) {
 	for in, want := range map[string]string{
 		"0":                                  "1970-01-01T00:00:00Z",
-		"-1.5":                               "1969-12-31T23:59:58.5Z",
 		"+7":                                 "1970-01-01T00:00:07Z",
 		".25":                                "1970-01-01T00:00:00.25Z",
-		"00012":                              "1970-01-01T00:00:12Z",
+		"999":                                "1970-01-01T00:16:39Z",
+		"1000000000":                         "2001-09-09T01:46:40Z",
 		"1642118409":                         "2022-01-14T00:00:09Z",
 		"1642118409.":                        "2022-01-14T00:00:09Z",
 		"1642118409.123456789":               "2022-01-14T00:00:09.123456789Z",
@@ -42,6 +42,7 @@ func TestParseTime(t *testing.T) {
 		"2022/01/14 10:20":                   "2022-01-14T10:20:00Z",
 		"2022-01-14":                         "2022-01-14T00:00:00Z",
 		"2024-02-29 23:59:60":                "2024-03-01T00:00:00Z",
+		"1969-12-31":                         "1969-12-31T00:00:00Z",
 	} {
 		got, err := ParseTime(in)
 		if assert.NoError(t, err, in) {
@@ -52,22 +53,71 @@ func TestParseTime(t *testing.T) {
 }
 
 func TestParseTimeSaysWhatWouldBeRight(t *testing.T) {
-	form := ": want seconds, millis, micros or nanos since 1970, or a date and time such as 2006-01-02T15:04:05Z"
 	for _, in := range []string{"", " ", "-", ".", "yesterday", "1e", "1e400", "1_000", "0x10", "NaN", "inf", "12 13", "--1", "2022-01",
 		"2022-01-14T",
 		"2022-13-14 00:00:00", "2022-02-30 00:00:00", "2023-02-29", "2022-01-14T24:00:00", "2022-01-14 1:00:00", "2022-01/14", "2022-01-14 00:60",
 		"2022-01-14 00:00:61", "2022-01-14 00:00:00.", "2022-01-14 00:00 +1", "2022-01-14 00:00 +24:00", "2022-01-14 00:00 CET",
 		"2022-01-14Z", "\x00"} {
 		_, err := ParseTime(in)
-		assert.EqualError(t, err, "time "+strconv.Quote(in)+form)
+		assert.EqualError(t, err, strconv.Quote(in)+": "+errTimeForm.Error())
 	}
-	for _, in := range []string{"99999999999", "9223372036854775808", "1e30", "9999-01-01 00:00:00", "1600-01-01", "-9999999999",
-		strings.Repeat("9", 50)} {
+	for _, in := range []string{"9999999999", "9223372036854775808", "9999-01-01 00:00:00", "1600-01-01"} {
 		_, err := ParseTime(in)
-		assert.EqualError(t, err, "time "+strconv.Quote(in)+": want a time between the years 1678 and 2262")
+		assert.EqualError(t, err, strconv.Quote(in)+": want a time between the years 1678 and 2262")
 	}
 	_, err := ParseTime(strings.Repeat("x", 10_000))
-	assert.Less(t, len(err.Error()), 250)
+	assert.Less(t, len(err.Error()), 350)
+}
+
+func TestNumbersThatMayBeSomethingElseAreNoTimes(t *testing.T) {
+	for in, what := range map[string]string{
+		"133374260249410000": "FILETIME", "20240501": "a date", "2024": "a year", "45413.4166667": "a spreadsheet's day", "240501": "a short date",
+		"094512": "a time of day", "000512": "a time of day", "2024122": "a day of a year", "20240501100000": "date and time",
+		"240501100000": "a short date and time", "736250418.5": "seconds since 2001", "13359133218000000": "microseconds since 1601",
+		"638501544180000000": "ticks since year 1", "2460431.9": "a Julian day", "-1": "nothing", "-1642118409": "seconds before 1970",
+		"1000": "a counter", "999999999": "1.998e9, or not", "99999999999": "", "1e30": "", "0001": "a counter", "164211840912": "", "1642118409123456789012": "",
+	} {
+		_, err := ParseTime(in)
+		assert.EqualError(t, err, strconv.Quote(in)+": "+errTimeForm.Error(), what)
+	}
+}
+
+func TestDeclaredTimeFormats(t *testing.T) {
+	for _, c := range []struct{ format, in, want string }{
+		{"", "1642118409", "2022-01-14T00:00:09Z"}, {"auto", "2022-01-14", "2022-01-14T00:00:00Z"},
+		{"seconds", "2024", "1970-01-01T00:33:44Z"}, {"seconds", "-1.5", "1969-12-31T23:59:58.5Z"}, {"seconds", "0001", "1970-01-01T00:00:01Z"},
+		{"seconds", "900000000.25", "1998-07-09T16:00:00.25Z"}, {"milliseconds", "1642118409123", "2022-01-14T00:00:09.123Z"},
+		{"milliseconds", "7", "1970-01-01T00:00:00.007Z"}, {"microseconds", "1.5", "1970-01-01T00:00:00.0000015Z"},
+		{"nanoseconds", "1642118409123456789", "2022-01-14T00:00:09.123456789Z"},
+		{"filetime", "133374260249410000", "2023-08-25T08:33:44.941Z"}, {"filetime", "133375196249410000", "2023-08-26T10:33:44.941Z"},
+		{"filetime", "116444736000000001", "1970-01-01T00:00:00.0000001Z"},
+		{"excel", "45413.5", "2024-05-01T12:00:00Z"}, {"excel", "25569", "1970-01-01T00:00:00Z"},
+		{"%Y%m%d", "20240501", "2024-05-01T00:00:00Z"}, {"%Y", "2024", "2024-01-01T00:00:00Z"},
+		{"%d/%b/%Y:%H:%M:%S %z", "01/May/2024:10:00:00 +0200", "2024-05-01T08:00:00Z"},
+	} {
+		format, err := ParseTimeFormat(c.format)
+		require.NoError(t, err)
+		got, err := format.Parse(c.in)
+		if assert.NoError(t, err, "%+v", c) {
+			assert.Equal(t, c.want, got.Format(time.RFC3339Nano), "%+v", c)
+		}
+	}
+	for _, c := range []struct{ format, in, want string }{
+		{"filetime", "2024-05-01", `"2024-05-01": want a number, as the time format filetime has it`},
+		{"filetime", "9223372036854775807", `"9223372036854775807": want a time between the years 1678 and 2262`},
+		{"excel", "99999999", `"99999999": want a time between the years 1678 and 2262`},
+		{"%Y%m%d", "2024-05-01", `"2024-05-01": want a time such as "20060102", as the time format "%Y%m%d" has it`},
+		{"%Y-%m-%d", "0001-05-01", `"0001-05-01": want a time between the years 1678 and 2262`},
+	} {
+		format, err := ParseTimeFormat(c.format)
+		require.NoError(t, err)
+		_, err = format.Parse(c.in)
+		assert.EqualError(t, err, c.want)
+	}
+	for _, bad := range []string{"rfc3339", "2006-01-02", "%b %d %H:%M:%S", "%m%d"} {
+		_, err := ParseTimeFormat(bad)
+		assert.Error(t, err, bad)
+	}
 }
 
 func FuzzParseTime(f *testing.F) {
@@ -82,8 +132,15 @@ func FuzzParseTime(f *testing.F) {
 			require.True(t, at.Equal(again))
 			if number, err := strconv.ParseFloat(strings.TrimSpace(s), 64); err == nil && math.Abs(number) < 1e10 {
 				require.InDelta(t, number, float64(at.UnixNano())/1e9, 1e-5)
+				require.True(t, number < 1000 || number >= 1e9)
 			}
 		}
+		for name := range TimeFormats() {
+			format, err := ParseTimeFormat(name)
+			require.NoError(t, err)
+			_, _ = format.Parse(s)
+		}
+		_, _ = TimeFormat{layout: "%Y%m%d"}.Parse(s)
 		if want := time.Unix(0, n).UTC(); n/1e9 > minSecond && n/1e9 < maxSecond-1 {
 			for _, form := range []string{time.RFC3339Nano, "2006-01-02 15:04:05.999999999-0700", "2006/01/02 15:04:05,999999999"} {
 				got, err := ParseTime(want.Format(form))

@@ -1,0 +1,75 @@
+package field
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+)
+
+// NoLabel is the label of an event that nobody labelled.
+const NoLabel = -1
+
+// Label reads a label: a number that is at least 0, true for 1, false for 0 (in any case), or nothing or -1 for NoLabel. Spaces around it
+// do not count.
+//
+// Any other text is a verdict only where benign says which text is: that one is 0 (in any case), and any other the name of an attack, 1.
+// Where true is benign, false is 1. A text that means benign to most people, and is not the one that was declared, is refused all the same.
+func Label(s, benign string) (float64, error) {
+	s = strings.TrimSpace(s)
+	switch benign = strings.TrimSpace(benign); {
+	case s == "":
+		return NoLabel, nil
+	case benign != "" && strings.EqualFold(s, benign):
+		return 0, nil
+	case strings.EqualFold(s, "true"), strings.EqualFold(s, "false") && strings.EqualFold(benign, "true"):
+		return 1, nil
+	case strings.EqualFold(s, "false"):
+		return 0, nil
+	}
+	label, err := strconv.ParseFloat(s, 64)
+	switch {
+	case err == nil && (label >= 0 && !math.IsInf(label, 0) || label == NoLabel):
+		return label, nil
+	case err == nil || errors.Is(err, strconv.ErrRange):
+		return 0, fmt.Errorf("%s: want a number that is at least 0, or -1 or nothing for none", Quote(s))
+	case benign == "":
+		return 0, fmt.Errorf("%s: want a number, true or false; where labels are texts, set benign to the one that means benign", Quote(s))
+	case soundsBenign[strings.ToLower(s)]:
+		return 0, fmt.Errorf("%s sounds like no attack, but %s was declared benign: want that, a number, or the name of an attack", Quote(s), Quote(benign))
+	}
+	return 1, nil
+}
+
+// soundsBenign are labels of public data sets and of ticket systems that are no names of attacks.
+var soundsBenign = map[string]bool{
+	"-": true, "--": true, "benign": true, "normal": true, "none": true, "null": true, "nil": true, "nan": true, "n/a": true, "no": true,
+	"ok": true, "fp": true, "false positive": true, "false_positive": true, "false-positive": true, "falsepositive": true, "no attack": true,
+	"not an attack": true, "legitimate": true, "legit": true, "clean": true, "background": true, "harmless": true, "good": true,
+	"unknown": true, "undefined": true, "unlabeled": true, "unlabelled": true,
+}
+
+// JSONLabel is Label for a valid JSON value that is not decoded.
+func JSONLabel(value []byte, benign string) (float64, error) {
+	if value = oneJSON(value); len(value) > 0 && (value[0] == 't' || value[0] == 'f') {
+		return Label(string(value), benign)
+	}
+	text, err := JSONText(value)
+	if err != nil && !errors.Is(err, ErrMissing) {
+		return 0, err
+	}
+	return Label(text, benign)
+}
+
+// ValueLabel is Label for a decoded value.
+func ValueLabel(v any, benign string) (float64, error) {
+	if truth, ok := One(v).(bool); ok {
+		return Label(strconv.FormatBool(truth), benign)
+	}
+	text, err := Text(v)
+	if err != nil && !errors.Is(err, ErrMissing) {
+		return 0, err
+	}
+	return Label(text, benign)
+}

@@ -1,0 +1,222 @@
+package field
+
+import (
+	"bytes"
+	"encoding/json"
+	"iter"
+	"strconv"
+	"strings"
+)
+
+// A path names a value in a document. The key that is the path comes first: "rule.name" is the key "rule.name" where the document has it.
+// Otherwise a dot leads into an object, or a list by a number from 0 on; of several keys with dots the longest that leads on counts. In
+// a part of a path ~1 stands for a dot and ~0 for ~, as in Bloblang: id~1orig_h is the key "id.orig_h". A null is no value.
+
+// Find gives the value at a path in a decoded JSON value, nil where there is none.
+func Find(document any, path string) any {
+	if list, ok := document.([]any); ok {
+		number, rest, more := strings.Cut(path, ".")
+		i, err := strconv.Atoi(number)
+		switch {
+		case err != nil || i < 0 || i >= len(list):
+			return nil
+		case more:
+			return Find(list[i], rest)
+		}
+		return list[i]
+	}
+	object, ok := document.(map[string]any)
+	if !ok {
+		return nil
+	}
+	for end := len(path); end > 0; end = strings.LastIndexByte(path[:end], '.') {
+		v := object[unescape(path[:end])]
+		if v != nil && end < len(path) {
+			v = Find(v, path[end+1:])
+		}
+		if v != nil {
+			return v
+		}
+	}
+	return nil
+}
+
+var escapes = strings.NewReplacer("~1", ".", "~0", "~")
+
+func unescape(key string) string {
+	if strings.IndexByte(key, '~') < 0 {
+		return key
+	}
+	return escapes.Replace(key)
+}
+
+// FindJSON is Find for a JSON value that is not decoded. What is not valid JSON may give any part of it, or nil.
+func FindJSON(document json.RawMessage, path string) json.RawMessage {
+	if len(document) > 0 && document[0] == '[' {
+		number, rest, more := strings.Cut(path, ".")
+		wanted, err := strconv.Atoi(number)
+		if err != nil || wanted < 0 {
+			return nil
+		}
+		i := 0
+		for element := range elements(document) {
+			if i == wanted {
+				if more {
+					return FindJSON(element, rest)
+				}
+				return notNull(element)
+			}
+			i++
+		}
+		return nil
+	}
+	// The values of the keys that the path begins with, by the length of the key; of a key that comes twice the last one counts.
+	type lead struct {
+		length int
+		value  json.RawMessage
+	}
+	var few [4]lead
+	leads := few[:0]
+	escaped := strings.IndexByte(path, '~') >= 0
+	for key, value := range members(document) {
+		length := leadLength(path, key, escaped)
+		if length == 0 {
+			continue
+		}
+		at := 0
+		for at < len(leads) && leads[at].length > length {
+			at++
+		}
+		if at < len(leads) && leads[at].length == length {
+			leads[at].value = value
+			continue
+		}
+		leads = append(leads, lead{})
+		copy(leads[at+1:], leads[at:])
+		leads[at] = lead{length, value}
+	}
+	for _, l := range leads {
+		found := notNull(l.value)
+		if found != nil && l.length < len(path) {
+			found = FindJSON(found, path[l.length+1:])
+		}
+		if found != nil {
+			return found
+		}
+	}
+	return nil
+}
+
+// leadLength is how many bytes of a path a key stands for: all of it or up to a dot, or 0.
+func leadLength(path, key string, escaped bool) int {
+	if !escaped {
+		if key != "" && strings.HasPrefix(path, key) && (len(path) == len(key) || path[len(key)] == '.') {
+			return len(key)
+		}
+		return 0
+	}
+	for end := len(path); end > 0; end = strings.LastIndexByte(path[:end], '.') {
+		if unescape(path[:end]) == key {
+			return end
+		}
+	}
+	return 0
+}
+
+func notNull(value json.RawMessage) json.RawMessage {
+	if len(value) == 0 || value[0] == 'n' {
+		return nil
+	}
+	return value
+}
+
+// Keys are the keys of a valid JSON object.
+func Keys(object json.RawMessage) (keys []string) {
+	for key := range members(object) {
+		keys = append(keys, key)
+	}
+	return keys
+}
+
+// members walks over the members of a JSON object, and stops where it is not valid JSON.
+func members(object json.RawMessage) iter.Seq2[string, json.RawMessage] {
+	return func(yield func(string, json.RawMessage) bool) {
+		rest, ok := bytes.CutPrefix(object, []byte{'{'})
+		for ok {
+			rest = skip(rest, ",")
+			if len(rest) == 0 || rest[0] != '"' {
+				return
+			}
+			end := valueEnd(rest)
+			key := rest[:end]
+			rest = skip(rest[end:], ":")
+			if end = valueEnd(rest); end == 0 || !yield(unquote(key), rest[:end]) {
+				return
+			}
+			rest = rest[end:]
+		}
+	}
+}
+
+// elements walks over the elements of a JSON list, and stops where it is not valid JSON.
+func elements(list json.RawMessage) iter.Seq[json.RawMessage] {
+	return func(yield func(json.RawMessage) bool) {
+		rest, ok := bytes.CutPrefix(list, []byte{'['})
+		for ok {
+			rest = skip(rest, ",")
+			end := valueEnd(rest)
+			if end == 0 || rest[0] == ']' || !yield(rest[:end]) {
+				return
+			}
+			rest = rest[end:]
+		}
+	}
+}
+
+func skip(b []byte, separator string) []byte { return bytes.TrimLeft(b, " \t\r\n"+separator) }
+
+// valueEnd is the length of the JSON value that b starts with.
+func valueEnd(b []byte) int {
+	depth := 0
+	for i := 0; i < len(b); i++ {
+		switch b[i] {
+		case '"':
+			for i++; i < len(b) && b[i] != '"'; i++ {
+				if b[i] == '\\' {
+					i++
+				}
+			}
+		case '{', '[':
+			depth++
+			continue
+		case '}', ']':
+			depth--
+		default:
+			if depth > 0 {
+				continue
+			}
+			if n := bytes.IndexAny(b[i:], ",}] \t\r\n"); n >= 0 { // a number or a literal
+				return i + n
+			}
+			return len(b)
+		}
+		if depth <= 0 {
+			return min(i+1, len(b))
+		}
+	}
+	return len(b)
+}
+
+// unquote reads a JSON string. Bytes that are not UTF-8 stay as they are.
+func unquote(value []byte) string {
+	if len(value) < 2 {
+		return ""
+	}
+	inside := value[1 : len(value)-1]
+	if bytes.IndexByte(inside, '\\') < 0 {
+		return string(inside)
+	}
+	var s string
+	_ = json.Unmarshal(value, &s)
+	return s
+}

@@ -1,0 +1,113 @@
+package field
+
+import (
+	"fmt"
+	"math"
+	"strings"
+	"time"
+
+	"github.com/itchyny/timefmt-go"
+)
+
+// TimeFormat says how a timestamp is written. The zero value takes what cannot be anything else: see ParseTime.
+type TimeFormat struct {
+	unit   string // "" for a layout, or to tell by the value
+	layout string
+}
+
+// Units of a number that is declared to be a time.
+const (
+	auto         = "auto"
+	seconds      = "seconds"
+	milliseconds = "milliseconds"
+	microseconds = "microseconds"
+	nanoseconds  = "nanoseconds"
+	filetime     = "filetime"
+	excel        = "excel"
+)
+
+// TimeFormats describe what ParseTimeFormat takes beside layouts, by name.
+func TimeFormats() map[string]string {
+	return map[string]string{
+		auto: "RFC 3339 and its relatives, or the time since 1970 as a number of 10 (seconds), 13 (milliseconds), 16 (microseconds) or 19 " +
+			"(nanoseconds) digits before its point; a number of up to three digits is taken for seconds, so that small examples can count from 0.",
+		seconds:      "The seconds since 1970.",
+		milliseconds: "The milliseconds since 1970.",
+		microseconds: "The microseconds since 1970.",
+		nanoseconds:  "The nanoseconds since 1970.",
+		filetime:     "Windows' FILETIME: units of 100 nanoseconds since 1601.",
+		excel:        "The serial number of a spreadsheet: days since 1899-12-30, in UTC.",
+	}
+}
+
+// ParseTimeFormat reads a name of TimeFormats, "" for auto, or a layout with strptime's %, such as %d/%b/%Y:%H:%M:%S %z; a time that it
+// reads no zone of is UTC.
+func ParseTimeFormat(s string) (TimeFormat, error) {
+	switch _, known := TimeFormats()[s]; {
+	case s == "" || s == auto:
+		return TimeFormat{}, nil
+	case known:
+		return TimeFormat{unit: s}, nil
+	case strings.Contains(s, "%"):
+		newYear := func(year int) string { return timefmt.Format(time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC), s) }
+		if newYear(2001) == newYear(2007) { // both a Monday
+			return TimeFormat{}, fmt.Errorf("%s: want a layout with the year", Quote(s))
+		}
+		return TimeFormat{layout: s}, nil
+	}
+	return TimeFormat{}, fmt.Errorf("%s: want auto, seconds, milliseconds, microseconds, nanoseconds, filetime, excel, or a layout such as %%Y%%m%%d",
+		Quote(s))
+}
+
+// Parse reads a timestamp.
+func (f TimeFormat) Parse(s string) (time.Time, error) {
+	n, err := f.Nanos(s)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("%s: %w", Quote(s), err)
+	}
+	return time.Unix(0, n).UTC(), nil
+}
+
+// Nanos is Parse in Unix nanoseconds. Its error does not quote the value.
+func (f TimeFormat) Nanos(s string) (int64, error) {
+	s = strings.TrimSpace(s)
+	if f.layout != "" {
+		t, err := timefmt.Parse(s, f.layout)
+		if err != nil {
+			return 0, fmt.Errorf("want a time such as %s, as the time format %s has it",
+				Quote(timefmt.Format(time.Date(2006, 1, 2, 15, 4, 5, 0, time.UTC), f.layout)), Quote(f.layout))
+		}
+		t, err = inRange(t)
+		return t.UnixNano(), err
+	}
+	if f.unit == "" {
+		return parseTime(s)
+	}
+	number, ok := parseDecimal(s)
+	if !ok {
+		return 0, fmt.Errorf("want a number, as the time format %s has it", f.unit)
+	}
+	switch f.unit {
+	case seconds:
+		return number.scaled(9)
+	case milliseconds:
+		return number.scaled(6)
+	case microseconds:
+		return number.scaled(3)
+	case filetime:
+		n, err := number.scaled(0)
+		return shifted(n, -11_644_473_600*10_000_000, 100, err)
+	case excel:
+		n, err := number.scaled(9) // of a day
+		return shifted(n, -25_569*1_000_000_000, 86_400, err)
+	}
+	return number.scaled(0)
+}
+
+// shifted is (n + by) × factor.
+func shifted(n, by, factor int64, err error) (int64, error) {
+	if n += by; err != nil || n < math.MinInt64/factor || n > math.MaxInt64/factor {
+		return 0, errTimeRange
+	}
+	return n * factor, nil
+}

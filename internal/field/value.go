@@ -1,0 +1,119 @@
+// Package field has the rules for what an event is read from: the machine, the event's name, its time, id and label, and the path that
+// leads to each of them in a document. Every reader uses them, the command line's and the pipelines', and refuses the same values in the
+// same words. docs/events.md says them to users.
+//
+// An error says what is wrong with a value and what would be right, but not where the value was: the caller puts that before it.
+package field
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// ErrMissing says that a document has no value at a path, or null.
+var ErrMissing = errors.New("is missing or null")
+
+// One unwraps a list of one value, as search servers see it: a list of one is that one.
+func One(v any) any {
+	for {
+		list, ok := v.([]any)
+		if !ok || len(list) != 1 {
+			return v
+		}
+		v = list[0]
+	}
+}
+
+// Text is a decoded value as text: a string, or a number as it is written. A list of one is that one. A missing value is ErrMissing, and
+// any other kind of value (a list, an object, a boolean) is an error that names it.
+func Text(v any) (string, error) {
+	switch v := One(v).(type) {
+	case nil:
+		return "", ErrMissing
+	case string:
+		return v, nil
+	case []byte:
+		return string(v), nil
+	case json.Number:
+		return v.String(), nil
+	case int64:
+		return strconv.FormatInt(v, 10), nil
+	case uint64:
+		return strconv.FormatUint(v, 10), nil
+	case int:
+		return strconv.Itoa(v), nil
+	case float64:
+		return strconv.FormatFloat(v, 'f', -1, 64), nil
+	case time.Time:
+		return v.Format(time.RFC3339Nano), nil
+	case bool:
+		return "", wrongKind("the boolean " + strconv.FormatBool(v))
+	case []any:
+		return "", wrongKind(fmt.Sprintf("a list of %d", len(v)))
+	case map[string]any:
+		return "", errObject
+	default:
+		return "", wrongKind(fmt.Sprintf("a %T", v))
+	}
+}
+
+// JSONText is Text for a valid JSON value that is not decoded; an empty one is missing.
+func JSONText(value json.RawMessage) (string, error) {
+	value = oneJSON(value)
+	if len(value) == 0 {
+		return "", ErrMissing
+	}
+	switch value[0] {
+	case 'n':
+		return "", ErrMissing
+	case '"':
+		return unquote(value), nil
+	case 't', 'f':
+		return "", wrongKind("the boolean " + string(value))
+	case '[':
+		n := 0
+		for range elements(value) {
+			n++
+		}
+		return "", wrongKind(fmt.Sprintf("a list of %d", n))
+	case '{':
+		return "", errObject
+	}
+	return string(value), nil
+}
+
+// oneJSON is One for a valid JSON value.
+func oneJSON(value json.RawMessage) json.RawMessage {
+	for len(value) > 0 && value[0] == '[' {
+		var only json.RawMessage
+		n := 0
+		for element := range elements(value) {
+			only = element
+			if n++; n > 1 {
+				return value
+			}
+		}
+		if n == 0 {
+			return value
+		}
+		value = only
+	}
+	return value
+}
+
+var errObject = wrongKind("an object (a longer path leads into it)")
+
+func wrongKind(kind string) error { return errors.New("is " + kind + ": want a text or a number") }
+
+// Quote quotes a value for an error, shortened.
+func Quote(s string) string {
+	const most = 60
+	if len(s) > most {
+		s = strings.ToValidUTF8(s[:most], "") + "…"
+	}
+	return strconv.Quote(s)
+}
