@@ -80,7 +80,7 @@ func inputFlags(prefix, what string) []ucli.Flag {
 	return flags
 }
 
-const benignUsage = "`TEXT` of the label that means benign, label 0; any other text is label 1 (default: labels are numbers, true or false)"
+const benignUsage = "`TEXT` of the label that means benign, label 0; any other text that is no number is label 1 (default: labels are numbers, true or false)"
 
 func readingFlags() []ucli.Flag {
 	return []ucli.Flag{
