@@ -23,7 +23,8 @@ type Predictor struct {
 	ids         map[string]int32
 }
 
-// NewPredictor opens a model on an engine. It checks the model first.
+// NewPredictor opens a model on an engine. It checks the model first, and asks its network some questions: where that answers with anything
+// but numbers, errors.Is(err, interpreter.ErrNotFinite).
 func NewPredictor(m *Model, e contextbuilder.Engine) (*Predictor, error) {
 	if err := m.Validate(); err != nil {
 		return nil, err
@@ -44,11 +45,28 @@ func NewPredictor(m *Model, e contextbuilder.Engine) (*Predictor, error) {
 		network.Close()
 		return nil, err
 	}
-	return &Predictor{model: m, network: network, interpreter: it, ids: idsByName(m.Names)}, nil
+	p := &Predictor{model: m, network: network, interpreter: it, ids: idsByName(m.Names)}
+	if err := p.probe(); err != nil {
+		network.Close()
+		return nil, fmt.Errorf("probing the network: %w", err)
+	}
+	return p, nil
 }
 
+// NotFiniteError names the samples for which a network did not compute numbers.
+type NotFiniteError struct {
+	Rows  []int // ascending
+	Total int
+}
+
+func (e *NotFiniteError) Error() string {
+	return fmt.Sprintf("sample %d, and %d of %d in all: %v", e.Rows[0], len(e.Rows), e.Total, interpreter.ErrNotFinite)
+}
+
+func (e *NotFiniteError) Unwrap() error { return interpreter.ErrNotFinite }
+
 // Predict gives a verdict for each sample, in order. Equal samples are asked once. A context of another length than the model's
-// is an error that names the sample.
+// is an error that names the sample. Where the error is a *NotFiniteError, the verdicts on the samples that it does not name are good.
 func (p *Predictor) Predict(ctx context.Context, samples []Sample) ([]Verdict, error) {
 	length := p.model.Params.Length
 	s := contextbuilder.Samples{Length: length, Contexts: make([]int32, 0, len(samples)*length), Events: make([]int32, 0, len(samples))}
@@ -93,8 +111,16 @@ func (p *Predictor) verdicts(ctx context.Context, s contextbuilder.Samples, prog
 	if err != nil {
 		return nil, err
 	}
+	var wrong []int
 	for i, match := range matches {
+		if match.Cluster == interpreter.NotFinite {
+			wrong = append(wrong, int(rows[i]))
+			continue
+		}
 		verdicts[rows[i]] = p.verdict(match)
+	}
+	if wrong != nil {
+		return verdicts, &NotFiniteError{wrong, len(verdicts)}
 	}
 	return verdicts, nil
 }

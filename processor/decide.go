@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"connect-deepcase/model"
+	"connect-deepcase/model/interpreter"
 	"connect-deepcase/model/store"
 )
 
@@ -115,10 +116,19 @@ func (l *label) lookUp(ctx context.Context, version string, current *model.Model
 		return err
 	}
 	verdicts, err := predictor.Predict(ctx, samples)
+	if partly := (*model.NotFiniteError)(nil); errors.As(err, &partly) {
+		for _, row := range partly.Rows {
+			asked[row].err = fmt.Errorf("query of model %s: %w", version, interpreter.ErrNotFinite)
+		}
+		err = nil
+	}
 	if err = errors.Join(err, predictor.Close()); err != nil {
 		return err
 	}
 	for i, d := range asked {
+		if d.err != nil {
+			continue
+		}
 		if d.cluster = verdicts[i].Cluster; d.cluster < 0 {
 			d.err = fmt.Errorf("document: %s belongs to no cluster of model %s (%s), so there is none to score",
 				l.target, version, verdicts[i].Status)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -14,13 +15,15 @@ import (
 	"connect-deepcase/internal/duration"
 	"connect-deepcase/internal/modeldir"
 	"connect-deepcase/model"
+	"connect-deepcase/model/interpreter"
 )
 
 const (
-	fieldCacheSize  = "cache_size"
-	fieldCacheBytes = "cache_bytes"
-	fieldReload     = "reload"
-	fieldExplain    = "explain"
+	fieldCacheSize    = "cache_size"
+	fieldCacheBytes   = "cache_bytes"
+	fieldReload       = "reload"
+	fieldQueryTimeout = "query_timeout"
+	fieldExplain      = "explain"
 )
 
 func predictSpec() *service.ConfigSpec {
@@ -41,11 +44,11 @@ Reads the context that `+"`deepcase_sequence`"+` wrote at `+"`target`"+` and add
 
 == Guarantees
 
-No message is dropped, and order and size of batches stay. A message without a context, or with one of another length than the model's, is flagged with an error; the rest of its batch goes on. A message that came with an error and has no context keeps its error.
+No message is dropped, and order and size of batches stay. A message without a context, or with one of another length than the model's, is flagged with an error; the rest of its batch goes on. A message that came with an error and has no context keeps its error. A message for which the model computes no numbers, but NaN or infinity, is flagged with an error, too.
 
 The answer for an event depends on the event, its context and the model version, not on what else is asked at the same time. All messages of a batch are answered by one version.
 
-A new version in the model directory is loaded while the old one serves and then takes its place, without a pause. Where it cannot be loaded (damaged, or of a newer format) the old one goes on serving. Where there is none to go on with, because the directory is missing or empty or its version cannot be loaded, the status is `+"`no_model`"+` until there is one; that is logged once, and looked for again.
+A new version in the model directory is loaded while the old one serves and then takes its place, without a pause. Where it cannot be loaded (damaged, of a newer format, or a network that computes NaN or infinity when it is asked some questions) the old one goes on serving. Where there is none to go on with, because the directory is missing or empty or its version cannot be loaded, the status is `+"`no_model`"+` until there is one; that is logged once, and looked for again.
 
 == Metrics
 
@@ -71,6 +74,10 @@ A new version in the model directory is loaded while the old one serves and then
 			duration.Field(fieldReload, duration.Positive).
 				Description("How often to look for a new version.").
 				Default("10s"),
+			duration.Field(fieldQueryTimeout, duration.Positive).
+				Description("How long the model may take to answer the unknown samples of a batch. If it takes longer, their messages are flagged with an error.").
+				Advanced().
+				Default("1m"),
 			service.NewBoolField(fieldExplain).
 				Description("Whether to add `attention`.").
 				Default(true),
@@ -128,7 +135,7 @@ func newPredictFromParsed(conf *service.ParsedConfig, mgr *service.Resources) (*
 	if err != nil {
 		return nil, err
 	}
-	s := &serving{log: mgr.Logger(), metrics: newServingMetrics(mgr.Metrics())}
+	s := &serving{log: mgr.Logger(), metrics: newServingMetrics(mgr.Metrics()), now: time.Now}
 	if s.dir, err = modeldir.Path(conf); err != nil {
 		return nil, err
 	}
@@ -148,9 +155,14 @@ func newPredictFromParsed(conf *service.ParsedConfig, mgr *service.Resources) (*
 	if err != nil {
 		return nil, err
 	}
+	limit, err := duration.Parse(conf, fieldQueryTimeout, duration.Positive)
+	if err != nil {
+		return nil, err
+	}
 	p := &predict{
 		target:   target,
 		serving:  s,
+		limit:    limit,
 		verdicts: mgr.Metrics().NewCounter("deepcase_verdicts", "status"),
 		hits:     mgr.Metrics().NewCounter("deepcase_verdict_cache_hits"),
 		misses:   mgr.Metrics().NewCounter("deepcase_verdict_cache_misses"),
@@ -164,8 +176,8 @@ func newPredictFromParsed(conf *service.ParsedConfig, mgr *service.Resources) (*
 	if err != nil {
 		return nil, err
 	}
-	if !(maxScore >= 0) {
-		return nil, fmt.Errorf("field '%s.%s': %v, need at least 0", fieldECS, fieldMaxScore, maxScore)
+	if !(maxScore >= 0) || math.IsInf(maxScore, 0) {
+		return nil, fmt.Errorf("field '%s.%s': %v, need a finite number of at least 0", fieldECS, fieldMaxScore, maxScore)
 	}
 	if maxScore > 0 {
 		p.ecs = &ecs{maxScore: maxScore}
@@ -185,6 +197,7 @@ func newPredictFromParsed(conf *service.ParsedConfig, mgr *service.Resources) (*
 type predict struct {
 	target  alert.Target
 	serving *serving
+	limit   time.Duration // for the unknown samples of a batch
 	explain bool
 	ecs     *ecs // nil: off
 
@@ -302,10 +315,22 @@ func (p *predict) ask(ctx context.Context, v *version, samples []model.Sample) (
 		return verdicts, errs
 	}
 	started := time.Now()
+	ctx, cancel := p.serving.limited(ctx, p.limit)
+	defer cancel()
 	answers, err := v.predictor.Predict(ctx, unknown)
 	p.latency.Timing(time.Since(started).Nanoseconds())
 	if err == nil && len(answers) != len(unknown) {
 		err = fmt.Errorf("model gave %d verdicts for %d samples", len(answers), len(unknown))
+	}
+	wrong := map[int]bool{} // places without numbers
+	if partly := (*model.NotFiniteError)(nil); errors.As(err, &partly) {
+		for _, place := range partly.Rows {
+			wrong[place] = true
+		}
+		err = nil
+	}
+	if err != nil && ctx.Err() != nil {
+		err = context.Cause(ctx)
 	}
 	if err != nil {
 		err = fmt.Errorf("query of model %s: %w", v.name, err)
@@ -315,12 +340,17 @@ func (p *predict) ask(ctx context.Context, v *version, samples []model.Sample) (
 		case place < 0:
 		case err != nil:
 			errs[i] = err
+		case wrong[place]:
+			errs[i] = fmt.Errorf("query of model %s: %w", v.name, interpreter.ErrNotFinite)
 		default:
 			verdicts[i] = answers[place]
 		}
 	}
 	if err == nil && v.verdicts != nil {
 		for place, answer := range answers {
+			if wrong[place] {
+				continue
+			}
 			// It is a slice of what holds the whole query's, which one verdict would keep in memory.
 			answer.Attention = slices.Clone(answer.Attention)
 			v.verdicts.Add(keys[place], answer)

@@ -20,7 +20,7 @@ import (
 // version is one version of a model that answers, with the verdicts it gave.
 type version struct {
 	name      string
-	made      time.Time
+	created   time.Time
 	trained   time.Time // when its clusters were learnt; scores are later
 	predictor *model.Predictor
 	verdicts  *lru.Cache[sampleKey, model.Verdict] // nil where verdicts are not kept
@@ -49,11 +49,15 @@ type serving struct {
 	log        *service.Logger
 	metrics    servingMetrics
 
-	current atomic.Pointer[version] // nil: none yet
-	failed  string                  // what was last logged about a version that cannot be read; only reload uses it
-	awaited bool                    // whether it was logged that there is no version yet; only reload uses it
-	stop    context.CancelFunc
-	stopped chan struct{}
+	current   atomic.Pointer[version] // nil: none yet
+	failed    string                  // what was last logged about a version that cannot be read; only reload uses it
+	awaited   bool                    // whether it was logged that there is no version yet; only reload uses it
+	stop      context.CancelFunc
+	stopped   chan struct{}
+	closing   sync.WaitGroup  // replaced versions that still answer
+	asking    context.Context // ends with close, by endAsking
+	endAsking context.CancelFunc
+	now       func() time.Time
 }
 
 type servingMetrics struct {
@@ -80,10 +84,21 @@ func newServingMetrics(m *service.Metrics) servingMetrics {
 	return s
 }
 
+// limited is ctx with an end: for a question, after which it is given up. cancel must be called.
+func (s *serving) limited(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("it took longer than %v", limit))
+	forget := context.AfterFunc(s.asking, cancel)
+	return ctx, func() {
+		forget()
+		cancel()
+	}
+}
+
 // start loads the current version, where there is one, and from then on looks for a new one so often.
 func (s *serving) start(every time.Duration) {
 	ctx, cancel := context.WithCancel(context.Background())
 	s.stop, s.stopped = cancel, make(chan struct{})
+	s.asking, s.endAsking = context.WithCancel(context.Background())
 	s.reload()
 	go func() {
 		defer close(s.stopped)
@@ -162,25 +177,42 @@ func (s *serving) load() (*version, error) {
 		s.failed = ""
 		return nil, nil
 	}
-	m, err := models.Load(name)
+	loaded, err := models.Read((*store.Store).Current)
 	if err != nil {
-		return nil, fmt.Errorf("version %s: %w", name, err)
+		return nil, err
 	}
-	predictor, err := model.NewPredictor(m, s.engine)
+	predictor, err := model.NewPredictor(loaded.Model, s.engine)
 	if err != nil {
-		return nil, fmt.Errorf("version %s: %w", name, err)
+		return nil, fmt.Errorf("version %s: %w", loaded.Version, err)
 	}
-	next := &version{name: name, predictor: predictor}
-	next.made, _ = store.Made(name) // it was loaded by this name
-	if next.trained, err = store.Made(models.Clustering(name)); err != nil {
-		next.trained = next.made
-	}
-	if size := min(s.cacheSize, s.cacheBytes/verdictBytes(m.Params.Length)); size > 0 {
+	next := &version{name: loaded.Version, created: loaded.Created, trained: loaded.Trained, predictor: predictor}
+	s.checkClock(next)
+	if size := min(s.cacheSize, s.cacheBytes/verdictBytes(loaded.Model.Params.Length)); size > 0 {
 		if next.verdicts, err = lru.New[sampleKey, model.Verdict](size); err != nil {
 			return nil, errors.Join(err, predictor.Close())
 		}
 	}
 	return next, nil
+}
+
+// maxSkew is the difference between the clocks of two machines that nobody is told of.
+const maxSkew = time.Minute
+
+// checkClock tells of a version that was made, or named, by a clock that was ahead. The age of a model that was learnt in the future is not
+// known: it is at least as old as it has been served here.
+func (s *serving) checkClock(v *version) {
+	now, log := s.now(), s.log.With("model", s.dir, "version", v.name)
+	switch named, err := store.Made(v.name); {
+	case v.created.After(now.Add(maxSkew)):
+		log.Warnf("This version was made at %s, which is in the future: the clock of its writer is ahead, or the clock here is behind. "+
+			"deepcase_model_created_seconds is wrong until the next version", v.created.Format(time.RFC3339))
+	case err == nil && named.After(v.created.Add(maxSkew)):
+		log.Warnf("This version was made at %s; its name is ahead, since versions before it were made by a clock that was ahead. "+
+			"Only the name is affected: names must ascend", v.created.Format(time.RFC3339))
+	}
+	if v.trained.After(now) {
+		v.trained = now
+	}
 }
 
 // gone judges a directory without a version: before the first one came that may be as it should be, or a mistake in the path, and is
@@ -206,17 +238,19 @@ func (s *serving) swap(next *version) {
 	}
 	last := s.current.Swap(next)
 	// Not the version as a label: series of old versions could never be removed.
-	s.metrics.created.Set(next.made.Unix())
+	s.metrics.created.Set(next.created.Unix())
 	s.metrics.trained.Set(next.trained.Unix())
 	s.metrics.events.Set(int64(len(m.Names)))
 	s.metrics.clusters.Set(int64(len(m.Clusters)))
 	s.metrics.scored.Set(int64(scored))
 	s.log.With("model", s.dir, "version", next.name, "events", len(m.Names), "clusters", len(m.Clusters), "scored", scored).
 		Info("Model loaded")
-	if last != nil {
-		if err := last.close(); err != nil {
-			s.log.With("version", last.name).Errorf("The replaced model did not close: %v", err)
-		}
+	if last != nil { // it may be in the middle of a long answer, for which the next reload does not wait
+		s.closing.Go(func() {
+			if err := last.close(); err != nil {
+				s.log.With("version", last.name).Errorf("The replaced model did not close: %v", err)
+			}
+		})
 	}
 }
 
@@ -228,10 +262,12 @@ func (s *serving) name() string {
 	return ""
 }
 
-// close ends the watching and closes the version that serves. It may be called again.
+// close ends the watching, and the version that serves with the answers that it is still looking for. It may be called again.
 func (s *serving) close() error {
 	s.stop()
 	<-s.stopped
+	s.endAsking()
+	s.closing.Wait()
 	if v := s.current.Load(); v != nil {
 		return v.close()
 	}

@@ -42,7 +42,7 @@ func (it *Interpreter) AttentionQuery(ctx context.Context, s contextbuilder.Samp
 		return nil, nil, err
 	}
 	g := Distinct(s)
-	a, err := it.attend(ctx, s, g.First, progress)
+	a, err := it.attendAll(ctx, s, g.First, progress)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -60,7 +60,7 @@ func (it *Interpreter) AttendedContext(ctx context.Context, s contextbuilder.Sam
 		return nil, nil, err
 	}
 	g := Distinct(s)
-	a, err := it.attend(ctx, s, g.First, progress)
+	a, err := it.attendAll(ctx, s, g.First, progress)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -111,6 +111,29 @@ func (it *Interpreter) attend(ctx context.Context, s contextbuilder.Samples, row
 		}
 	}
 	return a, nil
+}
+
+// attendAll is attend where every row must have numbers.
+func (it *Interpreter) attendAll(ctx context.Context, s contextbuilder.Samples, rows []int32, progress func(done, total int)) (attended, error) {
+	a, err := it.attend(ctx, s, rows, progress)
+	if err != nil {
+		return attended{}, err
+	}
+	for at, row := range rows {
+		if !Finite(a.confidence[at], a.attention[at*s.Length:(at+1)*s.Length]) {
+			return attended{}, fmt.Errorf("sample %d: %w", row, ErrNotFinite)
+		}
+	}
+	return a, nil
+}
+
+// Finite tells whether an answer of a network consists of numbers.
+func Finite(confidence float32, attention []float32) bool {
+	sum := confidence - confidence // 0, or NaN
+	for _, x := range attention {
+		sum += x - x
+	}
+	return sum == 0
 }
 
 // check tells whether the slices of samples fit together.

@@ -42,7 +42,7 @@ func (it *Interpreter) Cluster(ctx context.Context, s contextbuilder.Samples, pr
 		return nil, err
 	}
 	c := &Clustering{Grouped: Distinct(s), Clusters: Clusters{Vectors: &Vectors{Offsets: []int32{0}}}}
-	a, err := it.attend(ctx, s, c.First, progress)
+	a, err := it.attendAll(ctx, s, c.First, progress)
 	if err != nil {
 		return nil, err
 	}

@@ -16,7 +16,11 @@ const (
 	NotConfident = -1 // the network does not expect the event, whatever the attention (in training: or noise)
 	UnknownEvent = -2 // no training sample of the event is in a cluster
 	NoCluster    = -3 // the nearest clustered vector is farther than Eps
+	NotFinite    = -4 // the network computes no numbers for it, but NaN or infinity; the original has no such code
 )
+
+// ErrNotFinite says that a network does not compute numbers, but NaN or infinity.
+var ErrNotFinite = errors.New("the network computes NaN or infinity: its training diverged, or its weights are not those of a training")
 
 // Options are the Interpreter's parameters.
 type Options struct {

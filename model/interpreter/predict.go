@@ -9,7 +9,7 @@ import (
 
 // Match is what the Interpreter says of a sample.
 type Match struct {
-	Cluster    int32     // the cluster of the nearest vector, or NotConfident, UnknownEvent, NoCluster
+	Cluster    int32     // the cluster of the nearest vector, or NotConfident, UnknownEvent, NoCluster, NotFinite
 	Distance   float64   // to that vector, L1; 0 where none was compared
 	Confidence float32   // in the event under Attention
 	Attention  []float32 // a share a position of the context; equal samples share it
@@ -44,6 +44,9 @@ func (it *Interpreter) Predict(ctx context.Context, s contextbuilder.Samples, pr
 	}
 	scores := make([]float64, len(matches))
 	for row, m := range matches {
+		if m.Cluster == NotFinite {
+			return nil, fmt.Errorf("sample %d: %w", row, ErrNotFinite)
+		}
 		scores[row] = float64(m.Cluster)
 		if m.Cluster >= 0 {
 			scores[row] = it.known.Scores[m.Cluster]
@@ -77,6 +80,10 @@ func (it *Interpreter) Match(ctx context.Context, s contextbuilder.Samples, prog
 	for at := range found {
 		m := &found[at]
 		m.Confidence, m.Attention = a.confidence[at], a.attention[at*s.Length:(at+1)*s.Length:(at+1)*s.Length]
+		if !Finite(m.Confidence, m.Attention) {
+			m.Cluster = NotFinite
+			continue
+		}
 		if !it.confident(m.Confidence) {
 			m.Cluster = NotConfident
 			continue
