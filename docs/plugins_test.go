@@ -18,6 +18,7 @@ import (
 
 	_ "connect-deepcase/cache"
 	_ "connect-deepcase/input"
+	_ "connect-deepcase/input/files"
 	_ "connect-deepcase/input/search"
 	_ "connect-deepcase/input/syslog"
 	_ "connect-deepcase/processor"
@@ -51,5 +52,5 @@ func TestPluginPagesAreUpToDate(t *testing.T) {
 	service.GlobalEnvironment().WalkProcessors(check)
 	service.GlobalEnvironment().WalkInputs(check)
 	service.GlobalEnvironment().WalkCaches(check)
-	require.Equal(t, 7, pages)
+	require.Equal(t, 8, pages)
 }

@@ -4,6 +4,7 @@ package main
 import (
 	_ "connect-deepcase/cache"
 	_ "connect-deepcase/input"
+	_ "connect-deepcase/input/files"
 	_ "connect-deepcase/input/search"
 	_ "connect-deepcase/input/syslog"
 	_ "connect-deepcase/processor"

@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	_ "connect-deepcase/input"
+	_ "connect-deepcase/input/files"
 	_ "connect-deepcase/input/syslog"
 	_ "connect-deepcase/processor"
 )

@@ -1,0 +1,111 @@
+package files
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+
+	"connect-deepcase/internal/textfile"
+)
+
+const (
+	formatAuto   = "auto"
+	formatLines  = "lines"
+	formatNDJSON = "ndjson"
+	formatJSON   = "json"
+	formatCSV    = "csv"
+)
+
+// probe bounds what is read ahead to tell the format.
+const probe = 64 << 10
+
+// reading says how files are read.
+type reading struct {
+	format    string
+	comma     byte
+	envelopes []string
+	max       int
+}
+
+// splitter is for the text of the file of a name. An error says that it is too early to tell.
+func (r reading) splitter(t *text, name string) (splitter, error) {
+	format := r.format
+	extension := strings.ToLower(filepath.Ext(textfile.TrimExtension(name)))
+	if format == formatAuto && extension == ".csv" {
+		format = formatCSV
+	}
+	if format == formatAuto || format == formatNDJSON {
+		whole, err := r.isDocument(t)
+		switch {
+		case err != nil:
+			return nil, err
+		case whole && format == formatNDJSON:
+			return &refused{t, fmt.Errorf("is JSON, but not one document a line: want %s: %s or %s", fieldFormat, formatAuto, formatJSON)}, nil
+		case whole:
+			format = formatJSON
+		}
+	}
+	switch format {
+	case formatCSV:
+		return &rows{text: t, max: r.max, comma: r.comma}, nil
+	case formatJSON:
+		return &documents{text: t, max: r.max, envelopes: r.envelopes}, nil
+	}
+	return &lines{text: t, max: r.max}, nil
+}
+
+// isDocument tells by the beginning of a text whether it is JSON that is not one document a line: an array, an object around one, or a
+// document that goes on in the next line or has another one behind it.
+func (r reading) isDocument(t *text) (bool, error) {
+	for {
+		rest := bytes.TrimLeft(t.buf, " \t\r\n")
+		line, _, whole := bytes.Cut(rest, []byte{'\n'})
+		if !whole && len(t.buf) < probe {
+			err := t.fill()
+			if err == nil {
+				continue
+			}
+			if pauses(err) {
+				return false, err
+			}
+		}
+		switch {
+		case bytes.HasPrefix(line, []byte{'['}):
+			inside := bytes.TrimLeft(line[1:], " \t\r")
+			return len(inside) == 0 || bytes.IndexByte([]byte("{[]"), inside[0]) >= 0, nil
+		case !bytes.HasPrefix(line, []byte{'{'}):
+			return false, nil
+		}
+		if n, _ := envelope(rest, r.envelopes); n > 0 {
+			return true, nil
+		}
+		var s scan
+		n, done, err := s.feed(line)
+		switch {
+		case err != nil:
+			return false, nil
+		case !done:
+			return whole, nil // else a long line, or the only one, cut
+		}
+		behind := bytes.TrimLeft(line[n:], " \t\r,")
+		return bytes.HasPrefix(behind, []byte{'{'}) || bytes.HasPrefix(bytes.TrimLeft(line[n:], " \t\r"), []byte{','}), nil
+	}
+}
+
+// refused is a text that is not read.
+type refused struct {
+	*text
+	reason error
+}
+
+func (r *refused) next() (piece, error) {
+	if r.reason == nil {
+		return piece{}, io.EOF
+	}
+	content, _, _ := bytes.Cut(bytes.TrimLeft(r.buf[:min(len(r.buf), excerpt)], " \t\r\n"), []byte{'\n'})
+	p := piece{content: content, line: r.line, err: r.reason, last: true}
+	r.reason = nil
+	return p, nil
+}

@@ -1,0 +1,69 @@
+package files
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"unicode/utf8"
+)
+
+var errUTF8 = errors.New("is not UTF-8: want UTF-8")
+
+func errTooLong(max int) error {
+	return fmt.Errorf("is longer than %d bytes (%s): left out", max, fieldMaxLine)
+}
+
+// lines cuts a text into lines; blank ones are left out.
+type lines struct {
+	*text
+	max     int
+	skipped *piece // the beginning of a line that is too long, the rest of which is being left out
+}
+
+func (l *lines) next() (piece, error) {
+	for scanned := 0; ; {
+		n := bytes.IndexByte(l.buf[scanned:], '\n')
+		if n < 0 {
+			if scanned = len(l.buf); scanned > l.max || l.skipped != nil {
+				l.skip(scanned)
+				scanned = 0
+			}
+			err := l.fill()
+			if err == nil {
+				continue
+			}
+			if err != io.EOF || len(l.buf) == 0 && l.skipped == nil {
+				return l.ended(err)
+			}
+			n, scanned = len(l.buf), 0
+		} else {
+			n, scanned = scanned+n+1, 0
+		}
+		line := l.line
+		if n > l.max+1 || l.skipped != nil {
+			l.skip(n)
+			p := *l.skipped
+			l.skipped = nil
+			return p, nil
+		}
+		content := l.take(n)
+		content = bytes.TrimSuffix(bytes.TrimSuffix(content, []byte{'\n'}), []byte{'\r'})
+		if len(bytes.TrimSpace(content)) == 0 {
+			continue
+		}
+		p := piece{content: content, line: line}
+		if !utf8.Valid(content) {
+			p.err = errUTF8
+		}
+		return p, nil
+	}
+}
+
+// skip leaves out what belongs to a line that is too long.
+func (l *lines) skip(n int) {
+	if l.skipped == nil {
+		l.skipped = &piece{content: bytes.Clone(l.buf[:min(excerpt, l.max)]), line: l.line, err: errTooLong(l.max)}
+	}
+	l.take(n)
+}

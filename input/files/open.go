@@ -1,0 +1,94 @@
+package files
+
+import (
+	"context"
+	"os"
+	"syscall"
+	"time"
+
+	"connect-deepcase/internal/textfile"
+)
+
+// file is one that is being read.
+type file struct {
+	*os.File
+	path   string
+	stream bool // a pipe, say: it may have no more for now
+	text   *text
+	splitter
+}
+
+func isStream(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && !info.Mode().IsRegular()
+}
+
+// open opens a file and finds out what it holds. The error of what was opened is in the text.
+func open(ctx context.Context, path string, r reading) (*file, error) {
+	f := &file{path: path, stream: isStream(path), text: &text{line: 1, wait: true}}
+	var err error
+	if f.File, err = openFile(ctx, path, f.stream); err != nil {
+		return nil, err
+	}
+	defer f.interrupt(ctx)()
+	if f.text.in, err = textfile.NewReader(f.File); err != nil {
+		f.text.err = err
+	}
+	if f.splitter, err = r.splitter(f.text, path); err != nil {
+		f.splitter = &refused{f.text, err}
+	}
+	return f, ctx.Err()
+}
+
+// read gives the next piece; of a stream it waits for one, if told so.
+func (f *file) read(ctx context.Context, wait bool) (piece, error) {
+	if f.stream && wait {
+		defer f.interrupt(ctx)()
+	}
+	f.text.wait = wait || !f.stream
+	p, err := f.next()
+	if err != nil && ctx.Err() != nil {
+		return piece{}, ctx.Err()
+	}
+	return p, err
+}
+
+// interrupt has reads of a stream fail with os.ErrDeadlineExceeded once ctx ends, until the function that it gives is called.
+func (f *file) interrupt(ctx context.Context) func() bool {
+	if !f.stream {
+		return func() bool { return true }
+	}
+	_ = f.SetReadDeadline(time.Time{}) // what has no deadlines does not block for long
+	return context.AfterFunc(ctx, func() { _ = f.SetReadDeadline(time.Now()) })
+}
+
+// openFile waits for who writes to a named pipe, but no longer than for ctx.
+func openFile(ctx context.Context, path string, stream bool) (*os.File, error) {
+	if !stream {
+		return os.Open(path)
+	}
+	type opened struct {
+		*os.File
+		error
+	}
+	result := make(chan opened, 1)
+	go func() {
+		f, err := os.Open(path)
+		result <- opened{f, err}
+	}()
+	select {
+	case o := <-result:
+		return o.File, o.error
+	case <-ctx.Done():
+	}
+	// A pipe is opened as soon as somebody opens it to write.
+	if w, err := os.OpenFile(path, os.O_WRONLY|syscall.O_NONBLOCK, 0); err == nil {
+		defer w.Close()
+	}
+	go func() {
+		if o := <-result; o.error == nil {
+			_ = o.Close()
+		}
+	}()
+	return nil, ctx.Err()
+}

@@ -1,0 +1,195 @@
+package files
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/redpanda-data/benthos/v4/public/service"
+)
+
+const (
+	fieldPaths     = "paths"
+	fieldOrder     = "order"
+	fieldFormat    = "format"
+	fieldDelimiter = "delimiter"
+	fieldEnvelopes = "envelopes"
+	fieldMaxLine   = "max_line"
+	fieldBatchSize = "batch_size"
+
+	outcomeRead    = "read"
+	outcomeFailed  = "failed"
+	outcomeRefused = "refused"
+
+	maxMaxLine   = 1 << 30
+	maxBatchSize = 1_000_000
+)
+
+func spec() *service.ConfigSpec {
+	return service.NewConfigSpec().
+		Stable().
+		Version("0.2.0").
+		Categories("DeepCASE", "Local").
+		Summary("Reads files, or what comes through a pipe, to the end: lines, JSON or csv, oldest file first.").
+		Description(`
+Files that are compressed (gzip, zstd, bzip2) are told by their first bytes, and decompressed as they are read. A byte order mark is skipped. The input ends when all files are read.
+
+== Which files
+
+Each of `+"`paths`"+` is a file, a pipe (`+"`/dev/stdin`"+`, a FIFO) or a pattern: `+"`*`, `?`, `[a-z]` and `**`"+` for any folders. A path that is there as it stands is no pattern, whatever characters are in it. One that names no file, or a file that may not be read, is an error, and the pipeline does not start: it does not wait for the file. A file that goes away after that is a message that is flagged with an error.
+
+With `+"`order: time`"+`, all files of all paths are put in the order of their events, as their names tell it:
+
+. files with a date in their names, or in the folders above (`+"`2026/Jan/ossec-alerts-02.json`"+`), oldest first: `+"`auth.log-20260102`, `alerts-2026-01-02.json`, `app-2026-01-02T13-30.log`, `auth.log-1767312000`"+`
+. files that end in a number, as logrotate's, highest number first: `+"`auth.log.2.gz`"+` before `+"`auth.log.1`"+`. In `+"`eve.1.json`"+` the number counts if `+"`eve.json`"+` is there, too. A number that begins with 0 (`+"`part.01`"+`) is one of a part, not of a rotation
+. all others, by name, where numbers in names count by value: `+"`events-2`"+` before `+"`events-10`"+`
+
+Files of the same date or number are sorted by name. The order of events within a file stays as it is.
+
+== Formats
+
+- `+"`lines`"+`: a message is a line
+- `+"`ndjson`"+`: a message is a line, too. A file that begins with other JSON is refused as a whole
+- `+"`json`"+`: a message is a document. Documents follow each other, are elements of an array, or of an array in an object (see `+"`envelopes`"+`). They may be any number of lines long; a message is always one line. The file is read document by document: it need not fit into memory
+- `+"`csv`"+`: a message is a row, an object with the names of the header; all values are texts. Values in quotes may have line ends, and quotes if these are doubled. Line ends may be LF, CRLF or CR. A column that comes twice is an error for the whole file
+- `+"`auto`"+`: `+"`csv`"+` where the name says so (`+"`.csv`, `.csv.gz`"+`), `+"`json`"+` where a file begins with JSON that is not one document a line, and lines otherwise
+
+Blank lines are left out.
+
+== What cannot be read
+
+Nothing is dropped without a word. What is not as it should be becomes a message that is flagged with an error, which names file, line and reason, and reading goes on with what comes next:
+
+- a line, row or document that is not UTF-8: the message has its bytes as they are
+- one that is longer than `+"`max_line`"+`: the message has its first 1000 bytes
+- a row whose number of columns is not the header's, or whose quotes do not match: the message is the row, or the first line of it
+- a document that is not JSON: the message is what there is up to the next line that begins with `+"`{`"+`
+- a file that ends in the middle, is damaged, is UTF-16, or has a header that cannot be used: one message. Nothing more is read of the file, and the next one is read
+
+Let the output send such messages elsewhere, by `+"`errored()`"+`. When all is read, the log says how many there were, at level error if there was one. An empty file has no messages, and a warning.
+
+== Guarantees
+
+Messages come in the order of the files and lines. A batch that an output refuses is sent again, unless `+"`auto_replay_nacks`"+` is false. Which events were read is not kept: each run begins with the first file. So after a crash, events come again; an `+"`id`"+` in `+"`deepcase_sequence`"+` makes them count once.
+
+Memory is bounded by `+"`max_line`"+`, whatever the files are: a batch has at most 4 MiB, or one message that is longer.
+
+A pipe's messages go on as they come: a batch is what can be read without waiting.
+
+== Metadata
+
+- `+"`path`"+`: the file, as `+"`paths`"+` names it
+- `+"`line`"+`: the number of the line, from 1, on which the message begins
+
+== Metrics
+
+- `+"`deepcase_files_files`"+` (counter, label `+"`outcome`: `read` or `failed`"+`)
+- `+"`deepcase_files_messages`"+` (counter, label `+"`outcome`: `read`, or `refused` for those that are flagged with an error"+`)`).
+		Fields(
+			service.NewStringListField(fieldPaths).
+				Description("The files, or patterns of files.").
+				Example([]string{"/var/log/auth.log*"}).
+				Example([]string{"/dev/stdin"}),
+			service.NewStringAnnotatedEnumField(fieldOrder, map[string]string{
+				orderTime:  "By the rotations and dates in their names, oldest first.",
+				orderName:  "By name.",
+				orderGiven: "As the paths stand here, and by name where a pattern matches several.",
+			}).Description("In which order files are read.").Default(orderTime),
+			service.NewStringAnnotatedEnumField(fieldFormat, map[string]string{
+				formatAuto:   "Found out for each file.",
+				formatLines:  "Lines of text.",
+				formatNDJSON: "A JSON document a line.",
+				formatJSON:   "JSON documents in an array, or one after the other.",
+				formatCSV:    "A header and rows.",
+			}).Description("What the files hold.").Default(formatAuto),
+			service.NewStringField(fieldDelimiter).
+				Description("What stands between the columns of csv: one ASCII character.").
+				Example(";").
+				LintRule(`root = if this.length() != 1 || "\"\r\n".contains(this) { "delimiter needs to be one character, but no quote or line end" }`).
+				Default(","),
+			service.NewStringListField(fieldEnvelopes).
+				Description("A JSON file may be an object around its documents: `{\"Records\":[ … ]}`, as AWS CloudTrail's. These are the keys that such objects have.").
+				Advanced().
+				Default([]any{"Records", "records"}),
+			between(1, maxMaxLine, fieldMaxLine, "The most bytes of a message: of a line, a row or a JSON document.", 16<<20),
+			between(1, maxBatchSize, fieldBatchSize, "Messages in a batch, at most.", 1000),
+			service.NewAutoRetryNacksToggleField(),
+		).
+		Example("A log and its rotated files", "Reads `auth.log.4.gz`, `auth.log.3.gz`, `auth.log.2.gz`, `auth.log.1` and then `auth.log`.", `
+input:
+  deepcase_files:
+    paths: [ /var/log/auth.log* ]
+    format: lines
+`).
+		Example("Exports of a spreadsheet", "Rows become JSON objects.", `
+input:
+  deepcase_files:
+    paths: [ ./exports/*.csv ]
+    delimiter: ;
+`)
+}
+
+func between(least, most int, name, description string, def int) *service.ConfigField {
+	return service.NewIntField(name).Description(description).Default(def).
+		LintRule(fmt.Sprintf(`root = if this < %d || this > %d { "%s needs to be from %d to %d" }`, least, most, name, least, most))
+}
+
+func newFromParsed(conf *service.ParsedConfig, mgr *service.Resources) (*input, error) {
+	paths, err := conf.FieldStringList(fieldPaths)
+	if err != nil {
+		return nil, err
+	}
+	order, err := conf.FieldString(fieldOrder)
+	if err != nil {
+		return nil, err
+	}
+	i := &input{
+		log:      mgr.Logger(),
+		files:    mgr.Metrics().NewCounter("deepcase_files_files", "outcome"),
+		messages: mgr.Metrics().NewCounter("deepcase_files_messages", "outcome"),
+	}
+	if i.reading.format, err = conf.FieldString(fieldFormat); err != nil {
+		return nil, err
+	}
+	delimiter, err := conf.FieldString(fieldDelimiter)
+	if err != nil {
+		return nil, err
+	}
+	if len(delimiter) != 1 || delimiter[0] >= 0x80 || delimiter == `"` || delimiter == "\r" || delimiter == "\n" {
+		return nil, fmt.Errorf("field '%s': %q, need one ASCII character that is no quote and no line end", fieldDelimiter, delimiter)
+	}
+	i.reading.comma = delimiter[0]
+	if i.reading.envelopes, err = conf.FieldStringList(fieldEnvelopes); err != nil {
+		return nil, err
+	}
+	if i.reading.max, err = integer(conf, fieldMaxLine, maxMaxLine); err != nil {
+		return nil, err
+	}
+	if i.size, err = integer(conf, fieldBatchSize, maxBatchSize); err != nil {
+		return nil, err
+	}
+	found, err := find(mgr.FS(), paths)
+	if err != nil {
+		return nil, err
+	}
+	var warnings []string
+	i.paths, warnings = sorted(found, order)
+	for _, warning := range warnings {
+		i.log.Warn(warning)
+	}
+	for _, outcome := range []string{outcomeRead, outcomeFailed} {
+		i.files.Incr(0, outcome)
+	}
+	for _, outcome := range []string{outcomeRead, outcomeRefused} {
+		i.messages.Incr(0, outcome)
+	}
+	i.closing, i.close = context.WithCancel(context.Background())
+	return i, nil
+}
+
+func integer(conf *service.ParsedConfig, name string, most int) (int, error) {
+	n, err := conf.FieldInt(name)
+	if err == nil && (n < 1 || n > most) {
+		err = fmt.Errorf("field '%s': %d, need 1 to %d", name, n, most)
+	}
+	return n, err
+}
