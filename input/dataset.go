@@ -28,6 +28,8 @@ type dataset struct {
 	// Records among the repeated ones whose document was another one.
 	other   int
 	otherID string
+	// Names that were left out since there were too many.
+	rareNames int
 }
 
 // noEvent cannot be the name of an event: names are in UTF-8.

@@ -36,12 +36,12 @@ func init() {
 
 func newTrainFromParsed(conf *service.ParsedConfig, mgr *service.Resources, now func() time.Time) (*train, error) {
 	t := &train{
-		log:      mgr.Logger(),
-		metrics:  newTrainMetrics(mgr.Metrics()),
-		now:      now,
-		clusters: make(chan service.MessageBatch),
-		ended:    make(chan struct{}),
-		done:     make(chan struct{}),
+		log:     mgr.Logger(),
+		metrics: newTrainMetrics(mgr.Metrics()),
+		now:     now,
+		out:     make(chan outgoing),
+		ended:   make(chan struct{}),
+		done:    make(chan struct{}),
 	}
 	var err error
 	if t.params, err = paramsFromParsed(conf); err != nil {
@@ -105,6 +105,9 @@ func newTrainFromParsed(conf *service.ParsedConfig, mgr *service.Resources, now 
 	if t.keepScores, err = conf.FieldBool(fieldKeepScores); err != nil {
 		return nil, err
 	}
+	if t.report, err = conf.FieldBool(fieldReport); err != nil {
+		return nil, err
+	}
 	if t.options, err = modeldir.Options(conf); err != nil {
 		return nil, err
 	}
@@ -139,6 +142,7 @@ type train struct {
 	params     model.Params
 	strategy   interpreter.Strategy
 	keepScores bool
+	report     bool
 	options    []store.Option
 	engine     contextbuilder.Engine
 
@@ -150,12 +154,12 @@ type train struct {
 	stuck   string    // what was last logged about old events that cannot be dropped; only take uses it
 	crowded bool      // it was logged that max_bytes drops events; only take uses it
 
-	connect  sync.Mutex
-	spool    *spool.Spool // nil before Connect
-	cancel   context.CancelFunc
-	clusters chan service.MessageBatch
-	ended    chan struct{} // closed when the child has ended and all it gave is spooled
-	done     chan struct{} // closed when nothing more comes
+	connect sync.Mutex
+	spool   *spool.Spool // nil before Connect
+	cancel  context.CancelFunc
+	out     chan outgoing
+	ended   chan struct{} // closed when the child has ended and all it gave is spooled
+	done    chan struct{} // closed when nothing more comes
 }
 
 type trainMetrics struct {
@@ -217,8 +221,8 @@ func (t *train) Connect(context.Context) error {
 
 func (t *train) ReadBatch(ctx context.Context) (service.MessageBatch, service.AckFunc, error) {
 	select {
-	case batch := <-t.clusters:
-		return batch, t.delivered, nil
+	case out := <-t.out:
+		return out.batch, out.ack, nil
 	case <-t.done:
 		return nil, nil, service.ErrEndOfInput
 	case <-ctx.Done():

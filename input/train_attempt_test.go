@@ -50,7 +50,7 @@ func TestTrainThatNeedsTooMuchMemory(t *testing.T) {
 	assert.NoFileExists(t, filepath.Join(dir, "spool", trainingFile))
 	names := make([]string, 3000)
 	for i := range names {
-		names[i] = fmt.Sprintf(`{"machine":"m","event":"e%d","timestamp":%d}`, i, i)
+		names[i] = fmt.Sprintf(`{"machine":"m","event":"e%d","timestamp":%d}`, i, 1_700_000_000+i)
 	}
 	log = logged(t, fromFile(write(t, names...), dir, "    max_memory: 50MB"))
 	assert.Contains(t, log, "learning from 3240 events of 3006 names")
@@ -61,7 +61,7 @@ func TestTrainWithTooManyNames(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "model")
 	lines := alerts(40)
 	for i := range 100 {
-		lines = append(lines, fmt.Sprintf(`{"machine":"x","event":"rare %d","timestamp":%d}`, i, i))
+		lines = append(lines, fmt.Sprintf(`{"machine":"x","event":"rare %d","timestamp":%d}`, i, 1_700_000_000+i))
 	}
 	log := logged(t, fromFile(write(t, lines...), dir, "    max_names: 6"))
 	assert.Contains(t, log, "There are more than 6 names of events (max_names)")

@@ -64,13 +64,18 @@ func (t *train) untilDue() time.Duration {
 // once learns from the spool, publishes a version and hands on its clusters. What fails is logged and counted; the events stay.
 func (t *train) once(ctx context.Context) {
 	started := time.Now()
-	version, batch, err := t.publish(ctx)
+	r, m, err := t.publish(ctx)
 	t.tried = t.now()
+	out := outgoing{ack: t.delivered}
 	switch {
 	case err == nil:
 		t.metrics.trainings.Incr(1, "published")
 		t.metrics.trainTime.Timing(time.Since(started).Nanoseconds())
-		t.log.With("version", version, "clusters", len(batch), "took", time.Since(started).Round(time.Millisecond)).Info("Model published")
+		t.log.With("version", r.Model, "clusters", r.Clusters, "clustered", r.Clustered, "took", time.Since(started).Round(time.Millisecond)).
+			Info("Model published")
+		if out.batch = clusterMessages(m, r.Model); t.report {
+			out.batch = append(out.batch, r.message())
+		}
 	case ctx.Err() != nil:
 		t.metrics.trainings.Incr(1, "cancelled")
 		t.log.With("spool", t.spoolDir).Info("Training cancelled, its events stay in the spool")
@@ -79,34 +84,35 @@ func (t *train) once(ctx context.Context) {
 		t.mark() // what cannot be learnt from is tried again when it is due again, not at once
 		t.metrics.trainings.Incr(1, "failed")
 		t.log.With("spool", t.spoolDir).Errorf("No model learnt, the events stay in the spool: %v", err)
-		return
+		failed := report{Status: "failed", Error: err.Error(), Events: t.spool.Len()}
+		out = outgoing{service.MessageBatch{failed.message()}, func(context.Context, error) error { return nil }}
 	}
 	select {
-	case t.clusters <- batch:
+	case t.out <- out:
 	case <-ctx.Done():
 	}
 }
 
-// publish learns from the spool and publishes what it learnt; the batch has a message for each cluster.
-func (t *train) publish(ctx context.Context) (version string, batch service.MessageBatch, err error) {
+// publish learns from the spool and publishes what it learnt.
+func (t *train) publish(ctx context.Context) (r report, m *model.Model, err error) {
 	snapshot := t.spool.Snapshot()
 	defer func() { err = errors.Join(err, snapshot.Close()) }()
 	if err := t.begin(snapshot.Len()); err != nil {
-		return "", nil, err
+		return r, nil, err
 	}
 	defer func() { err = errors.Join(err, t.finish()) }()
 	if err := t.afford(0, snapshot.Len()); err != nil { // before the events take their part of it
-		return "", nil, err
+		return r, nil, err
 	}
 	d, err := gather(ctx, snapshot, sequencer.Options{Length: t.params.Length, Timeout: t.params.Timeout})
 	if err != nil {
-		return "", nil, err
+		return r, nil, err
 	}
 	if err := t.fold(d); err != nil {
-		return "", nil, err
+		return r, nil, err
 	}
 	if err := t.afford(len(d.data.Names), d.data.Samples.Rows()); err != nil {
-		return "", nil, err
+		return r, nil, err
 	}
 	if d.reused > 0 {
 		t.log.With("events", d.reused).Warnf("The %s of events does not tell them apart: %s. They count as events of their own", alert.FieldID, d.reusedID)
@@ -129,31 +135,44 @@ func (t *train) publish(ctx context.Context) (version string, batch service.Mess
 
 	params := t.params
 	params.Training.Progress = t.progress
-	m, err := model.Train(ctx, t.engine, d.data, params)
+	m, err = model.Train(ctx, t.engine, d.data, params)
 	if err != nil {
-		return "", nil, err
+		return r, nil, err
 	}
-	m, _, err = m.Cluster(ctx, t.engine, d.data, t.strategy)
+	fit, err := m.Fit(ctx, t.engine, d.data)
+	if err == nil {
+		err = fit.Err()
+	}
 	if err != nil {
-		return "", nil, fmt.Errorf("clustering: %w", err)
+		return r, nil, err
+	}
+	if fit.Poor() {
+		t.log.Warnf("The network explains nothing, more epochs or another learning rate may: %v", fit)
+	} else {
+		t.log.Infof("Network trained: %v", fit)
+	}
+	m, rows, err := m.Cluster(ctx, t.engine, d.data, t.strategy)
+	if err != nil {
+		return r, nil, fmt.Errorf("clustering: %w", err)
 	}
 	if len(m.Clusters) == 0 {
 		// It would answer unknown_event to everything, and the scores of the model before would be gone.
-		return "", nil, fmt.Errorf("no clusters in %d events of %d types (%d more came twice): need more events, or a smaller min_samples",
+		return r, nil, fmt.Errorf("no clusters in %d events of %d types (%d more came twice): need more events, or a smaller min_samples",
 			d.data.Samples.Rows(), len(d.data.Names), d.repeated)
 	}
 	models, err := store.Open(t.dir, true, t.options...)
 	if err != nil {
-		return "", nil, err
+		return r, nil, err
 	}
-	if version, m, err = t.succeed(ctx, models, m); err != nil {
-		return "", nil, err
+	done, err := t.succeed(ctx, models, m)
+	if err != nil {
+		return r, nil, err
 	}
 	t.metrics.clusters.Set(int64(len(m.Clusters)))
-	for _, c := range m.Clusters {
-		batch = append(batch, clusterMessage(c, version))
-	}
-	return version, batch, nil
+	return report{
+		Status: "published", Model: done.Version, Events: d.data.Samples.Rows(), Names: len(d.data.Names), RareNames: d.rareNames, Repeated: d.repeated,
+		Damaged: d.damaged, Clusters: len(m.Clusters), Clustered: clustered(rows), Scores: newScoresReport(done),
+	}, done.Model, nil
 }
 
 // fold leaves out rare names where there are too many.
@@ -161,7 +180,8 @@ func (t *train) fold(d *dataset) error {
 	all := len(d.data.Names)
 	var folded model.Folded
 	d.data, folded = d.data.Fold(t.maxNames)
-	t.metrics.rareNames.Set(int64(len(folded.Names)))
+	d.rareNames = len(folded.Names)
+	t.metrics.rareNames.Set(int64(d.rareNames))
 	if len(folded.Names) == 0 {
 		return nil
 	}
@@ -204,17 +224,17 @@ func (t *train) progress(p contextbuilder.Progress) {
 }
 
 // succeed publishes m, with the scores of the model before where they are to be kept.
-func (t *train) succeed(ctx context.Context, models *store.Store, m *model.Model) (version string, with *model.Model, err error) {
+func (t *train) succeed(ctx context.Context, models *store.Store, m *model.Model) (*store.Succession, error) {
 	if !t.keepScores {
 		if err := ctx.Err(); err != nil {
-			return "", nil, err
+			return nil, err
 		}
-		version, err = models.Publish(ctx, m)
-		return version, m, err
+		version, err := models.Publish(ctx, m)
+		return &store.Succession{Version: version, Model: m}, err
 	}
 	done, err := models.Succeed(ctx, m, func() (contextbuilder.Engine, error) { return t.engine, nil })
 	if err != nil {
-		return "", nil, err
+		return nil, err
 	}
 	log := t.log.With("version", done.Version, "before", done.From)
 	switch {
@@ -225,5 +245,5 @@ func (t *train) succeed(ctx context.Context, models *store.Store, m *model.Model
 	case done.From != "":
 		log.Infof("Scores of the model before kept: %v", done.Inheritance)
 	}
-	return done.Version, done.Model, nil
+	return done, nil
 }

@@ -28,6 +28,7 @@ const (
 	fieldMaxNames   = "max_names"
 	fieldMaxMemory  = "max_memory"
 	fieldKeepScores = "keep_scores"
+	fieldReport     = "report"
 	fieldStrategy   = "strategy"
 
 	fieldLength     = "length"
@@ -82,7 +83,20 @@ A message is acknowledged to the source when its event is on disk (`+"`fsync`"+`
 
 Without `+"`every`"+` the spool is emptied when all clusters have been delivered; a crash after the training and before that means that the training is done again. With `+"`every`"+` the spool is a window of the last `+"`max_events`"+` events, and each training learns from all of it.
 
-A version is published whole or not at all. Where a training fails (too few events, or no clusters among them, say) this is logged at level error and counted, nothing is published, and the events stay in the spool: they are part of the next training, which logs how many events are of earlier runs. To do without them, remove the spool. Without `+"`every`"+` the input then ends and with it the process, whose exit status Redpanda Connect does not let an input set: it is 0, and a script should look for clusters in the output. A training that is shut down publishes nothing; with `+"`every`"+` it is due at once after a restart.
+A version is published whole or not at all. Where a training fails (too few events, or no clusters among them, say) this is logged at level error and counted, nothing is published, and the events stay in the spool: they are part of the next training, which logs how many events are of earlier runs. To do without them, remove the spool. Without `+"`every`"+` the input then ends and with it the process, whose exit status Redpanda Connect does not let an input set: it is 0, and a script should look into the output, where there is a message for each training that failed:
+
+`+"```json"+`
+{"status": "failed", "error": "no clusters in 12 events of 6 types (0 more came twice): need more events, or a smaller min_samples", "events": 12}
+`+"```"+`
+
+Clusters have no `+"`status`"+`. With `+"`report`"+` a message after them tells how a training went that did not fail, and what became of the scores of the model before: how many clusters inherited one, how many are new and have none, and the scored clusters that were lost:
+
+`+"```json"+`
+{"status": "published", "model": "20261123T141500Z-3f2a", "events": 24012, "names": 61, "clusters": 73, "clustered": 0.966,
+ "scores": {"before": "20261122T141500Z-11c0", "inherited": 70, "new": 3, "lost": [{"cluster": 8, "event": "sshd: failed password", "size": 12, "score": 3}]}}
+`+"```"+`
+
+A training that has diverged (its learning rate is too high) is a failed one: its loss, measured on up to 10,000 of its events, is by more than 1 above that of a network that has learnt nothing (ln of the number of names), or a weight is not a finite number. A network that predicts no more events than the most frequent one makes up is published with a warning. Both tell the figures. A training that is shut down publishes nothing; with `+"`every`"+` it is due at once after a restart.
 
 A process that is killed in the middle of a training (by the kernel, for want of memory, say) does not try that training again after a restart: it would be killed again and again. It goes on collecting events, and each training fails with an error that says what to do: change a setting (`+"`max_memory`, `max_names`, `max_events`"+`), or remove the file `+"`training`"+` of the spool.
 
@@ -130,6 +144,9 @@ Scores that analysts gave to the clusters of the current model are kept (`+"`kee
 			service.NewBoolField(fieldKeepScores).
 				Description("Whether clusters without a score inherit from the model before.").
 				Default(true),
+			service.NewBoolField(fieldReport).
+				Description("Whether a message with the `status` `published` follows the clusters of a training. One with the `status` `failed` always comes.").
+				Default(false),
 			modeldir.RetainField(),
 			device.ConfigField("auto"),
 		).

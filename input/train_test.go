@@ -280,7 +280,12 @@ func TestTrainOnTooLittle(t *testing.T) {
 		"nothing but mistakes": {"x", "y"},
 	} {
 		dir := filepath.Join(t.TempDir(), "model")
-		assert.Empty(t, run(t, fromFile(write(t, lines...), dir, "")), name)
+		out := run(t, fromFile(write(t, lines...), dir, ""))
+		if assert.Len(t, out, 1, name) {
+			content, err := out[0].AsBytes()
+			require.NoError(t, err)
+			assert.Contains(t, string(content), `"status":"failed"`, name)
+		}
 		s, err := store.Open(dir, true)
 		require.NoError(t, err)
 		_, err = s.Current()

@@ -104,6 +104,24 @@ func only(t *testing.T, pattern string) string {
 	return found[0]
 }
 
+// A training that failed says so where a script can see it, and writes no clusters.
+func TestTrainingThatFails(t *testing.T) {
+	variables := outputs(t)
+	dir := t.TempDir()
+	variables["INPUT"], variables["MODEL"] = filepath.Join(dir, "events.ndjson"), filepath.Join(dir, "model")
+	variables["CLUSTERS"], variables["TRAININGS"] = filepath.Join(dir, "clusters"), filepath.Join(dir, "trainings.ndjson")
+	require.NoError(t, os.WriteFile(variables["INPUT"], []byte(history(1)), 0o644))
+	variables["MIN_SAMPLES"] = "1000"
+	run(t, "train_from_files.yaml", variables)
+	trainings := lines[struct{ Status, Error string }](t, variables["TRAININGS"])
+	require.Len(t, trainings, 1)
+	require.Equal(t, "failed", trainings[0].Status)
+	require.Contains(t, trainings[0].Error, "no clusters in ")
+	files, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Len(t, files, 3, "%v", files)
+}
+
 // From nothing to scores as the README tells it: events are sequenced without a model, a model is learnt from that output, an analyst
 // fills in the csv of clusters, and the same events are scored.
 func TestLearnLabelScore(t *testing.T) {
@@ -124,16 +142,24 @@ func TestLearnLabelScore(t *testing.T) {
 	require.Equal(t, map[string]int{"no_model": 1700}, statuses(t, before["OUTPUT"]))
 
 	clusters := filepath.Join(dir, "clusters")
-	run(t, "train_from_files.yaml", with(map[string]string{
+	training := with(map[string]string{
 		// Labels are left to the analyst here.
-		"INPUT": before["OUTPUT"], "CLUSTERS": clusters, "LABEL_FIELD": "none", "EPOCHS": "30",
-	}))
+		"INPUT": before["OUTPUT"], "CLUSTERS": clusters, "LABEL_FIELD": "none", "EPOCHS": "30", "TRAININGS": filepath.Join(dir, "trainings.ndjson"),
+	})
+	run(t, "train_from_files.yaml", training)
 	found := lines[struct {
 		Cluster int
 		Event   string
 		Size    int
 	}](t, only(t, clusters+"-*.ndjson"))
 	require.NotEmpty(t, found)
+	trainings := lines[struct {
+		Status   string
+		Clusters int
+	}](t, training["TRAININGS"])
+	require.Len(t, trainings, 1)
+	require.Equal(t, "published", trainings[0].Status)
+	require.Equal(t, len(found), trainings[0].Clusters)
 
 	unscored := with(map[string]string{"INPUT": events})
 	run(t, "score_ndjson.yaml", unscored)

@@ -40,6 +40,7 @@ func outputs(t *testing.T) map[string]string {
 	return map[string]string{
 		"MODEL": filepath.Join(out, "model"), "HTTP_PORT": freePort(t),
 		"OUTPUT": filepath.Join(out, "annotated.ndjson"), "DEAD_LETTERS": filepath.Join(out, "dead-letters.ndjson"),
+		"TRAININGS": filepath.Join(out, "trainings.ndjson"),
 	}
 }
 

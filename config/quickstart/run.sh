@@ -13,6 +13,7 @@ step "1. Invent eight days of a security operations centre's alerts: six to lear
 
 step "2. Learn: deepcase_train reads the alerts (not their labels), publishes a model, and writes its clusters for the analyst"
 MODEL=model INPUT=alerts-train.ndjson LABEL_FIELD=none CLUSTERS=clusters pipeline "$examples/train_from_files.yaml" train
+grep -q '"status":"published"' trainings.ndjson || { cat train.log; exit 1; }
 "$binary" deepcase versions --model model
 
 step "3. Score: an analyst looks at examples of each cluster (here the invented labels of up to 3 of its alerts stand in), and deepcase_label publishes the scores"

@@ -1,0 +1,96 @@
+package model
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+
+	"connect-deepcase/model/contextbuilder"
+	"connect-deepcase/model/interpreter"
+)
+
+// Fit says how well a network predicts the events that it learnt from, by its own attention.
+type Fit struct {
+	Samples  int     // that were asked
+	Loss     float64 // mean of −ln of the confidence in the true event
+	Blind    float64 // the loss of a network that has learnt nothing: ln of the number of its events
+	Right    float64 // share of the samples whose event is the one with the highest confidence
+	Frequent float64 // share of the samples that have the most frequent event: what answering that to all gets right
+}
+
+// Samples that Fit asks at most, spread evenly, and those that it asks together.
+const (
+	maxFit   = 10_000
+	fitBatch = 512
+)
+
+// Fit measures m's network on data that it learnt from. It is an error if a weight is not a finite number.
+func (m *Model) Fit(ctx context.Context, e contextbuilder.Engine, d Data) (f Fit, err error) {
+	if err := d.validate(m.Params.Length); err != nil {
+		return f, err
+	}
+	for _, t := range m.Weights.Tensors() {
+		if i := slices.IndexFunc(t.Data, func(x float32) bool { return math.IsNaN(float64(x)) || math.IsInf(float64(x), 0) }); i >= 0 {
+			return f, fmt.Errorf("the training has diverged: weight %d of %s is %v; a lower learning rate would be right", i, t.Name, t.Data[i])
+		}
+	}
+	all, _ := askable(d.translate(m.Names))
+	rows := make([]int32, min(all.Rows(), maxFit))
+	for i := range rows {
+		rows[i] = int32(i * all.Rows() / len(rows))
+	}
+	s := interpreter.Pick(all, rows)
+	network, err := e.Open(m.Weights)
+	if err != nil {
+		return f, fmt.Errorf("opening the network: %w", err)
+	}
+	defer func() { err = errors.Join(err, network.Close()) }()
+	n := m.Weights.Config.Events
+	count, right := map[int32]int{}, 0
+	for from := 0; from < s.Rows(); from += fitBatch {
+		to := min(from+fitBatch, s.Rows())
+		predicted, err := network.Forward(ctx, s.Contexts[from*s.Length:to*s.Length], 1)
+		if err != nil {
+			return f, err
+		}
+		for i, event := range s.Events[from:to] {
+			row := predicted.LogConfidence[i*n : (i+1)*n]
+			f.Loss -= float64(row[event])
+			if row[event] == slices.Max(row) {
+				right++
+			}
+			count[event]++
+		}
+	}
+	most := 0
+	for _, k := range count {
+		most = max(most, k)
+	}
+	f.Samples = s.Rows()
+	share := 1 / float64(f.Samples)
+	f.Loss, f.Right, f.Frequent, f.Blind = f.Loss*share, float64(right)*share, float64(most)*share, math.Log(float64(n))
+	return f, nil
+}
+
+// diverged is how much more than Blind a loss may be. Networks that have learnt next to nothing are within 0.1 of it.
+const diverged = 1
+
+// Err says why the network must not be used: its training has diverged. The loss is then far above that of a network that has learnt
+// nothing, or no number at all.
+func (f Fit) Err() error {
+	if f.Loss <= f.Blind+diverged {
+		return nil
+	}
+	return fmt.Errorf("the training has diverged: %v; a lower learning rate would be right", f)
+}
+
+// Poor says that the network explains nothing: it is not better than answering the most frequent event to all. Where nearly all events are
+// of one kind it cannot be better.
+func (f Fit) Poor() bool { return f.Right < f.Frequent+0.01 && f.Frequent < 0.95 }
+
+func (f Fit) String() string {
+	return fmt.Sprintf("loss %.4g on %d events, where a network that has learnt nothing has %.4g; %.1f %% of the events predicted, where the most frequent one is %.1f %% of them",
+		f.Loss, f.Samples, f.Blind, 100*f.Right, 100*f.Frequent)
+}
