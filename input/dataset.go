@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/maphash"
+	"math"
 	"slices"
 	"time"
 
@@ -30,6 +31,38 @@ type dataset struct {
 	otherID string
 	// Names that were left out since there were too many.
 	rareNames int
+	// Events whose label was refused: their score is NaN until withhold.
+	refused    int
+	whyRefused string // the first one
+}
+
+// withhold takes the score of each cluster that has an event whose label was refused: it may have been that of an attack, and the others'
+// labels must not hide it. clusters are those of the rows.
+func withhold(m *model.Model, clusters []int32, refused []int) (clustersWithout int) {
+	for _, row := range refused {
+		if c := clusters[row]; c >= 0 && m.Clusters[c].Score != interpreter.NoScore {
+			m.Clusters[c].Score = interpreter.NoScore
+			clustersWithout++
+		}
+	}
+	return clustersWithout
+}
+
+// unlabel gives the rows whose label was refused no score, and says which they are.
+func (d *dataset) unlabel() (refused []int) {
+	labelled := false
+	for row, score := range d.data.Scores {
+		if math.IsNaN(score) {
+			d.data.Scores[row] = interpreter.NoScore
+			refused = append(refused, row)
+		} else if score != interpreter.NoScore {
+			labelled = true
+		}
+	}
+	if !labelled {
+		d.data.Scores = nil
+	}
+	return refused
 }
 
 // noEvent cannot be the name of an event: names are in UTF-8.
@@ -69,7 +102,13 @@ func gather(ctx context.Context, snapshot *spool.Snapshot, opts sequencer.Option
 			return false, nil
 		}
 		score := float64(interpreter.NoScore)
-		if r.Score != nil {
+		switch {
+		case r.Refused != "":
+			score = math.NaN()
+			if d.refused++; d.refused == 1 {
+				d.whyRefused = r.Refused
+			}
+		case r.Score != nil:
 			score = *r.Score
 		}
 		if r.Context == nil {
@@ -99,9 +138,6 @@ func gather(ctx context.Context, snapshot *spool.Snapshot, opts sequencer.Option
 	}
 	if len(attachedRows) > 0 {
 		attached.appendTo(&d.data)
-	}
-	if !slices.ContainsFunc(d.data.Scores, func(s float64) bool { return s != interpreter.NoScore }) {
-		d.data.Scores = nil
 	}
 	order := append(tableRows, attachedRows...)
 	d.data.Seen = func(row int) (string, time.Time) {

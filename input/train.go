@@ -56,16 +56,13 @@ func newTrainFromParsed(conf *service.ParsedConfig, mgr *service.Resources, now 
 	default:
 		return nil, fmt.Errorf("field '%s': %q, need one of max, min, avg", fieldStrategy, strategy)
 	}
-	if t.mapping, err = alert.NewMapping(conf); err != nil {
+	if t.mapping, err = alert.NewMapping(conf, mgr.Logger()); err != nil {
 		return nil, err
 	}
 	if t.target, err = alert.NewTarget(conf); err != nil {
 		return nil, err
 	}
-	if t.label, err = conf.FieldInterpolatedString(fieldLabel); err != nil {
-		return nil, err
-	}
-	if t.benign, err = conf.FieldString(fieldBenign); err != nil {
+	if t.label, err = alert.NewLabel(conf, fieldLabel, fieldBenign); err != nil {
 		return nil, err
 	}
 	if t.dir, err = modeldir.Path(conf); err != nil {
@@ -130,8 +127,7 @@ type train struct {
 	child     *service.OwnedInput
 	mapping   *alert.Mapping
 	target    alert.Target
-	label     *service.InterpolatedString
-	benign    string
+	label     *alert.Label
 	dir       string
 	spoolDir  string
 	limits    spool.Limits
@@ -151,6 +147,7 @@ type train struct {
 	now     func() time.Time
 
 	tried   time.Time // when the last training of this process ended, however; only learn uses it
+	refused sync.Once // says that a label was refused
 	stuck   string    // what was last logged about old events that cannot be dropped; only take uses it
 	crowded bool      // it was logged that max_bytes drops events; only take uses it
 
@@ -166,26 +163,29 @@ type trainMetrics struct {
 	events, trainings       *service.MetricCounter
 	spooled, epoch, loss    *service.MetricGauge
 	damaged, rareNames      *service.MetricGauge
+	refusedLabels           *service.MetricCounter
 	clusters                *service.MetricGauge
 	spoolLatency, trainTime *service.MetricTimer
 }
 
 func newTrainMetrics(m *service.Metrics) trainMetrics {
 	t := trainMetrics{
-		events:       m.NewCounter("deepcase_train_events", "outcome"),
-		trainings:    m.NewCounter("deepcase_trainings", "outcome"),
-		spooled:      m.NewGauge("deepcase_train_spooled"),
-		damaged:      m.NewGauge("deepcase_train_damaged"),
-		rareNames:    m.NewGauge("deepcase_train_rare_names"),
-		epoch:        m.NewGauge("deepcase_train_epoch"),
-		loss:         m.NewGauge("deepcase_train_loss"),
-		clusters:     m.NewGauge("deepcase_train_clusters"),
-		spoolLatency: m.NewTimer("deepcase_train_spool_latency_ns"),
-		trainTime:    m.NewTimer("deepcase_training_latency_ns"),
+		events:        m.NewCounter("deepcase_train_events", "outcome"),
+		trainings:     m.NewCounter("deepcase_trainings", "outcome"),
+		spooled:       m.NewGauge("deepcase_train_spooled"),
+		damaged:       m.NewGauge("deepcase_train_damaged"),
+		refusedLabels: m.NewCounter("deepcase_train_refused_labels"),
+		rareNames:     m.NewGauge("deepcase_train_rare_names"),
+		epoch:         m.NewGauge("deepcase_train_epoch"),
+		loss:          m.NewGauge("deepcase_train_loss"),
+		clusters:      m.NewGauge("deepcase_train_clusters"),
+		spoolLatency:  m.NewTimer("deepcase_train_spool_latency_ns"),
+		trainTime:     m.NewTimer("deepcase_training_latency_ns"),
 	}
 	// What counts failures is there before the first one, or its increase could not be seen.
 	t.trainings.Incr(0, "failed")
 	t.events.Incr(0, "rejected")
+	t.refusedLabels.Incr(0)
 	return t
 }
 

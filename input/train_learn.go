@@ -111,6 +111,7 @@ func (t *train) publish(ctx context.Context) (r report, m *model.Model, err erro
 	if err := t.fold(d); err != nil {
 		return r, nil, err
 	}
+	refused := d.unlabel()
 	if err := t.afford(len(d.data.Names), d.data.Samples.Rows()); err != nil {
 		return r, nil, err
 	}
@@ -154,6 +155,10 @@ func (t *train) publish(ctx context.Context) (r report, m *model.Model, err erro
 	m, rows, err := m.Cluster(ctx, t.engine, d.data, t.strategy)
 	if err != nil {
 		return r, nil, fmt.Errorf("clustering: %w", err)
+	}
+	if without := withhold(m, rows, refused); d.refused > 0 {
+		t.log.With("events", d.refused, "clusters_without_score", without).
+			Errorf("Labels were refused, so that their events have none and their clusters get no score from labels: %s", d.whyRefused)
 	}
 	if len(m.Clusters) == 0 {
 		// It would answer unknown_event to everything, and the scores of the model before would be gone.

@@ -301,23 +301,3 @@ func TestUntilDue(t *testing.T) {
 	require.NoError(t, os.Chtimes(marker, now.Add(-5*time.Hour), now.Add(-5*time.Hour)))
 	assert.Equal(t, 50*time.Minute, tr.untilDue())
 }
-
-func TestScores(t *testing.T) {
-	tr := &train{benign: "-"}
-	for label, want := range map[string]any{
-		"": nil, " ": nil, "-1": nil, "-": 0.0, " - ": 0.0, "0": 0.0, "2.5": 2.5, " 0 ": 0.0, "dirb": 1.0, "1e3": 1000.0,
-		"false": 0.0, "False": 0.0, "true": 1.0, "TRUE": 1.0,
-	} {
-		got, err := tr.score(label)
-		require.NoError(t, err)
-		if want == nil {
-			assert.Nil(t, got, label)
-		} else if assert.NotNil(t, got, label) {
-			assert.Equal(t, want, *got, label)
-		}
-	}
-	for _, label := range []string{"-2", "NaN", "+Inf", "1e999"} {
-		_, err := tr.score(label)
-		assert.Error(t, err, label)
-	}
-}

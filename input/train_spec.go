@@ -111,6 +111,7 @@ Scores that analysts gave to the clusters of the current model are kept (`+"`kee
 == Metrics
 
 - `+"`deepcase_train_events`"+` (counter, label `+"`outcome`: `spooled` or `rejected`"+`), `+"`deepcase_train_spooled`"+` (gauge): events in the spool, `+"`deepcase_train_damaged`"+` (gauge): events in the spool that the last training could not read, `+"`deepcase_train_rare_names`"+` (gauge): names that it left out (`+"`max_names`"+`), `+"`deepcase_train_spool_latency_ns`"+` (timer)
+- `+"`deepcase_train_refused_labels`"+` (counter): events whose label was refused
 - `+"`deepcase_trainings`"+` (counter, label `+"`outcome`: `published`, `failed` or `cancelled`"+`), `+"`deepcase_training_latency_ns`"+` (timer)
 - `+"`deepcase_train_epoch`, `deepcase_train_loss`"+` (gauges): how far a training is
 - `+"`deepcase_train_clusters`"+` (gauge): clusters of the version published last`).
@@ -122,12 +123,14 @@ Scores that analysts gave to the clusters of the current model are kept (`+"`kee
 		Fields(alert.MappingFields()...).
 		Fields(
 			service.NewInterpolatedStringField(fieldLabel).
-				Description("What is known of the event: a score ≥ 0, `true` (score 1) or `false` (score 0), the value of `benign` (score 0), the name of an attack (score 1), or nothing (empty, `null` or -1). Spaces around it do not count.").
+				Description("What is known of the event: a score ≥ 0, `true` (score 1) or `false` (score 0), or nothing (empty, `null` or -1). Any other text is read only if `benign` says which text means benign. An event whose label is refused is learnt, since other events' contexts need it, but without a label. It is logged and counted, and its cluster gets no score from labels: the label may have been that of an attack. Spaces around a label do not count.").
 				Example(`${! json("label") }`).
 				Default(""),
 			service.NewStringField(fieldBenign).
-				Description("The label of benign events. Where it is `true`, `false` has the score 1.").
-				Default("-"),
+				Description("The text of the label that means benign, in any case, if labels are texts: such a label has the score 0, and any other text is the name of an attack and has the score 1. Texts such as `Normal` or `FP`, which are no names of attacks, are refused if another text is benign. If it is `true`, `false` has the score 1.").
+				Example("-").
+				Example("BENIGN").
+				Default(""),
 			alert.TargetField(),
 			service.NewStringField(fieldEvery).
 				Description("How often to learn a new model from the spool. Empty: once, when the child input ends.").

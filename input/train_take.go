@@ -98,7 +98,7 @@ func (t *train) keep(ctx context.Context, all []taken) {
 	var rejected []spool.Rejected
 	for _, one := range all {
 		batch := one.batch.Copy() // what reading makes of the documents goes with it
-		reader, labels := t.mapping.Over(batch), batch.InterpolationExecutor(t.label)
+		reader, labels := t.mapping.Over(batch), t.label.Over(batch)
 		for i, message := range batch {
 			record, err := t.record(message, reader, labels, i)
 			if n := names(record); err == nil && n > maxRecord {
@@ -108,6 +108,13 @@ func (t *train) keep(ctx context.Context, all []taken) {
 				content, _ := message.AsBytes() // never fails
 				rejected = append(rejected, spool.NewRejected(content, err))
 				continue
+			}
+			if record.Refused != "" {
+				t.metrics.refusedLabels.Incr(1)
+				t.refused.Do(func() {
+					t.log.Warnf("A label is refused: its event is learnt without one, and its cluster gets no score from labels (further ones are only counted): %s",
+						record.Refused)
+				})
 			}
 			records = append(records, record)
 		}
@@ -189,17 +196,15 @@ func names(r spool.Record) int {
 
 // record reads the event of a message: with the context that deepcase_sequence gave it, where it has one.
 func (t *train) record(
-	message *service.Message, reader alert.Reader, labels *service.MessageBatchInterpolationExecutor, index int,
+	message *service.Message, reader alert.Reader, labels alert.LabelReader, index int,
 ) (r spool.Record, err error) {
 	if err := message.GetError(); err != nil {
 		return r, fmt.Errorf("failed before: %w", err)
 	}
-	text, err := alert.Resolve(fieldLabel, labels, index)
-	if err != nil {
-		return r, err
-	}
-	if r.Score, err = t.score(text); err != nil {
-		return r, err
+	if label, err := labels.Label(index); err != nil {
+		r.Refused = err.Error()
+	} else if label != field.NoLabel {
+		r.Score = &label
 	}
 	r.Document = document(message)
 	if content, err := alert.Document(message); err == nil {
@@ -221,16 +226,4 @@ func (t *train) record(
 	e, err := reader.Event(index)
 	r.Machine, r.Event, r.ID, r.Seconds, r.Nanos = e.Machine, e.Name, e.ID, e.Time.Unix(), int64(e.Time.Nanosecond())
 	return r, err
-}
-
-// score is what a label says: nil for nothing.
-func (t *train) score(label string) (*float64, error) {
-	score, err := field.Label(label, t.benign)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", fieldLabel, err)
-	}
-	if score == field.NoLabel {
-		return nil, nil
-	}
-	return &score, nil
 }

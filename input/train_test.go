@@ -160,7 +160,7 @@ func spooled(t testing.TB, dir string) (n int) {
 
 func TestTrainLearnsPublishesAndTells(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "model")
-	out := clusters(t, run(t, fromFile(write(t, alerts(40)...), dir, `    label: ${! json("label") }`)))
+	out := clusters(t, run(t, fromFile(write(t, alerts(40)...), dir, labelled)))
 	version, m := current(t, dir)
 	assert.Equal(t, []string{"backup", "cron", "guess", "login", "mount", "scan"}, m.Names)
 	assert.Equal(t, 240, m.Samples)
@@ -245,15 +245,53 @@ func TestTrainRecognisesSequencedDocuments(t *testing.T) {
 	assert.Equal(t, 120, m.Samples)
 }
 
+const labelled = "    label: ${! json(\"label\") }\n    benign: \"-\""
+
+// A label that is no verdict never becomes one: the event is learnt without it, and no other label speaks for its cluster.
+func TestTrainRefusesLabels(t *testing.T) {
+	scores := func(config string, lines ...string) map[string]any {
+		dir := filepath.Join(t.TempDir(), "model")
+		found := map[string]any{}
+		for _, c := range clusters(t, run(t, fromFile(write(t, lines...), dir, config))) {
+			found[c.Event] = nil
+			if c.Score != nil {
+				found[c.Event] = *c.Score
+			}
+		}
+		_, m := current(t, dir)
+		assert.Equal(t, len(lines), m.Samples, "no event is lost")
+		return found
+	}
+	unscored := map[string]any{"scan": nil, "guess": nil, "login": nil, "cron": nil, "mount": nil, "backup": nil}
+	const undeclared = "    label: ${! json(\"label\") }"
+	for _, label := range []string{`"BENIGN"`, `"Normal"`, `"production"`, `-3`, `{"name":"x"}`, `[1,2]`} {
+		both := strings.Split(strings.NewReplacer(`"brute force"`, label, `"-"`, label).Replace(strings.Join(alerts(40), "\n")), "\n")
+		assert.Equal(t, unscored, scores(undeclared, both...), label)
+	}
+	assert.Equal(t, map[string]any{"scan": 1.0, "guess": 1.0, "login": 1.0, "cron": 0.0, "mount": 0.0, "backup": 0.0}, scores(labelled, alerts(40)...))
+	assert.Equal(t, map[string]any{"scan": 1.0, "guess": 1.0, "login": 1.0, "cron": 0.0, "mount": 0.0, "backup": 0.0},
+		scores(undeclared, strings.Split(strings.NewReplacer(`"brute force"`, `[true]`, `"-"`, `0`).Replace(strings.Join(alerts(40), "\n")), "\n")...))
+
+	// One label of a cron event is refused: the benign labels of the others do not clear its cluster.
+	lines := alerts(40)
+	for i, line := range lines {
+		if strings.Contains(line, `"event":"cron"`) {
+			lines[i] = strings.Replace(line, `"label":"-"`, `"label":"Normal"`, 1)
+			break
+		}
+	}
+	assert.Equal(t, map[string]any{"scan": 1.0, "guess": 1.0, "login": 1.0, "cron": nil, "mount": 0.0, "backup": 0.0}, scores(labelled, lines...))
+}
+
 // What no event can be read from is set aside; the rest is learnt from as if it had not been there.
 func TestTrainSetsBadMessagesAside(t *testing.T) {
 	bad := []string{
 		"not a document", `{"event":"e","timestamp":1}`, `{"machine":"m","timestamp":1}`, `{"machine":"m","event":"e","timestamp":"soon"}`,
-		`{"machine":"m","event":"` + strings.Repeat("x", 10_240) + `","timestamp":1}`, `[]`, `{"machine":"m","event":"e","timestamp":1,"label":-3}`,
+		`{"machine":"m","event":"` + strings.Repeat("x", 10_240) + `","timestamp":1}`, `[]`, `{"machine":"m","event":"e"}`,
 		`{"deepcase":{"event":"e","context":[null]}}`, `{"deepcase":{"event":"e","context":3}}`,
 	}
 	dir := filepath.Join(t.TempDir(), "model")
-	out := run(t, fromFile(write(t, append(alerts(40), bad...)...), dir, `    label: ${! json("label") }`))
+	out := run(t, fromFile(write(t, append(alerts(40), bad...)...), dir, labelled))
 	assert.NotEmpty(t, out)
 	_, m := current(t, dir)
 	assert.Equal(t, 240, m.Samples)
@@ -267,7 +305,7 @@ func TestTrainSetsBadMessagesAside(t *testing.T) {
 		assert.Equal(t, bad[i], rejected.Text)
 		assert.NotEmpty(t, rejected.Error)
 	}
-	assert.Contains(t, lines[6], `label: \"-3\": want a number that is at least 0`)
+	assert.Contains(t, lines[6], `timestamp: is missing or null`)
 	assert.Contains(t, lines[7], `document: deepcase.context has 1 events, need 3`)
 }
 
@@ -326,7 +364,7 @@ func TestTrainSortsAndRecognisesEvents(t *testing.T) {
 func TestTrainWithAnIDThatIsNone(t *testing.T) {
 	for target, lines := range map[string][]string{"deepcase": alerts(20), "at.deepcase": sequenced(t, alerts(20))} {
 		dir := filepath.Join(t.TempDir(), "model")
-		run(t, fromFile(write(t, append(lines, lines[:50]...)...), dir, "    target: "+target+"\n    id: ${! meta(\"no\") }/${! meta(\"no\") }"))
+		run(t, fromFile(write(t, append(lines, lines[:50]...)...), dir, "    target: "+target+"\n    id: ${! \"the rule\" }"))
 		_, m := current(t, dir)
 		assert.Equal(t, 120, m.Samples, target)
 	}
@@ -360,7 +398,7 @@ func TestTrainKeepsEventsUntilClustersAreDelivered(t *testing.T) {
 
 func TestPredictionsOfATrainedModel(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "model")
-	run(t, fromFile(write(t, alerts(40)...), dir, `    label: ${! json("label") }`))
+	run(t, fromFile(write(t, alerts(40)...), dir, labelled))
 	_, m := current(t, dir)
 	p, err := model.NewPredictor(m, cpu.New())
 	require.NoError(t, err)

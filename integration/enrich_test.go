@@ -199,7 +199,7 @@ func TestAnnotatesTheDocumentsThemselves(t *testing.T) {
 		dead, err := os.ReadFile(filepath.Join(folder, "dead-letters.ndjson"))
 		require.NoError(t, err)
 		require.Equal(t, 1, bytes.Count(dead, []byte("\n")))
-		require.Contains(t, string(dead), "machine: empty or missing")
+		require.Contains(t, string(dead), "is missing or null: want a name")
 		require.Equal(t, len(given), s.total(t, "alerts-enrich-*", `{"terms":{"deepcase.context":["scan","guess","login","cron","mount","backup"]}}`)+
 			s.total(t, "alerts-enrich-*", `{"bool":{"filter":{"exists":{"field":"deepcase.status"}},"must_not":{"exists":{"field":"deepcase.context"}}}}`),
 			"contexts can be searched")

@@ -116,7 +116,7 @@ func TestThreeReplicasOfWhichOneIsKilled(t *testing.T) {
 	require.Greater(t, total, len(given), "no alert came again")
 	dead := consumed("dead-letters", "dead-letters.ndjson")
 	require.NotEmpty(t, dead)
-	require.Contains(t, dead[0], "machine: empty or missing")
+	require.Contains(t, dead[0], "is missing or null: want a name")
 	several := 0
 	for _, c := range contexts {
 		if len(c) > 1 {

@@ -144,7 +144,7 @@ func init() {
 }
 
 func newSequenceFromParsed(conf *service.ParsedConfig, mgr *service.Resources) (*sequence, error) {
-	mapping, err := alert.NewMapping(conf)
+	mapping, err := alert.NewMapping(conf, mgr.Logger())
 	if err != nil {
 		return nil, err
 	}

@@ -73,7 +73,7 @@ func TestSequenceTellsOfRefusedEvents(t *testing.T) {
 	s, err := builder.Build()
 	require.NoError(t, err)
 	require.NoError(t, s.Run(t.Context()))
-	assert.Equal(t, 1, strings.Count(log.String(), "machine: empty or missing, need a name (further ones are only counted)"), log.String())
+	assert.Equal(t, 1, strings.Count(log.String(), "machine: is empty: want a name (further ones are only counted)"), log.String())
 	assert.Contains(t, log.String(), "3 of 3 events got no context")
 }
 
@@ -99,10 +99,10 @@ func TestSequenceGivesContexts(t *testing.T) {
 // Bad messages are flagged and stay as they were; the others of their batch are sequenced as if the bad ones had not been there.
 func TestSequenceFlagsBadMessages(t *testing.T) {
 	bad := map[string]string{
-		`{"event":"e","timestamp":1}`:                                            "machine: empty or missing, need a name",
-		`{"machine":"a","timestamp":1}`:                                          "event: empty or missing, need a name",
+		`{"event":"e","timestamp":1}`:                                            "machine: is missing or null: want a name",
+		`{"machine":"a","timestamp":1}`:                                          "event: is missing or null: want a name",
 		`{"machine":"a","event":"e","timestamp":"soon"}`:                         "soon",
-		`{"machine":"a","event":"` + strings.Repeat("y", 10_240) + `"}`:          "has 10240 bytes, need at most 4096",
+		`{"machine":"a","event":"` + strings.Repeat("y", 10_240) + `"}`:          "has 10240 bytes: want at most 4096",
 		`{"machine":"a","event":"e","timestamp":1,"deepcase":"occupied"}`:        `document: deepcase is the text "occupied", need an object`,
 		`[{"machine":"a","event":"e","timestamp":1}]`:                            "",
 		"\x00\x01\xfe\xff not a document":                                        "",
@@ -167,7 +167,7 @@ func TestSequenceWithAnIDThatIsNone(t *testing.T) {
 		require.NoError(t, builder.AddProcessorYAML(`
 deepcase_sequence:
   length: 2
-  id: ${! meta("kafka_partition") }/${! meta("kafka_offset") }`+cache))
+  id: rule of ${! json("machine") }`+cache))
 		produce, err := builder.AddBatchProducerFunc()
 		require.NoError(t, err)
 		end := &collector{}
@@ -187,7 +187,7 @@ deepcase_sequence:
 		}
 		assert.EqualValues(t, 3, recorded.value("deepcase_sequence_reused_ids"))
 		assert.Equal(t, 1, strings.Count(log.String(), "\n"), log.String())
-		assert.Contains(t, log.String(), `id: \"null/null\" was that of an event with another name or time before, need what no other event`)
+		assert.Contains(t, log.String(), `id: \"rule of m\" was that of an event with another name or time before, need what no other event`)
 		assert.Contains(t, log.String(), `event=b`)
 	}
 }

@@ -176,7 +176,7 @@ func TestScoreHTTPAnswers(t *testing.T) {
 	require.Equal(t, http.StatusOK, status, answer)
 	require.JSONEq(t, `[{"machine":"web-1","event":"b","timestamp":1767261601,"deepcase":
 		{"machine":"web-1","event":"b","status":"no_model","context":[null,null,null,null,null,null,null,null,null,"a"]}},
-		{"error":"event: empty or missing, need a name","document":"{\"machine\":\"web-1\"}"},
+		{"error":"event: is missing or null: want a name","document":"{\"machine\":\"web-1\"}"},
 		{"error":"document: need a JSON object, have a number","document":"7"}]`, answer)
 
 	status, answer = post("{\"machine\":\"web-2\",\"event\":\"a\",\"timestamp\":1767261601}\n\n{\"machine\":\"web-2\",\"event\":\"b\",\"timestamp\":1767261602}\n")

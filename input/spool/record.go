@@ -17,6 +17,7 @@ type Record struct {
 	Nanos    int64           `json:"n,omitempty"`
 	ID       string          `json:"id,omitempty"`
 	Score    *float64        `json:"score,omitempty"`
+	Refused  string          `json:"refused,omitempty"` // why the event's label was refused
 	Context  []string        `json:"context,omitempty"` // where the event came with one, "" for NO_EVENT
 	Document json.RawMessage `json:"document,omitempty"`
 }

@@ -13,13 +13,14 @@ import (
 	_ "github.com/redpanda-data/benthos/v4/public/components/pure"
 
 	"connect-deepcase/internal/alert"
+	"connect-deepcase/sequencer"
 )
 
 func mapping(t *testing.T, yaml string) (*alert.Mapping, error) {
 	t.Helper()
 	conf, err := service.NewConfigSpec().Fields(alert.MappingFields()...).ParseYAML(yaml, nil)
 	require.NoError(t, err)
-	return alert.NewMapping(conf)
+	return alert.NewMapping(conf, service.MockResources().Logger())
 }
 
 func TestMappingReadsAnEvent(t *testing.T) {
@@ -40,27 +41,121 @@ id: ${! meta("id") }
 	assert.Equal(t, time.Unix(1700000000, 250_000_000).UTC(), e.Time.UTC())
 }
 
-func TestMappingSaysWhatAMessageLacks(t *testing.T) {
-	m, err := mapping(t, "{}")
+func TestMappingSaysWhatIsWrong(t *testing.T) {
+	m, err := mapping(t, "machine: ${! json(\"host.name\") }")
 	require.NoError(t, err)
 	long := strings.Repeat("x", 10_000)
 	for content, want := range map[string]string{
-		`{"event":"a","timestamp":1}`:                                 `machine: empty or missing, need a name`,
-		`{"machine":null,"event":"a","timestamp":1}`:                  `machine: empty or missing, need a name`,
-		`{"machine":"m","event":"","timestamp":1}`:                    `event: empty or missing, need a name`,
-		`{"machine":"m","event":"a"}`:                                 `timestamp: empty or missing, need RFC 3339 or the time since 1970`,
-		`{"machine":"m","event":"` + long + `","timestamp":1}`:        `event: "` + long[:40] + `"… has 10000 bytes, need at most 4096`,
-		`{"machine":"` + long + `","event":"a","timestamp":1}`:        `machine: "` + long[:40] + `"… has 10000 bytes, need at most 4096`,
-		`{"machine":"m","event":"a","timestamp":"yesterday evening"}`: `timestamp: `,
-		"\x00\xff\xfe garbage":                                        `machine: `,
+		`{"event":"a","timestamp":1}`:                                            `machine: host.name: is missing or null: want a name`,
+		`{"host":{"name":null},"event":"a","timestamp":1}`:                       `machine: host.name: is missing or null: want a name`,
+		`{"host":{"name":" "},"event":"a","timestamp":1}`:                        `machine: host.name: is empty: want a name`,
+		`{"host":{"name":"N/A"},"event":"a","timestamp":1}`:                      `machine: host.name: "N/A" stands for a machine that is not known: want a name`,
+		`{"host":{"name":["web-1","web-2"]},"event":"a","timestamp":1}`:          `machine: host.name: is a list of 2: want a text or a number`,
+		`{"host":{"name":{"a":"web-1"}},"event":"a","timestamp":1}`:              `machine: host.name: is an object (a longer path leads into it): want a text or a number`,
+		`{"host":{"name":[]},"event":"a","timestamp":1}`:                         `machine: host.name: is a list of 0: want a text or a number`,
+		`{"host":{"name":true},"event":"a","timestamp":1}`:                       `machine: host.name: is the boolean true: want a text or a number`,
+		"{\"host\":{\"name\":\"M\xdcNCHEN-1\"},\"event\":\"a\",\"timestamp\":1}": `machine: host.name: "M` + "\uFFFD" + `NCHEN-1" has U+FFFD in place of bytes that were not UTF-8, so that two names may have become one: want UTF-8 at the source`,
+		`{"host":{"name":"m"},"event":"","timestamp":1}`:                         `event: is empty: want a name`,
+		`{"host":{"name":"m"},"event":false,"timestamp":1}`:                      `event: is the boolean false: want a text or a number`,
+		`{"host":{"name":"m"},"event":"a"}`:                                      `timestamp: is missing or null: want a time`,
+		`{"host":{"name":"m"},"event":"` + long + `","timestamp":1}`:             `event: "` + long[:60] + `…" has 10000 bytes: want at most 4096`,
+		`{"host":{"name":"` + long + `"},"event":"a","timestamp":1}`:             `machine: host.name: "` + long[:60] + `…" has 10000 bytes: want at most 4096`,
+		`{"host":{"name":"m"},"event":"a","timestamp":"yesterday evening"}`:      `timestamp: "yesterday evening": want a date and time such as 2006-01-02T15:04:05Z`,
+		`{"host":{"name":"m"},"event":"a","timestamp":133374260249410000}`:       `timestamp: "133374260249410000": want a date and time`,
+		"\x00\xff\xfe garbage":                                                   `document: not JSON: `,
 	} {
 		_, err := m.Over(service.MessageBatch{service.NewMessage([]byte(content))}).Event(0)
 		if assert.Error(t, err, "%.60s", content) {
-			assert.Contains(t, err.Error(), want)
+			assert.Truef(t, strings.HasPrefix(err.Error(), want), "%s\n%s", err, want)
 		}
 	}
-	_, err = m.Over(service.MessageBatch{service.NewMessage([]byte(`{"machine":"m","event":"a","timestamp":"yesterday evening"}`))}).Event(0)
-	assert.ErrorContains(t, err, "yesterday evening", "the value is named")
+}
+
+func read(t *testing.T, yaml, content string) (sequencer.Event, error) {
+	t.Helper()
+	m, err := mapping(t, yaml)
+	require.NoError(t, err, yaml)
+	message := service.NewMessage([]byte(content))
+	message.MetaSet("host", "from-meta")
+	message.MetaSetMut("list", []any{"only"})
+	return m.Over(service.MessageBatch{service.NewMessage([]byte(`{}`)), message}).Event(1)
+}
+
+func TestMappingReadsEachKindOfInterpolation(t *testing.T) {
+	const content = `{"host":{"name":["web-1"],"os":null},"id.orig_h":"192.0.2.10","id":{"orig_h":"other"},"rules":[{"name":"x"}],
+		"big":12345678901234567890,"exp":1e3,"n":7,"event":"e","timestamp":1700000000,"brace":"a}b"}`
+	for expression, want := range map[string]string{
+		`${! json("host.name") }`:                            "web-1",
+		`${!json("host.name")}`:                              "web-1",
+		`${! json("id.orig_h") }`:                            "192.0.2.10",
+		`${! json("id~1orig_h") }`:                           "192.0.2.10",
+		`${! json().deepcase_field("id.orig_h") }`:           "192.0.2.10",
+		`${! this.deepcase_field("id.orig_h").uppercase() }`: "192.0.2.10",
+		`${! json("rules.0.name") }`:                         "x",
+		`${! json("rules.*.name") }`:                         "x",
+		`${! json("big") }`:                                  "12345678901234567890",
+		`${! json("exp") }`:                                  "1e3",
+		`${! json("n") + 1 }`:                                "8",
+		`${! meta("host") }`:                                 "from-meta",
+		`${! @host }`:                                        "from-meta",
+		`${! @list }`:                                        "only",
+		`${! metadata("host").or("none") }`:                  "from-meta",
+		`${! this.host.name.index(0) }`:                      "web-1",
+		`${! brace.replace_all("}", "{") }`:                  "a{b",
+		`${! if json("n") == 7 { "seven" } else { "}" } }`:   "seven",
+		`${! match { this.n == 7 => "}{", _ => "x" } }`:      "}{",
+		`${! {"a":{"b":"deep"}}.a.b }`:                       "deep",
+		`${! batch_index() }`:                                "1",
+		`${! json("n") }/${! json("host.name") }`:            "7/web-1",
+		`a-${! json("n") }-$b${{!x}}`:                        "a-7-$b${!x}",
+		`one machine`:                                        "one machine",
+	} {
+		e, err := read(t, "machine: '"+expression+"'", content)
+		if assert.NoError(t, err, expression) {
+			assert.Equal(t, want, e.Machine, expression)
+		}
+	}
+	for expression, want := range map[string]string{
+		`${! json("host.os") }`:                    `machine: host.os: is missing or null: want a name`,
+		`${! json("host.os").or(null) }`:           `machine: json("host.os").or(null): is missing or null: want a name`,
+		`${! json("n") }/${! json("host.os") }`:    `machine: host.os: is missing or null: want a name`,
+		`${! json("n") }/${! json("host") }`:       `machine: host: is an object (a longer path leads into it): want a text or a number`,
+		`${! meta("none") }/${! meta("nothing") }`: `machine: meta("none"): is missing or null: want a name`,
+		`${! deleted() }`:                          `machine: deleted(): is missing or null: want a name`,
+		`${! json("big").or("x") }`:                `machine: json("big").or("x"): is the number 1.2345678901234567e+19, which is not exact any more: read it with json("…") and nothing else`,
+	} {
+		_, err := read(t, "machine: '"+expression+"'", content)
+		assert.EqualError(t, err, want, expression)
+	}
+}
+
+func TestMappingReadsIDs(t *testing.T) {
+	const yaml = "machine: m\nevent: ${! json(\"e\") }\ntimestamp: \"1\"\nid: "
+	for id, want := range map[string]string{
+		`${! json("id") }`:                         "7",
+		`${! json("none") }`:                       "",
+		`${! json("dash") }`:                       "",
+		`${! meta("host") }/${! json("id") }`:      "from-meta/7",
+		`${! meta("none") }/${! meta("nothing") }`: "",
+		`${! meta("host") }/${! meta("nothing") }`: "",
+	} {
+		e, err := read(t, yaml+id, `{"e":"e","id":7,"dash":"-"}`)
+		require.NoError(t, err, id)
+		assert.Equal(t, want, e.ID, id)
+	}
+	_, err := read(t, yaml+`${! json("id") }`, `{"e":"e","id":[1,2]}`)
+	assert.EqualError(t, err, "id: is a list of 2: want a text or a number")
+}
+
+func TestMappingTakesDeclaredTimesAndMachines(t *testing.T) {
+	e, err := read(t, "time_format: filetime\nplaceholders: [ localhost ]", `{"machine":"-","event":"e","timestamp":133374260249410000}`)
+	require.NoError(t, err)
+	assert.Equal(t, "2023-08-25T08:33:44.941Z", e.Time.Format(time.RFC3339Nano))
+	assert.Equal(t, "-", e.Machine)
+	_, err = read(t, "placeholders: [ localhost ]", `{"machine":"LOCALHOST","event":"e","timestamp":1}`)
+	assert.EqualError(t, err, `machine: "LOCALHOST" stands for a machine that is not known: want a name`)
+	_, err = mapping(t, "time_format: unix")
+	assert.ErrorContains(t, err, `field 'time_format': "unix": want auto, seconds,`)
 }
 
 func TestMappingRefusesEmptyFields(t *testing.T) {
@@ -71,11 +166,8 @@ func TestMappingRefusesEmptyFields(t *testing.T) {
 }
 
 func TestNamesAreAlwaysUTF8(t *testing.T) {
-	m, err := mapping(t, "machine: m\nevent: ${! content() }\ntimestamp: \"1\"")
-	require.NoError(t, err)
-	e, err := m.Over(service.MessageBatch{service.NewMessage([]byte("caf\xe9"))}).Event(0)
-	require.NoError(t, err)
-	assert.Equal(t, "caf\uFFFD", e.Name)
+	_, err := read(t, "machine: m\nevent: ${! content() }\ntimestamp: \"1\"", "caf\xe9")
+	assert.EqualError(t, err, `event: content(): "caf\xe9": want UTF-8`)
 }
 
 func target(t *testing.T, path string) alert.Target {

@@ -2,8 +2,10 @@
 package alert
 
 import (
+	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -13,17 +15,15 @@ import (
 	"connect-deepcase/sequencer"
 )
 
-// Fields that say where a message holds what a context is made of.
+// Fields that say where a message holds what a context is made of, and how to read it.
 const (
-	FieldMachine   = "machine"
-	FieldEvent     = "event"
-	FieldTimestamp = "timestamp"
-	FieldID        = "id"
+	FieldMachine      = "machine"
+	FieldEvent        = "event"
+	FieldTimestamp    = "timestamp"
+	FieldID           = "id"
+	FieldTimeFormat   = "time_format"
+	FieldPlaceholders = "placeholders"
 )
-
-// MaxName bounds the bytes of a machine, an event name and an id: longer ones are mistakes in a mapping (a whole log line, say), and
-// windows keep names in memory.
-const MaxName = 4096
 
 // perMessage lints a field that would be the same for every message: most often an interpolation whose ${! } was forgotten.
 const perMessage = `root = if this.string() != "" && !this.string().contains("${!") { "the same for every message: needs an interpolation such as ${! json(\"%s\") }" }`
@@ -32,44 +32,59 @@ const perMessage = `root = if this.string() != "" && !this.string().contains("${
 func MappingFields() []*service.ConfigField {
 	return []*service.ConfigField{
 		service.NewInterpolatedStringField(FieldMachine).
-			Description("The entity whose events form one stream: a host, a user, an address. A value that is empty or `null` is an error of the message.").
+			Description("The entity whose events form one stream: a host, a user, an address. A text or a number of at most 4096 bytes of UTF-8; a list of one is that one. What is missing, empty, one of the `placeholders`, a list, an object or a boolean is an error of the message. The page docs/events.md has all rules.\n\n`${! json(\"a.b\") }` with nothing else in it reads the key `a.b`, or else the key `b` in `a`; a larger expression does so with `json().deepcase_field(\"a.b\")`, where `json(\"a.b\")` reads nested keys alone. Where a field has several parts, each of them has to be there.").
 			Example(`${! json("host.name") }`).
 			Default(`${! json("machine") }`),
 		service.NewInterpolatedStringField(FieldEvent).
-			Description("The name of the type of event: a rule name or an event code, not a whole log line. At most 4096 bytes; a value that is empty or `null` is an error of the message.").
+			Description("The name of the type of event: a rule name or an event code, not a whole log line. The rules are those of `machine`, without the placeholders.").
 			Example(`${! json("rule.name") }`).
 			Example(`${! json("alert.signature_id") }`).
 			LintRule(fmt.Sprintf(perMessage, FieldEvent)).
 			Default(`${! json("event") }`),
 		service.NewInterpolatedStringField(FieldTimestamp).
-			Description("When the event happened, between the years 1678 and 2262. Either a number, the time since 1970: with up to 11 digits before its point it is seconds, with up to 14 milliseconds, with up to 17 microseconds, else nanoseconds; it may have a fraction and an exponent. Or RFC 3339, such as `2006-01-02T15:04:05.999Z`, where a space may stand for the `T`, slashes for the dashes of the date and a comma for the point, and the seconds or the whole time of day may be left out. The zone is `Z`, `UTC`, `GMT`, or an offset such as `+01:00`, `+0100` or `+01`, with or without a space before it; a time without a zone is UTC. Other forms, such as names of months or other zones, are an error of the message.").
+			Description("When the event happened, between the years 1678 and 2262, as `time_format` says. By default this is RFC 3339, such as `2006-01-02T15:04:05.999Z`, where a space may stand for the `T`, slashes for the dashes of the date and a comma for the point, and the seconds or the whole time of day may be left out. The zone is `Z`, `UTC`, `GMT`, or an offset such as `+01:00`, `+0100` or `+01`, with or without a space before it; a time without a zone is UTC. Or it is a number, the time since 1970: with 10 digits before its point it is seconds, with 13 milliseconds, with 16 microseconds, with 19 nanoseconds; it may have a fraction and an exponent. Other numbers may be a year, a date or a time of another kind, and are an error of the message, as other forms are; only numbers of up to three digits are seconds too, so that small examples can count from 0.").
 			Example(`${! json("@timestamp") }`).
 			Default(`${! json("timestamp") }`),
 		service.NewInterpolatedStringField(FieldID).
-			Description("What tells this event from all others of its machine, so that an event that is delivered twice is recognised: by the same `id`, name and time. Empty or `null`: no event is taken for another. Metadata that is missing is `null`, and two of them are `null/null`, which is not empty.").
+			Description("What tells this event from all others of its machine, so that an event that is delivered twice is recognised: by the same `id`, name and time. Empty, missing, or a placeholder such as `null` or `-`: no event is taken for another. So it is where one of several parts is missing, as metadata that the source does not set; that is logged once. The id of a rule or of a scan is none.").
 			Example(`${! meta("kafka_topic") }/${! meta("kafka_partition") }/${! meta("kafka_offset") }`).
 			Example(`${! json("event.id") }`).
 			LintRule(fmt.Sprintf(perMessage, FieldID)).
 			Default(""),
+		service.NewStringField(FieldTimeFormat).
+			Description("How `timestamp` is written: `auto`; `seconds`, `milliseconds`, `microseconds` or `nanoseconds` since 1970, whatever the number of digits; `filetime`, Windows' units of 100 ns since 1601; `excel`, a spreadsheet's days since 1899-12-30; or a layout with strptime's `%`, which must have the year. A time without a zone is UTC.").
+			Example("filetime").
+			Example("%d/%b/%Y:%H:%M:%S %z").
+			Advanced().
+			Default("auto"),
+		service.NewStringListField(FieldPlaceholders).
+			Description("Texts that stand for a machine that is not known, in any case: an event with one of them is refused, or events of many machines would be one machine's. An empty list refuses none.").
+			Advanced().
+			Default(field.PlaceholderWords()),
 	}
 }
 
 // Mapping says where a message holds machine, event, time and id.
 type Mapping struct {
-	machine, event, timestamp, id *service.InterpolatedString
+	machine, event, timestamp, id expression
+
+	format       field.TimeFormat
+	placeholders field.Placeholders
+	log          *service.Logger
+	noID         sync.Once
 }
 
 // NewMapping reads the fields of MappingFields.
-func NewMapping(conf *service.ParsedConfig) (*Mapping, error) {
-	m := &Mapping{}
-	for name, field := range map[string]**service.InterpolatedString{
+func NewMapping(conf *service.ParsedConfig, log *service.Logger) (*Mapping, error) {
+	m := &Mapping{log: log}
+	for name, x := range map[string]*expression{
 		FieldMachine: &m.machine, FieldEvent: &m.event, FieldTimestamp: &m.timestamp, FieldID: &m.id,
 	} {
 		var err error
-		if *field, err = conf.FieldInterpolatedString(name); err != nil {
+		if *x, err = newExpression(conf, name); err != nil {
 			return nil, err
 		}
-		switch text, static := (*field).Static(); {
+		switch text, static := x.static(); {
 		case static && text == "" && name != FieldID:
 			return nil, fmt.Errorf("field '%s' is empty: need an interpolation such as ${! json(\"%s\") }", name, name)
 		case static && text != "" && (name == FieldEvent || name == FieldID):
@@ -77,37 +92,51 @@ func NewMapping(conf *service.ParsedConfig) (*Mapping, error) {
 				name, Excerpt(text), Excerpt(text))
 		}
 	}
+	format, err := conf.FieldString(FieldTimeFormat)
+	if err != nil {
+		return nil, err
+	}
+	if m.format, err = field.ParseTimeFormat(format); err != nil {
+		return nil, fmt.Errorf("field '%s': %w", FieldTimeFormat, err)
+	}
+	words, err := conf.FieldStringList(FieldPlaceholders)
+	if err != nil {
+		return nil, err
+	}
+	m.placeholders = field.NewPlaceholders(words)
 	return m, nil
 }
 
 // Reader reads the events of a batch.
 type Reader struct {
-	machine, event, timestamp, id *service.MessageBatchInterpolationExecutor
+	mapping                       *Mapping
+	machine, event, timestamp, id evaluation
 }
 
 // Over makes the mapping ready for a batch.
 func (m *Mapping) Over(batch service.MessageBatch) Reader {
 	return Reader{
-		machine:   batch.InterpolationExecutor(m.machine),
-		event:     batch.InterpolationExecutor(m.event),
-		timestamp: batch.InterpolationExecutor(m.timestamp),
-		id:        batch.InterpolationExecutor(m.id),
+		mapping:   m,
+		machine:   m.machine.over(batch, FieldMachine),
+		event:     m.event.over(batch, FieldEvent),
+		timestamp: m.timestamp.over(batch, FieldTimestamp),
+		id:        m.id.over(batch, FieldID),
 	}
 }
 
-// Event reads the event of a message of the batch. An error names the field and what was found there.
+// Event reads the event of a message of the batch. An error names the field, the path that was read, and what was found there.
 func (r Reader) Event(index int) (e sequencer.Event, err error) {
-	if e.Machine, err = Resolve(FieldMachine, r.machine, index); err != nil {
+	if e.Machine, err = r.machine.name(index); err != nil {
 		return e, err
 	}
-	if e.Machine == "" {
-		return e, fmt.Errorf("%s: empty or missing, need a name", FieldMachine)
+	if err := field.Machine(e.Machine, r.mapping.placeholders); err != nil {
+		return e, r.machine.wrong("", err)
 	}
-	if e.Name, err = Resolve(FieldEvent, r.event, index); err != nil {
+	if e.Name, err = r.event.name(index); err != nil {
 		return e, err
 	}
-	if e.Name == "" {
-		return e, fmt.Errorf("%s: empty or missing, need a name", FieldEvent)
+	if err := field.Event(e.Name); err != nil {
+		return e, r.event.wrong("", err)
 	}
 	if e.ID, err = r.ID(index); err != nil {
 		return e, err
@@ -118,37 +147,61 @@ func (r Reader) Event(index int) (e sequencer.Event, err error) {
 
 // Time reads when the event of a message of the batch happened.
 func (r Reader) Time(index int) (at time.Time, err error) {
-	text, err := Resolve(FieldTimestamp, r.timestamp, index)
+	v, err := r.timestamp.value(index)
 	if err != nil {
 		return at, err
 	}
-	if text == "" {
-		return at, fmt.Errorf("%s: empty or missing, need RFC 3339 or the time since 1970", FieldTimestamp)
+	text, err := field.Text(v)
+	switch {
+	case errors.Is(err, field.ErrMissing):
+		err = fmt.Errorf("%w: want a time", err)
+	case err == nil && strings.TrimSpace(text) == "":
+		err = errors.New("is empty: want a time")
+	case err == nil:
+		at, err = r.mapping.format.Parse(text)
 	}
-	if at, err = field.ParseTime(text); err != nil {
-		return at, fmt.Errorf("%s: %w", FieldTimestamp, err)
+	if err != nil {
+		return at, r.timestamp.wrong("", err)
 	}
 	return at, nil
 }
 
 // ID reads the id of a message of the batch, "" where it has none.
-func (r Reader) ID(index int) (string, error) { return Resolve(FieldID, r.id, index) }
+func (r Reader) ID(index int) (string, error) {
+	if len(r.id.parts) == 0 {
+		return "", nil
+	}
+	id, err := r.id.name(index)
+	if errors.Is(err, field.ErrMissing) {
+		if len(r.id.parts) > 1 {
+			r.mapping.noID.Do(func() {
+				r.mapping.log.Warnf("An event has no id, and is not recognised if it comes twice: %v (further ones are not logged)", err)
+			})
+		}
+		return "", nil
+	} else if err != nil {
+		return "", err
+	}
+	if id, err = field.ID(id); err != nil {
+		return "", r.id.wrong("", err)
+	}
+	return id, nil
+}
 
-// Resolve gives the text of an interpolation: "" where there is none, and always in UTF-8, so that a name in a window equals the same
-// name after a way through JSON.
-func Resolve(field string, x *service.MessageBatchInterpolationExecutor, index int) (string, error) {
+// Resolve gives the text of an interpolation, "" where there is none.
+func Resolve(name string, x *service.MessageBatchInterpolationExecutor, index int) (string, error) {
 	text, err := x.TryString(index)
 	if err != nil {
-		return "", fmt.Errorf("%s: %w", field, err)
+		return "", fmt.Errorf("%s: %w", name, err)
 	}
 	if text == "null" || strings.TrimSpace(text) == "" {
 		return "", nil
 	}
-	if len(text) > MaxName {
-		return "", fmt.Errorf("%s: %q… has %d bytes, need at most %d", field, Excerpt(text), len(text), MaxName)
+	if len(text) > field.MaxName {
+		return "", fmt.Errorf("%s: %q… has %d bytes, need at most %d", name, Excerpt(text), len(text), field.MaxName)
 	}
 	if !utf8.ValidString(text) {
-		text = strings.ToValidUTF8(text, "\uFFFD")
+		return "", fmt.Errorf("%s: %q: want UTF-8", name, Excerpt(text))
 	}
 	return text, nil
 }

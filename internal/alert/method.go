@@ -1,0 +1,30 @@
+package alert
+
+import (
+	"github.com/redpanda-data/benthos/v4/public/bloblang"
+
+	"connect-deepcase/internal/field"
+)
+
+// fieldMethod is the Bloblang method for paths as the command line and the mapping fields read them.
+const fieldMethod = "deepcase_field"
+
+func init() {
+	spec := bloblang.NewPluginSpec().
+		Category("Object & Array Manipulation").
+		Description("The value at a path: that of the key that is the path, with its dots, or else of nested keys. Null where there is none.").
+		Param(bloblang.NewStringParam("path").Description("A path such as `id.orig_h`. In it `~1` stands for a dot within a key.")).
+		Example("", `root.machine = this.`+fieldMethod+`("id.orig_h")`,
+			[2]string{`{"id.orig_h":"192.0.2.10"}`, `{"machine":"192.0.2.10"}`},
+			[2]string{`{"id":{"orig_h":"192.0.2.10"}}`, `{"machine":"192.0.2.10"}`})
+	err := bloblang.RegisterMethodV2(fieldMethod, spec, func(args *bloblang.ParsedParams) (bloblang.Method, error) {
+		path, err := args.GetString("path")
+		if err != nil {
+			return nil, err
+		}
+		return func(document any) (any, error) { return field.Find(document, path), nil }, nil
+	})
+	if err != nil {
+		panic(err)
+	}
+}
