@@ -176,7 +176,7 @@ func (t *train) publish(ctx context.Context) (r report, m *model.Model, err erro
 	t.metrics.clusters.Set(int64(len(m.Clusters)))
 	return report{
 		Status: "published", Model: done.Version, Events: d.data.Samples.Rows(), Names: len(d.data.Names), RareNames: d.rareNames, Repeated: d.repeated,
-		Damaged: d.damaged, Clusters: len(m.Clusters), Clustered: clustered(rows), Scores: newScoresReport(done),
+		Damaged: d.damaged, Refused: d.refused, Clusters: len(m.Clusters), Clustered: clustered(rows), Scores: newScoresReport(done),
 	}, done.Model, nil
 }
 

@@ -25,6 +25,7 @@ type report struct {
 	RareNames int           `json:"rare_names,omitempty"` // left out
 	Repeated  int           `json:"repeated,omitempty"`   // events that were there before
 	Damaged   int           `json:"damaged,omitempty"`    // events that could not be read
+	Refused   int           `json:"refused_labels,omitempty"`
 	Clusters  int           `json:"clusters,omitempty"`
 	Clustered float64       `json:"clustered,omitempty"` // share of the events that are in a cluster
 	Scores    *scoresReport `json:"scores,omitempty"`    // where there was a model before
