@@ -137,15 +137,33 @@ func TestKubernetes(t *testing.T) {
 	require.NoError(t, err, "%s", out)
 }
 
-func TestUnit(t *testing.T) {
+func TestUnits(t *testing.T) {
 	analyze, err := exec.LookPath("systemd-analyze")
 	if err != nil {
-		t.Skip("systemd-analyze is missing: the unit is not verified")
+		t.Skip("systemd-analyze is missing: the units are not verified")
 	}
-	unit := strings.ReplaceAll(read(t, "systemd/connect-deepcase@.service"), "/usr/local/bin/connect-deepcase", "/bin/true")
-	file := filepath.Join(t.TempDir(), "connect-deepcase@score.service")
-	require.NoError(t, os.WriteFile(file, []byte(unit), 0o600))
-	out, err := exec.Command(analyze, "verify", "--man=no", file).CombinedOutput()
+	folder := t.TempDir()
+	var files []string
+	for source, name := range map[string]string{
+		"connect-deepcase@.service": "connect-deepcase@score.service", "connect-deepcase-train.service": "connect-deepcase-train.service",
+		"connect-deepcase-train.timer": "connect-deepcase-train.timer",
+	} {
+		unit := strings.ReplaceAll(read(t, "systemd/"+source), "/usr/local/bin/connect-deepcase", "/bin/true")
+		files = append(files, filepath.Join(folder, name))
+		require.NoError(t, os.WriteFile(files[len(files)-1], []byte(unit), 0o600))
+	}
+	verify := exec.Command(analyze, append([]string{"verify", "--man=no"}, files...)...)
+	verify.Env = append(os.Environ(), "SYSTEMD_UNIT_PATH="+folder+":") // the timer finds its service
+	out, err := verify.CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	require.Empty(t, string(out))
+}
+
+// Both units may do as little.
+func TestUnitsAreHardenedAlike(t *testing.T) {
+	hardened := func(unit string) string {
+		text := read(t, "systemd/"+unit)
+		return text[strings.Index(text, "StateDirectory="):strings.Index(text, "# For a GPU")]
+	}
+	require.Equal(t, hardened("connect-deepcase@.service"), hardened("connect-deepcase-train.service"))
 }

@@ -125,7 +125,7 @@ func gather(ctx context.Context, snapshot *spool.Snapshot, opts sequencer.Option
 		return nil, err
 	}
 	if rows == 0 {
-		return nil, errors.New("no events to learn from")
+		return nil, errors.New("no events to learn from: the input gave none; check what it reads, and from when on (SINCE in config/elastic/train.yaml)")
 	}
 	s, err := table.Sequence(sequencer.SequenceOptions{Options: opts, NoEvent: noEvent})
 	if err != nil {

@@ -7,7 +7,8 @@ package main
 import (
 	_ "github.com/redpanda-data/benthos/v4/public/components/pure/extended"
 	_ "github.com/redpanda-data/connect/v4/public/components/elasticsearch/v8"
-	_ "github.com/redpanda-data/connect/v4/public/components/io" // file outputs that check their paths
+	_ "github.com/redpanda-data/connect/v4/public/components/io"     // file outputs that check their paths
+	_ "github.com/redpanda-data/connect/v4/public/components/jaeger" // tracing: the component for OTLP is under the enterprise licence
 	_ "github.com/redpanda-data/connect/v4/public/components/kafka"
 	_ "github.com/redpanda-data/connect/v4/public/components/opensearch"
 	_ "github.com/redpanda-data/connect/v4/public/components/prometheus"
