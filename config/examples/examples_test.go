@@ -113,7 +113,7 @@ type annotated struct {
 		Context                []*string
 		Score                  *float64
 	}
-	Error, Document string // in a dead letter
+	Error, Document, Base64 string // in a dead letter
 }
 
 // lines reads a file of NDJSON; one that was never written has none.

@@ -30,15 +30,17 @@ func TestCSVAsSpreadsheetsWriteIt(t *testing.T) {
 	require.Contains(t, dead[0].Document, "too few")
 }
 
+func gzipped(t *testing.T, text string) string {
+	t.Helper()
+	var b strings.Builder
+	w := gzip.NewWriter(&b)
+	_, err := w.Write([]byte(text))
+	require.NoError(t, err)
+	require.NoError(t, w.Close())
+	return b.String()
+}
+
 func TestFilesMayBeginWithAByteOrderMark(t *testing.T) {
-	gzipped := func(text string) string {
-		var b strings.Builder
-		w := gzip.NewWriter(&b)
-		_, err := w.Write([]byte(text))
-		require.NoError(t, err)
-		require.NoError(t, w.Close())
-		return b.String()
-	}
 	const ndjson = `{"machine":"m","event":"a","timestamp":"2026-01-01T10:00:00Z","event_type":"alert","dest_ip":"m","alert":{"signature":"a"},` +
 		`"agent":{"name":"m"},"rule":{"description":"a"},"@timestamp":"2026-01-01T10:00:00Z","Hostname":"m","Channel":"c","EventID":1}` + "\n"
 	for example, text := range map[string]string{
@@ -46,7 +48,7 @@ func TestFilesMayBeginWithAByteOrderMark(t *testing.T) {
 		"source_authlog.yaml": "2026-01-01T10:00:00Z m su: + /dev/pts/1 bob:root\n",
 		"source_csv.yaml":     "machine,event,timestamp\nm,a,1767261600\n",
 	} {
-		for name, content := range map[string]string{"events": "\uFEFF" + text, "events.gz": gzipped("\uFEFF" + text)} {
+		for name, content := range map[string]string{"events": "\uFEFF" + text, "events.gz": gzipped(t, "\uFEFF"+text)} {
 			variables := outputs(t)
 			variables["INPUT"] = filepath.Join(t.TempDir(), name)
 			require.NoError(t, os.WriteFile(variables["INPUT"], []byte(content), 0o644))

@@ -1,0 +1,115 @@
+package examples_test
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// read is what an example makes of input files: what it scored, and its dead letters.
+func read(t *testing.T, example, input string, more ...string) (scored, dead []annotated) {
+	t.Helper()
+	variables := outputs(t)
+	variables["INPUT"] = input
+	for i := 0; i < len(more); i += 2 {
+		variables[more[i]] = more[i+1]
+	}
+	run(t, example, variables)
+	return lines[annotated](t, variables["OUTPUT"]), lines[annotated](t, variables["DEAD_LETTERS"])
+}
+
+// written are files in a folder; the result is a pattern of them all.
+func written(t *testing.T, files map[string]string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, content := range files {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(content), 0o644))
+	}
+	return filepath.Join(dir, "*")
+}
+
+// events are the machines and events of documents.
+func events(documents []annotated) (found []string) {
+	for _, d := range documents {
+		found = append(found, d.Deepcase.Machine+" "+d.Deepcase.Event)
+	}
+	return found
+}
+
+func TestAnEmptyFileIsAnEnd(t *testing.T) {
+	csv := map[string]string{"a.csv": "", "b.csv": "machine,event,timestamp\nm,a,1\nm,b,2\n", "c.csv.gz": "", "d.csv.gz": gzipped(t, ""), "e.csv": "\n"}
+	scored, dead := read(t, "source_csv.yaml", written(t, csv))
+	assert.Equal(t, []string{"m a", "m b"}, events(scored))
+	assert.Empty(t, dead)
+
+	const ndjson = `{"machine":"m","event":"a","timestamp":1}` + "\n"
+	scored, dead = read(t, "score_ndjson.yaml", written(t, map[string]string{"a.gz": "", "b.ndjson": "", "c.ndjson": ndjson}))
+	assert.Equal(t, []string{"m a"}, events(scored))
+	assert.Empty(t, dead)
+
+	// Of training, the end is what is looked for: two events make no model.
+	variables := outputs(t)
+	variables["INPUT"] = written(t, csv)
+	variables["CLUSTERS"] = filepath.Join(t.TempDir(), "clusters")
+	run(t, "train_from_files.yaml", variables)
+}
+
+func TestRotatedFilesAreReadOldestFirst(t *testing.T) {
+	files, joined := map[string]string{}, ""
+	for i, name := range []string{"auth.log.10.gz", "auth.log.2", "auth.log.1", "auth.log"} {
+		var b strings.Builder
+		for minute := range 20 {
+			b.WriteString("2026-07-" + []string{"01", "08", "15", "15"}[i] + "T1" + string(rune('0'+i)) + ":" + string(rune('0'+minute/10)) + string(rune('0'+minute%10)) +
+				":00Z web-1 sshd[1]: Accepted password for a from 192.0.2.1 port 1 ssh2\n")
+		}
+		joined += b.String()
+		if files[name] = b.String(); strings.HasSuffix(name, ".gz") {
+			files[name] = gzipped(t, b.String())
+		}
+	}
+	want, dead := read(t, "source_authlog.yaml", written(t, map[string]string{"all.log": joined}))
+	require.Empty(t, dead)
+	require.Len(t, want, 80)
+	have, dead := read(t, "source_authlog.yaml", strings.TrimSuffix(written(t, files), "*")+"auth.log*")
+	require.Empty(t, dead)
+	assert.Equal(t, want, have)
+}
+
+func TestJSONThatIsNotOneDocumentALine(t *testing.T) {
+	fields := []string{"MACHINE_FIELD", "Computer", "EVENT_FIELD", "RuleTitle", "TIME_FIELD", "time"}
+	events := []map[string]any{
+		{"Computer": "WS-1", "RuleTitle": "PW Spray", "time": "2019-05-01T04:32:03.525+09:00", "Details": map[string]any{"Count": 14}},
+		{"Computer": "WS-1", "RuleTitle": "Log Cleared", "time": "2019-05-01T04:32:07.525+09:00"},
+	}
+	pretty := func(v any) string {
+		b, err := json.MarshalIndent(v, "", "    ")
+		require.NoError(t, err)
+		return string(b)
+	}
+	plain := func(v any) string {
+		b, err := json.Marshal(v)
+		require.NoError(t, err)
+		return string(b)
+	}
+	for name, text := range map[string]string{
+		"pretty":       pretty(events[0]) + "\n" + pretty(events[1]) + "\n",
+		"array":        "[\n" + plain(events[0]) + ",\n" + plain(events[1]) + "\n]\n",
+		"pretty array": pretty(events),
+		"one line":     plain(events),
+		"records":      plain(map[string]any{"Records": events}),
+		"side by side": plain(events[0]) + plain(events[1]),
+		"commas":       plain(events[0]) + ",\n" + plain(events[1]) + ",\n",
+		"gzipped":      gzipped(t, pretty(events)),
+	} {
+		scored, dead := read(t, "score_ndjson.yaml", written(t, map[string]string{"events.json": text}), fields...)
+		require.Empty(t, dead, name)
+		require.Len(t, scored, 2, name)
+		assert.Equal(t, "PW Spray", scored[0].Deepcase.Event, name)
+		assert.Equal(t, "PW Spray", *scored[1].Deepcase.Context[9], name)
+	}
+}
