@@ -8,10 +8,10 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"os"
 	"slices"
 	"strings"
 
+	"connect-deepcase/internal/disk"
 	"connect-deepcase/model/contextbuilder"
 )
 
@@ -21,15 +21,11 @@ const maxPickle = 1 << 16
 // Load reads a file that the original's ContextBuilder.save wrote with torch 1.6 or newer: torch.save of a state_dict, a zip archive of
 // a pickle that describes the tensors and one file for the numbers of each. Such a file has no vocabulary.
 func Load(path string) (*contextbuilder.Weights, error) {
-	f, err := os.Open(path)
+	f, info, err := disk.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
 	return read(f, info.Size())
 }
 
@@ -115,8 +111,31 @@ type archive struct {
 	read    map[string][]float32 // by storage key
 }
 
+// maxDirectory bounds what is read of an archive's directory, which takes a multiple of its size in memory: torch writes some 30 entries.
+const maxDirectory = 1 << 20
+
+var errDirectory = fmt.Errorf("its directory has more than %d bytes", maxDirectory)
+
+// directory reads no more than maxDirectory bytes until it is known.
+type directory struct {
+	io.ReaderAt
+	left  int
+	known bool
+}
+
+func (d *directory) ReadAt(p []byte, offset int64) (int, error) {
+	if !d.known {
+		if d.left -= len(p); d.left < 0 {
+			return 0, errDirectory
+		}
+	}
+	return d.ReaderAt.ReadAt(p, offset)
+}
+
 func open(file io.ReaderAt, size int64) (*archive, error) {
-	z, err := zip.NewReader(file, size)
+	d := &directory{ReaderAt: file, left: maxDirectory + 1<<17} // and what it takes to find it
+	z, err := zip.NewReader(d, size)
+	d.known = true
 	if err != nil {
 		return nil, fmt.Errorf("is not a zip archive (%w): need a file that ContextBuilder.save wrote with torch 1.6 or newer", err)
 	}

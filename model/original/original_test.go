@@ -9,8 +9,10 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/nlpodyssey/safetensors"
 	"github.com/stretchr/testify/require"
@@ -85,7 +87,7 @@ func TestLoadRefusesOtherFiles(t *testing.T) {
 		"transposed.pt":    "a tensor of size [7 7] has stride [1 7], need numbers without gaps",
 		"generate.py":      "is not a zip archive",
 		"nothing.pt":       "no such file",
-		"../testdata":      "is a directory",
+		"../testdata":      "is not a regular file",
 	} {
 		_, err := Load(filepath.Join("testdata", file))
 		require.ErrorContains(t, err, want, file)
@@ -225,4 +227,47 @@ func FuzzRead(f *testing.F) {
 			require.NoError(t, err)
 		}
 	})
+}
+
+func TestALargeDirectoryIsNotRead(t *testing.T) {
+	var file bytes.Buffer
+	z := zip.NewWriter(&file)
+	for i := range 30_000 {
+		_, err := z.Create("a/" + strconv.Itoa(i))
+		require.NoError(t, err)
+	}
+	require.NoError(t, z.Close())
+	_, err := read(bytes.NewReader(file.Bytes()), int64(file.Len()))
+	require.ErrorContains(t, err, "its directory has more than 1048576 bytes")
+}
+
+// Tuples of the same two tuples, again and again: 2^200 of them if somebody walked through or printed all.
+func TestSharedTuplesTakeNoTime(t *testing.T) {
+	laughs := ")q\x00"
+	for i := range 200 {
+		laughs += string([]byte{'h', byte(i), 'h', byte(i), '\x86', 'q', byte(i + 1)})
+	}
+	const dict, last = "ccollections\nOrderedDict\n", "h\xc8"
+	for name, end := range map[string]string{
+		"alone":                 ".",
+		"as a function":         ")R.",
+		"as arguments":          "0" + dict + last + "R.",
+		"as a key":              dict + ")R" + last + "Ks.",
+		"as a value":            dict + ")RX\x01\x00\x00\x00a" + last + "s.",
+		"as two keys of a dict": "}" + last + "Ns" + last + "Ns.",
+		"as a state":            dict + ")R" + last + "b.",
+		"as a persistent id":    last + "Q.",
+		"as a tensor":           "ctorch._utils\n_rebuild_tensor_v2\n(" + last + last + last + last + "tR.",
+	} {
+		done := make(chan struct{})
+		go func() {
+			_, _ = unpickle([]byte("\x80\x02" + laughs + end))
+			close(done)
+		}()
+		select {
+		case <-done:
+		case <-time.After(20 * time.Second):
+			t.Fatal(name)
+		}
+	}
 }
