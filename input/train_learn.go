@@ -14,6 +14,7 @@ import (
 
 	"connect-deepcase/input/spool"
 	"connect-deepcase/internal/alert"
+	"connect-deepcase/internal/disk"
 	"connect-deepcase/model"
 	"connect-deepcase/model/contextbuilder"
 	"connect-deepcase/model/store"
@@ -44,7 +45,11 @@ const trainedFile = "trained"
 
 // mark may be called from several goroutines at once.
 func (t *train) mark() {
-	if err := os.WriteFile(filepath.Join(t.spoolDir, trainedFile), nil, 0o644); err != nil {
+	file, err := disk.OpenOwn(filepath.Join(t.spoolDir, trainedFile), os.O_WRONLY|os.O_TRUNC)
+	if err == nil {
+		err = file.Close()
+	}
+	if err != nil {
 		t.log.Errorf("The time of the last training is not kept: %v", err)
 	}
 }

@@ -81,7 +81,7 @@ func (s *Spool) reject(lines []byte) error {
 			return err
 		}
 	}
-	file, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
+	file, err := disk.OpenOwn(path, os.O_WRONLY|os.O_APPEND)
 	if err != nil {
 		return err
 	}
@@ -101,7 +101,7 @@ type damagedFile struct {
 // add keeps a line of a segment, unless the file is full.
 func (d *damagedFile) add(dir string, g segment, offset int64, line []byte, cause error) (err error) {
 	if d.file == nil {
-		if d.file, err = os.Create(filepath.Join(dir, DamagedFile)); err != nil {
+		if d.file, err = disk.OpenOwn(filepath.Join(dir, DamagedFile), os.O_WRONLY|os.O_TRUNC); err != nil {
 			return err
 		}
 	}
