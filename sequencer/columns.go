@@ -48,6 +48,7 @@ func (c Columns) needsLabel() bool { return c.Label != DefaultColumns().Label }
 type fields struct {
 	timestamp, machine, event string
 	label                     float64
+	kind                      string // what the label reads
 	labelled                  bool
 }
 
@@ -84,5 +85,8 @@ func (r *reader) append(f fields) (column string, err error) {
 		f.label = NoLabel
 	}
 	r.table.appendLabel(f.label, f.labelled)
+	if f.labelled {
+		r.table.appendKind(f.kind)
+	}
 	return "", nil
 }

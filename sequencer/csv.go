@@ -1,12 +1,14 @@
 package sequencer
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
 
 	"connect-deepcase/internal/field"
+	"connect-deepcase/internal/textfile"
 )
 
 // pieceSize is a compromise: pieces that one core reads while another reads the next, of files that are not large.
@@ -14,7 +16,7 @@ const pieceSize = 128 << 10
 
 // csv reads a header and rows: pieces of the text at once, put together in their order.
 func (r *reader) csv(in io.Reader) error {
-	text := &pieces{in: in, least: r.piece}
+	text := &pieces{in: in, least: r.piece, most: r.most}
 	atOnce := r.workers
 	if r.opts.Rows > 0 { // read no further than needed: more may never come
 		text.least, atOnce = 1, 1
@@ -27,6 +29,9 @@ func (r *reader) csv(in io.Reader) error {
 		if err != nil {
 			if err != io.EOF {
 				broken = r.wrong(0, "", err)
+				if errors.As(err, new(textfile.LongError)) {
+					broken = r.wrong(line, "", err)
+				}
 			}
 			break
 		}
@@ -99,6 +104,7 @@ func (r *reader) csvRows(rows *Records, columns csvColumns) error {
 		}
 		f := fields{timestamp: row[columns.timestamp], machine: row[columns.machine], event: row[columns.event], labelled: r.labelled}
 		if f.labelled {
+			f.kind = strings.TrimSpace(row[columns.label])
 			var err error
 			if f.label, err = field.Label(row[columns.label], r.opts.Benign); err != nil {
 				return r.wrong(rows.lineOf(columns.label), r.columns.Label, err)

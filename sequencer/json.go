@@ -10,11 +10,12 @@ import (
 	"strings"
 
 	"connect-deepcase/internal/field"
+	"connect-deepcase/internal/textfile"
 )
 
 // json reads an array of objects, or one object after the other.
 func (r *reader) json(in *bufio.Reader) error {
-	lines := &lineCounter{in: in}
+	lines := &lineCounter{in: in, most: int64(r.most)}
 	d := json.NewDecoder(lines)
 	array := false
 	if first, err := skipSpace(in, lines); err == nil && first == '[' {
@@ -94,6 +95,8 @@ func (r *reader) jsonRow(object json.RawMessage) (path string, err error) {
 		if f.label, err = field.JSONLabel(label, r.opts.Benign); err != nil {
 			return r.columns.Label, err
 		}
+		f.kind, _ = field.JSONText(label) // it is a text, a number or a truth value
+		f.kind = strings.TrimSpace(f.kind)
 	}
 	return r.append(f)
 }
@@ -119,11 +122,16 @@ func skipSpace(in *bufio.Reader, lines *lineCounter) (byte, error) {
 type lineCounter struct {
 	in     io.Reader
 	read   int64
+	used   int64   // by the values before
+	most   int64   // bytes of a value
 	before int     // line ends that were forgotten
 	ends   []int64 // offsets of the line ends after these
 }
 
 func (l *lineCounter) Read(p []byte) (int, error) {
+	if l.read-l.used > l.most {
+		return 0, textfile.LongError{Most: int(l.most)}
+	}
 	n, err := l.in.Read(p)
 	for from := 0; ; {
 		i := bytes.IndexByte(p[from:n], '\n')
@@ -148,6 +156,7 @@ func (l *lineCounter) line(offset int64) int {
 
 // forget drops the line ends before an offset.
 func (l *lineCounter) forget(offset int64) {
+	l.used = offset
 	n := l.line(offset) - 1 - l.before
 	l.before += n
 	l.ends = l.ends[n:]

@@ -44,6 +44,7 @@ type ReadOptions struct {
 	Rows     int                     // if > 0: read only so many rows (txt: lines) of all files together
 	Time     string                  // the format of times, as docs/events.md has them; "" for auto
 	Not      []string                // texts that are no machine; nil for the usual ones, such as "-" and "unknown"
+	MaxBytes int                     // of a line, csv record or JSON object; a longer one is an error. 0 means textfile.MaxRecord
 	PerFile  bool                    // each file has machines of its own, named "file/machine"
 	Progress func(done, total int64) // bytes read of all files; total is 0 where unknown; may be nil
 }
@@ -116,6 +117,7 @@ type reader struct {
 	done, total int64 // bytes
 	piece       int   // bytes of a csv file that are read at once
 	workers     int   // pieces that are read at once
+	most        int   // bytes of a record
 
 	time         field.TimeFormat
 	placeholders field.Placeholders
@@ -126,7 +128,8 @@ type reader struct {
 }
 
 func newReader(t *Table, opts ReadOptions) (r *reader, err error) {
-	r = &reader{table: t, opts: opts, columns: opts.Columns.orDefault(), piece: pieceSize, workers: runtime.GOMAXPROCS(0)}
+	r = &reader{table: t, opts: opts, columns: opts.Columns.orDefault(), piece: pieceSize, workers: runtime.GOMAXPROCS(0),
+		most: cmp.Or(opts.MaxBytes, textfile.MaxRecord)}
 	if r.time, err = field.ParseTimeFormat(opts.Time); err != nil {
 		return nil, fmt.Errorf("time format %w", err)
 	}

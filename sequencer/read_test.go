@@ -9,9 +9,12 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"connect-deepcase/internal/textfile"
 )
 
 // rows are a table's rows as lines "seconds machine event label".
@@ -258,4 +261,39 @@ func BenchmarkRead(b *testing.B) {
 			b.ReportMetric(rows*float64(b.N)/b.Elapsed().Seconds(), "rows/s")
 		})
 	}
+}
+
+// A line without end must not fill the memory: 64 MiB is what a record may have by default, 100 bytes here.
+func TestALongRecordIsAnError(t *testing.T) {
+	long := strings.Repeat("x", 1000)
+	for name, c := range map[string]struct {
+		format Format
+		text   string
+		line   int
+	}{
+		"csv":            {CSV, "timestamp,machine,event\n1,m,a\n2,m," + long + "\n", 3},
+		"csv, quoted":    {CSV, "timestamp,machine,event\n1,m,\"" + strings.Repeat("x\n", 500) + "\"\n", 2},
+		"csv, header":    {CSV, long, 1},
+		"txt":            {Text, "a b\n" + long, 2},
+		"ndjson":         {NDJSON, `{"timestamp":1,"machine":"m","event":"a"}` + "\n" + `{"timestamp":1,"machine":"m","event":"` + long + `"}`, 2},
+		"json":           {JSON, `[{"timestamp":1,"machine":"m","event":"` + long + `"}]`, 1},
+		"json of blanks": {JSON, `[` + strings.Repeat(" ", 1000) + `]`, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var table Table
+			r, err := newReader(&table, ReadOptions{Format: c.format, MaxBytes: 100})
+			require.NoError(t, err)
+			r.piece = 50
+			err = r.stream(iotest.OneByteReader(strings.NewReader(c.text)), "f", "")
+			var wrong *RowError
+			require.ErrorAs(t, err, &wrong)
+			require.ErrorAs(t, err, new(textfile.LongError), "%v", err)
+			assert.Equal(t, c.line, wrong.Line)
+		})
+	}
+	var table Table
+	many := "timestamp,machine,event\n" + strings.Repeat("1,m,a\n", 100)
+	require.NoError(t, table.ReadStream(strings.NewReader(many), "f.csv", ReadOptions{MaxBytes: 100}), "it is the record that counts")
+	many = strings.Repeat(`{"timestamp":1,"machine":"m","event":"a"}`+"\n", 100)
+	require.NoError(t, table.ReadStream(strings.NewReader(many), "f.ndjson", ReadOptions{MaxBytes: 100}))
 }

@@ -6,6 +6,8 @@ import (
 	"io"
 	"slices"
 	"strings"
+
+	"connect-deepcase/internal/textfile"
 )
 
 // Records reads the records of a csv text as encoding/csv does (RFC 4180; blank lines are left out, CRLF is LF), but without an
@@ -114,13 +116,14 @@ func (c *Records) quotedField(line string) (field, rest string, more, ok bool) {
 type pieces struct {
 	in    io.Reader
 	least int // bytes to wait for
+	most  int // bytes of a record
 	text  []byte
 	err   error // why nothing comes after text
 }
 
 // next gives a piece, which no other piece overwrites; an error comes after the last whole record.
 func (p *pieces) next() (string, error) {
-	for least := p.least; ; least = max(least, len(p.text)) {
+	for least := p.least; ; least = min(max(least, len(p.text)), p.most+1) {
 		p.read(least)
 		end := len(p.text)
 		if p.err != io.EOF {
@@ -133,6 +136,9 @@ func (p *pieces) next() (string, error) {
 		}
 		if p.err != nil {
 			return "", p.err
+		}
+		if len(p.text) > p.most {
+			return "", textfile.LongError{Most: p.most}
 		}
 	}
 }

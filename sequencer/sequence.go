@@ -28,6 +28,8 @@ type Sequences struct {
 	Contexts []int32   // rows × Length, oldest first
 	Events   []int32   // rows
 	Labels   []float64 // rows; nil where no row has a label
+	Kinds    []string  // the texts of labels, in the order of first use
+	Kind     []uint32  // rows: an index into Kinds, "" where a row has no label; nil where no file had labels
 	Machines []string  // in the order of first use
 	Machine  []uint32  // rows: an index into Machines; nil where it is not known
 	Times    []int64   // rows: Unix nanoseconds; nil where they are not known
@@ -52,6 +54,8 @@ func (t *Table) Sequence(opts SequenceOptions) (*Sequences, error) {
 		Contexts: make([]int32, t.Len()*opts.Length),
 		Events:   make([]int32, t.Len()),
 		Labels:   labels,
+		Kinds:    t.kinds.texts,
+		Kind:     t.fullKinds(),
 		Machines: t.machines.texts,
 		Machine:  t.machine,
 		Times:    t.time,
@@ -61,6 +65,13 @@ func (t *Table) Sequence(opts SequenceOptions) (*Sequences, error) {
 	}
 	t.contexts(s, opts)
 	return s, nil
+}
+
+func (t *Table) fullKinds() []uint32 {
+	if t.kind != nil {
+		t.fillKinds(t.Len())
+	}
+	return t.kind
 }
 
 func (t *Table) sequenceLabels(opts SequenceOptions) ([]float64, error) {

@@ -17,6 +17,8 @@ type Table struct {
 	machine, name   []uint32  // rows
 	time            []int64   // rows, Unix nanoseconds
 	labels          []float64 // rows; nil until one has a label
+	kinds           interned  // the texts of labels
+	kind            []uint32  // rows; nil until one has the text of a label
 }
 
 // Append adds an event without a label; its ID does not matter.
@@ -51,11 +53,31 @@ func (t *Table) appendLabel(label float64, has bool) {
 	t.labels = append(t.labels, label)
 }
 
+// appendKind says what the label of the row that was appended last reads.
+func (t *Table) appendKind(text string) {
+	t.fillKinds(len(t.time) - 1)
+	t.kind = append(t.kind, t.kinds.id(text))
+}
+
+// fillKinds gives rows before a number no text.
+func (t *Table) fillKinds(rows int) {
+	for len(t.kind) < rows {
+		t.kind = append(t.kind, t.kinds.id(""))
+	}
+}
+
 // appendRows appends the first rows of another table; prefix comes before the names of its machines.
 func (t *Table) appendRows(from *Table, rows int, prefix string) {
 	t.machine = from.machines.renumber(t.machine, from.machine[:rows], &t.machines, prefix)
 	t.name = from.names.renumber(t.name, from.name[:rows], &t.names, "")
 	t.time = append(t.time, from.time[:rows]...)
+	if from.kind != nil || t.kind != nil {
+		t.fillKinds(len(t.time) - rows)
+		if from.kind != nil {
+			t.kind = from.kinds.renumber(t.kind, from.kind[:rows], &t.kinds, "")
+		}
+		t.fillKinds(len(t.time))
+	}
 	if from.labels == nil && t.labels == nil {
 		return
 	}

@@ -8,12 +8,14 @@ import (
 	"time"
 
 	"connect-deepcase/internal/field"
+	"connect-deepcase/internal/textfile"
 )
 
 // text reads a machine a line.
 func (r *reader) text(in *bufio.Reader) error {
 	for line := 1; !r.full(); line++ {
-		events, err := in.ReadString('\n')
+		text, err := textfile.ReadLine(in, r.most)
+		events := string(text)
 		if err != nil && err != io.EOF {
 			return r.wrong(line, "", err)
 		}
