@@ -47,7 +47,7 @@ Without --load-interpreter it does all earlier steps with the same events, whose
 		for i, v := range verdicts {
 			prediction[i] = v.Code()
 		}
-		if err := savePrediction(s.c.String("save-prediction"), prediction); err != nil {
+		if err := savePrediction(s, s.c.String("save-prediction"), prediction); err != nil {
 			return err
 		}
 		if r.sequences.Labels == nil {
@@ -57,12 +57,24 @@ Without --load-interpreter it does all earlier steps with the same events, whose
 	})
 }
 
+// loadedInterpreter refuses settings that are others than those of the interpreter that was loaded, whose clusters have their scores.
+func (s *session) loadedInterpreter(m *model.Model) error {
+	s.useless("the interpreter is loaded", "keep-scores")
+	if err := s.refuse("the interpreter is loaded", append([]string{"strategy"}, originalSettings...)...); err != nil {
+		return err
+	}
+	return s.settled("interpreter", m.Params, slices.Concat(builderSettings, interpreterSettings))
+}
+
 // interpret gives a model with clusters to predict with: the loaded one, or one made of the events themselves.
 func (s *session) interpret(r ready, strategy interpreter.Strategy) (*model.Model, error) {
 	if r.from.clusters {
-		s.useless("the builder is loaded", builderSettings...)
-		s.useless("the interpreter is loaded", interpreterSettings...)
-		s.useless("the interpreter is loaded", "strategy", "load-clusters", "save-clusters", "save-interpreter", "save-builder")
+		if err := s.loadedInterpreter(r.from.model); err != nil {
+			return nil, err
+		}
+		if err := s.refuse("the interpreter is loaded", "load-clusters", "save-clusters", "save-interpreter", "save-builder"); err != nil {
+			return nil, err
+		}
 		m := r.from.model
 		if len(m.Clusters) == 0 {
 			return nil, fmt.Errorf("load-interpreter: %s has no clusters: make them with the mode cluster", s.c.String("load-interpreter"))
@@ -71,6 +83,12 @@ func (s *session) interpret(r ready, strategy interpreter.Strategy) (*model.Mode
 			s.note("none of the %d clusters has a score: their events get -1, too (score them with the mode manual)", len(m.Clusters))
 		}
 		return m, nil
+	}
+	if err := s.refuse("the labels of the events are the scores: give clusters theirs with the mode manual", "load-clusters"); err != nil {
+		return nil, err
+	}
+	if s.c.String("save-interpreter") == "" {
+		s.useless("no interpreter is saved", "keep-scores")
 	}
 	if r.sequences.Labels == nil {
 		return nil, fmt.Errorf("no scores to predict: give an interpreter with --load-interpreter, or events that have a label")
@@ -84,7 +102,7 @@ func (s *session) interpret(r ready, strategy interpreter.Strategy) (*model.Mode
 		return nil, err
 	}
 	if path := s.c.String("save-clusters"); path != "" {
-		if err := saveClusters(path, clusters, r.sequences.Labels); err != nil {
+		if err := saveClusters(s, path, clusters, r.sequences.Labels); err != nil {
 			return nil, err
 		}
 	}

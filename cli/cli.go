@@ -16,6 +16,7 @@ import (
 	ucli "github.com/urfave/cli/v2"
 	"golang.org/x/term"
 
+	"connect-deepcase/cli/report"
 	"connect-deepcase/model/contextbuilder"
 )
 
@@ -71,10 +72,39 @@ func command(c *ucli.Command, run func(s *session) error) *ucli.Command {
 		if usage := (usage{}); errors.As(err, &usage) {
 			return usageError(c, "%s", usage.message)
 		}
-		return err
+		return visible(err)
 	}
 	return c
 }
+
+// visible is an error whose text, which may hold names from outside, does nothing to a terminal.
+func visible(err error) error {
+	if err == nil {
+		return nil
+	}
+	if text := visibleLines(err.Error()); text != err.Error() {
+		return visibleError{err, text}
+	}
+	return err
+}
+
+// visibleLines keeps line ends: errors have them between several causes.
+func visibleLines(text string) string {
+	lines := strings.Split(text, "\n")
+	for i, line := range lines {
+		lines[i] = report.Visible(line)
+	}
+	return strings.Join(lines, "\n")
+}
+
+type visibleError struct {
+	error
+	text string
+}
+
+func (e visibleError) Error() string { return e.text }
+
+func (e visibleError) Unwrap() error { return e.error }
 
 // session is one run of a command.
 type session struct {
@@ -87,7 +117,7 @@ type session struct {
 }
 
 func (s *session) note(format string, arguments ...any) {
-	fmt.Fprintf(s.err, format+"\n", arguments...)
+	fmt.Fprintln(s.err, report.Visible(fmt.Sprintf(format, arguments...)))
 }
 
 // usage is an error in the command's flags. It ends the program with status 2.
@@ -98,7 +128,7 @@ func (u usage) Error() string { return u.message }
 func usagef(format string, arguments ...any) error { return usage{fmt.Sprintf(format, arguments...)} }
 
 func usageError(c *ucli.Context, format string, arguments ...any) error {
-	return ucli.Exit(fmt.Sprintf("%s: "+format+" (see --help)", slices.Concat([]any{c.Command.FullName()}, arguments)...), 2)
+	return ucli.Exit(visibleLines(fmt.Sprintf("%s: "+format+" (see --help)", slices.Concat([]any{c.Command.FullName()}, arguments)...)), 2)
 }
 
 // onUsageError words the errors of Go's flag package, which knows of one dash only.

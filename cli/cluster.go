@@ -21,7 +21,13 @@ mode manual. Clusters inherit the scores of the directory's version before (--ke
 		if s.c.String("save-interpreter") == "" && s.c.String("save-clusters") == "" {
 			return usagef("nothing would be kept: give a model directory with --save-interpreter, a file with --save-clusters, or both")
 		}
-		s.useless("cluster gives no scores", "strategy", "load-clusters", "save-prediction")
+		if err := s.refuse("cluster gives no scores", "load-clusters", "save-prediction"); err != nil {
+			return err
+		}
+		s.useless("cluster gives no scores", "strategy")
+		if s.c.String("save-interpreter") == "" {
+			s.useless("no interpreter is saved", "keep-scores")
+		}
 		r, err := s.start()
 		if err != nil {
 			return err
@@ -40,7 +46,7 @@ mode manual. Clusters inherit the scores of the directory's version before (--ke
 			}
 		}
 		if path := s.c.String("save-clusters"); path != "" {
-			return saveClusters(path, clusters, r.sequences.Labels)
+			return saveClusters(s, path, clusters, r.sequences.Labels)
 		}
 		return nil
 	})

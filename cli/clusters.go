@@ -10,10 +10,12 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	ucli "github.com/urfave/cli/v2"
 
 	"connect-deepcase/cli/report"
+	"connect-deepcase/internal/cell"
 	"connect-deepcase/internal/clusterjson"
 	"connect-deepcase/model"
 	"connect-deepcase/model/interpreter"
@@ -24,28 +26,50 @@ func clustersCommand() *ucli.Command {
 	return command(&ucli.Command{
 		Name:  "clusters",
 		Usage: "List the clusters of a model directory, for an analyst to score",
-		Description: `Each cluster with its event, the number of events in it, its score, and the contexts that came most often: the events before it that
-explain it, with their shares of the attention. The JSON form, that of the input deepcase_train, has the whole contexts, oldest first.
+		Description: `Each cluster with its event, the number of events in it, its score, the machines and the time on which these were seen, the contexts
+that came most often (the events before it that explain it, with their shares of the attention), and examples: events that represent the
+cluster, the first and the last, and others by how frequent their context, machine and day are. The JSON form, that of the input
+deepcase_train, has the whole contexts, oldest first.
 
-The csv form has the columns cluster, event, size, score, context and model. Fill in the scores (0 is benign, higher is worse), and give
-the file to the processor deepcase_label, or to "deepcase manual --load-clusters":
+The csv form has a row for each cluster. Fill in the column score (0 is benign, higher is worse, "none" withdraws a score), and give the file to
+the processor deepcase_label, or to "deepcase manual --load-clusters". Text that a spreadsheet would take for a formula begins with an
+apostrophe there.
 
   deepcase clusters --model model --csv > clusters.csv
-  deepcase manual --load-interpreter model --load-clusters clusters.csv --save-interpreter model`,
-		Flags: []ucli.Flag{
+  deepcase manual --load-interpreter model --load-clusters clusters.csv --save-interpreter model
+
+With --documents it lists documents of one cluster, or those that belong to none, as the model sees them now: documents that
+deepcase_sequence or deepcase_predict annotated (ndjson), or events of a csv, txt or json file.
+
+  deepcase clusters --model model --documents annotated.ndjson --cluster 17
+  deepcase clusters --model model --documents alerts.csv --cluster none`,
+		Flags: slices.Concat([]ucli.Flag{
 			modelFlag(),
 			&ucli.StringFlag{Name: "of", Usage: "`VERSION` to list (default: the current one)"},
-			&ucli.IntFlag{Name: "contexts", Value: 3, Usage: "show `N` contexts a cluster; in csv it is one"},
+			&ucli.IntFlag{Name: "contexts", Value: 3, Usage: "show `N` contexts of a cluster; in csv it is one"},
 			boolFlag("", "unscored", "only clusters without a score"),
 			boolFlag("", "csv", "print csv"),
 			boolFlag("", "json", "print JSON, an object a line"),
-		},
+			&ucli.GenericFlag{Name: "documents", Value: &paths{}, Usage: "`FILE` of annotated documents or of events, to list those of one cluster; may be given several times"},
+			&ucli.StringFlag{Name: "cluster", Usage: "`CLUSTER` whose documents are listed, or none: documents that belong to no cluster"},
+			&ucli.StringFlag{Name: "target", Value: "deepcase", Usage: "`FIELD` of the annotation in documents"},
+		}, readingFlags(), otherFlags()),
 	}, func(s *session) error {
 		if s.c.Bool("csv") && s.c.Bool("json") {
 			return usagef("--csv and --json: give one of them")
 		}
 		if n := s.c.Int("contexts"); n < 0 {
 			return usagef("contexts: %d is not at least 0", n)
+		}
+		if s.c.Bool("csv") && s.c.IsSet("contexts") {
+			return usagef("--contexts has no effect: csv shows one")
+		}
+		documents, _ := s.c.Generic("documents").(*paths)
+		if len(*documents) > 0 {
+			return s.documents(*documents)
+		}
+		if err := s.refuse("it is for --documents", "cluster", "target", "columns", "benign", "shared-machines", "max-record"); err != nil {
+			return err
 		}
 		st, err := s.store()
 		if err != nil {
@@ -87,26 +111,68 @@ func loadVersion(st *store.Store, version string) (*model.Model, string, error) 
 	return m, version, nil
 }
 
+// clusterColumns are those of the csv form.
+var clusterColumns = []string{"cluster", "event", "size", "score", "context", "attended", "contexts", "machines", "hosts", "first_seen", "last_seen",
+	"examples", "model"}
+
 func (s *session) printCSV(clusters []model.Cluster, version string) error {
 	w := csv.NewWriter(s.out)
-	err := w.Write([]string{"cluster", "event", "size", "score", "context", "model"})
+	err := w.Write(clusterColumns)
 	for _, c := range clusters {
 		context := ""
 		if len(c.Contexts) > 0 {
 			context = contextText(c.Contexts[0])
 		}
-		err = errors.Join(err, w.Write([]string{strconv.Itoa(c.ID), cell(c.Event), strconv.Itoa(c.Size), scoreText(c.Score), cell(context), version}))
+		row := []string{strconv.Itoa(c.ID), c.Event, strconv.Itoa(c.Size), scoreText(c.Score), context, contextText(c.Contexts...), number(c.ContextCount),
+			number(c.MachineCount), hosts(c), timeText(c.FirstSeen), timeText(c.LastSeen), strings.Join(exampleTexts(c), " | "), version}
+		for i, text := range row {
+			row[i] = cell.Quote(report.Visible(text))
+		}
+		err = errors.Join(err, w.Write(row))
 	}
 	w.Flush()
 	return errors.Join(err, w.Error())
 }
 
-// cell is text that a spreadsheet takes for text: event names come from outside, and one could be a formula.
-func cell(text string) string {
-	if text != "" && strings.ContainsRune("=+-@\t\r", rune(text[0])) {
-		return "'" + text
+// number is empty for 0, which says that a model of an earlier version does not know it.
+func number(n int) string {
+	if n == 0 {
+		return ""
 	}
-	return text
+	return strconv.Itoa(n)
+}
+
+func timeText(at time.Time) string {
+	if at.IsZero() {
+		return ""
+	}
+	return at.UTC().Format(time.RFC3339)
+}
+
+// hosts are the machines with most events.
+func hosts(c model.Cluster) string {
+	var parts []string
+	for _, m := range c.Machines {
+		parts = append(parts, fmt.Sprintf("%s × %d", m.Machine, m.Count))
+	}
+	if more := c.MachineCount - len(c.Machines); more > 0 {
+		parts = append(parts, fmt.Sprintf("and %d more", more))
+	}
+	return strings.Join(parts, "; ")
+}
+
+const longestExample = 1000 // characters
+
+// exampleTexts are a cluster's examples, cut where they are long.
+func exampleTexts(c model.Cluster) (texts []string) {
+	for _, x := range c.Examples {
+		text := []rune(string(x))
+		if len(text) > longestExample {
+			text = append(text[:longestExample], '…')
+		}
+		texts = append(texts, string(text))
+	}
+	return texts
 }
 
 func (s *session) printText(clusters []model.Cluster) error {
@@ -115,9 +181,18 @@ func (s *session) printText(clusters []model.Cluster) error {
 		if c.Score != interpreter.NoScore {
 			score = "score " + scoreText(c.Score)
 		}
-		fmt.Fprintf(s.out, "%d  %s  (%d events, %s)\n", c.ID, c.Event, c.Size, score)
+		fmt.Fprintf(s.out, "%d  %s  (%d events, %s)\n", c.ID, report.Visible(c.Event), c.Size, score)
+		if c.MachineCount > 0 {
+			fmt.Fprintf(s.out, "    on %d machines: %s\n", c.MachineCount, report.Visible(hosts(c)))
+		}
+		if !c.FirstSeen.IsZero() {
+			fmt.Fprintf(s.out, "    from %s to %s\n", timeText(c.FirstSeen), timeText(c.LastSeen))
+		}
 		for _, context := range c.Contexts[:min(len(c.Contexts), s.c.Int("contexts"))] {
-			fmt.Fprintf(s.out, "    %d × %s\n", context.Count, contextText(context))
+			fmt.Fprintf(s.out, "    %d × %s\n", context.Count, report.Visible(contextText(context)))
+		}
+		for _, text := range exampleTexts(c) {
+			fmt.Fprintf(s.out, "    example: %s\n", report.Visible(text))
 		}
 	}
 	_, err := fmt.Fprintf(s.out, "%d clusters\n", len(clusters))
@@ -132,16 +207,20 @@ func scoreText(score float64) string {
 	return report.Number(score)
 }
 
-// contextText shows the events that explain, with their shares of the attention, the largest first; shares below 1 % are left out.
-func contextText(c model.ClusterContext) string {
-	shares := clusterjson.Attended(c)
+// noEvent stands for a place of a context in which there is no event: the machine had none before, or not for a time.
+const noEvent = "no event"
+
+// contextText shows the events of contexts that explain, with their shares of the attention, the largest first; shares below 1 % are left
+// out.
+func contextText(contexts ...model.ClusterContext) string {
+	shares := clusterjson.Attended(contexts...)
 	names := slices.SortedFunc(maps.Keys(shares), func(a, b string) int {
 		return cmp.Or(cmp.Compare(shares[b], shares[a]), cmp.Compare(a, b))
 	})
 	var parts []string
 	for _, name := range names {
 		if percent := math.Round(100 * shares[name]); percent >= 1 {
-			parts = append(parts, fmt.Sprintf("%s (%v %%)", cmp.Or(name, "nothing"), percent))
+			parts = append(parts, fmt.Sprintf("%s (%v %%)", cmp.Or(name, noEvent), percent))
 		}
 	}
 	return strings.Join(parts, "; ")
@@ -153,7 +232,7 @@ func (s *session) printJSON(clusters []model.Cluster, version string) error {
 		if err != nil {
 			return err
 		}
-		if _, err := fmt.Fprintf(s.out, "%s\n", line); err != nil {
+		if _, err := fmt.Fprintf(s.out, "%s\n", report.VisibleJSON(line)); err != nil {
 			return err
 		}
 	}

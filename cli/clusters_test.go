@@ -11,12 +11,6 @@ import (
 var scans = model.ClusterContext{Context: []string{"", "scan", "login", "scan"}, Attention: []float32{0.3, 0.25, 0.004, 0.446}, Count: 7}
 
 func TestContextTextSumsTheAttention(t *testing.T) {
-	assert.Equal(t, "scan (70 %); nothing (30 %)", contextText(scans))
+	assert.Equal(t, "scan (70 %); no event (30 %)", contextText(scans))
 	assert.Empty(t, contextText(model.ClusterContext{}))
-}
-
-func TestCellsAreNoFormulas(t *testing.T) {
-	for text, want := range map[string]string{"": "", "a=b": "a=b", "=1+1": "'=1+1", "@x": "'@x", "-x": "'-x", "+x": "'+x"} {
-		assert.Equal(t, want, cell(text))
-	}
 }

@@ -3,6 +3,7 @@ package cli
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -13,15 +14,17 @@ import (
 	"strings"
 
 	"connect-deepcase/cli/report"
+	"connect-deepcase/internal/cell"
 	"connect-deepcase/internal/field"
+	"connect-deepcase/internal/textfile"
 	"connect-deepcase/model"
 	"connect-deepcase/model/interpreter"
 	"connect-deepcase/sequencer"
 )
 
 // saveClusters writes the original's clusters file; labels may be nil.
-func saveClusters(path string, clusters []int32, labels []float64) error {
-	return saveCSV(path, []string{"clusters", "labels"}, len(clusters), func(row int) []string {
+func saveClusters(ctx context.Context, path string, clusters []int32, labels []float64) error {
+	return saveCSV(ctx, path, []string{"clusters", "labels"}, len(clusters), func(row int) []string {
 		label := float64(sequencer.NoLabel)
 		if labels != nil {
 			label = labels[row]
@@ -31,37 +34,39 @@ func saveClusters(path string, clusters []int32, labels []float64) error {
 }
 
 // savePrediction writes the original's prediction file, with 1 in place of its 1.0.
-func savePrediction(path string, prediction []float64) error {
-	return saveCSV(path, []string{"labels"}, len(prediction), func(row int) []string { return []string{report.Number(prediction[row])} })
+func savePrediction(ctx context.Context, path string, prediction []float64) error {
+	return saveCSV(ctx, path, []string{"labels"}, len(prediction), func(row int) []string { return []string{report.Number(prediction[row])} })
 }
 
-func saveCSV(path string, header []string, rows int, row func(int) []string) (err error) {
-	f, err := os.Create(path)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	w := csv.NewWriter(f)
-	if err := w.Write(header); err != nil {
-		return err
-	}
-	for i := range rows {
-		if err := w.Write(row(i)); err != nil {
+func saveCSV(ctx context.Context, path string, header []string, rows int, row func(int) []string) error {
+	return saveFile(ctx, path, func(out io.Writer) error {
+		w := csv.NewWriter(out)
+		if err := w.Write(header); err != nil {
 			return err
 		}
-	}
-	w.Flush()
-	return w.Error()
+		for i := range rows {
+			if err := w.Write(row(i)); err != nil {
+				return err
+			}
+		}
+		w.Flush()
+		return w.Error()
+	})
 }
 
 // clusterLabels are labels of clusters out of a file.
 type clusterLabels struct {
-	path     string
-	clusters []int32
-	labels   []float64 // NoScore where there is none
-	perEvent bool      // a row an event (columns clusters, labels), else a row a cluster (cluster, score)
-	version  string    // of the model whose clusters they are; "" where the file does not say
+	path      string
+	clusters  []int32
+	labels    []float64    // NoScore where there is none
+	withdrawn map[int]bool // clusters whose score is taken back
+	perEvent  bool         // a row an event (columns clusters, labels), else a row a cluster (cluster, score)
+	version   string       // of the model whose clusters they are; "" where the file does not say
+	ignored   []string     // columns that are not known
 }
+
+// withdrawal is what stands in the place of a score that is taken back.
+const withdrawal = "none"
 
 func loadClusters(path string) (clusterLabels, error) {
 	f, err := os.Open(path)
@@ -79,8 +84,12 @@ func loadClusters(path string) (clusterLabels, error) {
 
 func readClusters(in io.Reader) (clusterLabels, error) {
 	var l clusterLabels
-	b := bufio.NewReader(in)
-	r := csv.NewReader(b)
+	b, err := textfile.NewReader(in)
+	if err != nil {
+		return l, err
+	}
+	bounded := &boundedRecords{in: b}
+	r := csv.NewReader(bounded)
 	if r.Comma = ','; semicolons(b) {
 		r.Comma = ';'
 	}
@@ -90,7 +99,12 @@ func readClusters(in io.Reader) (clusterLabels, error) {
 	} else if err != nil {
 		return l, err
 	}
-	header[0] = strings.TrimPrefix(header[0], "\ufeff")
+	for i, name := range header {
+		header[i] = strings.TrimSpace(name)
+		if slices.Contains(header[:i], header[i]) && header[i] != "" {
+			return l, fmt.Errorf("column %q is there twice, need one", header[i])
+		}
+	}
 	l.perEvent = slices.Contains(header, "clusters")
 	names := []string{"cluster", "score"}
 	if l.perEvent {
@@ -101,7 +115,14 @@ func readClusters(in io.Reader) (clusterLabels, error) {
 		return l, fmt.Errorf("columns are %s, need clusters,labels (a row an event) or cluster,score (a row a cluster)", strings.Join(header, ","))
 	}
 	version := slices.Index(header, "model")
+	for _, name := range header {
+		if l.perEvent && !slices.Contains([]string{"clusters", "labels", "model"}, name) || !l.perEvent && !slices.Contains(clusterColumns, name) {
+			l.ignored = append(l.ignored, strconv.Quote(name))
+		}
+	}
+	given := map[int32]string{} // clusters that had a score already
 	for {
+		bounded.used = r.InputOffset()
 		row, err := r.Read()
 		if errors.Is(err, io.EOF) {
 			return l, nil
@@ -112,17 +133,40 @@ func readClusters(in io.Reader) (clusterLabels, error) {
 			line, _ := r.FieldPos(columns[i])
 			return fmt.Errorf("line %d: %s: %q is not %s", line, names[i], row[columns[i]], want)
 		}
+		for i, text := range row {
+			row[i] = cell.Unquote(text) // ours, or of a spreadsheet that was told that it is text
+		}
 		cluster, err := strconv.ParseFloat(row[columns[0]], 64) // a spreadsheet may have written 3.0
 		if err != nil || cluster != float64(int32(cluster)) || cluster < -1 {
 			return l, wrong(0, "the number of a cluster, or -1 for none")
 		}
-		text := row[columns[1]]
+		text := strings.TrimSpace(row[columns[1]])
+		if !l.perEvent && text != "" {
+			switch before, again := given[int32(cluster)]; {
+			case cluster < 0:
+				return l, wrong(0, "the number of a cluster, which a score needs")
+			case again && before != text:
+				return l, wrong(1, fmt.Sprintf("%q, which the cluster had in an earlier row", before))
+			}
+			given[int32(cluster)] = text
+		}
+		if strings.EqualFold(text, withdrawal) && !l.perEvent {
+			if l.withdrawn == nil {
+				l.withdrawn = map[int]bool{}
+			}
+			l.withdrawn[int(cluster)] = true
+			text = ""
+		}
 		if r.Comma == ';' {
 			text = strings.ReplaceAll(text, ",", ".")
 		}
 		label, err := field.Label(text, "")
 		if err != nil || !(label >= 0 && label <= maxScore || label == interpreter.NoScore) {
-			return l, wrong(1, "a score of at least 0, or -1 for none")
+			want := "a score of at least 0, or none to withdraw one"
+			if l.perEvent {
+				want = "a label of at least 0, or -1 for none"
+			}
+			return l, wrong(1, want)
 		}
 		if version >= 0 && row[version] != "" {
 			if l.version != "" && l.version != row[version] {
@@ -133,6 +177,22 @@ func readClusters(in io.Reader) (clusterLabels, error) {
 		}
 		l.clusters, l.labels = append(l.clusters, int32(cluster)), append(l.labels, label)
 	}
+}
+
+// boundedRecords is an error where a csv reader does not get on: a record is longer than textfile.MaxRecord.
+type boundedRecords struct {
+	in   io.Reader
+	read int64
+	used int64 // bytes of the records before
+}
+
+func (b *boundedRecords) Read(p []byte) (int, error) {
+	if b.read-b.used > textfile.MaxRecord {
+		return 0, textfile.LongError{Most: textfile.MaxRecord}
+	}
+	n, err := b.in.Read(p)
+	b.read += int64(n)
+	return n, err
 }
 
 // semicolons tells whether a spreadsheet of a country with decimal commas wrote the file.
@@ -180,17 +240,14 @@ func (l clusterLabels) score(m *model.Model, strategy interpreter.Strategy) (*mo
 			return nil, fmt.Errorf("%s: %d rows of cluster %d, which has %d events: the file is of another clustering", l.path, sizes[i], i, c.Size)
 		}
 	}
-	perRow, err := interpreter.ScoreClusters(l.clusters, l.labels, strategy, interpreter.NoScore)
-	if err != nil {
-		return nil, err
-	}
-	scores := map[int]float64{}
-	for row, c := range l.clusters {
-		if c >= 0 && perRow[row] != interpreter.NoScore {
-			scores[int(c)] = perRow[row]
+	scored, err := scoreRows(m, l.clusters, l.labels, strategy)
+	if err == nil && len(l.withdrawn) > 0 {
+		none := map[int]float64{}
+		for c := range l.withdrawn {
+			none[c] = interpreter.NoScore
 		}
+		scored, err = scored.WithScores(none)
 	}
-	scored, err := m.WithScores(scores)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", l.path, err)
 	}

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -79,16 +78,11 @@ func demoFormat(format, out string) (func(io.Writer, []demo.Alert) error, error)
 	return nil, usagef("format: %q is not one of csv, ndjson", format)
 }
 
-func (s *session) writeDemo(path string, alerts []demo.Alert, write func(io.Writer, []demo.Alert) error) (err error) {
+func (s *session) writeDemo(path string, alerts []demo.Alert, write func(io.Writer, []demo.Alert) error) error {
 	if path == "" {
 		return write(s.out, alerts)
 	}
-	f, err := os.Create(path)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	if err := write(f, alerts); err != nil {
+	if err := saveFile(s, path, func(w io.Writer) error { return write(w, alerts) }); err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	s.note("wrote %d alerts to %s", len(alerts), path)

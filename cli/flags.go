@@ -11,6 +11,7 @@ import (
 
 	ucli "github.com/urfave/cli/v2"
 
+	"connect-deepcase/internal/textfile"
 	"connect-deepcase/model"
 	"connect-deepcase/model/contextbuilder"
 	"connect-deepcase/model/interpreter"
@@ -87,6 +88,8 @@ func readingFlags() []ucli.Flag {
 		stringFlag(categoryIO, "columns", "`NAMES` of columns where they are not timestamp, machine, event and label: "+
 			"timestamp=time,machine=host,event=name,label=class"),
 		stringFlag(categoryIO, "benign", benignUsage),
+		&ucli.IntFlag{Category: categoryIO, Name: "max-record", Value: textfile.MaxRecord >> 20,
+			Usage: "`MIB` that a line, csv record or JSON object may have; a longer one is an error"},
 		boolFlag(categoryIO, "shared-machines", "a machine name means the same machine in all files (default: each file has machines of its own)"),
 	}
 }
@@ -191,6 +194,11 @@ func (s *session) params() (model.Params, error) {
 	t.Epochs, t.BatchSize, t.Delta = s.c.Int("epochs"), s.c.Int("batch"), s.c.Float64("delta")
 	t.Optimizer, t.LearningRate = contextbuilder.Optimizer(s.c.String("optimizer")), s.c.Float64("learning-rate")
 	t.Seed = s.c.Uint64("seed")
+	if t.Optimizer == contextbuilder.VarAdam {
+		if err := s.refuse("varadam has its own", "learning-rate"); err != nil {
+			return p, err
+		}
+	}
 	s.interpretation(&p, func(string) bool { return true })
 	if err := p.Validate(); err != nil {
 		return p, usagef("%s", strings.ReplaceAll(err.Error(), "\n", "; "))
@@ -240,11 +248,52 @@ func (s *session) eventLimit() (int, error) {
 	return n, nil
 }
 
-// useless tells of flags that were given and change nothing.
+// useless tells of flags that were given and change nothing of what the command is for: settings of a step that it does not take. Scripts
+// give all commands the same settings.
 func (s *session) useless(why string, flags ...string) {
 	for _, flag := range flags {
 		if s.c.IsSet(flag) {
 			s.note("--%s has no effect: %s", flag, why)
 		}
 	}
+}
+
+// refuse is an error where one of the flags was given that would change nothing: something else was meant.
+func (s *session) refuse(why string, flags ...string) error {
+	var given []string
+	for _, flag := range flags {
+		if s.c.IsSet(flag) {
+			given = append(given, "--"+flag)
+		}
+	}
+	switch len(given) {
+	case 0:
+		return nil
+	case 1:
+		return usagef("%s has no effect: %s", given[0], why)
+	}
+	return usagef("%s have no effect: %s", strings.Join(given, ", "), why)
+}
+
+// settled refuses flags that say something else than the model that was loaded, which has been made with its own.
+func (s *session) settled(what string, of model.Params, flags []string) error {
+	p, err := s.params()
+	if err != nil {
+		return err
+	}
+	given, is := settings(p), settings(of)
+	for _, flag := range flags {
+		if s.c.IsSet(flag) && given[flag] != is[flag] {
+			return usagef("--%s %v has no effect: the %s was made with %v", flag, given[flag], what, is[flag])
+		}
+	}
+	return nil
+}
+
+// settings are what flags say of a model, by flag.
+func settings(p model.Params) map[string]any {
+	t := p.Training
+	return map[string]any{"hidden": p.Hidden, "lstm": p.LSTM, "delta": t.Delta, "epochs": t.Epochs, "batch": t.BatchSize,
+		"optimizer": t.Optimizer, "learning-rate": t.LearningRate, "seed": t.Seed, "confidence": p.Interpreter.Threshold,
+		"epsilon": p.Interpreter.Eps, "min_samples": p.Interpreter.MinSamples, "iterations": p.Query.Iterations, "query-batch": p.Query.BatchSize}
 }

@@ -20,7 +20,12 @@ type sequences struct {
 
 // data is what a model learns from or answers. Scores are the labels.
 func (q *sequences) data() model.Data {
-	return model.Data{Names: q.Names, Samples: contextbuilder.Samples{Length: q.Length, Contexts: q.Contexts, Events: q.Events}, Scores: q.Labels}
+	d := model.Data{Names: q.Names, Samples: contextbuilder.Samples{Length: q.Length, Contexts: q.Contexts, Events: q.Events}, Scores: q.Labels,
+		Document: q.document}
+	if q.Machine != nil {
+		d.Seen = q.seen
+	}
+	return d
 }
 
 // unlabelled is data without the labels.
@@ -57,7 +62,19 @@ func (s *session) readOptions(format sequencer.Format) (sequencer.ReadOptions, e
 	if rows < 0 {
 		return sequencer.ReadOptions{}, usagef("nrows: %d is not at least 0", rows)
 	}
-	return sequencer.ReadOptions{Format: format, Columns: columns, Benign: s.c.String("benign"), Rows: rows}, nil
+	most := s.c.Int("max-record")
+	if most < 1 || most > 2047 {
+		return sequencer.ReadOptions{}, usagef("max-record: %d is not in 1 to 2047 MiB", most)
+	}
+	if format == sequencer.Text {
+		if err := s.refuse("txt has neither columns nor labels", "columns", "benign"); err != nil {
+			return sequencer.ReadOptions{}, err
+		}
+	}
+	if s.c.IsSet("label") {
+		s.useless("--label is the label of all events", "benign")
+	}
+	return sequencer.ReadOptions{Format: format, Columns: columns, Benign: s.c.String("benign"), Rows: rows, MaxBytes: most << 20}, nil
 }
 
 // read makes sequences of files.
@@ -70,6 +87,9 @@ func (s *session) read(format sequencer.Format, files []string, options sequence
 		return nil, usagef("%s", err)
 	}
 	how.PerFile = len(files) > 1 && !s.c.Bool("shared-machines")
+	if len(files) == 1 {
+		s.useless("there is one file", "shared-machines")
+	}
 	reading := s.progress.start("reading")
 	how.Progress = reading.to
 	var table sequencer.Table
@@ -100,6 +120,9 @@ func (s *session) read(format sequencer.Format, files []string, options sequence
 			return nil, fmt.Errorf("%s: event %d: label %v is neither at least 0 nor -1 for none", strings.Join(files, ", "), row+1, label)
 		}
 	}
+	if format == sequencer.Text {
+		found.Times = nil // only their order is known
+	}
 	return &sequences{found, options.Timeout, format}, nil
 }
 
@@ -127,9 +150,16 @@ func (s *session) sequences(loaded *model.Params) (*sequences, error) {
 	case load != "" && save != "":
 		return nil, usagef("cannot save sequences without --csv, --txt, --json or --ndjson")
 	case load != "":
-		s.useless("the sequences are loaded", "timeout", "nrows", "label", "columns", "benign", "shared-machines")
+		err := s.refuse("the sequences are loaded, and were read before", "nrows", "label", "columns", "benign", "shared-machines", "max-record")
+		if err != nil {
+			return nil, err
+		}
 		if q, err = loadSequences(load); err != nil {
 			return nil, err
+		}
+		if s.c.IsSet("timeout") && s.timeout() != q.Timeout {
+			return nil, usagef("--timeout %v has no effect: the sequences of %s were made with %v seconds: read the events again with that timeout",
+				s.timeout().Seconds(), load, q.Timeout.Seconds())
 		}
 		if s.c.IsSet("length") && s.c.Int("length") != q.Length {
 			return nil, fmt.Errorf("%s: contexts of %d events, --length is %d: read the events again with that length", load, q.Length, s.c.Int("length"))
@@ -153,7 +183,7 @@ func (s *session) sequences(loaded *model.Params) (*sequences, error) {
 			q.Length, loaded.Length, loaded.Length)
 	}
 	if save != "" {
-		if err := q.save(save); err != nil {
+		if err := q.save(s, save); err != nil {
 			return nil, err
 		}
 		s.note("saved %d sequences in %s", len(q.Events), save)

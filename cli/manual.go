@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"slices"
+	"strings"
 
 	ucli "github.com/urfave/cli/v2"
 
@@ -18,7 +19,7 @@ func manualCommand() *ucli.Command {
 		Name:  "manual",
 		Usage: "Give the clusters their scores, by an analyst's labels",
 		Description: `A cluster's score is the highest of its events' labels (--strategy); labels of −1 do not count, and a cluster without any other
-keeps the score that it has ("deepcase rollback" takes scores back). Labels come from --load-clusters, the file that the mode cluster saved or
+keeps the score that it has. The score "none" in the column score withdraws the one that a cluster has. Labels come from --load-clusters, the file that the mode cluster saved or
 the one of "deepcase clusters --csv"; without it from the labels of the events, which are clustered again then. With --load-interpreter and
 --load-clusters no events are needed.
 Where both interpreters are in one directory, scores that others publish there meanwhile are kept.
@@ -30,7 +31,9 @@ Where both interpreters are in one directory, scores that others publish there m
 		if s.c.String("save-interpreter") == "" {
 			return usagef("nothing would be kept: give a model directory with --save-interpreter")
 		}
-		s.useless("manual makes no prediction", "save-prediction")
+		if err := s.refuse("manual makes no prediction and saves no clusters", "save-prediction", "save-clusters"); err != nil {
+			return err
+		}
 		strategy, err := s.strategy()
 		if err != nil {
 			return err
@@ -67,6 +70,9 @@ func (s *session) saveScored(m *model.Model, give scorer) (*model.Model, error) 
 			return nil, err
 		}
 		return s.publish(s, dir, scored)
+	}
+	if s.c.IsSet("keep-scores") && !s.c.Bool("keep-scores") {
+		return nil, usagef("--keep-scores=false has no effect: clusters of the same directory keep the scores that they have; the score none withdraws one")
 	}
 	st, err := openStore(dir)
 	if err != nil {
@@ -106,6 +112,9 @@ func (s *session) score(strategy interpreter.Strategy) (*model.Model, scorer, er
 		var err error
 		if labels, err = loadClusters(path); err != nil {
 			return nil, nil, err
+		}
+		if len(labels.ignored) > 0 {
+			s.note("%s: columns that are not known and not read: %s", path, strings.Join(labels.ignored, ", "))
 		}
 	}
 	if path != "" && s.c.String("load-interpreter") != "" {
@@ -171,7 +180,15 @@ func (s *session) known() (*model.Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.useless("the interpreter is loaded", slices.Concat(builderSettings, interpreterSettings, []string{"save-builder"})...)
+	if err := s.settled("interpreter", from.model.Params, slices.Concat(builderSettings, interpreterSettings)); err != nil {
+		return nil, err
+	}
+	if err := s.refuse("the interpreter is loaded", append([]string{"save-builder"}, originalSettings...)...); err != nil {
+		return nil, err
+	}
+	if err := s.refuse("the labels are those of --load-clusters", "label", "benign"); err != nil {
+		return nil, err
+	}
 	q, err := s.sequences(from.params())
 	if errors.Is(err, errNoInput) {
 		return from.model, nil

@@ -150,18 +150,27 @@ func (s *session) build(r ready) (*model.Model, error) {
 	var m *model.Model
 	switch {
 	case from.model != nil:
-		s.useless("the builder is loaded", builderSettings...)
-		s.useless("the builder has a vocabulary", originalSettings...)
+		if err := s.settled("builder", from.model.Params, builderSettings); err != nil {
+			return nil, err
+		}
+		if err := s.refuse("the builder has a vocabulary", originalSettings...); err != nil {
+			return nil, err
+		}
 		copied := *from.model
+		copied.Params.Timeout = q.Timeout
 		s.interpretation(&copied.Params, s.c.IsSet)
 		m = &copied
 	case from.original != nil:
-		s.useless("the builder is loaded", builderSettings...)
+		if err := s.refuse("the builder is loaded", builderSettings...); err != nil {
+			return nil, err
+		}
 		if m, err = s.adopt(from.original, q, p); err != nil {
 			return nil, err
 		}
 	default:
-		s.useless("no builder of the original is loaded", originalSettings...)
+		if err := s.refuse("no builder of the original is loaded", originalSettings...); err != nil {
+			return nil, err
+		}
 		return s.train(r.engine, q, p, nil)
 	}
 	return m, s.saveBuilder(m)

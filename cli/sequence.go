@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	ucli "github.com/urfave/cli/v2"
@@ -29,6 +30,12 @@ The other modes start from the saved file, or read events themselves. All files 
     --save-sequences both.sequences`,
 		Flags: modeFlags(),
 	}, func(s *session) error {
+		err := s.refuse("sequence makes no model", "load-builder", "save-builder", "load-interpreter", "save-interpreter", "load-clusters", "save-clusters",
+			"save-prediction", "events-mapping")
+		if err != nil {
+			return err
+		}
+		s.useless("sequence makes no model", slices.Concat(builderSettings, interpreterSettings, []string{"strategy", "keep-scores", "events-order", "device"})...)
 		q, err := s.sequences(nil)
 		if err != nil {
 			return err
@@ -43,9 +50,9 @@ const shownSequences = 20 // at each end
 func (q *sequences) show(w io.Writer) error {
 	name := func(id int32) string {
 		if int(id) == len(q.Names) {
-			return "-"
+			return noEvent
 		}
-		return q.Names[id]
+		return report.Visible(q.Names[id])
 	}
 	b := bufio.NewWriter(w)
 	for row, event := range q.Events {

@@ -1,9 +1,11 @@
 package cli
 
 import (
+	"context"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"io"
 	"math"
 	"os"
 	"slices"
@@ -15,25 +17,25 @@ import (
 	"connect-deepcase/sequencer"
 )
 
-// Saved sequences are a safetensors file with the tensors contexts (I32, rows × length), events (I32, rows) and, where there are any,
-// labels (F64, rows), and the metadata format (deepcase-sequences), version (1), names (a JSON array, sorted; the id after the last is
-// NO_EVENT), timeout (nanoseconds), and source (the format of the files that were read; missing in older files).
+// Saved sequences are a safetensors file with the tensors contexts (I32, rows × length), events (I32, rows) and, where they are known,
+// labels (F64, rows), machines (I32, rows: a place in the metadata machines, a JSON array) and times (I64, rows, Unix nanoseconds). The
+// metadata are format (deepcase-sequences), version (1), names (a JSON array, sorted; the id after the last is NO_EVENT), timeout
+// (nanoseconds), and source (the format of the files that were read; missing in older files).
 const (
 	sequencesFormat  = "deepcase-sequences"
 	sequencesVersion = "1"
 )
 
-// save writes the sequences to a file, which is there as a whole or not at all.
-func (q *sequences) save(path string) error {
+// save writes the sequences to a file.
+func (q *sequences) save(ctx context.Context, path string) error {
 	data, err := q.encode()
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	temporary := path + ".part"
-	if err := os.WriteFile(temporary, data, 0o644); err != nil {
+	return saveFile(ctx, path, func(w io.Writer) error {
+		_, err := w.Write(data)
 		return err
-	}
-	return os.Rename(temporary, path)
+	})
 }
 
 func (q *sequences) encode() ([]byte, error) {
@@ -42,6 +44,10 @@ func (q *sequences) encode() ([]byte, error) {
 		return nil, err
 	}
 	rows, length := uint64(len(q.Events)), uint64(q.Length)
+	machines, err := json.Marshal(q.Machines)
+	if err != nil {
+		return nil, err
+	}
 	tensors := map[string]safetensors.TensorView{}
 	for _, t := range []struct {
 		name   string
@@ -52,8 +58,10 @@ func (q *sequences) encode() ([]byte, error) {
 		{"contexts", safetensors.I32, []uint64{rows, length}, q.Contexts},
 		{"events", safetensors.I32, []uint64{rows}, q.Events},
 		{"labels", safetensors.F64, []uint64{rows}, q.Labels},
+		{"machines", safetensors.I32, []uint64{rows}, q.Machine},
+		{"times", safetensors.I64, []uint64{rows}, q.Times},
 	} {
-		if t.name == "labels" && q.Labels == nil {
+		if t.name == "labels" && q.Labels == nil || t.name == "machines" && q.Machine == nil || t.name == "times" && q.Times == nil {
 			continue
 		}
 		data, err := binary.Append(nil, binary.LittleEndian, t.values)
@@ -65,12 +73,13 @@ func (q *sequences) encode() ([]byte, error) {
 		}
 	}
 	return safetensors.Serialize(tensors, map[string]string{"format": sequencesFormat, "version": sequencesVersion,
-		"names": string(names), "timeout": strconv.FormatInt(int64(q.Timeout), 10), "source": string(q.Source)})
+		"names": string(names), "timeout": strconv.FormatInt(int64(q.Timeout), 10), "source": string(q.Source),
+		"machines": string(machines)})
 }
 
 // loadSequences reads what save wrote and checks it.
 func loadSequences(path string) (*sequences, error) {
-	data, err := os.ReadFile(path)
+	data, err := readSequences(path)
 	if err != nil {
 		return nil, err
 	}
@@ -79,6 +88,33 @@ func loadSequences(path string) (*sequences, error) {
 		return nil, fmt.Errorf("%s: not saved sequences, or damaged: %w", path, err)
 	}
 	return q, nil
+}
+
+// readSequences reads a file that looks like saved sequences.
+func readSequences(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	var header [8]byte
+	if _, err := io.ReadFull(f, header[:]); err != nil || !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s: not saved sequences", path)
+	}
+	// A safetensors file begins with the size of its header.
+	if size := binary.LittleEndian.Uint64(header[:]); size < 2 || size > uint64(info.Size())-8 {
+		return nil, fmt.Errorf("%s: not saved sequences, or damaged", path)
+	}
+	data := make([]byte, info.Size())
+	copy(data, header[:])
+	if _, err := io.ReadFull(f, data[8:]); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return data, nil
 }
 
 func decodeSequences(data []byte) (*sequences, error) {
@@ -134,6 +170,9 @@ func decodeSequences(data []byte) (*sequences, error) {
 			}
 		}
 	}
+	if err := q.decodeSeen(file, meta["machines"], rows); err != nil {
+		return nil, err
+	}
 	if _, ok := file.Tensor("labels"); !ok {
 		return q, nil
 	}
@@ -152,6 +191,41 @@ func decodeSequences(data []byte) (*sequences, error) {
 		q.Labels = append(q.Labels, label)
 	}
 	return q, nil
+}
+
+// decodeSeen reads machines and times, which files of earlier versions do not have.
+func (q *sequences) decodeSeen(file safetensors.SafeTensors, names string, rows uint64) error {
+	if _, ok := file.Tensor("machines"); ok {
+		machines, err := tensor(file, "machines", safetensors.I32, 1)
+		if err != nil {
+			return err
+		}
+		if err := json.Unmarshal([]byte(names), &q.Machines); err != nil {
+			return fmt.Errorf("machines: %w", err)
+		}
+		for _, id := range ints(machines) {
+			if id < 0 || int(id) >= len(q.Machines) {
+				return fmt.Errorf("machines: id %d is not one of %d", id, len(q.Machines))
+			}
+			q.Machine = append(q.Machine, uint32(id))
+		}
+		if uint64(len(q.Machine)) != rows {
+			return fmt.Errorf("machines: %d for %d contexts", len(q.Machine), rows)
+		}
+	}
+	if _, ok := file.Tensor("times"); ok {
+		times, err := tensor(file, "times", safetensors.I64, 1)
+		if err != nil {
+			return err
+		}
+		if times.Shape()[0] != rows {
+			return fmt.Errorf("times: %d for %d contexts", times.Shape()[0], rows)
+		}
+		for data := times.Data(); len(data) > 0; data = data[8:] {
+			q.Times = append(q.Times, int64(binary.LittleEndian.Uint64(data)))
+		}
+	}
+	return nil
 }
 
 func tensor(file safetensors.SafeTensors, name string, kind safetensors.DType, dimensions int) (safetensors.TensorView, error) {

@@ -24,7 +24,7 @@ func TestSavedSequencesComeBack(t *testing.T) {
 	for _, labels := range [][]float64{{0, -1, 2.5}, nil} {
 		want := example()
 		want.Labels = labels
-		require.NoError(t, want.save(path))
+		require.NoError(t, want.save(t.Context(), path))
 		got, err := loadSequences(path)
 		require.NoError(t, err)
 		assert.Equal(t, want, got)

@@ -29,8 +29,14 @@ func (s *session) start() (ready, error) {
 	if r.from, err = s.load(); err != nil {
 		return r, err
 	}
-	r.sequences, err = s.sequences(r.from.params())
-	return r, err
+	if r.sequences, err = s.sequences(r.from.params()); err != nil {
+		return r, err
+	}
+	if m := r.from.model; m != nil && m.Params.Timeout != r.sequences.Timeout {
+		s.note("the sequences were made with a timeout of %v seconds, the model with %v: contexts may differ from those that it knows",
+			r.sequences.Timeout.Seconds(), m.Params.Timeout.Seconds())
+	}
+	return r, nil
 }
 
 // saveable finds out before long work whether its results have a place to go.

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"bufio"
 	"bytes"
 	"cmp"
 	"encoding/json"
@@ -9,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,6 +16,7 @@ import (
 
 	"connect-deepcase/cli/report"
 	"connect-deepcase/internal/field"
+	"connect-deepcase/internal/textfile"
 )
 
 func summaryCommand() *ucli.Command {
@@ -32,7 +31,7 @@ attacks that were found are told from those that were missed. A dot in a FIELD l
 			&ucli.GenericFlag{Name: "ndjson", Value: &paths{}, Usage: "`FILE` of annotated documents, one a line; may be given several times"},
 			&ucli.StringFlag{Name: "target", Value: "deepcase", Usage: "`FIELD` of the annotation"},
 			&ucli.StringFlag{Name: "label", Usage: "`FIELD` of the label: above 0 for an attack; documents without one are not compared"},
-			&ucli.StringFlag{Name: "benign", Usage: benignUsage},
+			&ucli.StringFlag{Name: "benign", Usage: benignUsage + ". An attack of this name is none"},
 			&ucli.StringFlag{Name: "attack", Usage: "`FIELD` that names the attack a document is part of, if any"},
 		},
 	}, func(s *session) error {
@@ -40,9 +39,12 @@ attacks that were found are told from those that were missed. A dot in a FIELD l
 		if len(*files) == 0 {
 			return usagef("no documents: give them with --ndjson")
 		}
+		if s.c.IsSet("benign") && s.c.String("label") == "" && s.c.String("attack") == "" {
+			return usagef("--benign has no effect without --label or --attack")
+		}
 		sum := newTotals(s.c.String("target"), s.c.String("label"), s.c.String("benign"), s.c.String("attack"))
 		for _, file := range *files {
-			if err := sum.read(file); err != nil {
+			if err := eachFileLine(file, sum.add); err != nil {
 				return err
 			}
 		}
@@ -55,7 +57,7 @@ type totals struct {
 	target, label, benign, attack string
 	statuses                      map[string]int
 	judgements                    []report.Judgement
-	labels                        []float64
+	truth                         []report.Truth
 	labelled                      []report.Judgement // of documents that have a label
 	attacks                       map[string]bool    // found: at least one of its events is sent to an analyst
 }
@@ -81,24 +83,23 @@ type annotation struct {
 	Cluster *int     `json:"cluster"`
 }
 
-func (t *totals) read(path string) error {
-	file, err := os.Open(path)
+// eachLine calls f for each line of a text that is not empty; errors name the file and the line.
+func eachLine(in io.Reader, path string, f func(line []byte) error) error {
+	text, err := textfile.NewReader(in)
 	if err != nil {
-		return err
+		return fmt.Errorf("%s: %w", path, err)
 	}
-	defer file.Close()
-	in := bufio.NewReader(file)
-	for line := 1; ; line++ {
-		text, err := in.ReadBytes('\n')
-		if len(text) > 1 {
-			if err := t.add(text); err != nil {
-				return fmt.Errorf("%s:%d: %w", path, line, err)
+	for number := 1; ; number++ {
+		line, err := textfile.ReadLine(text, textfile.MaxRecord)
+		if len(bytes.TrimSpace(line)) > 0 {
+			if err := f(line); err != nil {
+				return fmt.Errorf("%s:%d: %w", path, number, err)
 			}
 		}
 		if errors.Is(err, io.EOF) {
 			return nil
 		} else if err != nil {
-			return fmt.Errorf("%s: %w", path, err)
+			return fmt.Errorf("%s:%d: %w", path, number, err)
 		}
 	}
 }
@@ -121,22 +122,27 @@ func (t *totals) add(text []byte) error {
 		judgement.Score, judgement.Group = *a.Score, *a.Cluster
 	}
 	t.judgements = append(t.judgements, judgement)
+	attack := ""
+	if t.attack != "" {
+		var err error
+		if attack, err = field.JSONText(field.FindJSON(document, t.attack)); err != nil && !errors.Is(err, field.ErrMissing) {
+			return fmt.Errorf("%s: %w", t.attack, err)
+		}
+		if attack = strings.TrimSpace(attack); attack == t.benign {
+			attack = ""
+		}
+		if attack != "" {
+			t.attacks[attack] = t.attacks[attack] || judgement.Sent()
+		}
+	}
 	if t.label != "" {
 		label, err := field.JSONLabel(field.FindJSON(document, t.label), t.benign)
 		if err != nil {
 			return fmt.Errorf("%s: %w", t.label, err)
 		}
 		if label >= 0 {
-			t.labels, t.labelled = append(t.labels, label), append(t.labelled, judgement)
-		}
-	}
-	if t.attack != "" {
-		name, err := field.JSONText(field.FindJSON(document, t.attack))
-		if err != nil && !errors.Is(err, field.ErrMissing) {
-			return fmt.Errorf("%s: %w", t.attack, err)
-		}
-		if name != "" {
-			t.attacks[name] = t.attacks[name] || judgement.Sent()
+			kind, _ := field.JSONText(field.FindJSON(document, t.label))
+			t.truth, t.labelled = append(t.truth, report.Truth{Label: label, Type: cmp.Or(attack, strings.TrimSpace(kind))}), append(t.labelled, judgement)
 		}
 	}
 	return nil
@@ -171,9 +177,15 @@ func (t *totals) write(w io.Writer) error {
 		return err
 	}
 	if t.label != "" {
-		triage := report.Assess(t.labels, t.labelled)
+		triage := report.Assess(t.truth, t.labelled, false)
 		fmt.Fprintf(w, "\nof the attacks' events, found: %s; of the benign events, sent to an analyst: %s\n", triage.Sent.Recall, triage.SentBenign)
-		if without := n - len(t.labels); without > 0 {
+		fmt.Fprintf(w, "attack events missed: %d of %d\n", triage.Missed, triage.Attacks)
+		if missed := missedRows([]report.Triage{triage}); len(missed) > 0 {
+			if err := report.Table(w, missed); err != nil {
+				return err
+			}
+		}
+		if without := n - len(t.truth); without > 0 {
 			fmt.Fprintf(w, "(%d events have no label and are not counted there)\n", without)
 		}
 	}
@@ -183,7 +195,7 @@ func (t *totals) write(w io.Writer) error {
 	var missed []string
 	for _, name := range slices.Sorted(maps.Keys(t.attacks)) {
 		if !t.attacks[name] {
-			missed = append(missed, name)
+			missed = append(missed, report.Visible(name))
 		}
 	}
 	fmt.Fprintf(w, "attacks found: %d of %d\n", len(t.attacks)-len(missed), len(t.attacks))

@@ -16,7 +16,11 @@ training early: what was learnt until then is saved.
 		if s.c.String("save-builder") == "" {
 			return usagef("nothing would be kept: give a model directory with --save-builder")
 		}
-		s.useless("train makes a builder only", "load-interpreter", "save-interpreter", "load-clusters", "save-clusters", "save-prediction")
+		err := s.refuse("train makes a builder only", "load-interpreter", "save-interpreter", "load-clusters", "save-clusters", "save-prediction")
+		if err != nil {
+			return err
+		}
+		s.useless("train makes a builder only", "strategy", "keep-scores")
 		p, err := s.params()
 		if err != nil {
 			return err
@@ -40,10 +44,14 @@ training early: what was learnt until then is saved.
 				return err
 			}
 		} else {
-			s.useless("no builder of the original is loaded", originalSettings...)
+			if err := s.refuse("no builder of the original is loaded", originalSettings...); err != nil {
+				return err
+			}
 		}
 		if start != nil {
-			s.useless("the builder is loaded", "hidden", "lstm")
+			if err := s.settled("builder", start.Params, []string{"hidden", "lstm"}); err != nil {
+				return err
+			}
 		}
 		_, err = s.train(e, q, p, start)
 		return err

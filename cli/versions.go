@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"encoding/json"
 	"errors"
 	"strconv"
 	"strings"
@@ -44,16 +43,15 @@ func versionsCommand() *ucli.Command {
 			s.note("none is current: %v", err)
 		}
 		if s.c.Bool("json") {
-			out := json.NewEncoder(s.out)
 			for _, v := range versions {
-				if err := out.Encode(versionOf(v)); err != nil {
+				if err := report.JSON(s.out, versionOf(v), ""); err != nil {
 					return err
 				}
 			}
 			return nil
 		}
 		builder, _ := st.Builder() // "" where it cannot be told
-		rows := [][]string{{"version", "created", "events", "sequences", "clusters", "scored", ""}}
+		rows := [][]string{{"version", "created", "event types", "sequences", "clusters", "scored", ""}}
 		for _, v := range versions {
 			row := []string{v.Name, v.Created.UTC().Format(time.RFC3339), strconv.Itoa(v.Events), strconv.Itoa(v.Samples),
 				strconv.Itoa(v.Clusters), strconv.Itoa(v.Scored), ""}

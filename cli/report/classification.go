@@ -28,11 +28,19 @@ type Share float64
 
 func ratio(part, whole int) Share { return Share(float64(part) / float64(whole)) }
 
+// String has four decimals, and more where fewer would say that it is 0 or 1 and it is neither.
 func (s Share) String() string {
-	if math.IsNaN(float64(s)) {
+	x := float64(s)
+	if math.IsNaN(x) {
 		return "-"
 	}
-	return strconv.FormatFloat(float64(s), 'f', 4, 64)
+	for decimals := 4; ; decimals++ {
+		text := strconv.FormatFloat(x, 'f', decimals, 64)
+		rounded, _ := strconv.ParseFloat(text, 64)
+		if x == 0 || x == 1 || rounded != 0 && rounded != 1 {
+			return text
+		}
+	}
 }
 
 // MarshalJSON gives null where there was nothing to divide by.
@@ -112,13 +120,13 @@ func (c Classification) Write(w io.Writer) error {
 	}
 	var b strings.Builder
 	line := func(name string, class Class) {
-		fmt.Fprintf(&b, "%*s  %9.4f %9.4f %9.4f %9d\n", width, name, class.Precision, class.Recall, class.F1, class.Support)
+		fmt.Fprintf(&b, "%*s  %9v %9v %9v %9d\n", width, name, Share(class.Precision), Share(class.Recall), Share(class.F1), class.Support)
 	}
 	fmt.Fprintf(&b, "%*s  %9s %9s %9s %9s\n\n", width, "", "precision", "recall", "f1-score", "support")
 	for _, class := range c.Classes {
 		line(Number(class.Label), class)
 	}
-	fmt.Fprintf(&b, "\n%*s  %9s %9s %9.4f %9d\n", width, "accuracy", "", "", c.Accuracy, c.Macro.Support)
+	fmt.Fprintf(&b, "\n%*s  %9s %9s %9v %9d\n", width, "accuracy", "", "", Share(c.Accuracy), c.Macro.Support)
 	line("macro avg", c.Macro)
 	line("weighted avg", c.Weighted)
 	_, err := io.WriteString(w, b.String())

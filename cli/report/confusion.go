@@ -69,11 +69,14 @@ func (c Confusion) Write(w io.Writer) error {
 	return Table(w, rows)
 }
 
-// Table prints rows of cells in columns: the first aligned left, the others right.
+// Table prints rows of cells in columns: the first aligned left, the others right; cells are made Visible.
 func Table(w io.Writer, rows [][]string) error {
 	var widths []int
-	for _, row := range rows {
+	for r, row := range rows {
+		rows[r] = slices.Clone(row)
 		for i, cell := range row {
+			cell = Visible(cell)
+			rows[r][i] = cell
 			if i == len(widths) {
 				widths = append(widths, 0)
 			}

@@ -1,5 +1,11 @@
 package report
 
+import (
+	"cmp"
+	"math"
+	"slices"
+)
+
 // Judgement is what a model says of one event.
 type Judgement struct {
 	Scored bool
@@ -20,17 +26,83 @@ type Triage struct {
 	Sent        Quality `json:"sent"`        // attack = sent
 	Scored      Quality `json:"scored"`      // among events with a score: attack = score above 0
 	Groups      int     `json:"groups"`      // distinct groups that score an event
+	Attacks     int     `json:"attacks"`     // events
+	Missed      int     `json:"missed"`      // attacks that are not sent
+	SentEvents  int     `json:"sent_events"`
+	// MissedByType are the types of attacks of which events are missed, the type with most first.
+	MissedByType []MissedType `json:"missed_by_type"`
+	// SentPerDay is how many events are sent a day, from the first event to the last; null where they have no times.
+	SentPerDay Share `json:"sent_per_day"`
+	BusiestDay int   `json:"busiest_day"` // events sent on the day (UTC) with most of them
 	// WorkloadReduction is the share of events that nobody needs to look at when each event without a score is looked at and of those
 	// with one only one a group (the paper's idea: a cluster is inspected in place of its events).
 	WorkloadReduction Share `json:"workload_reduction"`
 }
 
-// Assess compares judgements with labels, an event an index. Both have the same length.
-func Assess(labels []float64, judgements []Judgement) Triage {
+// MissedType is a type of attack.
+type MissedType struct {
+	Type   string `json:"type"`
+	Events int    `json:"events"`
+	Missed int    `json:"missed"`
+}
+
+// Truth is what is known of an event.
+type Truth struct {
+	Label float64
+	Type  string // of the attack, "" where it has none
+	At    int64  // Unix nanoseconds
+}
+
+const day = 24 * 60 * 60 * 1e9
+
+// Assess compares judgements with the truth, an event an index. Both have the same length. dated tells whether the events have times.
+func Assess(truth []Truth, judgements []Judgement, dated bool) Triage {
+	types, days := map[string]*MissedType{}, map[int64]int{}
+	var first, last int64
+	for i, is := range truth {
+		if i == 0 || is.At < first {
+			first = is.At
+		}
+		if i == 0 || is.At > last {
+			last = is.At
+		}
+		sent := judgements[i].Sent()
+		if sent {
+			days[int64(math.Floor(float64(is.At)/day))]++
+		}
+		if is.Label > 0 {
+			if types[is.Type] == nil {
+				types[is.Type] = &MissedType{Type: is.Type}
+			}
+			types[is.Type].Events++
+			if !sent {
+				types[is.Type].Missed++
+			}
+		}
+	}
+	t := assess(truth, judgements)
+	t.MissedByType = []MissedType{}
+	for _, x := range types {
+		if x.Missed > 0 {
+			t.MissedByType = append(t.MissedByType, *x)
+		}
+	}
+	slices.SortFunc(t.MissedByType, func(a, b MissedType) int { return cmp.Or(cmp.Compare(b.Missed, a.Missed), cmp.Compare(a.Type, b.Type)) })
+	t.SentPerDay = Share(math.NaN())
+	if dated && last > first {
+		t.SentPerDay = Share(float64(t.SentEvents) / (float64(last-first) / day))
+		for _, n := range days {
+			t.BusiestDay = max(t.BusiestDay, n)
+		}
+	}
+	return t
+}
+
+func assess(truth []Truth, judgements []Judgement) Triage {
 	var attacks, scored, sent, sentBenign, sentAttacks, scoredAttacks, flagged, flaggedAttacks int
 	groups := map[int]bool{}
 	for i, j := range judgements {
-		attack := labels[i] > 0
+		attack := truth[i].Label > 0
 		if attack {
 			attacks++
 		}
@@ -67,6 +139,9 @@ func Assess(labels []float64, judgements []Judgement) Triage {
 		Sent:              quality(sentAttacks, sent, attacks),
 		Scored:            quality(flaggedAttacks, flagged, scoredAttacks),
 		Groups:            len(groups),
+		Attacks:           attacks,
+		Missed:            attacks - sentAttacks,
+		SentEvents:        sent,
 		WorkloadReduction: ratio(scored-len(groups), n),
 	}
 }

@@ -11,6 +11,13 @@ import (
 
 func scored(score float64, group int) Judgement { return Judgement{true, score, group} }
 
+func truths(labels []float64) (t []Truth) {
+	for _, label := range labels {
+		t = append(t, Truth{Label: label})
+	}
+	return t
+}
+
 func TestAssessByHand(t *testing.T) {
 	// 4 attacks, 6 benign. Sent: three attacks (one without a score) and two benign (one without a score).
 	labels := []float64{1, 1, 2, 1, 0, 0, 0, 0, 0, 0}
@@ -18,8 +25,16 @@ func TestAssessByHand(t *testing.T) {
 		scored(1, 7), scored(2, 8), {}, scored(0, 9), // attacks: flagged, flagged, no score, missed
 		scored(3, 7), {}, scored(0, 9), scored(0, 9), scored(0, 10), scored(0, 10),
 	}
-	got := Assess(labels, judgements)
+	truth := truths(labels)
+	for i := range truth {
+		truth[i].Type, truth[i].At = []string{"scan", "crack"}[i%2], int64(i)*day/4
+	}
+	got := Assess(truth, judgements, true)
 	assert.Equal(t, 10, got.Events)
+	assert.Equal(t, []int{4, 1, 5}, []int{got.Attacks, got.Missed, got.SentEvents})
+	assert.Equal(t, []MissedType{{"crack", 2, 1}}, got.MissedByType)
+	assert.InDelta(t, 5/2.25, float64(got.SentPerDay), 1e-12)
+	assert.Equal(t, 3, got.BusiestDay)
 	assert.Equal(t, 4, got.Groups)
 	for name, c := range map[string]struct {
 		want float64
@@ -42,7 +57,8 @@ func TestAssessByHand(t *testing.T) {
 }
 
 func TestAssessSendsEverythingWithoutScores(t *testing.T) {
-	got := Assess([]float64{0, 1}, make([]Judgement, 2))
+	got := Assess(truths([]float64{0, 1}), make([]Judgement, 2), false)
+	assert.Equal(t, "-", got.SentPerDay.String(), "without times")
 	assert.Equal(t, []Share{0, 1, 1, 1, 0}, []Share{got.Coverage, got.SentAll, got.SentBenign, got.Sent.Recall, got.WorkloadReduction})
 	assert.True(t, math.IsNaN(float64(got.Scored.Precision)), "nothing was scored")
 }

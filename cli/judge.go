@@ -1,0 +1,88 @@
+package cli
+
+import (
+	"encoding/json"
+
+	"connect-deepcase/model"
+	"connect-deepcase/model/contextbuilder"
+	"connect-deepcase/model/interpreter"
+)
+
+const judgeAll, judgeMajority, judgeExamples = "all", "majority", "examples"
+
+// judges are the values of --judge and what they mean.
+var judges = map[string]string{
+	judgeAll:      "the labels of all their events",
+	judgeMajority: "the label that most of their events have",
+	judgeExamples: "the labels of their examples alone, as an analyst would",
+}
+
+// judgedClusters clusters labelled events and scores the clusters as --judge says; judged is how many labels that took.
+func (s *session) judgedClusters(e contextbuilder.Engine, m *model.Model, q *sequences, strategy interpreter.Strategy) (
+	with *model.Model, clusters []int32, judged int, err error) {
+	d := q.data()
+	shown := make([]bool, len(q.Events))
+	d.Document = func(row int) json.RawMessage {
+		shown[row] = true
+		return q.document(row)
+	}
+	labels := d.Scores
+	d.Scores = nil
+	if m, clusters, err = s.cluster(e, m, d, strategy); err != nil {
+		return nil, nil, 0, err
+	}
+	for row := range shown {
+		shown[row] = clusters[row] >= 0 && labels[row] >= 0 && (shown[row] || s.c.String("judge") != judgeExamples)
+		if shown[row] {
+			judged++
+		}
+	}
+	seen := make([]float64, len(labels))
+	for row, label := range labels {
+		seen[row] = interpreter.NoScore
+		if shown[row] {
+			seen[row] = label
+		}
+	}
+	if s.c.String("judge") == judgeMajority {
+		with, err = m.WithScores(majority(clusters, seen))
+		return with, clusters, judged, err
+	}
+	with, err = scoreRows(m, clusters, seen, strategy)
+	return with, clusters, judged, err
+}
+
+// majority is the label that most events of a cluster have, the higher one of equals.
+func majority(clusters []int32, labels []float64) map[int]float64 {
+	type vote struct {
+		cluster int
+		label   float64
+	}
+	votes, scores, most := map[vote]int{}, map[int]float64{}, map[int]int{}
+	for row, c := range clusters {
+		if c >= 0 && labels[row] != interpreter.NoScore {
+			votes[vote{int(c), labels[row]}]++
+		}
+	}
+	for v, n := range votes {
+		if n > most[v.cluster] || n == most[v.cluster] && v.label > scores[v.cluster] {
+			most[v.cluster], scores[v.cluster] = n, v.label
+		}
+	}
+	return scores
+}
+
+// scoreRows gives m's clusters the scores that a strategy makes of the labels of rows; a cluster without a label keeps its score.
+func scoreRows(m *model.Model, clusters []int32, labels []float64, strategy interpreter.Strategy) (*model.Model, error) {
+	perRow, err := interpreter.ScoreClusters(clusters, labels, strategy, interpreter.NoScore)
+	if err != nil {
+		return nil, err
+	}
+	scores := map[int]float64{}
+	for row, c := range clusters {
+		if c >= 0 && perRow[row] != interpreter.NoScore {
+			scores[int(c)] = perRow[row]
+		}
+	}
+	return m.WithScores(scores)
+}
