@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"math/rand/v2"
 	"os"
@@ -18,9 +19,14 @@ import (
 	"github.com/redpanda-data/benthos/v4/public/service"
 
 	"connect-deepcase/internal/disk"
+	"connect-deepcase/internal/duration"
 )
 
-const fieldDirectory = "directory"
+const (
+	fieldDirectory = "directory"
+	fieldTTL       = "ttl"
+	fieldMaxBytes  = "max_bytes"
+)
 
 func fileSpec() *service.ConfigSpec {
 	return service.NewConfigSpec().
@@ -37,15 +43,34 @@ Whatever kills the process, and however many processes share the directory: an e
 
 What was written is on disk before the write returns, so that it survives a power failure, too, as far as the disk keeps what it has confirmed. Writes therefore take as long as the disk needs to confirm twice. `+"`deepcase_sequence`"+` writes the window of each machine once a batch: larger batches need fewer writes.
 
-Entries do not expire: a TTL is ignored, as by `+"`file`"+`. The directory may hold many small files, one an entry; those that are not wanted any more can be deleted at any time.
+== What is removed
+
+The directory holds many small files, one per entry. Those that nobody has written for `+"`ttl`"+` are removed, and those that were written longest ago beyond `+"`max_bytes`"+`, until a tenth of it is free; the first time the log says so. `+"`deepcase_sequence`"+` writes a window whenever its machine has events, and `+"`deepcase_search`"+` its cursor whenever it has read: so those go first that stand for what is silent. A flood of invented machines fills the directory with windows of its own, and stays within `+"`max_bytes`"+`; where the disk is smaller than the default, set it below what the disk has free.
+
+All files of the directory count, whoever wrote them. A cursor that is removed makes its pipeline read from the beginning: where one may pause for longer than `+"`ttl`"+`, give cursors a directory of their own. The TTL of a single write is ignored, as by `+"`file`"+`. Files can be deleted at any time.
+
+== Metrics
+
+- `+"`deepcase_file_bytes`"+` (gauge): what the files take on the disk, as of the last look
+- `+"`deepcase_file_removed`"+` (counter, label `+"`reason`: `expired` or `full`"+`)
 
 == Files
 
-A key of up to 200 letters, digits and `+"`-_.~%+`"+` that does not begin with a dot is the name of its file, as with `+"`file`"+`, whose directories can be used on. Any other key is hashed: `+"`=`"+` and its SHA-256 in hexadecimal. Where the file system takes upper and lower case for the same, so does the cache.
+A key of up to 200 letters, digits and `+"`-_.~%+`"+` that does not begin with a dot is the name of its file, as with `+"`file`"+`, whose directories can be used on. Any other key is hashed: `+"`=`"+` and its SHA-256 in hexadecimal. Where the file system takes upper and lower case for the same, keys with capitals, names such as `+"`nul`"+` and those with a dot at the end are hashed, too; entries that were written under such names before this was so are not found, and begin anew once.
 
 A process that is killed while it writes leaves a file `+"`.deepcase_file-…`"+`. The next start removes those older than a minute. Adding needs a file system with hard links.`).
-		Field(service.NewStringField(fieldDirectory).
-			Description("Where the files are. It is made where missing.")).
+		Fields(
+			service.NewStringField(fieldDirectory).
+				Description("Where the files are. It is made where missing."),
+			duration.Field(fieldTTL, duration.NotNegative).
+				Description("Entries that were not written for so long are gone. For windows: at least the `timeout` of `deepcase_sequence` and the longest outage together. 0 keeps them.").
+				Example("168h").
+				Default("0s"),
+			service.NewIntField(fieldMaxBytes).
+				Description("Bytes that the files may take on the disk, each at least 4096. A window has some 15 bytes per event that it holds, and there may be two per machine. 0 sets no bound.").
+				LintRule(`root = if this < 0 { "max_bytes needs to be at least 0" }`).
+				Default(10<<30),
+		).
 		Example("Cursor and windows of one process", "Both survive a restart, a kill and a power failure.", `
 input:
   deepcase_search:
@@ -75,12 +100,23 @@ cache_resources:
 }
 
 func init() {
-	service.MustRegisterCache("deepcase_file", fileSpec(), func(conf *service.ParsedConfig, _ *service.Resources) (service.Cache, error) {
+	service.MustRegisterCache("deepcase_file", fileSpec(), func(conf *service.ParsedConfig, mgr *service.Resources) (service.Cache, error) {
 		dir, err := conf.FieldString(fieldDirectory)
 		if err != nil {
 			return nil, err
 		}
-		return newFiles(dir)
+		ttl, err := duration.Parse(conf, fieldTTL, duration.NotNegative)
+		if err != nil {
+			return nil, err
+		}
+		maxBytes, err := conf.FieldInt(fieldMaxBytes)
+		if err != nil {
+			return nil, err
+		}
+		if maxBytes < 0 {
+			return nil, fmt.Errorf("field '%s': %d, need at least 0", fieldMaxBytes, maxBytes)
+		}
+		return newFiles(dir, newBounds(ttl, int64(maxBytes), mgr))
 	})
 }
 
@@ -92,20 +128,44 @@ const (
 )
 
 // files is a directory of entries. A value is written to a file of its own first, which then takes the entry's name.
-type files struct{ dir string }
+type files struct {
+	dir    string
+	folds  bool // the file system takes upper and lower case for the same
+	bounds *bounds
+}
 
-func newFiles(dir string) (*files, error) {
+func newFiles(dir string, b *bounds) (*files, error) {
 	if dir == "" {
 		return nil, fmt.Errorf("field '%s' is empty", fieldDirectory)
 	}
 	if err := disk.MakeDir(dir); err != nil {
 		return nil, fmt.Errorf("field '%s': %w", fieldDirectory, err)
 	}
-	f := &files{dir}
+	f := &files{dir: dir, folds: folds(dir), bounds: b}
 	if err := f.clean(); err != nil {
 		return nil, fmt.Errorf("field '%s': %w", fieldDirectory, err)
 	}
+	if err := f.sweep(); err != nil {
+		return nil, fmt.Errorf("field '%s': %w", fieldDirectory, err)
+	}
 	return f, nil
+}
+
+// folds tries whether a file answers to its name in capitals. Where no file can be written nothing is said of that.
+func folds(dir string) bool {
+	path := scratchPath(dir) + "a"
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return false
+	}
+	defer os.Remove(path)
+	defer file.Close()
+	_, err = os.Lstat(strings.TrimSuffix(path, "a") + "A")
+	return err == nil
+}
+
+func scratchPath(dir string) string {
+	return filepath.Join(dir, fmt.Sprintf("%s%016x", scratch, rand.Uint64()))
 }
 
 // clean removes what killed writers left behind.
@@ -130,31 +190,40 @@ func (f *files) clean() error {
 }
 
 func (f *files) Get(_ context.Context, key string) ([]byte, error) {
-	data, err := os.ReadFile(f.path(key))
+	file, info, err := disk.Open(f.path(key))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, service.ErrKeyNotFound
+	} else if err != nil {
+		return nil, err
 	}
-	return data, err
+	defer file.Close()
+	if f.bounds.expired(info) {
+		return nil, service.ErrKeyNotFound
+	}
+	return io.ReadAll(file)
 }
 
 func (f *files) Set(_ context.Context, key string, value []byte, _ *time.Duration) error {
-	return f.write(value, func(temporary string) error { return os.Rename(temporary, f.path(key)) })
+	return f.write(key, value, os.Rename)
 }
 
 // Add links the file: unlike a rename that replaces nothing.
 func (f *files) Add(_ context.Context, key string, value []byte, _ *time.Duration) error {
-	return f.write(value, func(temporary string) error {
-		err := os.Link(temporary, f.path(key))
-		if errors.Is(err, fs.ErrExist) {
-			err = service.ErrKeyAlreadyExists
+	if info, err := os.Lstat(f.path(key)); err == nil && f.bounds.expired(info) {
+		if err := f.drop(filepath.Base(f.path(key)), info.ModTime()); err != nil {
+			return err
 		}
-		return err
-	})
+	}
+	err := f.write(key, value, os.Link)
+	if errors.Is(err, fs.ErrExist) {
+		err = service.ErrKeyAlreadyExists
+	}
+	return err
 }
 
 // write gives the value to place in a file, and makes durable what place does with it.
-func (f *files) write(value []byte, place func(temporary string) error) (err error) {
-	temporary := filepath.Join(f.dir, fmt.Sprintf("%s%016x", scratch, rand.Uint64()))
+func (f *files) write(key string, value []byte, place func(temporary, path string) error) (err error) {
+	path, temporary := f.path(key), scratchPath(f.dir)
 	file, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
 		return err
@@ -167,10 +236,14 @@ func (f *files) write(value []byte, place func(temporary string) error) (err err
 	if err := errors.Join(err, file.Close()); err != nil {
 		return err
 	}
-	if err := place(temporary); err != nil {
+	before, _ := os.Lstat(path)
+	if err := place(temporary, path); err != nil {
 		return err
 	}
-	return disk.SyncDir(f.dir)
+	if err := disk.SyncDir(f.dir); err != nil {
+		return err
+	}
+	return f.written(before, int64(len(value)))
 }
 
 func (f *files) Delete(_ context.Context, key string) error {
@@ -188,10 +261,13 @@ func (f *files) Close(context.Context) error { return nil }
 
 var plain = regexp.MustCompile(`^[A-Za-z0-9_~%+-][A-Za-z0-9_.~%+-]{0,199}$`)
 
+// unsafe are plain names that can be another file's, or none, where upper and lower case are the same.
+var unsafe = regexp.MustCompile(`[A-Z]|\.$|^(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|$)`)
+
 // path is the file of a key: the same as in Benthos' cache "file" where the key is a plain name, so that its directories can be used on.
 // No plain name begins like a hash.
 func (f *files) path(key string) string {
-	if !plain.MatchString(key) {
+	if !plain.MatchString(key) || f.folds && unsafe.MatchString(key) {
 		sum := sha256.Sum256([]byte(key))
 		key = "=" + hex.EncodeToString(sum[:])
 	}

@@ -40,7 +40,7 @@ func TestMain(m *testing.M) {
 
 func open(t *testing.T, dir string) *files {
 	t.Helper()
-	f, err := newFiles(dir)
+	f, err := newFiles(dir, newBounds(0, 0, service.MockResources()))
 	require.NoError(t, err)
 	return f
 }
@@ -100,7 +100,7 @@ func TestEntries(t *testing.T) {
 
 // The files are named for ever as they are now, and plain keys as Benthos' own cache "file" names them.
 func TestNamesOfFiles(t *testing.T) {
-	f := &files{"d"}
+	f := &files{dir: "d"}
 	for key, name := range map[string]string{
 		"deepcase_search": "deepcase_search", "deepcase-web-1": "deepcase-web-1", "deepcase-a%2Fb+c%": "deepcase-a%2Fb+c%", "~A.b": "~A.b",
 		"a/b": "=c14cddc033f64b9dea80ea675cf280a015e672516090a5626781153dc68fea11",
@@ -110,6 +110,23 @@ func TestNamesOfFiles(t *testing.T) {
 	for _, key := range odd {
 		assert.Regexp(t, "^d/=[0-9a-f]{64}$", filepath.ToSlash(f.path(key)), "%q", key)
 	}
+}
+
+// Where upper and lower case are the same, no two keys have one file.
+func TestNamesOfFilesThatFold(t *testing.T) {
+	f := &files{dir: "d", folds: true}
+	seen := map[string]string{}
+	for _, key := range []string{"web-1", "WEB-1", "Web-1", "web-1.", "a%2fb", "a%2Fb", "nul", "nul.txt", "NUL", "com1", "com10", "null"} {
+		path := strings.TrimRight(strings.ToLower(f.path(key)), ".")
+		assert.Empty(t, seen[path], key)
+		seen[path] = key
+		assert.NotRegexp(t, `^d/(nul|com1)(\.|$)`, path)
+	}
+	assert.Equal(t, "d/web-1", f.path("web-1"))
+	dir := t.TempDir()
+	_, err := os.Stat(strings.ToUpper(dir))
+	assert.Equal(t, err == nil, folds(dir))
+	assert.Empty(t, names(t, dir))
 }
 
 func TestOneOfManyAdds(t *testing.T) {
@@ -166,11 +183,12 @@ func TestConfigsThatAreRefused(t *testing.T) {
 		"":   "field 'directory' is empty",
 		file: "field 'directory': open " + file + ": not a directory",
 	} {
-		_, err := newFiles(dir)
+		_, err := newFiles(dir, newBounds(0, 0, service.MockResources()))
 		assert.EqualError(t, err, message)
 	}
 	linter := service.GlobalEnvironment().NewComponentConfigLinter()
-	for yaml, lints := range map[string]int{"directory: d": 0, "{}": 1, "directory: d\n  nonsense: 1": 1} {
+	for yaml, lints := range map[string]int{"directory: d": 0, "{}": 1, "directory: d\n  nonsense: 1": 1,
+		"directory: d\n  max_bytes: -1": 1, "directory: d\n  ttl: -1s": 1, "directory: d\n  ttl: 72h\n  max_bytes: 0": 0} {
 		found, err := linter.LintCacheYAML([]byte("deepcase_file:\n  " + yaml))
 		require.NoError(t, err)
 		assert.Len(t, found, lints, yaml)
@@ -195,7 +213,7 @@ const written = 4
 
 // writeForEver sets entries to values of random sizes, each with its checksum in front.
 func writeForEver(dir string) error {
-	c, err := newFiles(dir)
+	c, err := newFiles(dir, newBounds(0, 10<<30, service.MockResources()))
 	if err != nil {
 		return err
 	}
