@@ -66,10 +66,14 @@ func (f *files) written(before fs.FileInfo, size int64) error {
 	if before != nil {
 		b.bytes.Add(-onDisk(before.Size()))
 	}
-	if !b.due() || !b.sweeping.TryLock() { // another write sees to it
+	if !b.due() {
 		return nil
 	}
+	b.sweeping.Lock() // all wait: else they would write more meanwhile than is removed
 	defer b.sweeping.Unlock()
+	if !b.due() {
+		return nil
+	}
 	return f.sweep()
 }
 
@@ -77,6 +81,7 @@ func (f *files) written(before fs.FileInfo, size int64) error {
 func (f *files) sweep() error {
 	b := f.bounds
 	b.swept.Store(b.now().UnixNano())
+	before := b.bytes.Load()
 	entries, err := os.ReadDir(f.dir)
 	if err != nil {
 		return err
@@ -117,7 +122,7 @@ func (f *files) sweep() error {
 			bytes, kept = bytes-onDisk(kept[0].Size()), kept[1:]
 		}
 	}
-	b.bytes.Store(bytes)
+	b.bytes.Add(bytes - before) // what was written meanwhile may count twice, until the next sweep
 	b.held.Set(bytes)
 	return nil
 }

@@ -99,7 +99,7 @@ While the cache fails, the batch waits for up to `+"`cache_retry`"+` from the la
 				Description("The label of a cache resource that keeps the windows: `redis`, say, or `deepcase_file`. Its entries should live as long as `timeout` and the longest outage together.").
 				Default(""),
 			service.NewStringField(fieldCachePrefix).
-				Description("Comes before the machine in the cache's keys. Sequencers that share a cache but not their events need different ones.").
+				Description("Comes before the machine in the cache's keys. Sequencers that share a cache but not their events need different ones, of which none begins like another.").
 				Advanced().
 				Default("deepcase-"),
 			duration.Field(fieldCacheRetry, duration.NotNegative).

@@ -18,6 +18,7 @@ import (
 	"github.com/redpanda-data/benthos/v4/public/service"
 	"github.com/stretchr/testify/require"
 
+	_ "connect-deepcase/cache"
 	_ "connect-deepcase/input"
 	_ "connect-deepcase/input/search"
 	_ "connect-deepcase/processor"
@@ -52,6 +53,7 @@ func (e *exported) add(name string, labels []string) {
 func (e *exported) NewCounterCtor(name string, labels ...string) service.MetricsExporterCounterCtor {
 	e.add(name, labels)
 	return func(values ...string) service.MetricsExporterCounter {
+		name := name
 		for i, l := range labels {
 			if l != "label" && l != "path" {
 				name += "{" + l + "=" + values[i] + "}"
@@ -84,6 +86,7 @@ input:
           model: ${DIR}/model
           every: 24h
           input: { generate: { mapping: 'root = deleted()', interval: 1h } }
+      - generate: { count: 1, mapping: 'root = {"machine": "m", "event": "e", "timestamp": 1700000000}' } # the cache begins with its first use
       - deepcase_search: { urls: [ "http://127.0.0.1:1" ], index: alerts, cache: windows }
 pipeline:
   processors:
@@ -91,7 +94,7 @@ pipeline:
     - deepcase_predict: { model: "${DIR}/model" }
     - deepcase_label: { model: "${DIR}/model" }
 output: { drop: {} }
-cache_resources: [ { label: windows, memory: {} } ]
+cache_resources: [ { label: windows, deepcase_file: { directory: "${DIR}/state" } } ]
 `
 
 func metrics(t *testing.T) *exported {
@@ -114,7 +117,7 @@ func metrics(t *testing.T) *exported {
 		e.mu.Lock()
 		defer e.mu.Unlock()
 		return e.started["deepcase_labels{outcome=error}"] && e.started["deepcase_search_passes{outcome=failed}"] &&
-			e.started["deepcase_trainings{outcome=failed}"]
+			e.started["deepcase_trainings{outcome=failed}"] && e.started["deepcase_file_removed{reason=full}"]
 	}, time.Minute, 10*time.Millisecond)
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
@@ -224,7 +227,9 @@ func TestMetricsAreThere(t *testing.T) {
 	// An increase is seen from the second sample on: a counter of failures that begins with the first failure would hide it.
 	for _, name := range []string{"deepcase_cache_failures", "deepcase_search_cursor_failures", "deepcase_search_passes{outcome=failed}",
 		"deepcase_trainings{outcome=failed}", "deepcase_train_events{outcome=rejected}", "deepcase_model_reloads{outcome=failed}",
-		"deepcase_labels{outcome=error}", "deepcase_verdicts{status=error}", "deepcase_sequence_reused_ids"} {
+		"deepcase_labels{outcome=error}", "deepcase_verdicts{status=error}", "deepcase_sequence_reused_ids",
+		"deepcase_sequence_late{outcome=beyond}", "deepcase_sequence_overlapping_calls", "deepcase_sequence_future", "deepcase_windows_evicted{outcome=lost}",
+		"deepcase_file_removed{reason=full}"} {
 		require.True(t, e.started[name], name)
 	}
 	for name := range e.labels {
