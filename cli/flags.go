@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dustin/go-humanize"
 	ucli "github.com/urfave/cli/v2"
 
 	"connect-deepcase/internal/textfile"
@@ -134,6 +135,10 @@ func builderFlags() []ucli.Flag {
 			Usage: "learning `RATE` to train with; varadam has its own"},
 		&ucli.Uint64Flag{Category: categoryTrain, Name: "seed", Value: t.Seed,
 			Usage: "`SEED` of training: the same seed, input and device give the same model"},
+		&ucli.IntFlag{Category: categoryTrain, Name: "max-names", Value: model.DefaultMaxNames,
+			Usage: "`NAMES` of events to learn, those of the most frequent events; events of other names are not learnt, and are no event in contexts"},
+		&ucli.StringFlag{Category: categoryTrain, Name: "max-memory", Value: humanize.IBytes(model.DefaultMaxMemory),
+			Usage: "`BYTES` that training may take of the memory: where its estimate is higher, it does not begin"},
 	}
 }
 

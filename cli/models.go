@@ -9,6 +9,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/dustin/go-humanize"
+
 	"connect-deepcase/internal/device"
 	"connect-deepcase/model"
 	"connect-deepcase/model/contextbuilder"
@@ -180,12 +182,16 @@ func (s *session) build(r ready) (*model.Model, error) {
 var (
 	interpreterSettings = []string{"confidence", "epsilon", "min_samples", "iterations", "query-batch"}
 	originalSettings    = []string{"events-order", "events-mapping"}
-	builderSettings     = []string{"hidden", "delta", "lstm", "epochs", "batch", "optimizer", "learning-rate", "seed"}
+	builderSettings     = []string{"hidden", "delta", "lstm", "epochs", "batch", "optimizer", "learning-rate", "seed", "max-names", "max-memory"}
 )
 
 // train learns a model from sequences, or goes on from one where there is a start, and saves it where asked to. When an interrupt ends
 // training it saves what was learnt, and returns the interrupt's error.
 func (s *session) train(e contextbuilder.Engine, q *sequences, p model.Params, start *model.Model) (*model.Model, error) {
+	data, err := s.budgeted(q, p, start)
+	if err != nil {
+		return nil, err
+	}
 	shown := s.progress.start("training")
 	loss := 0.0
 	p.Training.Progress = func(at contextbuilder.Progress) {
@@ -194,9 +200,8 @@ func (s *session) train(e contextbuilder.Engine, q *sequences, p model.Params, s
 	}
 	began := time.Now()
 	var m *model.Model
-	var err error
 	if start == nil {
-		m, err = model.Train(s, e, q.unlabelled(), p)
+		m, err = model.Train(s, e, data, p)
 	} else {
 		m, err = s.trainOn(e, q, p, start)
 	}
@@ -215,7 +220,43 @@ func (s *session) train(e contextbuilder.Engine, q *sequences, p model.Params, s
 	}
 	s.note("trained %d epochs on %d sequences of %d distinct events in %s with %s, loss %.4f",
 		p.Training.Epochs, len(q.Events), len(q.Names), time.Since(began).Round(time.Millisecond), e.Name(), loss)
+	fit, err := m.Fit(s, e, data)
+	if err == nil {
+		err = fit.Err()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("nothing is saved: %w", err)
+	}
+	if fit.Poor() {
+		s.note("warning: the network explains nothing, more epochs or another learning rate may: %v", fit)
+	}
 	return m, s.saveBuilder(m)
+}
+
+// budgeted are the sequences that a training learns from, without rare names where there are too many. It is an error if the training would
+// take too much memory. A training that goes on from a start has that one's names.
+func (s *session) budgeted(q *sequences, p model.Params, start *model.Model) (model.Data, error) {
+	data := q.unlabelled()
+	if most := s.c.Int("max-names"); start == nil {
+		if most < 2 {
+			return data, usagef("--max-names: %d, need at least 2", most)
+		}
+		var folded model.Folded
+		if data, folded = data.Fold(most); len(folded.Names) > 0 {
+			s.note("warning: %d distinct events are more than --max-names %d: the rarest %d are left out, %q for example, and with them %d sequences",
+				len(q.Names), most, len(folded.Names), folded.Names[0], folded.Samples)
+		}
+	}
+	text := s.c.String("max-memory")
+	most, err := humanize.ParseBytes(text)
+	if err != nil {
+		return data, usagef("--max-memory: %q, need a number of bytes such as 500MiB", text)
+	}
+	if need := p.TrainingMemory(len(data.Names), data.Samples.Rows()); uint64(need) > most {
+		return data, fmt.Errorf("learning from %d sequences of %d distinct events (length %d, hidden %d) would take about %s of memory, more than --max-memory %s: raise that, or lower --max-names",
+			data.Samples.Rows(), len(data.Names), p.Length, p.Hidden, humanize.IBytes(uint64(need)), text)
+	}
+	return data, nil
 }
 
 // trainOn trains a copy of start's network on further sequences, whose events it must know.

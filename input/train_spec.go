@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 
 	"github.com/dustin/go-humanize"
 	"github.com/redpanda-data/benthos/v4/public/service"
@@ -142,8 +143,8 @@ Scores that analysts gave to the clusters of the current model are kept (`+"`kee
 				Default(""),
 			atLeast(1, fieldMaxEvents, "Events to keep in the spool, approximately: beyond, the oldest go.", 10_000_000),
 			byteSize(fieldMaxBytes, "What the spool may take of the disk, such as `500MiB`: beyond, the oldest events go, and a warning says so.", "16GiB"),
-			atLeast(2, fieldMaxNames, "Names of events to learn, those of the most frequent events: the network grows with their square. Events of the other names are left out, contexts have `null` in their place, a warning says so, and `deepcase_predict` answers `unknown_event` to them.", 5000),
-			byteSize(fieldMaxMemory, "What a training may take of the memory. Where its estimate is higher it does not begin, with an error that has the figures.", "8GiB"),
+			atLeast(2, fieldMaxNames, "Names of events to learn, those of the most frequent events: the network grows with their square. Events of the other names are left out, contexts have `null` in their place, a warning says so, and `deepcase_predict` answers `unknown_event` to them.", model.DefaultMaxNames),
+			byteSize(fieldMaxMemory, "What a training may take of the memory. Where its estimate is higher it does not begin, with an error that has the figures.", strings.ReplaceAll(humanize.IBytes(model.DefaultMaxMemory), " ", "")),
 			service.NewBoolField(fieldKeepScores).
 				Description("Whether clusters without a score inherit from the model before.").
 				Default(true),

@@ -11,6 +11,12 @@ const (
 	nameMemory    = 200 // per name, beside its letters
 )
 
+// Budgets of a training, where none are given.
+const (
+	DefaultMaxNames  = 5000
+	DefaultMaxMemory = 8 << 30
+)
+
 // TrainingMemory estimates the bytes of memory that Train and Cluster take to learn from events samples of names different events. It is an
 // upper bound for usual data: most samples are there more than once.
 func (p Params) TrainingMemory(names, events int) int64 {
