@@ -136,6 +136,7 @@ type label struct {
 	engine                  contextbuilder.Engine
 	log                     *service.Logger
 	labels                  *service.MetricCounter
+	outcome                 outcome
 }
 
 // decision is what a message wants: a score for a cluster.
@@ -149,6 +150,7 @@ type decision struct {
 }
 
 func (l *label) ProcessBatch(ctx context.Context, batch service.MessageBatch) ([]service.MessageBatch, error) {
+	defer l.outcome.count(batch)()
 	decisions := make([]*decision, len(batch))
 	cluster, score := batch.InterpolationExecutor(l.cluster), batch.InterpolationExecutor(l.score)
 	version := batch.InterpolationExecutor(l.version)
@@ -240,4 +242,7 @@ func (l *label) readCluster(message *service.Message, x *service.MessageBatchInt
 	return -1, model.Sample{Context: sequence.Context, Event: sequence.Event}, err
 }
 
-func (l *label) Close(context.Context) error { return nil }
+func (l *label) Close(context.Context) error {
+	l.outcome.report(l.log, "they got an error and change no score")
+	return nil
+}

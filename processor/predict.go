@@ -204,9 +204,11 @@ type predict struct {
 	verdicts     *service.MetricCounter
 	hits, misses *service.MetricCounter
 	latency      *service.MetricTimer
+	outcome      outcome
 }
 
 func (p *predict) ProcessBatch(ctx context.Context, batch service.MessageBatch) ([]service.MessageBatch, error) {
+	defer p.outcome.count(batch)()
 	v := p.serving.acquire()
 	name := ""
 	if v != nil {
@@ -359,4 +361,7 @@ func (p *predict) ask(ctx context.Context, v *version, samples []model.Sample) (
 	return verdicts, errs
 }
 
-func (p *predict) Close(context.Context) error { return p.serving.close() }
+func (p *predict) Close(context.Context) error {
+	p.outcome.report(p.serving.log, "they got an error and no verdict")
+	return p.serving.close()
+}

@@ -231,7 +231,7 @@ type sequence struct {
 	log    *service.Logger
 
 	warned, complained atomic.Bool // of an id that was reused, of an event that was refused
-	seen, refused      atomic.Int64
+	outcome            outcome
 }
 
 // pending is a message's event on its way to a context.
@@ -280,8 +280,7 @@ func (s *sequence) ProcessBatch(ctx context.Context, batch service.MessageBatch)
 			s.warn(p.event)
 		}
 	}
-	s.seen.Add(int64(len(batch)))
-	s.refused.Add(int64(len(batch) - sequenced))
+	s.outcome.add(len(batch), len(batch)-sequenced)
 	s.events.Incr(int64(sequenced), "sequenced")
 	s.events.Incr(int64(len(batch)-sequenced), "error")
 	s.reused.Incr(int64(reused))
@@ -326,8 +325,6 @@ func (s *sequence) checkTime(at, now time.Time) error {
 }
 
 func (s *sequence) Close(context.Context) error {
-	if refused := s.refused.Load(); refused > 0 {
-		s.log.Warnf("%d of %d events got no context, but an error", refused, s.seen.Load())
-	}
+	s.outcome.report(s.log, "they got an error and no context")
 	return nil
 }

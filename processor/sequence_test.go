@@ -74,7 +74,7 @@ func TestSequenceTellsOfRefusedEvents(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, s.Run(t.Context()))
 	assert.Equal(t, 1, strings.Count(log.String(), "machine: is empty: want a name (further ones are only counted)"), log.String())
-	assert.Contains(t, log.String(), "3 of 3 events got no context")
+	assert.Contains(t, log.String(), "3 events read, 3 failed: they got an error and no context")
 }
 
 func TestSequenceGivesContexts(t *testing.T) {
