@@ -3,7 +3,7 @@
 package main
 
 // Connectors, left out by `-tags slim` for a quick build. One more is one more import, of a package below
-// github.com/redpanda-data/connect/v4/public/components; its package all has every one of them.
+// github.com/redpanda-data/connect/v4/public/components; its package community has every one under the Apache licence.
 import (
 	_ "github.com/redpanda-data/benthos/v4/public/components/pure/extended"
 	_ "github.com/redpanda-data/connect/v4/public/components/elasticsearch/v8"
