@@ -137,6 +137,29 @@ func TestKubernetes(t *testing.T) {
 	require.NoError(t, err, "%s", out)
 }
 
+// Nothing that is published listens beyond its machine unless a variable says so: whoever reaches a port can read metrics, or add events.
+func TestListensOnLoopback(t *testing.T) {
+	anywhere := regexp.MustCompile(`(?m)^\s*\w*address:\s*["']?(?:0\.0\.0\.0|\[::\]|:|\*).*$`)
+	published := regexp.MustCompile(`(?m)^\s*- "?(?:\d+:)?\d+:\d+"?\s*$`) // a port of Compose without an address
+	files := 0
+	for _, folder := range []string{"../config", "."} {
+		require.NoError(t, filepath.WalkDir(folder, func(path string, _ os.DirEntry, err error) error {
+			if err != nil || filepath.Ext(path) != ".yaml" {
+				return err
+			}
+			files++
+			require.Empty(t, anywhere.FindAllString(read(t, path), -1), path)
+			require.Empty(t, published.FindAllString(read(t, path), -1), path)
+			return nil
+		}))
+	}
+	require.Greater(t, files, 30)
+	// In a network of containers alone, or behind the service of a cluster.
+	for _, file := range []string{"compose/compose.yaml", "kubernetes/kustomization.yaml"} {
+		require.Contains(t, read(t, file), "LISTEN")
+	}
+}
+
 func TestUnits(t *testing.T) {
 	analyze, err := exec.LookPath("systemd-analyze")
 	if err != nil {

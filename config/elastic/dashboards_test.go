@@ -1,4 +1,4 @@
-// Package elastic_test checks the saved objects for Kibana and OpenSearch Dashboards: that they are whole, and that they use fields that
+// Package elastic_test checks the pipelines, and the saved objects for Kibana and OpenSearch Dashboards: that they are whole, and use fields that
 // the templates have.
 package elastic_test
 
