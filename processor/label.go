@@ -171,7 +171,14 @@ func (l *label) ProcessBatch(ctx context.Context, batch service.MessageBatch) ([
 	published, m, err := l.publish(ctx, decisions)
 	if err != nil {
 		l.log.With("model", l.dir).Errorf("%d labels not published: %v", len(batch), err)
-		return nil, fmt.Errorf("labels not published: %w", err)
+		for i, d := range decisions {
+			if d.err == nil { // a message that was refused keeps its reason
+				d.err = fmt.Errorf("labels not published: %w", err)
+			}
+			batch[i].SetError(d.err)
+			l.labels.Incr(1, "error")
+		}
+		return []service.MessageBatch{batch}, nil
 	}
 	changed, refused := 0, 0
 	for i, d := range decisions {

@@ -238,11 +238,12 @@ func TestLabelRefusesClustersOfAnotherTraining(t *testing.T) {
 func TestLabelWithoutAModel(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "missing")
 	l := newLabel(t, "model: "+dir)
-	_, err := l.ProcessBatch(t.Context(), messages(`{"cluster":0,"score":1}`))
-	assert.ErrorContains(t, err, "labels not published: ", "the pipeline flags all messages with it")
-	require.NoError(t, os.MkdirAll(dir, 0o755))
-	_, err = l.ProcessBatch(t.Context(), messages(`{"cluster":0,"score":1}`))
-	assert.ErrorContains(t, err, "labels not published: ")
+	for range 2 { // without the directory, and with an empty one
+		out := process(t, l, messages(`{"cluster":0,"score":1}`, `{"cluster":0,"score":"high"}`))
+		assert.ErrorContains(t, out[0].GetError(), "labels not published: ")
+		assert.EqualError(t, out[1].GetError(), `score: "high", need a number ≥ 0`, "its own reason")
+		require.NoError(t, os.MkdirAll(dir, 0o755))
+	}
 	process(t, l, messages(`{"cluster":0}`)) // nothing to publish
 	process(t, l, nil)
 }

@@ -44,7 +44,7 @@ Reads the context that `+"`deepcase_sequence`"+` wrote at `+"`target`"+` and add
 
 == Guarantees
 
-No message is dropped, and order and size of batches stay. A message without a context, or with one of another length than the model's, is flagged with an error; the rest of its batch goes on. A message that came with an error and has no context keeps its error. A message for which the model computes no numbers, but NaN or infinity, is flagged with an error, too.
+No message is dropped, and order and size of batches stay. A message without a context, or with one of another length than the model's, is flagged with an error; the rest of its batch goes on. A message that came with an error passes as it is, with that error. A message for which the model computes no numbers, but NaN or infinity, is flagged with an error, too.
 
 The answer for an event depends on the event, its context and the model version, not on what else is asked at the same time. All messages of a batch are answered by one version.
 
@@ -248,6 +248,9 @@ func (p *predict) ProcessBatch(ctx context.Context, batch service.MessageBatch) 
 
 // sample reads what a message asks v, which may be nil.
 func (p *predict) sample(message *service.Message, v *version) (s model.Sample, err error) {
+	if err := message.GetError(); err != nil { // the first cause stays
+		return s, err
+	}
 	document, err := alert.Document(message)
 	if err != nil {
 		return s, err
@@ -270,12 +273,10 @@ func (p *predict) sample(message *service.Message, v *version) (s model.Sample, 
 	return model.Sample{Context: sequence.Context, Event: sequence.Event}, nil
 }
 
-// fail flags a message, except that a message which failed before and so has no context keeps the first cause.
+// fail flags a message.
 func (p *predict) fail(message *service.Message, err error) {
 	p.verdicts.Incr(1, "error")
-	if message.GetError() == nil || !errors.Is(err, alert.ErrNoSequence) {
-		message.SetError(err)
-	}
+	message.SetError(err)
 }
 
 // ask gives a verdict or an error for each sample: the known ones first, the rest in one query.

@@ -1,0 +1,94 @@
+package syslog
+
+import (
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/redpanda-data/benthos/v4/public/bloblang"
+
+	"connect-deepcase/internal/logline"
+)
+
+const (
+	paramZone = "zone"
+	paramYear = "year"
+)
+
+func init() {
+	bloblang.MustRegisterMethodV2("parse_deepcase_syslog", parseSpec(), func(args *bloblang.ParsedParams) (bloblang.Method, error) {
+		return newParse(args, time.Now)
+	})
+	bloblang.MustRegisterMethodV2("deepcase_time", timeSpec(), newTime)
+}
+
+// newTime makes the method deepcase_time.
+func newTime(args *bloblang.ParsedParams) (bloblang.Method, error) {
+	zone, err := zoneParam(args)
+	if err != nil {
+		return nil, err
+	}
+	return bloblang.StringMethod(func(text string) (any, error) { return logline.InZone(text, zone) }), nil
+}
+
+func zoneParam(args *bloblang.ParsedParams) (*time.Location, error) {
+	name, err := args.GetString(paramZone)
+	if err != nil {
+		return nil, err
+	}
+	return logline.Zone(name)
+}
+
+func timeSpec() *bloblang.PluginSpec {
+	return bloblang.NewPluginSpec().
+		Category("Parsing").
+		Description("Puts a time of the form of RFC 3339 that says no zone into a zone. Any other text stays as it is.").
+		Param(bloblang.NewStringParam(paramZone).Description("An offset such as `+01:00`, or a name such as `Europe/Berlin`, with its clock changes. Empty: UTC.").Default("")).
+		Example("", `root.at = this.EventTime.deepcase_time(zone: "Europe/Berlin")`,
+			[2]string{`{"EventTime":"2024-07-01 10:00:00"}`, `{"at":"2024-07-01T10:00:00+02:00"}`})
+}
+
+func parseSpec() *bloblang.PluginSpec {
+	return bloblang.NewPluginSpec().
+		Category("Parsing").
+		Description("Takes a syslog message, or a line of a log file, apart: RFC 5424, RFC 3164, and what BusyBox, AIX, Solaris, FreeBSD, OpenWrt, and Cisco's IOS, NX-OS, ASA and FTD make of them. The result has the fields `time` (RFC 3339), `host`, `program`, `pid`, `code` (Cisco's mnemonic, such as `%SYS-5-CONFIG_I`) and `message`. What the line does not say is `null`: a host is never guessed, and `-` is none. A line without a time, or with one that does not exist, is an error.").
+		Param(bloblang.NewStringParam(paramZone).
+			Description("The zone of times that say none: an offset such as `+01:00`, or a name such as `Europe/Berlin`, with its clock changes. Empty: UTC.").
+			Default("")).
+		Param(bloblang.NewStringParam(paramYear).
+			Description("The year of times that say none. Empty: the latest in which the time is not more than a day in the future.").
+			Default("")).
+		Example("", `root = content().string().parse_deepcase_syslog(zone: "Europe/Berlin", year: "2026")`,
+			[2]string{"<38>Jul  7 10:00:00 web-1 sshd[12]: Connection closed", `{"code":null,"host":"web-1","message":"Connection closed","pid":"12","program":"sshd","time":"2026-07-07T10:00:00+02:00"}`})
+}
+
+func newParse(args *bloblang.ParsedParams, now func() time.Time) (bloblang.Method, error) {
+	zone, err := zoneParam(args)
+	if err != nil {
+		return nil, err
+	}
+	text, err := args.GetString(paramYear)
+	if err != nil {
+		return nil, err
+	}
+	year := 0
+	if text != "" {
+		if year, err = strconv.Atoi(text); err != nil || year < 1970 || year > 2262 {
+			return nil, fmt.Errorf("year (LOG_YEAR in the examples): %q, need a year from 1970 to 2262, or nothing", text)
+		}
+	}
+	return bloblang.StringMethod(func(text string) (any, error) {
+		line, err := logline.Parse(text, logline.Options{Year: year, Zone: zone, Now: now()})
+		if err != nil {
+			return nil, err
+		}
+		fields := map[string]any{"message": line.Message}
+		for name, value := range map[string]string{"time": line.Time, "host": line.Host, "program": line.Program, "pid": line.PID, "code": line.Code} {
+			fields[name] = nil
+			if value != "" {
+				fields[name] = value
+			}
+		}
+		return fields, nil
+	}), nil
+}
