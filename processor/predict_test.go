@@ -144,10 +144,15 @@ func TestPredictFlagsBadMessages(t *testing.T) {
 }
 
 func TestPredictKeepsTheFirstError(t *testing.T) {
-	batch := messages(`{}`)
-	batch[0].SetError(fmt.Errorf("machine: empty or missing"))
-	out := process(t, newPredict(t, "model: "+t.TempDir()), batch)
-	assert.EqualError(t, out[0].GetError(), "machine: empty or missing")
+	contents := []string{`{}`, `not JSON`, `[1]`, annotated(loginSample), `{"deepcase":{"event":1,"context":[]}}`}
+	batch := messages(contents...)
+	for _, m := range batch {
+		m.SetError(fmt.Errorf("machine: empty or missing"))
+	}
+	for i, m := range process(t, newPredict(t, "model: "+t.TempDir()), batch) {
+		assert.EqualError(t, m.GetError(), "machine: empty or missing")
+		assert.Equal(t, contents[i], text(t, m), "untouched")
+	}
 }
 
 func TestPredictReplacesAnOldVerdict(t *testing.T) {

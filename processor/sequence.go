@@ -249,8 +249,8 @@ func (s *sequence) ProcessBatch(ctx context.Context, batch service.MessageBatch)
 	for i, message := range batch {
 		p := &pending{err: message.GetError()} // what failed before may not be what the mapping expects, and keeps its first cause
 		if p.err == nil {
-			if p.event, p.err = reader.Event(i); p.err == nil {
-				if p.err = s.check(message); p.err == nil {
+			if p.err = s.check(message); p.err == nil {
+				if p.event, p.err = reader.Event(i); p.err == nil {
 					p.err = s.checkTime(p.event.Time, now)
 				}
 			}
