@@ -2,8 +2,11 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"syscall"
 
 	"github.com/gofrs/flock"
 
@@ -51,7 +54,10 @@ func (s *Store) lock() (release func(), err error) {
 		return nil, err
 	}
 	dir := flock.New(s.dir, flock.SetFlag(os.O_RDONLY))
-	_ = dir.Lock() // some file systems (NFS) and Windows cannot lock a directory; LOCK alone does where nobody replaces it
+	// Some file systems (NFS) and Windows cannot lock a directory, or want it open for writing; LOCK alone does where nobody replaces it.
+	if failed := (*fs.PathError)(nil); errors.As(dir.Lock(), &failed) && !errors.Is(failed, syscall.EISDIR) {
+		return nil, errors.Join(failed, file.Close())
+	}
 	return func() {
 		dir.Close()
 		file.Close()
