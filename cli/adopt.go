@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -92,18 +93,27 @@ func (s *session) mappedNames(path string, q *sequences) ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("events-mapping: %w", err)
 	}
-	var mapping map[string]string
-	if err := json.Unmarshal(content, &mapping); err != nil {
+	var mapping map[string]any
+	decoder := json.NewDecoder(bytes.NewReader(content))
+	decoder.UseNumber() // 2.0 and 2 are different names
+	if err := decoder.Decode(&mapping); err != nil {
 		return nil, fmt.Errorf(`events-mapping: %s: %w: need a JSON object, {"0": "first event", …}`, path, err)
 	}
 	names := make([]string, len(mapping))
 	known := map[string]bool{}
 	for i := range names {
-		name, there := mapping[strconv.Itoa(i)]
-		if !there {
-			return nil, fmt.Errorf("events-mapping: %s: of %d entries none is %q: need one for each number from 0", path, len(mapping), strconv.Itoa(i))
+		id := strconv.Itoa(i)
+		switch name := mapping[id].(type) {
+		case string:
+			names[i] = name
+		case json.Number:
+			names[i] = name.String()
+		case nil:
+			return nil, fmt.Errorf("events-mapping: %s: of %d entries none is %q: need one for each number from 0", path, len(mapping), id)
+		default:
+			return nil, fmt.Errorf("events-mapping: %s: entry %q is %v, need a text or a number", path, id, name)
 		}
-		names[i], known[name] = name, true
+		known[names[i]] = true
 	}
 	if last := len(names) - 1; last >= 0 && names[last] == originalNoEvent {
 		names = names[:last]

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -41,6 +42,9 @@ func versionsCommand() *ucli.Command {
 		}
 		if _, err := st.Current(); err != nil && !errors.Is(err, store.ErrEmpty) {
 			s.note("none is current: %v", err)
+		}
+		if i := slices.IndexFunc(versions, func(v store.Version) bool { return v.Err == nil && store.Ahead(v.Name, v.Created) }); i >= 0 {
+			s.note("from %s on, names are later than their versions, since a clock was ahead once: names only tell the order, created tells the time", versions[i].Name)
 		}
 		if s.c.Bool("json") {
 			for _, v := range versions {

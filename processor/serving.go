@@ -202,11 +202,11 @@ const maxSkew = time.Minute
 // known: it is at least as old as it has been served here.
 func (s *serving) checkClock(v *version) {
 	now, log := s.now(), s.log.With("model", s.dir, "version", v.name)
-	switch named, err := store.Made(v.name); {
+	switch {
 	case v.created.After(now.Add(maxSkew)):
 		log.Warnf("This version was made at %s, which is in the future: the clock of its writer is ahead, or the clock here is behind. "+
 			"deepcase_model_created_seconds is wrong until the next version", v.created.Format(time.RFC3339))
-	case err == nil && named.After(v.created.Add(maxSkew)):
+	case store.Ahead(v.name, v.created):
 		log.Warnf("This version was made at %s; its name is ahead, since versions before it were made by a clock that was ahead. "+
 			"Only the name is affected: names must ascend", v.created.Format(time.RFC3339))
 	}

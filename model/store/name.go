@@ -38,6 +38,15 @@ func Made(version string) (time.Time, error) {
 	return second, err
 }
 
+// maxSkew is the difference between two clocks that nobody needs to know of.
+const maxSkew = time.Minute
+
+// Ahead tells whether a version's name is later than the version was made, since an earlier one was made by a clock that was ahead.
+func Ahead(version string, created time.Time) bool {
+	named, err := Made(version)
+	return err == nil && named.After(created.Add(maxSkew))
+}
+
 // nextName names a version of time t. Names ascend: where t is not after last ("" where there is none), since the clock stands still or
 // went back, the name is the next one after last.
 func nextName(last string, t time.Time) (string, error) {

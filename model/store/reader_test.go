@@ -83,6 +83,8 @@ func TestAgesAreRightAfterAClockThatWasAhead(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, now, loaded.Created)
 	require.Equal(t, now, loaded.Trained)
+	require.True(t, Ahead(trained, now))
+	require.False(t, Ahead(trained, ahead))
 
 	later := now.Add(24 * time.Hour)
 	s.now = func() time.Time { return later }
