@@ -91,6 +91,10 @@ func readingFlags() []ucli.Flag {
 		stringFlag(categoryIO, "benign", benignUsage),
 		&ucli.IntFlag{Category: categoryIO, Name: "max-record", Value: textfile.MaxRecord >> 20,
 			Usage: "`MIB` that a line, csv record or JSON object may have; a longer one is an error"},
+		&ucli.StringFlag{Category: categoryIO, Name: "time-format", Value: "auto", Usage: "`FORMAT` of times that are neither RFC 3339 nor the time since " +
+			"1970 by its digits: seconds, milliseconds, microseconds, nanoseconds, filetime, excel or a layout such as %Y%m%d"},
+		&ucli.StringFlag{Category: categoryIO, Name: "placeholders", DefaultText: "-, null, N/A, unknown and the like",
+			Usage: "`TEXTS` that are no machine, with commas between; one comma alone for none"},
 		boolFlag(categoryIO, "shared-machines", "a machine name means the same machine in all files (default: each file has machines of its own)"),
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"connect-deepcase/internal/field"
 	"connect-deepcase/model"
 	"connect-deepcase/model/contextbuilder"
 	"connect-deepcase/sequencer"
@@ -67,14 +68,22 @@ func (s *session) readOptions(format sequencer.Format) (sequencer.ReadOptions, e
 		return sequencer.ReadOptions{}, usagef("max-record: %d is not in 1 to 2047 MiB", most)
 	}
 	if format == sequencer.Text {
-		if err := s.refuse("txt has neither columns nor labels", "columns", "benign"); err != nil {
+		if err := s.refuse("txt has neither columns nor labels", "columns", "benign", "time-format", "placeholders"); err != nil {
 			return sequencer.ReadOptions{}, err
 		}
 	}
 	if s.c.IsSet("label") {
 		s.useless("--label is the label of all events", "benign")
 	}
-	return sequencer.ReadOptions{Format: format, Columns: columns, Benign: s.c.String("benign"), Rows: rows, MaxBytes: most << 20}, nil
+	how := sequencer.ReadOptions{Format: format, Columns: columns, Benign: s.c.String("benign"), Time: s.c.String("time-format"), Rows: rows,
+		MaxBytes: most << 20}
+	if _, err := field.ParseTimeFormat(how.Time); err != nil {
+		return how, usagef("time-format: %s", err)
+	}
+	if s.c.IsSet("placeholders") {
+		how.Not = strings.Split(s.c.String("placeholders"), ",")
+	}
+	return how, nil
 }
 
 // read makes sequences of files.
@@ -150,7 +159,8 @@ func (s *session) sequences(loaded *model.Params) (*sequences, error) {
 	case load != "" && save != "":
 		return nil, usagef("cannot save sequences without --csv, --txt, --json or --ndjson")
 	case load != "":
-		err := s.refuse("the sequences are loaded, and were read before", "nrows", "label", "columns", "benign", "shared-machines", "max-record")
+		err := s.refuse("the sequences are loaded, and were read before", "nrows", "label", "columns", "benign", "time-format",
+			"placeholders", "shared-machines", "max-record")
 		if err != nil {
 			return nil, err
 		}

@@ -76,7 +76,7 @@ Events are read from the messages of the child `+"`input`"+` and kept in a spool
 
 `+"`score`"+` is there only where labels, or the model before, tell it. `+"`attention`"+` is a share per position of a context, `+"`attended`"+` a share per event: beside a context in that context, beside the cluster in all the contexts that are listed. `+"`contexts`"+` are the 10 most frequent of `+"`context_count`"+`, `+"`machines`"+` the 10 with most events of `+"`machine_count`"+`. `+"`examples`"+` are 8 documents that represent the cluster, in the order of time: the first, the last, and others by how frequent their context, machine and day are (fewer where the cluster has fewer, or where they have more than 1 MiB together). The messages are in the right shape for the processor `+"`deepcase_label`"+`, once each has a score.
 
-Documents that `+"`deepcase_sequence`"+` has been at (an object with a context at `+"`target`"+`) keep that context; the fields `+"`machine` and `event`"+` are for all others, `+"`id`"+` is for both, and so is `+"`timestamp`"+`, which documents with a context need not have.
+What a machine, an event, a time, an id and a label may be, and what a path means, is on the page docs/events.md. Documents that `+"`deepcase_sequence`"+` has been at (an object with a context at `+"`target`"+`) keep that context; the fields `+"`machine` and `event`"+` are for all others, `+"`id`"+` is for both, and so is `+"`timestamp`"+`, which documents with a context need not have.
 
 == Guarantees
 

@@ -38,13 +38,13 @@ Writes an object with `+"`machine`, `event` and `context`"+` into the document, 
 
 == Guarantees
 
-No message is dropped, and order and size of batches stay. A message that is not a JSON object, or that has no machine, event or time, is flagged with an error that names the field and what was found there; it enters no window, and the rest of its batch goes on. So does a message that came with an error, which it keeps.
+No message is dropped, and order and size of batches stay. What a machine, an event, a time and an id may be, and what a path means, is on the page docs/events.md. A message that is not a JSON object, or whose machine, event or time breaks these rules, is flagged with an error that names the field and what was found there; it enters no window, and the rest of its batch goes on. So does a message that came with an error, which it keeps.
 
 The context of an event depends on the events of its machine that came before it and nothing else. With `+"`pipeline.threads: 1`"+` they are taken in the order of the source. With more threads (the default is one a core) batches run at the same time and overtake each other: a source of single messages, such as a file of lines, needs one thread, or contexts become random. More threads are for sources whose events of a machine follow each other in one batch, or far apart. Events that arrive late are put in their place by timestamp, as long as at most `+"`late`"+` events of the machine are younger.
 
 An event with the `+"`id`"+`, name and time of an earlier one of its machine is that event again: it gets the same context and changes no window. So, with ids, a message that is delivered again after a failure or a restart does no harm. Without ids it counts twice, and so it does with a `+"`timestamp`"+` that is another at each delivery (`+"`now()`"+`).
 
-An event with the `+"`id`"+` of one with another name or time is an event of its own. It is counted in `+"`deepcase_sequence_reused_ids`"+`, and the first one is logged: most often the `+"`id`"+` is made of metadata that the source does not set, and `+"`null/null`"+` for all.
+An event with the `+"`id`"+` of one with another name or time is an event of its own. It is counted in `+"`deepcase_sequence_reused_ids`"+`, and the first one is logged: most often the `+"`id`"+` is that of a rule or a file, and not of the event.
 
 == What is told once
 

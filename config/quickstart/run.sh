@@ -12,7 +12,7 @@ step "1. Invent eight days of a security operations centre's alerts: six to lear
 "$binary" deepcase demo --split --out alerts.ndjson
 
 step "2. Learn: deepcase_train reads the alerts (not their labels), publishes a model, and writes its clusters for the analyst"
-MODEL=model INPUT=alerts-train.ndjson LABEL_FIELD=none CLUSTERS=clusters pipeline "$examples/train_from_files.yaml" train
+MODEL=model INPUT=alerts-train.ndjson ID_FIELD=id LABEL_FIELD=none CLUSTERS=clusters pipeline "$examples/train_from_files.yaml" train
 grep -q '"status":"published"' trainings.ndjson || { cat train.log; exit 1; }
 "$binary" deepcase versions --model model
 
@@ -22,7 +22,7 @@ MODEL=model INPUT=scores.csv OUTPUT=applied.ndjson DEAD_LETTERS=label-dead-lette
 "$binary" deepcase versions --model model
 
 step "4. Live: deepcase_sequence and deepcase_predict annotate the new alerts"
-MODEL=model INPUT=alerts-new.ndjson OUTPUT=annotated.ndjson DEAD_LETTERS=dead-letters.ndjson pipeline "$examples/score_ndjson.yaml" score
+MODEL=model INPUT=alerts-new.ndjson ID_FIELD=id OUTPUT=annotated.ndjson DEAD_LETTERS=dead-letters.ndjson pipeline "$examples/score_ndjson.yaml" score
 
 step "5. What that was worth"
 "$binary" deepcase summary --ndjson annotated.ndjson --label label --attack attack
