@@ -91,6 +91,8 @@ func TestMappingReadsEachKindOfInterpolation(t *testing.T) {
 		`${! json("id~1orig_h") }`:                           "192.0.2.10",
 		`${! json().deepcase_field("id.orig_h") }`:           "192.0.2.10",
 		`${! this.deepcase_field("id.orig_h").uppercase() }`: "192.0.2.10",
+		`${! this.deepcase_field("n") * 2 }`:                 "14",
+		`${! json().deepcase_field("big").string() }`:        "12345678901234567890",
 		`${! json("rules.0.name") }`:                         "x",
 		`${! json("rules.*.name") }`:                         "x",
 		`${! json("big") }`:                                  "12345678901234567890",

@@ -1,6 +1,9 @@
 package alert
 
 import (
+	"encoding/json"
+	"math"
+
 	"github.com/redpanda-data/benthos/v4/public/bloblang"
 
 	"connect-deepcase/internal/field"
@@ -22,9 +25,24 @@ func init() {
 		if err != nil {
 			return nil, err
 		}
-		return func(document any) (any, error) { return field.Find(document, path), nil }, nil
+		return func(document any) (any, error) { return number(field.Find(document, path)), nil }, nil
 	})
 	if err != nil {
 		panic(err)
 	}
+}
+
+// number makes a number one that Bloblang can calculate with, if it stays exact.
+func number(v any) any {
+	n, ok := v.(json.Number)
+	if !ok {
+		return v
+	}
+	if i, err := n.Int64(); err == nil {
+		return i
+	}
+	if f, err := n.Float64(); err == nil && math.Abs(f) < 1<<53 {
+		return f
+	}
+	return v
 }
