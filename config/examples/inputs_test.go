@@ -1,6 +1,8 @@
 package examples_test
 
 import (
+	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -112,4 +114,69 @@ func TestJSONThatIsNotOneDocumentALine(t *testing.T) {
 		assert.Equal(t, "PW Spray", scored[0].Deepcase.Event, name)
 		assert.Equal(t, "PW Spray", *scored[1].Deepcase.Context[9], name)
 	}
+	// One that is broken is one dead letter, not one a line.
+	_, dead := read(t, "score_ndjson.yaml", written(t, map[string]string{"events.json": pretty(events)[:200]}), fields...)
+	require.Len(t, dead, 1)
+	assert.Contains(t, dead[0].Error, "ends in the middle")
+}
+
+func TestBytesThatAreNotUTF8AreDeadLetters(t *testing.T) {
+	for example, c := range map[string]struct{ good, bad string }{
+		"score_ndjson.yaml":    {`{"machine":"M\u00dcNCHEN-1","event":"a","timestamp":1}`, "{\"machine\":\"M\xdcNCHEN-1\",\"event\":\"a\",\"timestamp\":1}"},
+		"source_csv.yaml":      {"machine,event,timestamp\nM\u00dcNCHEN-1,a,1", "M\xdcNCHEN-1,a,1"},
+		"source_suricata.yaml": {`{"dest_ip":"M\u00dcNCHEN-1","alert":{"signature":"a"},"timestamp":1}`, "{\"dest_ip\":\"M\xdcNCHEN-1\"}"},
+		"source_wazuh.yaml":    {`{"agent":{"name":"M\u00dcNCHEN-1"},"rule":{"description":"a"},"timestamp":"2026-01-01T00:00:00Z"}`, "{\"agent\":{\"name\":\"M\xdcNCHEN-1\"}}"},
+		"source_windows.yaml":  {`{"Hostname":"M\u00dcNCHEN-1","Channel":"c","EventID":1,"@timestamp":"2026-01-01T00:00:00Z"}`, "{\"Hostname\":\"M\xdcNCHEN-1\"}"},
+		"source_authlog.yaml":  {"2026-01-01T00:00:00Z m\u00fcnchen-1 su: + /dev/pts/1 bob:root", "2026-01-01T00:00:00Z M\xdcNCHEN-1 su: + /dev/pts/1 bob:root"},
+	} {
+		t.Run(example, func(t *testing.T) {
+			input := written(t, map[string]string{"events": c.good + "\n" + c.bad + "\n"})
+			if example == "source_csv.yaml" {
+				input = written(t, map[string]string{"events.csv": c.good + "\n" + c.bad + "\n"})
+			}
+			scored, dead := read(t, example, input)
+			require.Len(t, scored, 1, dead)
+			assert.Equal(t, "münchen-1", strings.ToLower(scored[0].Deepcase.Machine))
+			require.Len(t, dead, 1)
+			assert.Contains(t, dead[0].Error, "is not UTF-8: want UTF-8", "the first cause stays")
+			bytes, err := base64.StdEncoding.DecodeString(dead[0].Base64)
+			require.NoError(t, err)
+			assert.Equal(t, c.bad, string(bytes), "nothing is lost")
+		})
+	}
+}
+
+func TestCSVIsReadAsTheCommandLineReadsIt(t *testing.T) {
+	for name, c := range map[string]struct {
+		text string
+		want []string
+		dead string
+	}{
+		"duplicate": {"timestamp,event,event\n1,a,b\n2,a,b\n", nil, `column "event" comes twice: want one`},
+		"cr":        {"machine,event,timestamp\rm,a,1\rm,b,2\r", []string{"m a", "m b"}, ""},
+		"utf16":     {"\xff\xfem\x00", nil, "is UTF-16: want UTF-8"},
+		"semicolon": {"machine;event;timestamp\nm;a;1\nm;b;2\n", nil, `want delimiter: ";"`},
+		"quotes":    {"machine,event,timestamp\nm,\"a, \"\"x\"\"\",1\n", []string{`m a, "x"`}, ""},
+	} {
+		scored, dead := read(t, "source_csv.yaml", written(t, map[string]string{"a.csv": c.text}))
+		assert.Equal(t, c.want, events(scored), name)
+		if c.dead == "" {
+			assert.Empty(t, dead, name)
+			continue
+		}
+		require.Len(t, dead, 1, name)
+		assert.Contains(t, dead[0].Error, c.dead, name)
+	}
+}
+
+func TestALineThatIsTooLongIsOneDeadLetter(t *testing.T) {
+	const event = `{"machine":"m","event":"a","timestamp":1}` + "\n"
+	var b bytes.Buffer
+	b.WriteString(event)
+	b.WriteString(`{"x":"` + strings.Repeat("x", 17<<20) + "\"}\n" + event)
+	scored, dead := read(t, "score_ndjson.yaml", written(t, map[string]string{"events.ndjson": b.String()}))
+	assert.Len(t, scored, 2)
+	require.Len(t, dead, 1)
+	assert.Contains(t, dead[0].Error, "events.ndjson:2: is longer than 16777216 bytes (max_line): left out")
+	assert.Len(t, dead[0].Document, 1000)
 }
