@@ -28,7 +28,8 @@ func TestTheFirstErrorOfAMessageStays(t *testing.T) {
 			Pipeline struct{ Processors []any }
 		}
 		content := text(t, file)
-		require.NoError(t, yaml.Unmarshal([]byte(content), &config), file)
+		// A list of a variable is YAML once the variable is in its place.
+		require.NoError(t, yaml.Unmarshal([]byte(strings.ReplaceAll(content, "[ ${STATUSES:unscored, no_model} ]", "[]")), &config), file)
 		if filepath.Base(file) == "label.yaml" { // its answer holds the error
 			continue
 		}
