@@ -197,3 +197,20 @@ func TestSequenceTellsAHashFromAMachine(t *testing.T) {
 	}
 	assert.Equal(t, []any{nil, "victim"}, at(t, process(t, s, messages(alertOf(long, "victim", 3)))[0])["context"])
 }
+
+// One machine in several spellings, where that is asked for.
+func TestSequenceNormalizesMachines(t *testing.T) {
+	names := []string{"web-1.example.org", "WEB-1.example.org", "Web-1.Example.ORG."}
+	var batch []string
+	for i, name := range names {
+		batch = append(batch, alertOf(name, fmt.Sprint(i), i))
+	}
+	s, _ := logged(t, "length: 2\nnormalize_machine: true")
+	out := process(t, s, messages(batch...))
+	assert.Equal(t, []any{"0", "1"}, at(t, out[2])["context"])
+	assert.Equal(t, names[0], at(t, out[2])["machine"])
+	s, _ = logged(t, "length: 2")
+	out = process(t, s, messages(batch...))
+	assert.Equal(t, []any{nil, nil}, at(t, out[2])["context"])
+	assert.Equal(t, names[2], at(t, out[2])["machine"])
+}

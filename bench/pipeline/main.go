@@ -29,7 +29,7 @@ func main() {
 	flag.StringVar(&b.data, "data", "../shared/data/ait-ads", "folder with the AIT Alert Data Set: fox is annotated")
 	flag.StringVar(&b.model, "model", "", "model directory (default: one that is learnt from russellmitchell and santos)")
 	flag.IntVar(&b.batch, "batch", 100, "messages in a batch")
-	flag.IntVar(&b.threads, "threads", -1, "pipeline.threads, -1 for one a core")
+	flag.IntVar(&b.threads, "threads", 1, "pipeline.threads; with more, batches overtake each other and contexts depend on chance")
 	flag.IntVar(&b.rounds, "rounds", 5, "times that each pipeline runs")
 	flag.StringVar(&b.profile, "cpuprofile", "", "file for a CPU profile of the DeepCASE pipeline")
 	flag.Parse()

@@ -23,6 +23,7 @@ const (
 	FieldID           = "id"
 	FieldTimeFormat   = "time_format"
 	FieldPlaceholders = "placeholders"
+	FieldNormalize    = "normalize_machine"
 )
 
 // perMessage lints a field that would be the same for every message: most often an interpolation whose ${! } was forgotten.
@@ -61,6 +62,10 @@ func MappingFields() []*service.ConfigField {
 			Description("Texts that stand for a machine that is not known, in any case: an event with one of them is refused, or events of many machines would be one machine's. An empty list refuses none.").
 			Advanced().
 			Default(field.PlaceholderWords()),
+		service.NewBoolField(FieldNormalize).
+			Description("Whether machines are the same whose names differ in upper and lower case, or by a dot at the end: `WEB-1.example.org.` becomes `web-1.example.org`, also in the document. Set it alike for learning and scoring. Windows that a cache keeps under other names begin anew.").
+			Advanced().
+			Default(false),
 	}
 }
 
@@ -70,6 +75,7 @@ type Mapping struct {
 
 	format       field.TimeFormat
 	placeholders field.Placeholders
+	normalize    bool
 	log          *service.Logger
 	noID         sync.Once
 }
@@ -104,6 +110,9 @@ func NewMapping(conf *service.ParsedConfig, log *service.Logger) (*Mapping, erro
 		return nil, err
 	}
 	m.placeholders = field.NewPlaceholders(words)
+	if m.normalize, err = conf.FieldBool(FieldNormalize); err != nil {
+		return nil, err
+	}
 	return m, nil
 }
 
@@ -131,6 +140,9 @@ func (r Reader) Event(index int) (e sequencer.Event, err error) {
 	}
 	if err := field.Machine(e.Machine, r.mapping.placeholders); err != nil {
 		return e, r.machine.wrong("", err)
+	}
+	if r.mapping.normalize {
+		e.Machine = field.NormalMachine(e.Machine)
 	}
 	if e.Name, err = r.event.name(index); err != nil {
 		return e, err

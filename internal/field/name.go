@@ -83,3 +83,11 @@ func (p Placeholders) has(s string) bool {
 	s = strings.TrimSpace(s)
 	return len(s) <= p.longest && s != "" && p.words[strings.ToLower(s)]
 }
+
+// NormalMachine is the one spelling of a machine's names that differ in case, or by a dot at the end.
+func NormalMachine(s string) string {
+	if short := strings.TrimSuffix(s, "."); short != "" {
+		s = short
+	}
+	return strings.ToLower(s)
+}
