@@ -3,7 +3,7 @@ RACE := $(shell command -v $${CC:-cc} >/dev/null 2>&1 && echo -race)
 SLIM := ./bin/connect-deepcase-slim
 FULL := ./bin/connect-deepcase
 
-.PHONY: quickstart build slim test fuzz cross examples integration enrichment gotch gotch-test gpu-check lint generate generate-check bench bench-kernels notice notice-check sbom clean
+.PHONY: quickstart build slim test fuzz cross examples integration enrichment gotch gotch-test gpu-check lint generate generate-check bench bench-kernels memory notice notice-check sbom clean
 
 # The main job on generated alerts: learn, label, score, summary. Needs Go alone.
 quickstart: slim
@@ -83,6 +83,10 @@ generate-check: generate
 # Beside the Python original, in one run; set PYTHON to an interpreter that has it, else it is installed in a virtual environment.
 bench:
 	./bench/run.sh
+
+# Peak memory of what could take much, beside its budget (docs/operations.md); Linux. CASES: some of them, large-messages say. Takes minutes.
+memory:
+	go run ./bench/memory $(CASES)
 
 # Each kernel of the CPU engine in assembly beside its twin in plain Go, compared by benchstat.
 bench-kernels:

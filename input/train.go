@@ -151,6 +151,11 @@ type train struct {
 	stuck   string    // what was last logged about old events that cannot be dropped; only take uses it
 	crowded bool      // it was logged that max_bytes drops events; only take uses it
 
+	// What was set aside and not told yet, why the first of them was, and when it was last told; only take uses them.
+	untold int
+	why    string
+	told   time.Time
+
 	connect sync.Mutex
 	spool   *spool.Spool // nil before Connect
 	cancel  context.CancelFunc

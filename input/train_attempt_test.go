@@ -45,7 +45,7 @@ func TestTrainThatNeedsTooMuchMemory(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "model")
 	log := logged(t, fromFile(write(t, alerts(40)...), dir, "    max_memory: 60KB"))
 	assert.Contains(t, log, "No model learnt, the events stay in the spool: learning from 240 events of 0 names (length 3, hidden 8) would take about ")
-	assert.Contains(t, log, " of memory, more than 59 KiB (max_memory): raise that, or lower max_events (10000000) or max_names (5000)")
+	assert.Contains(t, log, " of memory, more than 59 KiB (max_memory): raise that, or lower max_events (10000000) or max_names (2000)")
 	assert.Equal(t, 240, spooled(t, dir))
 	assert.NoFileExists(t, filepath.Join(dir, "spool", trainingFile))
 	names := make([]string, 3000)
@@ -53,7 +53,7 @@ func TestTrainThatNeedsTooMuchMemory(t *testing.T) {
 		names[i] = fmt.Sprintf(`{"machine":"m","event":"e%d","timestamp":%d}`, i, 1_700_000_000+i)
 	}
 	log = logged(t, fromFile(write(t, names...), dir, "    max_memory: 50MB"))
-	assert.Contains(t, log, "learning from 3240 events of 3006 names")
+	assert.Contains(t, log, "learning from 2234 events of 2000 names")
 }
 
 // Names beyond the budget are left out, and that is told.

@@ -27,6 +27,9 @@ const (
 // maxRecord bounds the bytes of an event with its context.
 const maxRecord = 8 << 20
 
+// tellPause is how long messages that were set aside are counted before they are told again: a flood of them is no flood of log lines.
+const tellPause = time.Minute
+
 // spoolPause is how long a failing spool is left alone.
 const spoolPause = 500 * time.Millisecond
 
@@ -78,6 +81,7 @@ func (t *train) take(ctx context.Context) {
 		t.keep(ctx, all)
 		room.Release(bytes)
 	}
+	t.tellRejected()
 	if ctx.Err() == nil {
 		close(t.ended)
 	}
@@ -131,12 +135,24 @@ func (t *train) acknowledge(ctx context.Context, one taken, err error) {
 	}
 }
 
+// tellRejected logs what was set aside since it was last told.
+func (t *train) tellRejected() {
+	if t.untold == 0 {
+		return
+	}
+	t.log.With("messages", t.untold, "spool", t.spoolDir).Warnf("Messages set aside in %s, the first one: %s", spool.RejectedFile, t.why)
+	t.untold, t.told = 0, t.now()
+}
+
 // write spools until it works, or ctx ends: a source to which thousands of messages go back at once would give them again one by one, with
 // a pause after each, for hours after the disk has recovered.
 func (t *train) write(ctx context.Context, records []spool.Record, rejected []spool.Rejected) error {
-	if len(rejected) > 0 {
-		t.log.With("messages", len(rejected), "spool", t.spoolDir).
-			Warnf("Messages set aside in rejected.ndjson, the first one: %s", rejected[0].Error)
+	if len(rejected) > 0 && t.untold == 0 {
+		t.why = rejected[0].Error
+	}
+	t.untold += len(rejected)
+	if t.now().Sub(t.told) >= tellPause {
+		t.tellRejected()
 	}
 	started := time.Now()
 	failed := ""

@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -88,4 +91,18 @@ func TestTrainTellsOfDamage(t *testing.T) {
 	_, m := current(t, dir)
 	assert.Equal(t, 240+11, m.Samples)
 	assert.NotContains(t, m.Names, "scam")
+}
+
+// A flood of messages that hold no event is told at once, and at the end, with all of them counted.
+func TestTrainTellsOfAFloodOnce(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "model")
+	log := logged(t, fromFile(write(t, append(slices.Repeat([]string{"no event"}, 20_000), alerts(40)...)...), dir, ""))
+	told := 0
+	for _, match := range regexp.MustCompile(`Messages set aside in rejected.ndjson, .* messages=(\d+)`).FindAllStringSubmatch(log, -1) {
+		n, err := strconv.Atoi(match[1])
+		require.NoError(t, err)
+		told += n
+	}
+	assert.Equal(t, 20_000, told)
+	assert.LessOrEqual(t, strings.Count(log, "Messages set aside"), 2)
 }

@@ -13,7 +13,7 @@ const (
 
 // Budgets of a training, where none are given.
 const (
-	DefaultMaxNames  = 5000
+	DefaultMaxNames  = 2000
 	DefaultMaxMemory = 8 << 30
 )
 
