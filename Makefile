@@ -9,13 +9,18 @@ FULL := ./bin/connect-deepcase
 quickstart: slim
 	./config/quickstart/run.sh $(SLIM) quickstart
 
+# What --version says, also where GOFLAGS=-buildvcs=false keeps it out of the binary; empty outside of a git checkout.
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null)
+DATE := $(shell TZ=UTC git log -1 --date=format-local:%Y-%m-%dT%H:%M:%SZ --format=%cd 2>/dev/null)
+STAMP := -ldflags '-X main.version=$(VERSION) -X main.date=$(DATE)'
+
 # The whole distribution, with connectors.
 build:
-	go build -o $(FULL) ./cmd/connect-deepcase
+	go build $(STAMP) -o $(FULL) ./cmd/connect-deepcase
 
 # Connect's core without connectors: enough for files, HTTP and sockets, and quick to build.
 slim:
-	go build -tags slim -o $(SLIM) ./cmd/connect-deepcase
+	go build $(STAMP) -tags slim -o $(SLIM) ./cmd/connect-deepcase
 
 # The program itself is tested without its connectors, so that they are not compiled a second time with -race.
 # PKG and RUN choose: make test PKG=./sequencer RUN=TestParseTime
@@ -62,7 +67,7 @@ enrichment:
 
 # With the gotch engine (libtorch, GPUs): docs/gpu.md.
 gotch:
-	eval "$$(build/gotch/libtorch.sh)" && go build -tags gotch -o $(FULL) ./cmd/connect-deepcase
+	eval "$$(build/gotch/libtorch.sh)" && go build $(STAMP) -tags gotch -o $(FULL) ./cmd/connect-deepcase
 
 # The gotch engine on the CPU libtorch.
 gotch-test:

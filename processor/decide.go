@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
+	"strconv"
 
 	"connect-deepcase/model"
 	"connect-deepcase/model/interpreter"
@@ -90,10 +91,17 @@ func (l *label) resolve(ctx context.Context, models *store.Store, version string
 	}
 	for _, d := range decisions {
 		if d.err == nil && conflicts[d.cluster] {
-			d.err = fmt.Errorf("%s: cluster %d is given different scores in one batch, %v here: need one", fieldScore, d.cluster, d.score)
+			d.err = fmt.Errorf("%s: cluster %d is given different scores in one batch, %s here: need one", fieldScore, d.cluster, d.scoreText())
 		}
 	}
 	return nil
+}
+
+func (d *decision) scoreText() string {
+	if d.score == interpreter.NoScore {
+		return withdrawal
+	}
+	return strconv.FormatFloat(d.score, 'g', -1, 64)
 }
 
 // lookUp finds the clusters that samples belong to.

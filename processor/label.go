@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 
 	"github.com/redpanda-data/benthos/v4/public/service"
 
@@ -14,6 +15,7 @@ import (
 	"connect-deepcase/internal/modeldir"
 	"connect-deepcase/model"
 	"connect-deepcase/model/contextbuilder"
+	"connect-deepcase/model/interpreter"
 	"connect-deepcase/model/store"
 )
 
@@ -38,13 +40,13 @@ The message becomes the answer:
 {"cluster": 17, "event": "sshd: failed password", "size": 240, "old": null, "new": 3, "model": "20261123T141500Z-3f2a"}
 `+"```"+`
 
-with the score before (`+"`null`"+`: none), the score now, and the version that has it.
+with the score before (`+"`null`"+`: none), the score now, and the version that has it. The score `+"`none`"+` withdraws the one that the cluster has: the cluster is `+"`unscored`"+` again, and `+"`new`"+` is `+"`null`"+`.
 
 == Guarantees
 
 All scores of a batch are published as one version, or none of them. A version has the size of the whole model, so scores that belong together should be one batch, such as a file that is read whole (see the example); `+"`retain`"+` bounds the versions that are kept. Scorers that run at the same time do not lose each other's scores. Nothing is published where nothing changes, so that a message that is delivered again does no harm.
 
-No message is dropped, and order and size of batches stay. A message is flagged with an error, and changes nothing, where its score is not a number ≥ 0, where it names no cluster of the current model, where another message of the batch gives the same cluster another score, or where `+"`version`"+` names a version with other clusters than the current one. The rest of its batch goes on.
+No message is dropped, and order and size of batches stay. A message is flagged with an error, and changes nothing, where its score is neither a number ≥ 0 nor `+"`none`"+`, where it names no cluster of the current model, where another message of the batch gives the same cluster another score, or where `+"`version`"+` names a version with other clusters than the current one. The rest of its batch goes on.
 
 == Metrics
 
@@ -55,7 +57,7 @@ No message is dropped, and order and size of batches stay. A message is flagged 
 				Description("The number of a cluster. Empty or `null`: the sample at `target` tells it.").
 				Default(`${! json("cluster") }`),
 			service.NewInterpolatedStringField(fieldScore).
-				Description("The score, a number ≥ 0. What it means is up to the analysts; 0 usually stands for benign.").
+				Description("The score, a number ≥ 0, or `none` to withdraw the one that the cluster has. What it means is up to the analysts; 0 usually stands for benign.").
 				Default(`${! json("score") }`),
 			service.NewInterpolatedStringField(fieldVersion).
 				Description("The version of the model in which the analyst saw the cluster, as `deepcase_train` and `deepcase_predict` tell it. Empty or `null`: the current one. For samples it does not matter.").
@@ -193,10 +195,7 @@ func (l *label) ProcessBatch(ctx context.Context, batch service.MessageBatch) ([
 		default:
 			c := m.Clusters[d.cluster]
 			answer := map[string]any{
-				"cluster": int64(c.ID), "event": c.Event, "size": int64(c.Size), "old": nil, "new": d.score, "model": published,
-			}
-			if d.old >= 0 {
-				answer["old"] = d.old
+				"cluster": int64(c.ID), "event": c.Event, "size": int64(c.Size), "old": scoreOrNil(d.old), "new": scoreOrNil(d.score), "model": published,
 			}
 			if d.old != d.score {
 				outcome = "changed"
@@ -210,17 +209,31 @@ func (l *label) ProcessBatch(ctx context.Context, batch service.MessageBatch) ([
 	return []service.MessageBatch{batch}, nil
 }
 
+// withdrawal is the text of a score that takes a cluster's score back.
+const withdrawal = "none"
+
+// scoreOrNil is nil where a cluster has no score.
+func scoreOrNil(score float64) any {
+	if score == interpreter.NoScore {
+		return nil
+	}
+	return score
+}
+
 func readScore(x *service.MessageBatchInterpolationExecutor, index int) (float64, error) {
 	text, err := alert.Resolve(fieldScore, x, index)
 	if err != nil {
 		return 0, err
 	}
 	if text == "" {
-		return 0, fmt.Errorf("%s: empty or missing, need a number ≥ 0", fieldScore)
+		return 0, fmt.Errorf("%s: empty or missing, need a number ≥ 0, or %s to withdraw a score", fieldScore, withdrawal)
+	}
+	if strings.EqualFold(text, withdrawal) {
+		return interpreter.NoScore, nil
 	}
 	score, err := strconv.ParseFloat(text, 64)
 	if err != nil || !(score >= 0) || math.IsInf(score, 0) {
-		return 0, fmt.Errorf("%s: %q, need a number ≥ 0", fieldScore, alert.Excerpt(text))
+		return 0, fmt.Errorf("%s: %q, need a number ≥ 0, or %s to withdraw a score", fieldScore, alert.Excerpt(text), withdrawal)
 	}
 	return score, nil
 }

@@ -82,6 +82,29 @@ func TestLabelPublishesTheScoresOfABatchAtOnce(t *testing.T) {
 	assert.Equal(t, version, again)
 }
 
+func TestLabelWithdrawsAScore(t *testing.T) {
+	dir := t.TempDir()
+	m := little(t, 1)
+	publish(t, dir, m)
+	login := clusterOf(t, m, "login")
+	l := newLabel(t, "model: "+dir)
+	process(t, l, messages(fmt.Sprintf(`{"cluster":%d,"score":3}`, login)))
+	out := process(t, l, messages(fmt.Sprintf(`{"cluster":%d,"score":"None"}`, login)))
+	a := answer(t, out[0])
+	assert.Equal(t, 3.0, *a.Old)
+	assert.Nil(t, a.New)
+	version, now := current(t, dir)
+	assert.Equal(t, -1.0, now.Clusters[login].Score)
+
+	out = process(t, l, messages(fmt.Sprintf(`{"cluster":%d,"score":"none"}`, login)))
+	assert.Nil(t, answer(t, out[0]).Old)
+	again, _ := current(t, dir)
+	assert.Equal(t, version, again, "there is nothing to withdraw")
+
+	out = process(t, l, messages(fmt.Sprintf(`{"cluster":%d,"score":"none"}`, login), fmt.Sprintf(`{"cluster":%d,"score":2}`, login)))
+	assert.ErrorContains(t, out[0].GetError(), "is given different scores in one batch, none here")
+}
+
 func versions(t testing.TB, dir string) []store.Version {
 	t.Helper()
 	s, err := store.Open(dir, false)

@@ -59,3 +59,21 @@ func TestListensWhereAConfigSays(t *testing.T) {
 	require.NoError(t, free.Close())
 	require.Contains(t, program(t, "run", write(t, ends+"http: { address: "+address+" }\n")), address)
 }
+
+// What --version says after make build and make slim, also where go build does not look at git (GOFLAGS=-buildvcs=false).
+func TestVersionIsThatOfTheBuild(t *testing.T) {
+	before, on := version, date
+	defer func() { version, date = before, on }()
+	version, date = "v1.2.3", "2026-11-28T18:48:37Z"
+	v, d := build()
+	require.Equal(t, []string{"v1.2.3", "2026-11-28T18:48:37Z"}, []string{v, d})
+
+	if err := exec.CommandContext(t.Context(), "git", "-C", "../..", "describe", "--tags", "--always").Run(); err != nil {
+		t.Skip("not a git checkout")
+	}
+	for _, target := range []string{"build", "slim"} {
+		out, err := exec.CommandContext(t.Context(), "make", "-n", "-C", "../..", target).CombinedOutput()
+		require.NoError(t, err, "%s", out)
+		require.Regexp(t, `-X main.version=\S*[0-9a-f]{7}\S* -X main.date=20\d\d-\d\d-\d\dT`, string(out))
+	}
+}
