@@ -3,7 +3,6 @@ package cli
 import (
 	"cmp"
 	"encoding/csv"
-	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -117,7 +116,9 @@ var clusterColumns = []string{"cluster", "event", "size", "score", "context", "a
 
 func (s *session) printCSV(clusters []model.Cluster, version string) error {
 	w := csv.NewWriter(s.out)
-	err := w.Write(clusterColumns)
+	if err := w.Write(clusterColumns); err != nil {
+		return err
+	}
 	for _, c := range clusters {
 		context := ""
 		if len(c.Contexts) > 0 {
@@ -128,10 +129,12 @@ func (s *session) printCSV(clusters []model.Cluster, version string) error {
 		for i, text := range row {
 			row[i] = cell.Quote(report.Visible(text))
 		}
-		err = errors.Join(err, w.Write(row))
+		if err := w.Write(row); err != nil {
+			return err
+		}
 	}
 	w.Flush()
-	return errors.Join(err, w.Error())
+	return w.Error()
 }
 
 // number is empty for 0, which says that a model of an earlier version does not know it.
