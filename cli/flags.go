@@ -292,6 +292,9 @@ func (s *session) settled(what string, of model.Params, flags []string) error {
 	}
 	given, is := settings(p), settings(of)
 	for _, flag := range flags {
+		if _, kept := is[flag]; !kept { // a bound of training, no setting of a model
+			s.useless("the "+what+" is loaded", flag)
+		}
 		if s.c.IsSet(flag) && given[flag] != is[flag] {
 			return usagef("--%s %v has no effect: the %s was made with %v", flag, given[flag], what, is[flag])
 		}

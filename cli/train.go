@@ -49,6 +49,7 @@ training early: what was learnt until then is saved.
 			}
 		}
 		if start != nil {
+			s.useless("the builder has a vocabulary", "max-names")
 			if err := s.settled("builder", start.Params, []string{"hidden", "lstm"}); err != nil {
 				return err
 			}
