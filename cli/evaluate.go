@@ -79,6 +79,9 @@ func evaluate(s *session) error {
 	if err := s.saveable(); err != nil {
 		return err
 	}
+	if s.c.String("save-interpreter") == "" {
+		s.useless("no interpreter is saved", "keep-scores")
+	}
 	e, err := s.engine()
 	if err != nil {
 		return err

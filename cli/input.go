@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -125,7 +126,7 @@ func (s *session) read(format sequencer.Format, files []string, options sequence
 		return nil, fmt.Errorf("%s: no events, need at least one", strings.Join(files, ", "))
 	}
 	for row, label := range found.Labels {
-		if label < 0 && label != sequencer.NoLabel {
+		if !(label >= 0 && label <= math.MaxFloat64 || label == sequencer.NoLabel) {
 			return nil, fmt.Errorf("%s: event %d: label %v is neither at least 0 nor -1 for none", strings.Join(files, ", "), row+1, label)
 		}
 	}

@@ -4,7 +4,9 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 )
@@ -20,7 +22,10 @@ func saveFile(ctx context.Context, path string, write func(io.Writer) error) (er
 	temporary := path
 	flags := os.O_WRONLY
 	if regular {
-		temporary, flags = path+".part", os.O_WRONLY|os.O_CREATE|os.O_TRUNC
+		temporary, flags = path+".part", os.O_WRONLY|os.O_CREATE|os.O_EXCL
+		if err := os.Remove(temporary); err != nil && !errors.Is(err, fs.ErrNotExist) { // of a run that was killed
+			return err
+		}
 	}
 	f, err := os.OpenFile(temporary, flags, 0o666)
 	if err != nil {
@@ -46,9 +51,10 @@ func saveFile(ctx context.Context, path string, write func(io.Writer) error) (er
 	}
 	err = errors.Join(err, f.Close())
 	if err == nil && regular {
-		if err = ctx.Err(); err == nil {
-			err = os.Rename(temporary, path)
+		if err = ctx.Err(); err != nil {
+			return fmt.Errorf("%s is not saved: %w", path, err)
 		}
+		err = os.Rename(temporary, path)
 	}
 	return err
 }

@@ -264,7 +264,7 @@ func TestLabelWithoutAModel(t *testing.T) {
 	for range 2 { // without the directory, and with an empty one
 		out := process(t, l, messages(`{"cluster":0,"score":1}`, `{"cluster":0,"score":"high"}`))
 		assert.ErrorContains(t, out[0].GetError(), "labels not published: ")
-		assert.EqualError(t, out[1].GetError(), `score: "high", need a number ≥ 0`, "its own reason")
+		assert.EqualError(t, out[1].GetError(), `score: "high", need a number ≥ 0, or none to withdraw a score`, "its own reason")
 		require.NoError(t, os.MkdirAll(dir, 0o755))
 	}
 	process(t, l, messages(`{"cluster":0}`)) // nothing to publish

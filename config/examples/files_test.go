@@ -173,19 +173,23 @@ func TestLearnLabelScore(t *testing.T) {
 	rows, err := csv.NewReader(file).ReadAll()
 	require.NoError(t, err)
 	require.NoError(t, file.Close())
-	require.Equal(t, []string{"cluster", "event", "size", "score", "context", "model"}, rows[0])
+	require.Equal(t, []string{"cluster", "event", "size", "score", "context", "attended", "contexts", "machines", "hosts", "first_seen", "last_seen",
+		"examples", "model"}, rows[0])
 	require.Len(t, rows, len(found)+1)
 	malicious := map[string]bool{"scan": true, "login failed": true, "new service": true}
 	for i, row := range rows[1:] {
 		require.Equal(t, fmt.Sprint(found[i].Cluster), row[0])
 		require.Equal(t, found[i].Event, row[1])
 		require.Empty(t, row[3])
+		require.NotEmpty(t, row[8], "hosts")
+		require.NotEmpty(t, row[9], "first seen")
+		require.Contains(t, row[11], `{"`, "examples")
 		row[3] = "0"
 		if malicious[row[1]] {
 			row[3] = "2,5" // a spreadsheet's decimal comma
 		}
 	}
-	rows = append(rows, []string{"99999", "no such cluster", "1", "1", "", rows[1][5]})
+	rows = append(rows, []string{"99999", "no such cluster", "1", "1", "", "", "", "", "", "", "", "", rows[1][12]})
 	filled, err := os.Create(filepath.Join(dir, "filled.csv"))
 	require.NoError(t, err)
 	require.NoError(t, csv.NewWriter(filled).WriteAll(rows))
