@@ -37,12 +37,12 @@ var training = []measured{
 	{"rejected-messages", "`deepcase_train`: 1,000 messages of 16 MiB that hold no event", 512 * mib, func(dir string) error {
 		return train(dir, "every: 1000h", events{1000, func(int) string { return strings.Repeat("x", 16*mib) }})
 	}},
-	{"many-names", "`deepcase_train`: 50,000 names, one epoch", 4 * gib, func(dir string) error {
+	{"many-names", "`deepcase_train`: 50,000 names, one epoch", 1 * gib, func(dir string) error {
 		return train(dir, "epochs: 1\n    iterations: 1", events{200_000, func(i int) string {
 			return fmt.Sprintf(`{"machine":"m%d","event":"e%d","timestamp":%d}`, i%50, (i*i)%50_000, 1_700_000_000+i)
 		}})
 	}},
-	{"long-names", "`deepcase_train`: 50,000 names of 4 KiB, one epoch", 4 * gib, func(dir string) error {
+	{"long-names", "`deepcase_train`: 50,000 names of 4 KiB, one epoch", 1 * gib, func(dir string) error {
 		return train(dir, "epochs: 1\n    iterations: 1", events{50_000, func(i int) string {
 			return fmt.Sprintf(`{"machine":"m%d","event":"%s%d","timestamp":%d}`, i%50, strings.Repeat("e", 4000), i, 1_700_000_000+i)
 		}})
