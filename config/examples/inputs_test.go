@@ -180,3 +180,22 @@ func TestALineThatIsTooLongIsOneDeadLetter(t *testing.T) {
 	assert.Contains(t, dead[0].Error, "events.ndjson:2: is longer than 16777216 bytes (max_line): left out")
 	assert.Len(t, dead[0].Document, 1000)
 }
+
+// What an analyst's spreadsheet may write: a row that cannot be read is refused, and a file that is no csv, with what is wrong with it.
+func TestLabelsOfAFileThatIsNotAsItShouldBe(t *testing.T) {
+	for text, want := range map[string][]string{
+		"":                             nil,
+		"cluster,score\n0,\n":          nil,
+		"cluster;score\n0;1\n":         {`want delimiter: ";"`},
+		"cluster,score\n0\n0,\n":       {"has 1 columns: want 2"},
+		"cluster,score,score\n0,1,2\n": {`column "score" comes twice`},
+		"\xff\xfec\x00l\x00":           {"is UTF-16: want UTF-8"},
+		"cluster,score,event\n0,1,caf\xe9\n0,,x\n": {"is not UTF-8"},
+	} {
+		scored, dead := read(t, "label_from_csv.yaml", written(t, map[string]string{"clusters.csv": text}))
+		assert.Empty(t, scored, text)
+		if assert.Len(t, dead, len(want), text) && want != nil {
+			assert.Contains(t, dead[0].Error, want[0])
+		}
+	}
+}

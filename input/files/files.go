@@ -27,7 +27,7 @@ func init() {
 }
 
 // maxBatchBytes bounds the bytes of a batch of several messages.
-const maxBatchBytes = 4 << 20
+const maxBatchBytes = 16 << 20
 
 // input is the input deepcase_files.
 type input struct {
@@ -197,7 +197,8 @@ func (i *input) Close(context.Context) error {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	if i.file != nil {
-		i.finish(i.file.path)
+		_ = i.file.Close()
+		i.file = nil
 	}
 	i.paths = nil
 	i.end()

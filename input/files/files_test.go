@@ -231,7 +231,7 @@ func all(t *testing.T, i *input) (read service.MessageBatch) {
 }
 
 func TestBatchesAreBounded(t *testing.T) {
-	long := strings.Repeat("x", 3<<20)
+	long := strings.Repeat("x", 10<<20)
 	dir := folder(t, map[string]string{"a.log": long + "\n" + long + "\n" + long + "\n", "b.log": strings.Repeat("x\n", 25)})
 	i := parsed(t, "{ batch_size: 10, paths: [ "+dir+"/* ] }")
 	var sizes []int

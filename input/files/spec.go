@@ -71,7 +71,7 @@ Let the output send such messages elsewhere, by `+"`errored()`"+`. When all is r
 
 Messages come in the order of the files and lines. A batch that an output refuses is sent again, unless `+"`auto_replay_nacks`"+` is false. Which events were read is not kept: each run begins with the first file. So after a crash, events come again; an `+"`id`"+` in `+"`deepcase_sequence`"+` makes them count once.
 
-Memory is bounded by `+"`max_line`"+`, whatever the files are: a batch has at most 4 MiB, or one message that is longer.
+Memory is bounded by `+"`max_line`"+`, whatever the files are: a batch has at most 16 MiB and one message more.
 
 A pipe's messages go on as they come: a batch is what can be read without waiting.
 
