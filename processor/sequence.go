@@ -8,10 +8,12 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/cespare/xxhash/v2"
 	"github.com/redpanda-data/benthos/v4/public/service"
 
 	"connect-deepcase/internal/alert"
 	"connect-deepcase/internal/duration"
+	"connect-deepcase/internal/field"
 	"connect-deepcase/sequencer"
 )
 
@@ -44,7 +46,7 @@ The context of an event depends on the events of its machine that came before it
 
 An event with the `+"`id`"+`, name and time of an earlier one of its machine is that event again: it gets the same context and changes no window. So, with ids, a message that is delivered again after a failure or a restart does no harm. Without ids it counts twice, and so it does with a `+"`timestamp`"+` that is another at each delivery (`+"`now()`"+`).
 
-An event with the `+"`id`"+` of one with another name or time is an event of its own. It is counted in `+"`deepcase_sequence_reused_ids`"+`, and the first one is logged: most often the `+"`id`"+` is that of a rule or a file, and not of the event.
+An event with the `+"`id`"+`, name and time of an earlier one, but another document, is taken for that event, too. An event with the `+"`id`"+` of one with another name or time is an event of its own. Both are counted in `+"`deepcase_sequence_reused_ids`"+`, and the first one of each kind is logged: most often the `+"`id`"+` is that of a rule or a file, and not of the event.
 
 == What is told once
 
@@ -63,7 +65,7 @@ While the cache fails, the batch waits for up to `+"`cache_retry`"+` from the la
 == Metrics
 
 - `+"`deepcase_sequence_events`"+` (counter, label `+"`outcome`: `sequenced` or `error`"+`)
-- `+"`deepcase_sequence_reused_ids`"+` (counter): events whose `+"`id`"+` was that of an event with another name or time
+- `+"`deepcase_sequence_reused_ids`"+` (counter): events whose `+"`id`"+` was that of an event with another name or time, or with another document
 - `+"`deepcase_sequence_late`"+` (counter, label `+"`outcome`"+`): events that came after younger ones of their machine: `+"`placed`"+`, with at most `+"`late`"+` younger ones, or `+"`beyond`"+`: their contexts may be too short
 - `+"`deepcase_sequence_overlapping_calls`"+` (counter): batches that began while another one was in this processor
 - `+"`deepcase_sequence_future`"+` (counter): events that were refused because of `+"`max_future`"+`
@@ -230,8 +232,8 @@ type sequence struct {
 	future *service.MetricCounter
 	log    *service.Logger
 
-	warned, complained atomic.Bool // of an id that was reused, of an event that was refused
-	outcome            outcome
+	warned, warnedOther, complained atomic.Bool // of an id that was reused, and with another document; of an event that was refused
+	outcome                         outcome
 }
 
 // pending is a message's event on its way to a context.
@@ -251,6 +253,7 @@ func (s *sequence) ProcessBatch(ctx context.Context, batch service.MessageBatch)
 		if p.err == nil {
 			if p.err = s.check(message); p.err == nil {
 				if p.event, p.err = reader.Event(i); p.err == nil {
+					p.event.Content = s.content(message, p.event.ID)
 					p.err = s.checkTime(p.event.Time, now)
 				}
 			}
@@ -275,9 +278,9 @@ func (s *sequence) ProcessBatch(ctx context.Context, batch service.MessageBatch)
 		}
 		s.target.Write(alert.Mutable(batch[i]), alert.Sequence{Machine: p.event.Machine, Event: p.event.Name, Context: p.context})
 		sequenced++
-		if p.how.Reused {
+		if p.how.Reused || p.how.Other {
 			reused++
-			s.warn(p.event)
+			s.warn(p.event, p.how)
 		}
 	}
 	s.outcome.add(len(batch), len(batch)-sequenced)
@@ -290,8 +293,13 @@ func (s *sequence) ProcessBatch(ctx context.Context, batch service.MessageBatch)
 }
 
 // warn tells of an id that another event had, once: with a wrong mapping it is all of them.
-func (s *sequence) warn(e sequencer.Event) {
-	if s.warned.Swap(true) {
+func (s *sequence) warn(e sequencer.Event, how sequencer.Arrival) {
+	if how.Other && !s.warnedOther.Swap(true) {
+		s.log.With("machine", e.Machine, "event", e.Name, "time", e.Time).Warnf(
+			"%s: %q came before with the same name and time and another document; this and further ones are taken for events that come again. If they are "+
+				"not, it is the id of something else, of a rule, say: need what no other event of the machine has, or nothing", alert.FieldID, alert.Excerpt(e.ID))
+	}
+	if !how.Reused || s.warned.Swap(true) {
 		return
 	}
 	s.log.With("machine", e.Machine, "event", e.Name, "time", e.Time).Warnf(
@@ -312,6 +320,16 @@ func (s *sequence) check(message *service.Message) error {
 		return err
 	}
 	return alert.Check(document, s.target...)
+}
+
+// content is a hash of an event's document where it has an id. One that was annotated before has none: it came again, with the annotation.
+func (s *sequence) content(message *service.Message, id string) uint64 {
+	document, err := message.AsStructured()
+	if id == "" || err != nil || field.Find(document, s.target.String()) != nil {
+		return 0
+	}
+	bytes, _ := message.AsBytes() // never fails
+	return xxhash.Sum64(bytes)
 }
 
 // checkTime refuses an event of the future.

@@ -15,6 +15,7 @@ type Event struct {
 	Name    string
 	Time    time.Time
 	ID      string // optional: the same id, name and time again on the same machine is a redelivery
+	Content uint64 // optional, beside an ID: a hash of all that is known of the event, 0 for none; a redelivery should have the same
 }
 
 // Options say what a context is.

@@ -13,7 +13,7 @@ import (
 // entry is a remembered event.
 type entry struct {
 	time  int64  // Unix nanoseconds
-	id    uint64 // hash of the event's ID, 0 for none
+	id    uint64 // mark of the event's ID and Content, 0 for no ID
 	name  uint32 // in the shard's names
 	order uint32 // of arrival on this machine
 }
@@ -36,33 +36,40 @@ type window struct {
 
 // Arrival tells how an event came.
 type Arrival struct {
-	Again   bool          // a redelivery; the rest is zero
+	Again   bool          // a redelivery; Other tells more, the rest is zero
+	Other   bool          // the redelivery has another Content: is its id that of something else?
 	Reused  bool          // the machine remembers the id of an event with another name or time
 	Held    int           // events of the machine that were remembered
 	Younger int           // those of them that are younger; with more than Late the context may be too short
 	Behind  time.Duration // how much younger the youngest is
 }
 
-// hashID is the same in every process, since snapshots hold it. 0 means no ID.
-func hashID(id string) uint64 {
-	if id == "" {
+// mark is what an entry keeps of an event's ID and Content, the same in every process, since snapshots hold it: a hash of the ID in the upper
+// 48 bits, and of the Content in the lower 16, 0 for none. 0 means no ID.
+func mark(e Event) uint64 {
+	if e.ID == "" {
 		return 0
 	}
-	return max(xxhash.Sum64String(id), 1)
+	m := max(xxhash.Sum64String(e.ID)>>16, 1) << 16
+	if e.Content != 0 {
+		m |= max(e.Content&0xffff, 1)
+	}
+	return m
 }
 
 // add inserts an event, unless it is a redelivery, and returns its context. The id alone does not make a redelivery: where a mapping gives
 // one id to all events ("null/null"), contexts would never change again. Nor do id and name: most machines repeat a name over and over.
 func (w *window) add(n *names, o *WindowOptions, e Event) (context []string, how Arrival) {
-	id, at := hashID(e.ID), nanos(e.Time)
+	id, at := mark(e), nanos(e.Time)
 	if id != 0 {
 		for i := len(w.entries) - 1; i >= 0; i-- {
 			known := &w.entries[i]
-			if known.id != id {
+			if known.id>>16 != id>>16 {
 				continue
 			}
 			if known.time == at && n.text(known.name) == e.Name {
-				return w.context(n, o, i, at, known.order), Arrival{Again: true}
+				before, now := uint16(known.id), uint16(id)
+				return w.context(n, o, i, at, known.order), Arrival{Again: true, Other: before != now && before != 0 && now != 0}
 			}
 			how.Reused = true
 		}

@@ -138,13 +138,13 @@ func TestWindowsTellEventsWithOneIDApart(t *testing.T) {
 		context []string
 		reused  bool
 	}{
-		{Event{"m", "a", second(1), "null/null"}, []string{"", ""}, false},
-		{Event{"m", "b", second(2), "null/null"}, []string{"", "a"}, true},
-		{Event{"m", "b", second(3), "null/null"}, []string{"a", "b"}, true},
-		{Event{"m", "c", second(3), "null/null"}, []string{"b", "b"}, true},
-		{Event{"m", "b", second(2), "null/null"}, []string{"", "a"}, false},
-		{Event{"m", "d", second(4), "of its own"}, []string{"b", "c"}, false},
-		{Event{"n", "b", second(2), "null/null"}, []string{"", ""}, false},
+		{Event{Machine: "m", Name: "a", Time: second(1), ID: "null/null"}, []string{"", ""}, false},
+		{Event{Machine: "m", Name: "b", Time: second(2), ID: "null/null"}, []string{"", "a"}, true},
+		{Event{Machine: "m", Name: "b", Time: second(3), ID: "null/null"}, []string{"a", "b"}, true},
+		{Event{Machine: "m", Name: "c", Time: second(3), ID: "null/null"}, []string{"b", "b"}, true},
+		{Event{Machine: "m", Name: "b", Time: second(2), ID: "null/null"}, []string{"", "a"}, false},
+		{Event{Machine: "m", Name: "d", Time: second(4), ID: "of its own"}, []string{"b", "c"}, false},
+		{Event{Machine: "n", Name: "b", Time: second(2), ID: "null/null"}, []string{"", ""}, false},
 	} {
 		context, how := w.Add(step.event)
 		assert.Equal(t, step.context, context, "step %d", i)
@@ -167,7 +167,7 @@ func TestWindowsRunOutOfOrderNumbers(t *testing.T) {
 			}
 			win.next += shift
 		}
-		e := Event{"m", fmt.Sprint(i), second(i - int64(r.IntN(3))), fmt.Sprint(i)}
+		e := Event{Machine: "m", Name: fmt.Sprint(i), Time: second(i - int64(r.IntN(3))), ID: fmt.Sprint(i)}
 		require.Equal(t, h.add(e), contextOf(w, e))
 		require.Equal(t, h.add(e), contextOf(w, e))
 	}
@@ -411,7 +411,7 @@ func BenchmarkWindowsAdd(b *testing.B) {
 	r := rand.New(rand.NewPCG(1, 1))
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
-		w.Add(Event{machines[r.IntN(len(machines))], eventNames[r.IntN(1000)], second(int64(i)), ids[i%len(ids)]})
+		w.Add(Event{Machine: machines[r.IntN(len(machines))], Name: eventNames[r.IntN(1000)], Time: second(int64(i)), ID: ids[i%len(ids)]})
 	}
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
 }
