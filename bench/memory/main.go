@@ -21,7 +21,7 @@ type measured struct {
 	run        func(dir string) error
 }
 
-var cases = slices.Concat(training)
+var cases = slices.Concat(training, scoring)
 
 // inChild names the case that a child process runs.
 const inChild = "DEEPCASE_MEMORY_CASE"
