@@ -16,7 +16,7 @@ import (
 	"connect-deepcase/sequencer"
 )
 
-func mapping(t *testing.T, yaml string) (*alert.Mapping, error) {
+func mapping(t testing.TB, yaml string) (*alert.Mapping, error) {
 	t.Helper()
 	conf, err := service.NewConfigSpec().Fields(alert.MappingFields()...).ParseYAML(yaml, nil)
 	require.NoError(t, err)
