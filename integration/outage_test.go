@@ -165,8 +165,12 @@ func TestIndexThatTakesNoWritesEveryContextIsTheSame(t *testing.T) {
 		p := e.begin(t)
 		e.reaches(t, len(given)/6)
 		block("true")
-		time.Sleep(time.Second) // what was on its way
 		at := e.annotated(t)
+		require.Eventually(t, func() bool { // what was on its way
+			before := at
+			at = e.annotated(t)
+			return at == before
+		}, 30*time.Second, 2*time.Second)
 		time.Sleep(3 * time.Second)
 		require.Equal(t, at, e.annotated(t), "it takes writes")
 		require.Less(t, at, len(given), "blocked too late")
