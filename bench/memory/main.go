@@ -21,7 +21,7 @@ type measured struct {
 	run        func(dir string) error
 }
 
-var cases = slices.Concat(training, scoring)
+var cases = slices.Concat(training, scoring, bombs)
 
 // inChild names the case that a child process runs.
 const inChild = "DEEPCASE_MEMORY_CASE"
