@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -51,6 +53,11 @@ func (s *session) inputs(prefix string) (sequencer.Format, []string, error) {
 		}
 		format, files = f.format, *given
 	}
+	for i, file := range files {
+		if slices.ContainsFunc(files[:i], func(other string) bool { return filepath.Clean(other) == filepath.Clean(file) }) {
+			return "", nil, usagef("--%s%s %s is given twice: its events would count twice", prefix, format, file)
+		}
+	}
 	return format, files, nil
 }
 
@@ -58,7 +65,7 @@ func (s *session) inputs(prefix string) (sequencer.Format, []string, error) {
 func (s *session) readOptions(format sequencer.Format) (sequencer.ReadOptions, error) {
 	columns, err := sequencer.ParseColumns(s.c.String("columns"))
 	if err != nil {
-		return sequencer.ReadOptions{}, usagef("columns: %s", err)
+		return sequencer.ReadOptions{}, usagef("%s", err)
 	}
 	rows := s.c.Int("nrows")
 	if rows < 0 {

@@ -21,6 +21,7 @@ func DefaultColumns() Columns {
 func ParseColumns(s string) (Columns, error) {
 	c := DefaultColumns()
 	fields := map[string]*string{"timestamp": &c.Timestamp, "machine": &c.Machine, "event": &c.Event, "label": &c.Label}
+	given := map[*string]bool{}
 	for pair := range strings.SplitSeq(s, ",") {
 		if s == "" {
 			break
@@ -30,7 +31,10 @@ func ParseColumns(s string) (Columns, error) {
 		if name = strings.TrimSpace(name); to == nil || name == "" {
 			return Columns{}, fmt.Errorf("columns: %s: want timestamp=…, machine=…, event=… or label=…", field.Quote(pair))
 		}
-		*to = name
+		if given[to] {
+			return Columns{}, fmt.Errorf("columns: %s comes twice: want one", strings.TrimSpace(column))
+		}
+		*to, given[to] = name, true
 	}
 	return c, nil
 }

@@ -148,6 +148,9 @@ func (r *reader) csvHeader(rows *Records) (*csvColumns, error) {
 // csvColumns finds the columns in the header and sets r.labelled.
 func (r *reader) csvColumns(header []string) (c csvColumns, err error) {
 	c.width = len(header)
+	if slices.ContainsFunc(header, func(name string) bool { return strings.Contains(name, "\r") }) {
+		return c, errors.New("has line ends of CR alone: want LF or CRLF")
+	}
 	for i := range header {
 		header[i] = strings.TrimSpace(header[i])
 	}

@@ -117,6 +117,9 @@ func TestReadSaysWhatIsWrongWhere(t *testing.T) {
 		{"a.csv", "\xff\xfet\x00", `a.csv: is UTF-16: want UTF-8`},
 		{"a.csv", "\x1f\x8bgarbage garbage", `a.csv: is damaged gzip: want the file as it was compressed`},
 		{"a.csv", "\x1f\x8b", `a.csv: ends in the middle: want the whole file`},
+		{"a.csv", "timestamp,machine,event\r1,m,a\r", `a.csv:1: has line ends of CR alone: want LF or CRLF`},
+		{"a.txt", "1 2\r3 4\r", `a.txt:1: has a line end of CR alone, so that machines would become one: want LF or CRLF`},
+		{"a.txt", "1\x00 \x002\x00", `a.txt: is UTF-16 without its mark: want UTF-8`},
 		{"a.txt", "1 2\n3 \xfe", `a.txt:2: event: "\xfe": want UTF-8`},
 		{"a.xml", "", `a.xml: format unknown: want a name that ends in .csv, .txt, .json or .ndjson, also with .gz, .zst or .bz2, or the format itself`},
 		{"a.json", "\n{\"timestamp\":1,\n\"machine\":\"m\",\n\"event\":\"a\"}\n{\"timestamp\":1,\n\"event\":\"a\"\n}",
@@ -152,7 +155,7 @@ func TestReadSaysWhatIsWrongWhere(t *testing.T) {
 	assert.Equal(t, 1, row.Line)
 	_, err = read(t, "", "a.csv", ReadOptions{Format: "xml"})
 	assert.EqualError(t, err, `format "xml": want csv, txt, json or ndjson`)
-	_, err = read(t, "1\n", "stdin", ReadOptions{Format: Text})
+	_, err = read(t, "1\r\n2\r\r\n", "stdin", ReadOptions{Format: Text})
 	assert.NoError(t, err)
 }
 
@@ -203,6 +206,8 @@ func TestParseColumns(t *testing.T) {
 		_, err = ParseColumns(bad)
 		assert.ErrorContains(t, err, ": want timestamp=…, machine=…, event=… or label=…", bad)
 	}
+	_, err = ParseColumns("machine=src_ip,event=rule,machine=dst_ip")
+	assert.EqualError(t, err, "columns: machine comes twice: want one")
 }
 
 // fuzzRead reads any bytes: every row that comes out has names and gets a context, every error is a *RowError.

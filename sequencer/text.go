@@ -2,6 +2,7 @@ package sequencer
 
 import (
 	"bufio"
+	"errors"
 	"io"
 	"strconv"
 	"strings"
@@ -21,6 +22,9 @@ func (r *reader) text(in *bufio.Reader) error {
 		}
 		if events == "" {
 			return nil
+		}
+		if strings.Contains(strings.TrimRight(events, "\r\n"), "\r") {
+			return r.wrong(line, "", errors.New("has a line end of CR alone, so that machines would become one: want LF or CRLF"))
 		}
 		number := r.rows
 		if r.opts.PerFile {

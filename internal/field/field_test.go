@@ -133,7 +133,8 @@ func TestLabel(t *testing.T) {
 		_, err := Label(text, "")
 		assert.EqualError(t, err, Quote(text)+": want a number, true or false; where labels are texts, set benign to the one that means benign")
 	}
-	for _, text := range []string{"BENIGN", "Normal", "none", "FP", "False Positive"} {
+	for _, text := range []string{"BENIGN", "Normal", "none", "FP", "False Positive", "BenignPositive", "Benign Positive", "Benign_True_Positive", "Undetermined", "--",
+		"Informational, Expected Activity"} {
 		_, err := Label(text, "-")
 		assert.EqualError(t, err, Quote(text)+` sounds like no attack, but "-" was declared benign: want that, a number, or the name of an attack`)
 	}

@@ -36,19 +36,23 @@ func Label(s, benign string) (float64, error) {
 		return 0, fmt.Errorf("%s: want a number that is at least 0, or -1 or nothing for none", Quote(s))
 	case benign == "":
 		return 0, fmt.Errorf("%s: want a number, true or false; where labels are texts, set benign to the one that means benign", Quote(s))
-	case soundsBenign[strings.ToLower(s)]:
+	case soundsBenign[plain.Replace(strings.ToLower(s))]:
 		return 0, fmt.Errorf("%s sounds like no attack, but %s was declared benign: want that, a number, or the name of an attack", Quote(s), Quote(benign))
 	}
 	return 1, nil
 }
 
-// soundsBenign are labels of public data sets and of ticket systems that are no names of attacks.
+// soundsBenign are labels of public data sets and of ticket systems that are no names of attacks, without what plain takes away.
 var soundsBenign = map[string]bool{
-	"-": true, "--": true, "benign": true, "normal": true, "none": true, "null": true, "nil": true, "nan": true, "n/a": true, "no": true,
-	"ok": true, "fp": true, "false positive": true, "false_positive": true, "false-positive": true, "falsepositive": true, "no attack": true,
-	"not an attack": true, "legitimate": true, "legit": true, "clean": true, "background": true, "harmless": true, "good": true,
-	"unknown": true, "undefined": true, "unlabeled": true, "unlabelled": true,
+	"": true, "benign": true, "normal": true, "none": true, "null": true, "nil": true, "nan": true, "n/a": true, "no": true, "ok": true,
+	"fp": true, "tn": true, "falsepositive": true, "benignpositive": true, "benigntruepositive": true, "truenegative": true, "noattack": true,
+	"notanattack": true, "nonmalicious": true, "notmalicious": true, "nothreat": true, "legitimate": true, "legit": true, "clean": true,
+	"background": true, "harmless": true, "safe": true, "good": true, "allowed": true, "expected": true, "expectedactivity": true,
+	"informational": true, "informationalexpectedactivity": true, "negative": true, "unknown": true, "undefined": true, "undetermined": true,
+	"inconclusive": true, "notset": true, "unclassified": true, "unlabeled": true, "unlabelled": true,
 }
+
+var plain = strings.NewReplacer(" ", "", "-", "", "_", "", ",", "")
 
 // JSONLabel is Label for a valid JSON value that is not decoded.
 func JSONLabel(value []byte, benign string) (float64, error) {

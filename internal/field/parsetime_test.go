@@ -94,6 +94,11 @@ func TestDeclaredTimeFormats(t *testing.T) {
 		{"excel", "45413.5", "2024-05-01T12:00:00Z"}, {"excel", "25569", "1970-01-01T00:00:00Z"},
 		{"%Y%m%d", "20240501", "2024-05-01T00:00:00Z"}, {"%Y", "2024", "2024-01-01T00:00:00Z"},
 		{"%d/%b/%Y:%H:%M:%S %z", "01/May/2024:10:00:00 +0200", "2024-05-01T08:00:00Z"},
+		{"%d/%m/%Y", "29/02/2024", "2024-02-29T00:00:00Z"}, {"%d/%m/%Y", "01/03/2023", "2023-03-01T00:00:00Z"},
+		{"%Y-%j", "2024-366", "2024-12-31T00:00:00Z"}, {"%Y-%j", "2024-001", "2024-01-01T00:00:00Z"}, {"%s", "1709251200", "2024-03-01T00:00:00Z"},
+		{"%m/%d/%Y %I:%M:%S %p", "05/01/2024 10:00:00 PM", "2024-05-01T22:00:00Z"}, {"%c", "Wed May  1 10:00:00 2024", "2024-05-01T10:00:00Z"},
+		{"%Y-%m-%d %H:%M:%S %Z", "2024-05-01 10:00:00 GMT", "2024-05-01T10:00:00Z"}, {"%F %T %Z%z", "2024-05-01 10:00:00 WET+0000", "2024-05-01T10:00:00Z"},
+		{"%Y-%m-%d %H", "2024-05-01 10", "2024-05-01T10:00:00Z"},
 	} {
 		format, err := ParseTimeFormat(c.format)
 		require.NoError(t, err)
@@ -107,6 +112,14 @@ func TestDeclaredTimeFormats(t *testing.T) {
 		{"filetime", "9223372036854775807", `"9223372036854775807": want a time between the years 1678 and 2262`},
 		{"excel", "99999999", `"99999999": want a time between the years 1678 and 2262`},
 		{"%Y%m%d", "2024-05-01", `"2024-05-01": want a time such as "20060102", as the time format "%Y%m%d" has it`},
+		{"%d/%m/%Y", "30/02/2024", `"30/02/2024": want a day that the month has`},
+		{"%F", "2023-02-29", `"2023-02-29": want a day that the month has`},
+		{"%e %B %Y", "31 April 2024", `"31 April 2024": want a day that the month has`},
+		{"%d.%m.%Y %H:%M:%S %z", "31.11.2024 23:00:00 -0500", `"31.11.2024 23:00:00 -0500": want a day that the month has`},
+		{"%c", "Wed Feb 30 10:00:00 2024", `"Wed Feb 30 10:00:00 2024": want a day that the month has`},
+		{"%Y-%j", "2023-366", `"2023-366": want a day that the month has`},
+		{"%F %T %Z", "2024-07-01 10:00:00 CEST", `"2024-07-01 10:00:00 CEST": want UTC or GMT, or an offset (%z): the zone CEST may be several`},
+		{"%F %T %Z", "2024-07-01 10:00:00 EST", `"2024-07-01 10:00:00 EST": want UTC or GMT, or an offset (%z): the zone EST may be several`},
 		{"%Y-%m-%d", "0001-05-01", `"0001-05-01": want a time between the years 1678 and 2262`},
 	} {
 		format, err := ParseTimeFormat(c.format)
@@ -114,9 +127,14 @@ func TestDeclaredTimeFormats(t *testing.T) {
 		_, err = format.Parse(c.in)
 		assert.EqualError(t, err, c.want)
 	}
-	for _, bad := range []string{"rfc3339", "2006-01-02", "%b %d %H:%M:%S", "%m%d"} {
+	for bad, want := range map[string]string{
+		"rfc3339": "want auto", "2006-01-02": "want auto", "%b %d %H:%M:%S": "with the year", "%m%d": "with the year",
+		"%Y-%m-%d %I:%M:%S": "want %H in place of %I, or %p", "%Y-%d %H:%M:%S": "with month and day", "%Y-%m %H:%M": "with month and day",
+		"%Y-%m-%d %M:%S": "with the hour", "%Y-%m-%d %Q": "can be read", "%-d/%m/%Y": "can be read",
+	} {
 		_, err := ParseTimeFormat(bad)
-		assert.Error(t, err, bad)
+		assert.ErrorContains(t, err, Quote(bad)+": want")
+		assert.ErrorContains(t, err, want)
 	}
 }
 

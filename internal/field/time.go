@@ -5,8 +5,6 @@ import (
 	"math"
 	"strings"
 	"time"
-
-	"github.com/itchyny/timefmt-go"
 )
 
 // TimeFormat says how a timestamp is written. The zero value takes what cannot be anything else: see ParseTime.
@@ -49,11 +47,8 @@ func ParseTimeFormat(s string) (TimeFormat, error) {
 	case known:
 		return TimeFormat{unit: s}, nil
 	case strings.Contains(s, "%"):
-		newYear := func(year int) string { return timefmt.Format(time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC), s) }
-		if newYear(2001) == newYear(2007) { // both a Monday
-			return TimeFormat{}, fmt.Errorf("%s: want a layout with the year", Quote(s))
-		}
-		return TimeFormat{layout: s}, nil
+		f := TimeFormat{layout: s}
+		return f, f.checkLayout()
 	}
 	return TimeFormat{}, fmt.Errorf("%s: want auto, seconds, milliseconds, microseconds, nanoseconds, filetime, excel, or a layout such as %%Y%%m%%d",
 		Quote(s))
@@ -72,13 +67,7 @@ func (f TimeFormat) Parse(s string) (time.Time, error) {
 func (f TimeFormat) Nanos(s string) (int64, error) {
 	s = strings.TrimSpace(s)
 	if f.layout != "" {
-		t, err := timefmt.Parse(s, f.layout)
-		if err != nil {
-			return 0, fmt.Errorf("want a time such as %s, as the time format %s has it",
-				Quote(timefmt.Format(time.Date(2006, 1, 2, 15, 4, 5, 0, time.UTC), f.layout)), Quote(f.layout))
-		}
-		t, err = inRange(t)
-		return t.UnixNano(), err
+		return f.layoutNanos(s)
 	}
 	if f.unit == "" {
 		return parseTime(s)

@@ -90,16 +90,30 @@ func (o Options) place(year, text, zone string) (string, error) {
 // InZone puts a time without a zone into one. Another text stays as it is.
 func InZone(text string, zone *time.Location) (string, error) { return iso(text, Options{Zone: zone}) }
 
-// iso reads a time as RFC 3339 has it. One without a zone is in that of the options. Another text is for the reader of times to judge.
+// iso reads a time as RFC 3339 has it, or a relative of that: slashes, a comma for the point, no seconds. One without a zone is in that of
+// the options. Another text is for the reader of times to judge.
 func iso(text string, o Options) (string, error) {
-	normal := strings.Replace(text, " ", "T", 1)
-	if _, err := time.Parse("2006-01-02T15:04:05.999999999", normal); err != nil {
+	normal := text
+	if len(normal) > 10 && normal[4] == '/' && normal[7] == '/' {
+		normal = normal[:4] + "-" + normal[5:7] + "-" + normal[8:]
+	}
+	if len(normal) > 10 && (normal[10] == ' ' || normal[10] == 't') {
+		normal = normal[:10] + "T" + normal[11:]
+	}
+	if len(normal) == len("2006-01-02T15:04") {
+		normal += ":00"
+	}
+	if len(normal) == len("2006-01-02") {
+		normal += "T00:00:00"
+	}
+	const layout = "2006-01-02T15:04:05.999999999"
+	if _, err := time.Parse(layout, normal); err != nil {
 		if _, err := time.Parse(time.RFC3339Nano, normal); err == nil {
 			return normal, nil
 		}
 		return text, nil
 	}
-	at, err := time.ParseInLocation("2006-01-02T15:04:05.999999999", normal, o.Zone)
+	at, err := time.ParseInLocation(layout, normal, o.Zone)
 	if err != nil {
 		return "", fmt.Errorf("no such time: %q", text)
 	}

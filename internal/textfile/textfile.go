@@ -48,6 +48,8 @@ func NewReader(in io.Reader) (*bufio.Reader, error) {
 		_, _ = text.Discard(3)
 	case bytes.HasPrefix(mark, []byte("\xff\xfe")), bytes.HasPrefix(mark, []byte("\xfe\xff")):
 		return nil, errors.New("is UTF-16: want UTF-8")
+	case len(mark) > 1 && (mark[0] == 0) != (mark[1] == 0):
+		return nil, errors.New("is UTF-16 without its mark: want UTF-8")
 	case len(mark) == 0 && err != io.EOF:
 		return nil, err
 	}

@@ -93,6 +93,8 @@ func TestWhatCannotBeReadIsNamed(t *testing.T) {
 	for in, want := range map[string]string{
 		"\xff\xfea\x00":                    "is UTF-16: want UTF-8",
 		"\xfe\xff\x00a":                    "is UTF-16: want UTF-8",
+		"t\x00i\x00":                       "is UTF-16 without its mark: want UTF-8",
+		"\x00t\x00i":                       "is UTF-16 without its mark: want UTF-8",
 		"\xfd7zXZ\x00…":                    "is xz: want text, gzip, zstd or bzip2",
 		"PK\x03\x04…":                      "is zip: want text, gzip, zstd or bzip2",
 		"\x1f\x8b":                         "ends in the middle: want the whole file",
