@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	_ "connect-deepcase/input/files"
 	"connect-deepcase/input/spool"
 	"connect-deepcase/model/store"
 )

@@ -160,10 +160,8 @@ Scores that analysts gave to the clusters of the current model are kept (`+"`kee
 input:
   deepcase_train:
     input:
-      file:
+      deepcase_files:
         paths: [ ./alerts.csv ]
-        scanner:
-          csv: {}
     model: /var/lib/deepcase
     machine: ${! json("machine") }
     event: ${! json("event") }

@@ -14,6 +14,8 @@ import (
 
 	_ "github.com/redpanda-data/benthos/v4/public/components/io"
 	_ "github.com/redpanda-data/benthos/v4/public/components/pure"
+
+	_ "connect-deepcase/input/files"
 )
 
 // parse reads a processor's config as its constructor gets it.

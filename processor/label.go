@@ -68,16 +68,13 @@ No message is dropped, and order and size of batches stay. A message is flagged 
 		).
 		Example("From a file that an analyst filled in", "A csv file with the columns `model`, `cluster` and `score`, in which scores may be left out. What was applied is printed, and what was not with the reason.", `
 input:
-  file:
+  deepcase_files:
     paths: [ ./clusters.csv ]
-    scanner:
-      to_the_end: {}
+    # The file whole, as one batch: its scores become one version of the model.
+    batch_size: 1000000
 
 pipeline:
   processors:
-    # The file whole, as one batch: its scores become one version of the model.
-    - unarchive:
-        format: csv
     - mapping: root = if !errored() && this.score == "" { deleted() }
     - deepcase_label:
         model: /var/lib/deepcase
