@@ -18,7 +18,7 @@ func sequenceCommand() *ucli.Command {
 		Name:  "sequence",
 		Usage: "Find the context of each event: the events before it on the same machine",
 		Description: `Reads events and prints the sequences that DeepCASE works with, the first and the last ones; saves all of them where asked to.
-The other modes start from the saved file, or read events themselves. All files may be gzipped:
+The other modes start from the saved file, or read events themselves. All files may be compressed (gzip, zstd, bzip2):
 
   csv     a header with the columns timestamp, machine, event and perhaps label, then a row an event
   txt     a machine a line, its events separated by spaces, a second apart

@@ -40,13 +40,14 @@ func TestPluginPagesAreUpToDate(t *testing.T) {
 		require.NoError(t, err)
 		var want bytes.Buffer
 		require.NoError(t, tmpl.Execute(&want, data))
+		text := strings.NewReplacer(`\u003c`, "<", `\u003e`, ">").Replace(want.String()) // defaults are JSON as for HTML
 		path := filepath.Join("plugins", name+".adoc")
 		if *update {
-			require.NoError(t, os.WriteFile(path, want.Bytes(), 0o644))
+			require.NoError(t, os.WriteFile(path, []byte(text), 0o644))
 		}
 		got, err := os.ReadFile(path)
 		require.NoError(t, err)
-		require.Equal(t, want.String(), string(got), "go test ./docs -update writes it anew")
+		require.Equal(t, text, string(got), "go test ./docs -update writes it anew")
 		pages++
 	}
 	service.GlobalEnvironment().WalkProcessors(check)

@@ -64,7 +64,7 @@ func trainSpec() *service.ConfigSpec {
 		Categories("DeepCASE").
 		Summary("Learns a model from the events of another input, publishes it to a model directory, and gives a message for each cluster it found.").
 		Description(`
-Events are read from the messages of the child `+"`input`"+` and kept in a spool on disk. When the child ends, or every so often (`+"`every`"+`), a model is learnt from the spool and published, and each of its clusters becomes a message for the analyst:
+Events are read from the messages of the child `+"`input`"+` and kept in a spool on disk. When the child ends, or at each `+"`every`"+`, a model is learnt from the spool and published, and each of its clusters becomes a message for the analyst:
 
 `+"```json"+`
 {"cluster": 17, "event": "sshd: failed password", "size": 240, "score": 3, "model": "20261123T141500Z-3f2a",
@@ -74,38 +74,38 @@ Events are read from the messages of the child `+"`input`"+` and kept in a spool
  "examples": [{"host": "web-1", "message": "…"}]}
 `+"```"+`
 
-`+"`score`"+` is there only where labels, or the model before, tell it. `+"`attention`"+` is a share per position of a context, `+"`attended`"+` a share per event: beside a context in that context, beside the cluster in all the contexts that are listed. `+"`contexts`"+` are the 10 most frequent of `+"`context_count`"+`, `+"`machines`"+` the 10 with most events of `+"`machine_count`"+`. `+"`examples`"+` are 8 documents that represent the cluster, in the order of time: the first, the last, and others by how frequent their context, machine and day are (fewer where the cluster has fewer, or where they have more than 1 MiB together). The messages are in the right shape for the processor `+"`deepcase_label`"+`, once each has a score.
+`+"`score`"+` is there only if labels or the model before tell it. `+"`attention`"+` is a share per position of a context, `+"`attended`"+` a share per event. `+"`attended`"+` of a context is about that context, `+"`attended`"+` of the cluster about all contexts that are listed. `+"`contexts`"+` are the 10 most frequent of `+"`context_count`"+`, `+"`machines`"+` the 10 with most events of `+"`machine_count`"+`. `+"`examples`"+` are 8 documents that represent the cluster, in the order of time: the first, the last, and others by how frequent their context, machine and day are (fewer if the cluster has fewer, or if they would take more than 1 MiB). With a score added, the messages are what the processor `+"`deepcase_label`"+` takes.
 
-What a machine, an event, a time, an id and a label may be, and what a path means, is on the page docs/events.md. Documents that `+"`deepcase_sequence`"+` has been at (an object with a context at `+"`target`"+`) keep that context; the fields `+"`machine` and `event`"+` are for all others, `+"`id`"+` is for both, and so is `+"`timestamp`"+`, which documents with a context need not have.
+What a machine, an event, a time, an id and a label may be, and what a path means, is on the page docs/events.md. Documents that `+"`deepcase_sequence`"+` annotated (an object with a context at `+"`target`"+`) keep that context; the fields `+"`machine` and `event`"+` are for all others, `+"`id`"+` is for both, and so is `+"`timestamp`"+`, which documents with a context need not have.
 
 == Guarantees
 
-A message is acknowledged to the source when its event is on disk (`+"`fsync`"+`). After a crash or a stop at any point, what was spooled is part of the next training: no event is lost. While the spool cannot be written to (a full disk, say), this is logged and the source waits. An event that the source delivers again counts twice, unless it has an `+"`id`"+`: one with the `+"`id`"+`, name and time (without a `+"`timestamp`"+`: context) of an earlier one of its machine is that event again.
+A message is acknowledged to the source when its event is on disk (`+"`fsync`"+`). After a crash or a stop at any point, what was spooled is part of the next training: no event is lost. While the spool cannot be written to (if the disk is full, say), this is logged and the source waits. An event that the source delivers again counts twice, unless it has an `+"`id`"+`. An event with the `+"`id`"+`, name and time (without a `+"`timestamp`"+`: context) of an earlier one of its machine is that event again.
 
-Without `+"`every`"+` the spool is emptied when all clusters have been delivered; a crash after the training and before that means that the training is done again. With `+"`every`"+` the spool is a window of the last `+"`max_events`"+` events, and each training learns from all of it.
+Without `+"`every`"+` the spool is emptied when all clusters have been delivered. After a crash before that, the training is done again. With `+"`every`"+` the spool is a window of the last `+"`max_events`"+` events, and each training learns from all of it.
 
-A version is published whole or not at all. Where a training fails (too few events, or no clusters among them, say) this is logged at level error and counted, nothing is published, and the events stay in the spool: they are part of the next training, which logs how many events are of earlier runs. To do without them, remove the spool. Without `+"`every`"+` the input then ends and with it the process, whose exit status Redpanda Connect does not let an input set: it is 0, and a script should look into the output, where there is a message for each training that failed:
+A version is published whole or not at all. If a training fails (because there are too few events, or no clusters, say), this is logged at level error and counted, and nothing is published. The events stay in the spool and are part of the next training, which logs how many events are of earlier runs. To do without them, remove the spool. Without `+"`every`"+` the input then ends, and with it the process. Its exit status is 0, because Redpanda Connect does not let an input set it. A script should look into the output, where there is a message for each training that failed:
 
 `+"```json"+`
 {"status": "failed", "error": "no clusters in 12 events of 6 types (0 more came twice): need more events, or a smaller min_samples", "events": 12}
 `+"```"+`
 
-Clusters have no `+"`status`"+`. With `+"`report`"+` a message after them tells how a training went that did not fail, and what became of the scores of the model before: how many clusters inherited one, how many are new and have none, and the scored clusters that were lost:
+Clusters have no `+"`status`"+`. With `+"`report`"+`, each training that did not fail gives one more message after the clusters. It says what became of the scores of the model before: how many clusters inherited one, how many are new and have none, and which scored clusters were lost:
 
 `+"```json"+`
 {"status": "published", "model": "20261123T141500Z-3f2a", "events": 24012, "names": 61, "clusters": 73, "clustered": 0.966,
  "scores": {"before": "20261122T141500Z-11c0", "inherited": 70, "new": 3, "lost": [{"cluster": 8, "event": "sshd: failed password", "size": 12, "score": 3}]}}
 `+"```"+`
 
-A training that has diverged (its learning rate is too high) is a failed one: its loss, measured on up to 10,000 of its events, is by more than 1 above that of a network that has learnt nothing (ln of the number of names), or a weight is not a finite number. A network that predicts no more events than the most frequent one makes up is published with a warning. Both tell the figures. A training that is shut down publishes nothing; with `+"`every`"+` it is due at once after a restart.
+A training that has diverged (because its learning rate is too high, say) fails. It has diverged if its loss, measured on up to 10,000 of its events, is more than 1 above that of a network that has learnt nothing (ln of the number of names), or if a weight is not a finite number. If a network predicts no more events than "always the most frequent one" would, it is published with a warning. Error and warning have the figures. A training that is shut down publishes nothing; with `+"`every`"+` it is due at once after a restart.
 
-A process that is killed in the middle of a training (by the kernel, for want of memory, say) does not try that training again after a restart: it would be killed again and again. It goes on collecting events, and each training fails with an error that says what to do: change a setting (`+"`max_memory`, `max_names`, `max_events`"+`), or remove the file `+"`training`"+` of the spool.
+If the process was killed in the middle of a training (by the kernel, for lack of memory, say), it does not try that training again after a restart: it would be killed again and again. It goes on collecting events, and each training fails with an error that says what to do: change a setting (`+"`max_memory`, `max_names`, `max_events`"+`), or remove the file `+"`training`"+` of the spool.
 
-A message that no event can be read from, or that was flagged with an error before, is counted, logged, acknowledged, and set aside in the file `+"`rejected.ndjson`"+` of the spool (the last 32 to 64 MiB of them, of each the first 64 KiB).
+If no event can be read from a message, or if it came with an error, it is counted, logged, acknowledged, and set aside in the file `+"`rejected.ndjson`"+` of the spool (the last 32 to 64 MiB of such messages, and of each the first 64 KiB).
 
-Each event in the spool has a checksum. One that was damaged on the disk is left out of the training, counted, logged as a warning, and set aside in the file `+"`damaged.ndjson`"+` of the spool.
+Each event in the spool has a checksum. An event that was damaged on the disk is left out of the training, counted, logged as a warning, and set aside in the file `+"`damaged.ndjson`"+` of the spool.
 
-Messages that wait for the disk take at most 64 MiB of memory and one batch of the child more. A document of more than 16 KiB is not kept as an example: `+"`{\"deepcase_omitted\": …, \"bytes\": 4194375, \"begins\": \"…\"}`"+` is in its place. An event whose names, with those of its context, have more than 8 MiB is set aside.
+Messages that wait for the disk take at most 64 MiB of memory, plus one batch of the child. A document of more than 16 KiB is not kept as an example: `+"`{\"deepcase_omitted\": …, \"bytes\": 4194375, \"begins\": \"…\"}`"+` is in its place. An event whose names, with those of its context, have more than 8 MiB is set aside.
 
 Scores that analysts gave to the clusters of the current model are kept (`+"`keep_scores`"+`): a new cluster without a score gets the highest score among the old clusters whose contexts belong to it now.
 
@@ -119,7 +119,7 @@ Scores that analysts gave to the clusters of the current model are kept (`+"`kee
 		Fields(
 			service.NewInputField(fieldInput).
 				Description("Where the events come from."),
-			modeldir.Field().Description("The model directory. It is made where it is missing."),
+			modeldir.Field().Description("The model directory. It is created if it is missing."),
 		).
 		Fields(alert.MappingFields()...).
 		Fields(
@@ -142,9 +142,9 @@ Scores that analysts gave to the clusters of the current model are kept (`+"`kee
 				Description("The directory of the spool, used by one process at a time. Empty: `spool` in the model directory.").
 				Default(""),
 			atLeast(1, fieldMaxEvents, "Events to keep in the spool, approximately: beyond, the oldest go.", 10_000_000),
-			byteSize(fieldMaxBytes, "What the spool may take of the disk, such as `500MiB`: beyond, the oldest events go, and a warning says so.", "16GiB"),
-			atLeast(2, fieldMaxNames, "Names of events to learn, those of the most frequent events: the network grows with their square. Events of the other names are left out, contexts have `null` in their place, a warning says so, and `deepcase_predict` answers `unknown_event` to them.", model.DefaultMaxNames),
-			byteSize(fieldMaxMemory, "What a training may take of the memory. Where its estimate is higher it does not begin, with an error that has the figures.", strings.ReplaceAll(humanize.IBytes(model.DefaultMaxMemory), " ", "")),
+			byteSize(fieldMaxBytes, "How much of the disk the spool may take, such as `500MiB`. Beyond it the oldest events are removed, with a warning.", "16GiB"),
+			atLeast(2, fieldMaxNames, "How many names of events to learn, the most frequent first: the network grows with the square of their number. Events with other names are left out, with a warning: contexts have `null` in their place, and `deepcase_predict` answers `unknown_event` to them.", model.DefaultMaxNames),
+			byteSize(fieldMaxMemory, "How much memory a training may take. If its estimate is higher, it does not begin, and the error has the figures.", strings.ReplaceAll(humanize.IBytes(model.DefaultMaxMemory), " ", "")),
 			service.NewBoolField(fieldKeepScores).
 				Description("Whether clusters without a score inherit from the model before.").
 				Default(true),

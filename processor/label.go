@@ -32,7 +32,7 @@ func labelSpec() *service.ConfigSpec {
 		Categories("DeepCASE").
 		Summary("Gives clusters of a model the scores that an analyst decided on, and publishes a version of the model with them.").
 		Description(`
-Each message scores a cluster, or a sample: where `+"`cluster`"+` is empty, the event and context that `+"`deepcase_sequence`"+` wrote at `+"`target`"+` are looked up in the current model, and the cluster they belong to gets the score.
+Each message scores a cluster, or a sample: if `+"`cluster`"+` is empty, the event and context that `+"`deepcase_sequence`"+` wrote at `+"`target`"+` are looked up in the current model, and the cluster that they belong to gets the score.
 
 The message becomes the answer:
 

@@ -31,7 +31,7 @@ func predictSpec() *service.ConfigSpec {
 		Stable().
 		Version("0.1.0").
 		Categories("DeepCASE").
-		Summary("Says of each security event in its context what a model makes of it: the score of the cluster it belongs to, or why there is none.").
+		Summary("Scores each security event in its context: gives the score of the cluster that it belongs to, or says why there is none.").
 		Description(`
 Reads the context that `+"`deepcase_sequence`"+` wrote at `+"`target`"+` and adds there:
 
@@ -44,11 +44,11 @@ Reads the context that `+"`deepcase_sequence`"+` wrote at `+"`target`"+` and add
 
 == Guarantees
 
-No message is dropped, and order and size of batches stay. A message without a context, or with one of another length than the model's, is flagged with an error; the rest of its batch goes on. A message that came with an error passes as it is, with that error. A message for which the model computes no numbers, but NaN or infinity, is flagged with an error, too.
+No message is dropped, and order and size of batches stay. A message without a context, or with one of another length than the model's, is flagged with an error; the rest of its batch goes on. A message that came with an error passes as it is, with that error. If the model computes NaN or infinity for a message, it is flagged with an error, too.
 
 The answer for an event depends on the event, its context and the model version, not on what else is asked at the same time. All messages of a batch are answered by one version.
 
-A new version in the model directory is loaded while the old one serves and then takes its place, without a pause. Where it cannot be loaded (damaged, of a newer format, or a network that computes NaN or infinity when it is asked some questions) the old one goes on serving. Where there is none to go on with, because the directory is missing or empty or its version cannot be loaded, the status is `+"`no_model`"+` until there is one; that is logged once, and looked for again.
+A new version in the model directory is loaded while the old one serves, and then takes its place, without a pause. If it cannot be loaded (it is damaged, of a newer format, or its network computes NaN or infinity when it is asked some questions), the old one goes on serving. If there is no old one, because the directory is missing or empty or its version cannot be loaded, the status is `+"`no_model`"+`. That is logged once, and `+"`deepcase_predict`"+` goes on looking for a version.
 
 == Metrics
 
@@ -67,7 +67,7 @@ A new version in the model directory is loaded while the old one serves and then
 				LintRule(`root = if this < 0 { "cache_size needs to be at least 0" }`).
 				Default(100_000),
 			service.NewIntField(fieldCacheBytes).
-				Description("Bytes that the verdicts may take. Where `cache_size` verdicts would take more, fewer are remembered.").
+				Description("Bytes that the verdicts may take. If `cache_size` verdicts would take more, fewer are remembered.").
 				LintRule(`root = if this < 0 { "cache_bytes needs to be at least 0" }`).
 				Advanced().
 				Default(128<<20),

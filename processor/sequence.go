@@ -36,31 +36,42 @@ func sequenceSpec() *service.ConfigSpec {
 		Categories("DeepCASE").
 		Summary("Gives each security event its context: the events that came before it on the same machine.").
 		Description(`
-Writes an object with `+"`machine`, `event` and `context`"+` into the document, at `+"`target`"+`. The context is a list of `+"`length`"+` event names, oldest first; `+"`null`"+` stands where there is none, or only one more than `+"`timeout`"+` older than the event. The rest of the document stays as it is.
+Writes an object with `+"`machine`, `event` and `context`"+` into the document, at `+"`target`"+`. The context is a list of `+"`length`"+` event names, oldest first. `+"`null`"+` stands where there is no event, or only one that is older than the event by more than `+"`timeout`"+`. The rest of the document stays as it is.
 
 == Guarantees
 
-No message is dropped, and order and size of batches stay. What a machine, an event, a time and an id may be, and what a path means, is on the page docs/events.md. A message that is not a JSON object, or whose machine, event or time breaks these rules, is flagged with an error that names the field and what was found there; it enters no window, and the rest of its batch goes on. So does a message that came with an error, which it keeps.
+No message is dropped, and order and size of batches stay. What a machine, an event, a time and an id may be, and what a path means, is on the page docs/events.md. A message that is not a JSON object, or whose machine, event or time breaks these rules, is flagged with an error that names the field and what was found there. It enters no window, and the rest of its batch goes on. A message that came with an error enters no window either, and keeps its error.
 
-The context of an event depends on the events of its machine that came before it and nothing else. With `+"`pipeline.threads: 1`"+` they are taken in the order of the source. With more threads (the default is one a core) batches run at the same time and overtake each other: a source of single messages, such as a file of lines, needs one thread, or contexts become random. More threads are for sources whose events of a machine follow each other in one batch, or far apart. Events that arrive late are put in their place by timestamp, as long as at most `+"`late`"+` events of the machine are younger.
+The context of an event depends only on the events of its machine that came before it. With `+"`pipeline.threads: 1`"+` they are taken in the order of the source. With more threads (the default is one per core) batches run at the same time and overtake each other, and contexts become random. Events that arrive late are put in their place by timestamp, if at most `+"`late`"+` events of the machine are younger.
 
-An event with the `+"`id`"+`, name and time of an earlier one of its machine is that event again: it gets the same context and changes no window. So, with ids, a message that is delivered again after a failure or a restart does no harm. Without ids it counts twice, and so it does with a `+"`timestamp`"+` that is another at each delivery (`+"`now()`"+`).
+An event with the `+"`id`"+`, name and time of an earlier one of its machine is that event again: it gets the same context and changes no window. So a message with an id that is delivered again after a failure or a restart does no harm. Without an id it counts twice. It also counts twice if its `+"`timestamp`"+` is another one at each delivery (`+"`now()`"+`).
 
 An event with the `+"`id`"+`, name and time of an earlier one, but another document, is taken for that event, too. An event with the `+"`id`"+` of one with another name or time is an event of its own. Both are counted in `+"`deepcase_sequence_reused_ids`"+`, and the first one of each kind is logged: most often the `+"`id`"+` is that of a rule or a file, and not of the event.
 
 == What is told once
 
-A warning in the log says what to do, once for each kind; the metrics below count on. Batches overlap (`+"`pipeline.threads`"+`). An event came later than `+"`late`"+` allows. The source goes back in time as a whole: `+"16"+` events in a row came after events of their machines that are younger by more than a minute, because files are read newest first, a second part begins again in time, or a source is read anew beside old windows. Machines were forgotten although they had events within `+"`timeout`"+`.
+The log warns once of each of these, and says what to do; the metrics below go on counting:
+
+- batches overlap (`+"`pipeline.threads`"+`)
+- an event came later than `+"`late`"+` allows
+- the source goes back in time as a whole: 16 events in a row came after events of their machines that are younger by more than a minute. Files are read newest first, or a second part begins again in time, or a source is read anew beside old windows
+- machines were forgotten although they had events within `+"`timeout`"+`
 
 == What is forgotten
 
-Beyond `+"`max_machines` or `max_bytes`"+` machines are forgotten: first those whose events are all older than `+"`timeout`"+`. Then new machines, of which fewer than `+"`length`"+` events have come, while they take more than a quarter: so a flood of invented names displaces itself, not the machines that are known. Then the known ones. Of each kind those go first that were silent for longest. With a `+"`cache`"+` a machine is read back when it speaks again; without, its contexts begin empty.
+Beyond `+"`max_machines` or `max_bytes`"+` machines are forgotten in this order:
+
+. machines whose events are all older than `+"`timeout`"+`
+. new machines, of which fewer than `+"`length`"+` events have come, while they take more than a quarter of the budget. So a flood of invented names displaces itself, not the machines that are known
+. known machines
+
+Of each kind, those that were silent for longest go first. With a `+"`cache`"+` a machine is read back when it speaks again; without, its context begins empty.
 
 == Windows that survive
 
-Windows live in memory and are gone after a restart, unless `+"`cache`"+` names a cache resource. Then each batch reads the windows of its machines from there and writes them back before the messages go on, so that processes that share a cache can take over each other's machines. Let the source give each machine to one of them at a time (a Kafka topic keyed by machine does). With ids it does no harm that a process which has lost a machine still writes the windows of what it had on its way: each machine has two keys, so that it does not replace what the new owner writes, and the later of the two windows counts.
+Windows live in memory and are gone after a restart, unless `+"`cache`"+` names a cache resource. Then each batch reads the windows of its machines from there and writes them back before the messages go on, so that processes that share a cache can take over each other's machines. The source must give each machine to one process at a time (a Kafka topic keyed by machine does). A process that has lost a machine may still write the window of events that it had on their way. With ids that does no harm: each machine has two keys, so the window that the new owner writes is not replaced, and the later of the two windows counts.
 
-While the cache fails, the batch waits for up to `+"`cache_retry`"+` from the last access that succeeded, and for the access that runs then. After that the messages of all machines whose window is not written yet are flagged with an error, their windows stay as they were, and the messages may be sent again.
+While the cache fails, the batch waits for up to `+"`cache_retry`"+` after the last access that succeeded. After that the messages of all machines whose window is not written yet are flagged with an error. Their windows stay as they were, and the messages may be sent again.
 
 == Metrics
 

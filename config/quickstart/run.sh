@@ -16,7 +16,7 @@ MODEL=model INPUT=alerts-train.ndjson ID_FIELD=id LABEL_FIELD=none CLUSTERS=clus
 grep -q '"status":"published"' trainings.ndjson || { cat train.log; exit 1; }
 "$binary" deepcase versions --model model
 
-step "3. Score: an analyst looks at examples of each cluster (here the invented labels of up to 3 of its alerts stand in), and deepcase_label publishes the scores"
+step "3. Score: an analyst looks at examples of each cluster (here the invented labels of up to 8 of its alerts stand in), and deepcase_label publishes the scores"
 CLUSTERS=$(echo clusters-*.ndjson) SCORES=scores.csv pipeline "$here/analyst.yaml" analyst
 MODEL=model INPUT=scores.csv OUTPUT=applied.ndjson DEAD_LETTERS=label-dead-letters.ndjson pipeline "$examples/label_from_csv.yaml" label
 "$binary" deepcase versions --model model
