@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -35,6 +36,9 @@ type paths []string
 func (p *paths) Set(path string) error {
 	if path == "" {
 		return errors.New("an empty path")
+	}
+	if slices.ContainsFunc(*p, func(other string) bool { return filepath.Clean(other) == filepath.Clean(path) }) {
+		return errors.New("the file is given twice: what it holds would count twice")
 	}
 	*p = append(*p, path)
 	return nil

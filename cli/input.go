@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -52,11 +50,6 @@ func (s *session) inputs(prefix string) (sequencer.Format, []string, error) {
 			return "", nil, usagef("--%s%s and --%s%s: give files of one format only", prefix, format, prefix, f.format)
 		}
 		format, files = f.format, *given
-	}
-	for i, file := range files {
-		if slices.ContainsFunc(files[:i], func(other string) bool { return filepath.Clean(other) == filepath.Clean(file) }) {
-			return "", nil, usagef("--%s%s %s is given twice: its events would count twice", prefix, format, file)
-		}
 	}
 	return format, files, nil
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"connect-deepcase/model/contextbuilder"
 	"connect-deepcase/model/store"
@@ -41,11 +42,26 @@ func (s *session) start() (ready, error) {
 
 // saveable finds out before long work whether its results have a place to go.
 func (s *session) saveable() error {
+	read := map[string]string{} // flags by file
+	for _, flag := range s.c.FlagNames() {
+		if files, many := s.c.Generic(flag).(*paths); many {
+			for _, path := range *files {
+				read[filepath.Clean(path)] = flag
+			}
+		} else if strings.HasPrefix(flag, "load-") {
+			read[filepath.Clean(s.c.String(flag))] = flag
+		}
+	}
 	for _, flag := range []string{"save-sequences", "save-clusters", "save-prediction"} {
 		path := s.c.String(flag)
 		if path == "" {
 			continue
 		}
+		other, taken := read[filepath.Clean(path)]
+		if info, err := os.Stat(path); taken && (err != nil || info.Mode().IsRegular()) {
+			return usagef("--%s and --%s: %s is one file, which would be lost: give another one", other, flag, path)
+		}
+		read[filepath.Clean(path)] = flag
 		if info, err := os.Stat(path); err == nil && info.IsDir() {
 			return fmt.Errorf("%s: %s is a folder, need a file", flag, path)
 		}

@@ -118,8 +118,11 @@ func (t *totals) add(text []byte) error {
 	}
 	t.statuses[a.Status]++
 	judgement := report.Judgement{Scored: a.Score != nil}
-	if a.Score != nil && a.Cluster != nil {
-		judgement.Score, judgement.Group = *a.Score, *a.Cluster
+	if a.Score != nil {
+		judgement.Score = *a.Score
+	}
+	if a.Cluster != nil {
+		judgement.Group = *a.Cluster
 	}
 	t.judgements = append(t.judgements, judgement)
 	attack := ""
@@ -128,7 +131,7 @@ func (t *totals) add(text []byte) error {
 		if attack, err = field.JSONText(field.FindJSON(document, t.attack)); err != nil && !errors.Is(err, field.ErrMissing) {
 			return fmt.Errorf("%s: %w", t.attack, err)
 		}
-		if attack = strings.TrimSpace(attack); attack == t.benign {
+		if attack = strings.TrimSpace(attack); strings.EqualFold(attack, strings.TrimSpace(t.benign)) { // as in a label
 			attack = ""
 		}
 		if attack != "" {
