@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"gopkg.in/yaml.v3"
@@ -189,4 +190,37 @@ func TestUnitsAreHardenedAlike(t *testing.T) {
 		return text[strings.Index(text, "StateDirectory="):strings.Index(text, "# For a GPU")]
 	}
 	require.Equal(t, hardened("connect-deepcase@.service"), hardened("connect-deepcase-train.service"))
+}
+
+func TestTheTimersUnitFailsWhereTheTrainingDid(t *testing.T) {
+	unit := read(t, "systemd/connect-deepcase-train.service")
+	post := regexp.MustCompile(`(?m)^ExecStartPost=/bin/sh -c '(.*)'$`).FindStringSubmatch(unit)
+	require.NotNil(t, post)
+	require.Contains(t, unit, "\nExecStartPre=/usr/bin/touch train-started\n")
+	dir := t.TempDir()
+	published := `{"status":"published","model":"x","events":7}` + "\n"
+	failed := `{"status":"failed","error":"another model was \"published\" meanwhile","events":7}` + "\n"
+	run := func() error {
+		command := exec.Command("/bin/sh", "-c", strings.ReplaceAll(post[1], "$$", "$"))
+		command.Dir = dir
+		return command.Run()
+	}
+	started, now := filepath.Join(dir, "train-started"), time.Now()
+	require.NoError(t, os.WriteFile(started, nil, 0o600))
+	require.NoError(t, os.Chtimes(started, now, now))
+	file := filepath.Join(dir, "trainings.ndjson")
+	require.Error(t, run(), "there is no line at all")
+	for _, c := range []struct {
+		text string
+		age  time.Duration
+		ok   bool
+	}{{failed + published, -time.Minute, true}, {published + failed, -time.Minute, false}, {published, time.Hour, false}} {
+		require.NoError(t, os.WriteFile(file, []byte(c.text), 0o600))
+		require.NoError(t, os.Chtimes(file, now, now.Add(-c.age)))
+		if err := run(); c.ok {
+			require.NoError(t, err, "%+v", c)
+		} else {
+			require.Error(t, err, "%+v", c)
+		}
+	}
 }
