@@ -30,6 +30,9 @@ var (
 	countFirst = regexp.MustCompile(`^` + counted.String())
 )
 
+// longestCount is the most bytes that counted matches.
+const longestCount = 15
+
 // framer cuts the bytes of a connection into messages, as RFC 6587 says. How the bytes were divided into writes makes no difference.
 type framer struct {
 	framing string
@@ -53,7 +56,9 @@ func (f *framer) write(chunk []byte) {
 		}
 		used, f.scanned = used+n, 0
 	}
-	f.buffer = append(f.buffer[:0], f.buffer[used:]...)
+	if used > 0 {
+		f.buffer = append(f.buffer[:0], f.buffer[used:]...)
+	}
 	if cap(f.buffer) > 1<<16 && len(f.buffer) < 1<<12 {
 		f.buffer = bytes.Clone(f.buffer) // one long message must not hold its memory as long as the connection lives
 	}
@@ -98,7 +103,7 @@ func (f *framer) next(data []byte, end bool) int {
 // startsCount says whether all of data could be the start of an octet count with its priority.
 func startsCount(data []byte) bool {
 	digits := 0
-	for digits < len(data) && isDigit(data[digits]) {
+	for digits <= 9 && digits < len(data) && isDigit(data[digits]) {
 		digits++
 	}
 	if digits > 9 || digits > 0 && data[0] == '0' || digits == 0 && len(data) > 0 {
@@ -164,9 +169,11 @@ func (f *framer) terminated(data []byte, end bool) int {
 	}
 	// A count that was too small leaves the end of its message in front of the next count.
 	if f.afterCount && !hasPriority(data) {
-		if at := counted.FindIndex(data[:min(limit, f.max)]); at != nil {
-			f.refuse(data[:min(at[0], excerptBytes)], badCount, fmt.Sprintf("%d bytes between two messages: the octet count before them was wrong", at[0]))
-			return at[0]
+		from := max(0, f.scanned-longestCount) // what is before was looked at
+		if at := counted.FindIndex(data[from:max(from, min(limit, f.max))]); at != nil {
+			n := from + at[0]
+			f.refuse(data[:min(n, excerptBytes)], badCount, fmt.Sprintf("%d bytes between two messages: the octet count before them was wrong", n))
+			return n
 		}
 	}
 	switch {
@@ -199,7 +206,9 @@ func hasPriority(data []byte) bool {
 		if !isDigit(b) {
 			return data[0] == '<' && digits > 0 && digits <= 3 && b == '>'
 		}
-		digits++
+		if digits++; digits > 3 {
+			return false
+		}
 	}
 	return data[0] == '<' // it may yet become one
 }

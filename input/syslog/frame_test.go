@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -79,6 +80,19 @@ func TestALongMessageDoesNotHoldItsMemory(t *testing.T) {
 	require.Less(t, cap(f.buffer), 1<<16)
 	f.write(bytes.Repeat([]byte("x"), 64<<20)) // without an end
 	require.Less(t, cap(f.buffer), 1<<16)
+}
+
+// A sender of single bytes takes no more than its share of time: what was looked at is not looked at again.
+func TestBytesOneByOneAreLookedAtOnce(t *testing.T) {
+	for name, text := range map[string]string{"text": "x", "digits": "1", "after a priority": "<1"} {
+		f := &framer{framing: framingAuto, max: 128 << 10, emit: func([]byte, problem, string) {}}
+		f.write([]byte("5 <38>a" + text))
+		started := time.Now()
+		for range 100_000 {
+			f.write([]byte(text[len(text)-1:]))
+		}
+		assert.Less(t, time.Since(started), 20*time.Second, name) // some 1 s; minutes if not
+	}
 }
 
 // brute is the framing said again: over the whole stream at once, without a thought for speed.

@@ -2,6 +2,7 @@ package syslog
 
 import (
 	"context"
+	"slices"
 	"sync"
 )
 
@@ -67,7 +68,8 @@ func (q *queue) take(ctx context.Context, most int) ([]received, error) {
 		q.changed.Wait()
 	}
 	n := min(most, len(q.waiting))
-	taken := q.waiting[:n:n]
+	taken := slices.Clone(q.waiting[:n])
+	clear(q.waiting[:n]) // else what was released would stay in memory beyond the limit
 	if q.waiting = q.waiting[n:]; len(q.waiting) == 0 {
 		q.waiting = nil
 	}

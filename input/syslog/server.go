@@ -191,6 +191,7 @@ func (s *server) serve(accepted net.Conn) {
 func (s *server) readDatagrams() {
 	datagram, control := make([]byte, datagramBytes), make([]byte, overflowBytes)
 	var dropped uint32
+	pause := time.Millisecond
 	for {
 		n, m, _, peer, err := s.packets.ReadMsgUDPAddrPort(datagram, control)
 		if err != nil {
@@ -198,9 +199,11 @@ func (s *server) readDatagrams() {
 				return
 			}
 			s.log.Errorf("A datagram was not read: %v", err)
-			time.Sleep(10 * time.Millisecond)
+			time.Sleep(pause)
+			pause = min(2*pause, time.Second)
 			continue
 		}
+		pause = time.Millisecond
 		if now, ok := overflow(control[:m]); ok && now != dropped {
 			s.droppedDatagrams(now - dropped) // wraps as the kernel's counter does
 			dropped = now
