@@ -3,12 +3,20 @@ package sequencer
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"slices"
 	"strings"
 
 	"connect-deepcase/internal/textfile"
 )
+
+// maxColumns bounds the fields of a record: a line of commas takes sixteen times its bytes in memory.
+const maxColumns = 10_000
+
+func tooManyColumns(line int) *RowError {
+	return &RowError{Line: line, Err: fmt.Errorf("more than %d columns: want fewer", maxColumns)}
+}
 
 // Records reads the records of a csv text as encoding/csv does (RFC 4180; blank lines are left out, CRLF is LF), but without an
 // allocation for a record that has no quotes.
@@ -39,6 +47,9 @@ func (c *Records) Next() ([]string, *RowError) {
 			return c.fields, c.quotedRecord(line, start)
 		}
 		for {
+			if len(c.fields) == maxColumns {
+				return c.fields, tooManyColumns(start)
+			}
 			end := strings.IndexByte(line, c.comma)
 			if end < 0 {
 				c.fields = append(c.fields, line)
@@ -64,6 +75,9 @@ func (c *Records) cutLine() string {
 func (c *Records) quotedRecord(line string, start int) *RowError {
 	c.lines = c.lines[:0]
 	for more := true; more; {
+		if len(c.fields) == maxColumns {
+			return tooManyColumns(start)
+		}
 		c.lines = append(c.lines, c.line-1)
 		var field string
 		if strings.HasPrefix(line, `"`) {

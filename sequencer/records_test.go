@@ -130,6 +130,15 @@ func TestReadNoFurtherThanTheRowsAskedFor(t *testing.T) {
 	assert.Equal(t, []string{"1 m a", "2 m b"}, table.rows())
 }
 
+func TestColumnsAreBounded(t *testing.T) {
+	for _, row := range []string{strings.Repeat(",", 20_000), strings.Repeat(`"",`, 20_000)} {
+		r, _ := newReader(&Table{}, ReadOptions{})
+		err := r.stream(strings.NewReader("timestamp,machine,event\n1,m,a\n"+row+"\n"), "a.csv", "")
+		assert.EqualError(t, err, "a.csv:3: more than 10000 columns: want fewer")
+		assert.Equal(t, []string{"1 m a"}, r.table.rows())
+	}
+}
+
 func TestReadKeepsTheRowsBeforeAFailure(t *testing.T) {
 	for _, size := range []int{1, 1000} {
 		r, _ := newReader(&Table{}, ReadOptions{})

@@ -140,6 +140,26 @@ func TestAFileThatFailsDoesNotStopTheOthers(t *testing.T) {
 	assert.Contains(t, log, `level=ERROR msg="Files read: 8, of which 3 failed; messages: 8, of which 4 are flagged with an error"`)
 }
 
+func TestColumnsAreBounded(t *testing.T) {
+	var header strings.Builder
+	for i := range 1_000_000 { // comparing each name with each other would take hours
+		fmt.Fprintf(&header, "c%d,", i)
+	}
+	dir := folder(t, map[string]string{
+		"header.csv": header.String() + "\n1,2\n",
+		"row.csv":    "a,b\n" + strings.Repeat(",", 1_000_000) + "\n1,2\n",
+		"quotes.csv": "a,b\n" + strings.Repeat(`"",`, 1_000_000) + "\n1,2\n",
+	})
+	messages, _, err := run(t, "deepcase_files: { paths: [ "+dir+"/*.csv ] }", nil)
+	require.NoError(t, err)
+	require.Len(t, messages, 5)
+	for i, want := range map[int]string{0: "header.csv:1: more than 10000", 1: "quotes.csv:2: more than 10000", 3: "row.csv:2: more than 10000"} {
+		assert.Contains(t, messages[i][len(messages[i])-100:], want)
+	}
+	assert.Equal(t, `quotes.csv:3 {"a":"1","b":"2"}`, messages[2])
+	assert.Equal(t, `row.csv:3 {"a":"1","b":"2"}`, messages[4])
+}
+
 func TestPathsThatCannotBeReadAreErrors(t *testing.T) {
 	dir := folder(t, map[string]string{"folder/a": "", "a": ""})
 	for _, c := range []struct{ paths, want string }{

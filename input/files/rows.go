@@ -154,16 +154,16 @@ func (r *rows) broken(err error) piece {
 }
 
 func (r *rows) readHeader(fields []string) error {
-	header := make([]string, len(fields))
+	header, seen := make([]string, len(fields)), map[string]bool{}
 	for i, name := range fields {
 		name = strings.TrimSpace(name)
 		switch {
 		case !utf8.ValidString(name):
 			return errUTF8
-		case name != "" && slices.Contains(header[:i], name):
+		case name != "" && seen[name]:
 			return fmt.Errorf("column %q comes twice: want one", name)
 		}
-		header[i] = name
+		header[i], seen[name] = name, true
 	}
 	if len(header) == 1 {
 		for _, other := range []string{";", "\t", "|", ","} {
