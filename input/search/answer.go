@@ -145,10 +145,35 @@ type hit struct {
 	SeqNo       *int64          `json:"_seq_no"`
 	PrimaryTerm *int64          `json:"_primary_term"`
 	Source      json.RawMessage `json:"_source"`
-	Sort        []json.RawMessage
+	Sort        sortValues
 
 	at  value
 	key key
+}
+
+// sortValues are those of a document. More than a request can ask for are refused: each takes many times its bytes.
+type sortValues []json.RawMessage
+
+const maxSortValues = 16
+
+func (v *sortValues) UnmarshalJSON(b []byte) error {
+	if commas := bytes.Count(b, []byte{','}); len(b) > 0 && b[0] == '[' && commas >= maxSortValues {
+		// Commas may be in texts, which are decoded one by one.
+		d := json.NewDecoder(bytes.NewReader(b))
+		if _, err := d.Token(); err != nil {
+			return err
+		}
+		for n := 0; d.More(); n++ {
+			if n == maxSortValues {
+				return fmt.Errorf("more than %d sort values of a document", maxSortValues)
+			}
+			var one json.RawMessage
+			if err := d.Decode(&one); err != nil {
+				return err
+			}
+		}
+	}
+	return json.Unmarshal(b, (*[]json.RawMessage)(v))
 }
 
 // message is the document with where it lies as metadata.

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -351,6 +352,22 @@ func TestALongAnswerIsNotReadToItsEnd(t *testing.T) {
 		require.False(t, ended)
 		require.Empty(t, ids)
 		require.Contains(t, j.String(), "answer is too long: more than")
+	}
+}
+
+// What takes many times its bytes when it is decoded is not decoded.
+func TestAnswersDoNotMultiplyInMemory(t *testing.T) {
+	const mega = 16 << 20
+	for name, content := range map[string]string{
+		"sort values": `{"hits":{"hits":[{"_index":"a","_id":"1","_source":{},"sort":[1` + strings.Repeat(",1", mega/2) + `]}]}}`,
+		"causes":      `{"error":{"type":"x","reason":"y","root_cause":[{}` + strings.Repeat(",{}", mega/3) + `]}}`,
+	} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		err := decode(200, []byte(content), &page{})
+		runtime.ReadMemStats(&after)
+		require.Error(t, err, name)
+		require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(8*mega), name) // it would be more than 16 times as much
 	}
 }
 

@@ -82,7 +82,8 @@ func failure(response *http.Response) error {
 
 // newServerError reads an error as the servers write it: an object with its type and reason, or a text (proxies, unknown paths).
 func newServerError(status int, body []byte) *serverError {
-	e := &serverError{status: status, body: string(body[:min(len(body), maxError)])}
+	body = body[:min(len(body), maxError)] // what is decoded of it takes many times its bytes
+	e := &serverError{status: status, body: string(body)}
 	var answer struct {
 		Error struct {
 			cause
