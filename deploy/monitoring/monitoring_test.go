@@ -20,7 +20,9 @@ import (
 
 	_ "connect-deepcase/cache"
 	_ "connect-deepcase/input"
+	_ "connect-deepcase/input/files"
 	_ "connect-deepcase/input/search"
+	_ "connect-deepcase/input/syslog"
 	_ "connect-deepcase/processor"
 )
 
@@ -88,6 +90,8 @@ input:
           input: { generate: { mapping: 'root = deleted()', interval: 1h } }
       - generate: { count: 1, mapping: 'root = {"machine": "m", "event": "e", "timestamp": 1700000000}' } # the cache begins with its first use
       - deepcase_search: { urls: [ "http://127.0.0.1:1" ], index: alerts, cache: windows }
+      - deepcase_files: { paths: [ dashboard.json ] }
+      - deepcase_syslog: { tcp_address: "127.0.0.1:0", udp_address: "127.0.0.1:0" }
 pipeline:
   processors:
     - deepcase_sequence: { cache: windows }
