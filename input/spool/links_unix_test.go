@@ -37,3 +37,17 @@ func TestRejectedEventsAreNotWrittenThroughALink(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "precious", string(content))
 }
+
+func TestALockThatIsNoFileIsNotWaitedFor(t *testing.T) {
+	victim := filepath.Join(t.TempDir(), "victim")
+	for name, plant := range map[string]func(path string) error{
+		"link": func(path string) error { return os.Symlink(victim, path) },
+		"pipe": func(path string) error { return syscall.Mkfifo(path, 0o600) },
+	} {
+		dir := t.TempDir()
+		require.NoError(t, plant(filepath.Join(dir, "lock")))
+		_, err := spool.Open(dir, keep(10))
+		assert.ErrorIs(t, err, disk.ErrNotRegular, name)
+	}
+	assert.NoFileExists(t, victim)
+}

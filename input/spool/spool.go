@@ -61,7 +61,13 @@ func Open(dir string, limits Limits) (s *Spool, err error) {
 	if err := disk.MakeDir(dir); err != nil {
 		return nil, err
 	}
-	s = &Spool{dir: dir, limits: limits, lock: flock.New(filepath.Join(dir, "lock"))}
+	lock := filepath.Join(dir, "lock")
+	if file, err := disk.OpenOwn(lock, os.O_RDONLY); err != nil { // a pipe, say, which would be waited for
+		return nil, err
+	} else if err := file.Close(); err != nil {
+		return nil, err
+	}
+	s = &Spool{dir: dir, limits: limits, lock: flock.New(lock, flock.SetFlag(os.O_RDONLY))}
 	if locked, err := s.lock.TryLock(); err != nil {
 		return nil, err
 	} else if !locked {
