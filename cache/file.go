@@ -45,7 +45,7 @@ What was written is on disk before the write returns, so that it survives a powe
 
 == What is removed
 
-The directory holds many small files, one per entry. Those that nobody has written for `+"`ttl`"+` are removed, and those that were written longest ago beyond `+"`max_bytes`"+`, until a tenth of it is free; the first time the log says so. `+"`deepcase_sequence`"+` writes a window whenever its machine has events, and `+"`deepcase_search`"+` its cursor whenever it has read: so those go first that stand for what is silent. A flood of invented machines fills the directory with windows of its own, and stays within `+"`max_bytes`"+`; where the disk is smaller than the default, set it below what the disk has free.
+The directory holds many small files, one per entry. Those that nobody has written for `+"`ttl`"+` are removed, and those that were written longest ago beyond `+"`max_bytes`"+`, until a tenth of it is free; the first time the log says so. `+"`deepcase_sequence`"+` writes a window whenever its machine has events, and `+"`deepcase_search`"+` its cursor whenever it has read: so the entries of silent machines are removed first. A flood of invented machines fills the directory with windows of its own, but stays within `+"`max_bytes`"+`. If the disk has less space than the default, set `+"`max_bytes`"+` below what is free.
 
 All files of the directory count, whoever wrote them. A cursor that is removed makes its pipeline read from the beginning: where one may pause for longer than `+"`ttl`"+`, give cursors a directory of their own. The TTL of a single write is ignored, as by `+"`file`"+`. Files can be deleted at any time.
 
@@ -61,7 +61,7 @@ A key of up to 200 letters, digits and `+"`-_.~%+`"+` that does not begin with a
 A process that is killed while it writes leaves a file `+"`.deepcase_file-…`"+`. The next start removes those older than a minute. Adding needs a file system with hard links.`).
 		Fields(
 			service.NewStringField(fieldDirectory).
-				Description("Where the files are. It is made where missing."),
+				Description("Where the files are. It is created if it is missing."),
 			duration.Field(fieldTTL, duration.NotNegative).
 				Description("Entries that were not written for so long are gone. For windows: at least the `timeout` of `deepcase_sequence` and the longest outage together. 0 keeps them.").
 				Example("168h").
