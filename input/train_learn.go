@@ -61,7 +61,9 @@ func (t *train) untilDue() time.Duration {
 		if err != nil {
 			return t.every
 		}
-		last = info.ModTime()
+		if last = info.ModTime(); last.After(t.now()) { // the clock was ahead: with that time each restart would begin to wait anew
+			t.mark()
+		}
 	}
 	return min(max(0, last.Add(t.every).Sub(t.now())), t.every)
 }

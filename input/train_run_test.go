@@ -297,6 +297,9 @@ func TestUntilDue(t *testing.T) {
 	} {
 		require.NoError(t, os.Chtimes(marker, now.Add(-ago), now.Add(-ago)))
 		assert.InDelta(t, float64(want), float64(tr.untilDue()), float64(time.Millisecond))
+		info, err := os.Stat(marker)
+		require.NoError(t, err)
+		assert.WithinRange(t, info.ModTime(), now.Add(-6*time.Hour), time.Now(), "a time in the future would put every restart off")
 	}
 	tr.tried = now.Add(-10 * time.Minute) // whatever the file says, which perhaps cannot be written
 	require.NoError(t, os.Chtimes(marker, now.Add(-5*time.Hour), now.Add(-5*time.Hour)))

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net/url"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/redpanda-data/benthos/v4/public/service"
@@ -19,12 +20,13 @@ import (
 // keptWindows are windows that a cache keeps: it is read before each use of a window and written after it, so that whoever comes next
 // knows a machine's past.
 type keptWindows struct {
-	access   func(context.Context, func(service.Cache)) error
-	prefix   string
-	retry    time.Duration
-	writer   uint64 // tells this process's windows from others'
-	failures *service.MetricCounter
-	log      *service.Logger
+	access     func(context.Context, func(service.Cache)) error
+	prefix     string
+	retry      time.Duration
+	writer     uint64 // tells this process's windows from others'
+	failures   *service.MetricCounter
+	toldDamage atomic.Bool
+	log        *service.Logger
 }
 
 // parallelMachines bounds the machines of a batch that wait for the cache at the same time.
@@ -96,7 +98,9 @@ func (k *keptWindows) exchange(ctx context.Context, wait *patience, w *sequencer
 		if places[i], err = take(w, data); err != nil {
 			// Waiting would not mend it, and refusing the machine for ever would be worse than a context that starts anew.
 			k.failures.Incr(1)
-			k.log.With("key", key).Errorf("The cache holds a window that cannot be read, the machine begins with an empty one: %v", err)
+			if !k.toldDamage.Swap(true) {
+				k.log.With("key", key).Errorf("The cache holds a window that cannot be read, the machine begins with an empty one (further ones are only counted): %v", err)
+			}
 			damaged = append(damaged, key)
 		}
 	}
