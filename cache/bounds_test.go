@@ -52,6 +52,18 @@ func TestEntriesStayWithinTheirBytes(t *testing.T) {
 	assert.LessOrEqual(t, len(names(t, dir)), 9)
 }
 
+// Neither a value nor a file that somebody put there fills the memory.
+func TestAnEntryHasABound(t *testing.T) {
+	dir, ctx := t.TempDir(), t.Context()
+	f, err := newFiles(dir, newBounds(0, 0, service.MockResources()))
+	require.NoError(t, err)
+	require.ErrorContains(t, f.Set(ctx, "a", make([]byte, maxEntry+1), nil), "need at most 67108864")
+	require.NoError(t, f.Set(ctx, "b", []byte("x"), nil))
+	require.NoError(t, os.Truncate(filepath.Join(dir, "b"), 1<<40))
+	_, err = f.Get(ctx, "b")
+	require.ErrorContains(t, err, "has 1099511627776 bytes, need at most 67108864")
+}
+
 // What was not written for the TTL is gone at once, and its file with the next look.
 func TestEntriesExpire(t *testing.T) {
 	dir, ctx := t.TempDir(), t.Context()

@@ -58,7 +58,7 @@ All files of the directory count, whoever wrote them. A cursor that is removed m
 
 A key of up to 200 letters, digits and `+"`-_.~%+`"+` that does not begin with a dot is the name of its file, as with `+"`file`"+`, whose directories can be used on. Any other key is hashed: `+"`=`"+` and its SHA-256 in hexadecimal. Where the file system takes upper and lower case for the same, keys with capitals, names such as `+"`nul`"+` and those with a dot at the end are hashed, too; entries that were written under such names before this was so are not found, and begin anew once.
 
-A process that is killed while it writes leaves a file `+"`.deepcase_file-…`"+`. The next start removes those older than a minute. Adding needs a file system with hard links.`).
+A process that is killed while it writes leaves a file `+"`.deepcase_file-…`"+`. The next start removes those older than a minute. An entry has at most 64 MiB. Adding needs a file system with hard links.`).
 		Fields(
 			service.NewStringField(fieldDirectory).
 				Description("Where the files are. It is created if it is missing."),
@@ -125,6 +125,8 @@ const (
 	scratch = ".deepcase_file-"
 	// abandoned is the age from which on such a file has no writer. One that was only that slow gets an error and may try again.
 	abandoned = time.Minute
+	// maxEntry bounds the bytes of an entry: what a read may take of the memory.
+	maxEntry = 64 << 20
 )
 
 // files is a directory of entries. A value is written to a file of its own first, which then takes the entry's name.
@@ -200,6 +202,9 @@ func (f *files) Get(_ context.Context, key string) ([]byte, error) {
 	if f.bounds.expired(info) {
 		return nil, service.ErrKeyNotFound
 	}
+	if info.Size() > maxEntry { // not what Set wrote: a sparse file that somebody put there, say
+		return nil, fmt.Errorf("entry %q: file %s has %d bytes, need at most %d: remove it", key, f.path(key), info.Size(), maxEntry)
+	}
 	return io.ReadAll(file)
 }
 
@@ -223,6 +228,9 @@ func (f *files) Add(_ context.Context, key string, value []byte, _ *time.Duratio
 
 // write gives the value to place in a file, and makes durable what place does with it.
 func (f *files) write(key string, value []byte, place func(temporary, path string) error) (err error) {
+	if len(value) > maxEntry {
+		return fmt.Errorf("entry %q: %d bytes, need at most %d", key, len(value), maxEntry)
+	}
 	path, temporary := f.path(key), scratchPath(f.dir)
 	file, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
