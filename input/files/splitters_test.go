@@ -211,7 +211,7 @@ func whole(format, text string, max int) (want []string, ok bool) {
 	case formatLines:
 		for i, line := range strings.Split(text, "\n") {
 			if len(line) > max {
-				want = append(want, fmt.Sprintf("%d %s ! %v", i+1, line[:max], errTooLong(max)))
+				want = append(want, fmt.Sprintf("%d %s ! %v", i+1, line[:min(excerpt, max)], errTooLong(max)))
 				continue
 			}
 			line = strings.TrimSuffix(line, "\r")
@@ -336,6 +336,7 @@ func FuzzSplitters(f *testing.F) {
 		f.Add("a,b\n1,\"x\ny\"\r\n\xe9,2\n", i, uint16(1000), []byte{1, 2})
 		f.Add("[\n{\"a\":[1,\"]\\\"\"]},\n{}]{\"Records\":[{}]}\n{", i, uint16(5), []byte{3})
 	}
+	f.Add(strings.Repeat("-", excerpt+2), uint8(0), uint16(excerpt), []byte{0}) // too long, and longer than what is kept of it
 	f.Fuzz(func(t *testing.T, text string, format uint8, max uint16, sizes []byte) {
 		compare(t, []string{formatLines, formatNDJSON, formatJSON, formatCSV, formatAuto}[format%5], text, 1+int(max), sizes)
 	})
