@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -28,29 +29,24 @@ type attempt struct {
 func (t *train) begin(events int) error {
 	path := filepath.Join(t.spoolDir, trainingFile)
 	now := attempt{t.now().UTC(), events, fmt.Sprintf("%+v %d %d %+v", t.limits, t.maxNames, t.maxMemory, t.params)}
-	content, err := os.ReadFile(path)
-	if err == nil {
-		var before attempt
-		if json.Unmarshal(content, &before) != nil || before.Settings == now.Settings {
+	var before attempt
+	switch file, _, err := disk.Open(path); {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return err
+	default:
+		err = json.NewDecoder(io.LimitReader(file, 1<<20)).Decode(&before)
+		if _ = file.Close(); err != nil || before.Settings == now.Settings {
 			return fmt.Errorf("the process was killed in the middle of the last training (of %d events, started at %s), perhaps since there was too little memory: "+
 				"it is not tried again as it was. Set %s, %s or %s lower (or change another setting), or remove %s to try it again",
 				before.Events, before.Started.Format(time.RFC3339), fieldMaxMemory, fieldMaxNames, fieldMaxEvents, path)
 		}
-	} else if !errors.Is(err, fs.ErrNotExist) {
-		return err
 	}
-	if content, err = json.Marshal(now); err != nil {
-		return err
-	}
-	file, err := os.Create(path)
+	content, err := json.Marshal(now)
 	if err != nil {
 		return err
 	}
-	_, err = file.Write(append(content, '\n'))
-	if err = errors.Join(err, file.Sync(), file.Close()); err != nil {
-		return err
-	}
-	return disk.SyncDir(t.spoolDir)
+	return disk.WriteFile(path, path+".part", append(content, '\n'))
 }
 
 // finish removes trainingFile.

@@ -40,6 +40,21 @@ func TestTrainThatWasKilledIsNotTriedAgain(t *testing.T) {
 	assert.NoFileExists(t, marker)
 }
 
+// What a link in the place of the mark leads to is not written.
+func TestTheMarkOfATrainingIsNotWrittenThroughALink(t *testing.T) {
+	tr := &train{spoolDir: t.TempDir(), now: time.Now}
+	victim, marker := filepath.Join(t.TempDir(), "victim"), filepath.Join(tr.spoolDir, trainingFile)
+	require.NoError(t, os.WriteFile(victim, []byte("{}"), 0o644))
+	require.NoError(t, os.Symlink(victim, marker))
+	require.NoError(t, tr.begin(1))
+	content, err := os.ReadFile(victim)
+	require.NoError(t, err)
+	assert.Equal(t, "{}", string(content))
+	require.ErrorContains(t, tr.begin(1), "killed in the middle of the last training (of 1 events")
+	require.NoError(t, tr.finish())
+	require.NoError(t, tr.begin(1))
+}
+
 // A training says what it would need before it begins, and leaves the events.
 func TestTrainThatNeedsTooMuchMemory(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "model")
