@@ -67,18 +67,18 @@ enrichment:
 
 # With the gotch engine (libtorch, GPUs): docs/gpu.md.
 gotch:
-	eval "$$(build/gotch/libtorch.sh)" && go build $(STAMP) -tags gotch -o $(FULL) ./cmd/connect-deepcase
+	eval "$$(deploy/gotch/libtorch.sh)" && go build $(STAMP) -tags gotch -o $(FULL) ./cmd/connect-deepcase
 
 # The gotch engine on the CPU libtorch.
 gotch-test:
-	eval "$$(FETCH=1 build/gotch/libtorch.sh)" && go vet ./model/contextbuilder/torch ./internal/device && \
+	eval "$$(FETCH=1 deploy/gotch/libtorch.sh)" && go vet ./model/contextbuilder/torch ./internal/device && \
 	go test ./model/contextbuilder/torch ./internal/device
 
 # The gotch engine on a GPU: conformance, speed, a short pipeline, one table. DEVICE=libtorch runs it on the CPU.
 gpu-check:
-	./build/gotch/gpu-check.sh $(or $(DEVICE),cuda)
+	./deploy/gotch/gpu-check.sh $(or $(DEVICE),cuda)
 
-# Assembly is written by programs in model/contextbuilder/cpu/gen, a module of its own.
+# Assembly is written by programs in model/contextbuilder/cpu/internal/gen, a module of its own.
 generate:
 	go generate ./model/contextbuilder/cpu/...
 
@@ -95,7 +95,7 @@ memory:
 
 # Each kernel of the CPU engine in assembly beside its twin in plain Go, compared by benchstat.
 bench-kernels:
-	go test -run '^$$' -bench 'Gemm|Gates|Vectors|Kernels' -benchtime 20ms -count 6 ./model/contextbuilder/cpu/simd ./model/contextbuilder/cpu/attention | \
+	go test -run '^$$' -bench 'Gemm|Gates|Vectors|Kernels' -benchtime 20ms -count 6 ./model/contextbuilder/cpu/internal/simd ./model/contextbuilder/cpu/internal/attention | \
 	go run golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da -col /kernels -
 
 # NOTICE: the licences of all linked modules. Fails if one must not be linked; deploy/licences is a module of its own.

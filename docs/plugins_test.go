@@ -17,10 +17,10 @@ import (
 	_ "github.com/redpanda-data/benthos/v4/public/components/pure"
 
 	_ "connect-deepcase/cache"
-	_ "connect-deepcase/input"
 	_ "connect-deepcase/input/files"
 	_ "connect-deepcase/input/search"
 	_ "connect-deepcase/input/syslog"
+	_ "connect-deepcase/input/train"
 	_ "connect-deepcase/processor"
 )
 

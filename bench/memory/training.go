@@ -14,7 +14,7 @@ import (
 	_ "github.com/redpanda-data/benthos/v4/public/components/pure"
 	"github.com/redpanda-data/benthos/v4/public/service"
 
-	_ "connect-deepcase/input"
+	_ "connect-deepcase/input/train"
 )
 
 const (

@@ -3,10 +3,10 @@ package main
 // What every build has: DeepCASE, and the components of Benthos' core.
 import (
 	_ "connect-deepcase/cache"
-	_ "connect-deepcase/input"
 	_ "connect-deepcase/input/files"
 	_ "connect-deepcase/input/search"
 	_ "connect-deepcase/input/syslog"
+	_ "connect-deepcase/input/train"
 	_ "connect-deepcase/processor"
 
 	_ "github.com/redpanda-data/benthos/v4/public/components/io"

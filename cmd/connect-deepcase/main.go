@@ -8,7 +8,7 @@ import (
 
 	"github.com/redpanda-data/benthos/v4/public/service"
 
-	"connect-deepcase/cli"
+	"connect-deepcase/internal/cli"
 )
 
 // version and date are set by whoever builds without git: -ldflags "-X main.version=… -X main.date=…".

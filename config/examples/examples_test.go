@@ -17,9 +17,9 @@ import (
 	"github.com/redpanda-data/benthos/v4/public/service"
 	"github.com/stretchr/testify/require"
 
-	_ "connect-deepcase/input"
 	_ "connect-deepcase/input/files"
 	_ "connect-deepcase/input/syslog"
+	_ "connect-deepcase/input/train"
 	_ "connect-deepcase/processor"
 )
 

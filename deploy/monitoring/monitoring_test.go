@@ -19,10 +19,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	_ "connect-deepcase/cache"
-	_ "connect-deepcase/input"
 	_ "connect-deepcase/input/files"
 	_ "connect-deepcase/input/search"
 	_ "connect-deepcase/input/syslog"
+	_ "connect-deepcase/input/train"
 	_ "connect-deepcase/processor"
 )
 

@@ -55,7 +55,7 @@ func (c Config) Numbers() float64 {
 	return n*h + g*(n+3*h+4) + l*(h+1) + 2*n*(n+1)
 }
 
-// queryBytes is what a worker of the CPU engine takes for a query at most (cpu/attention).
+// queryBytes is what a worker of the CPU engine takes for a query at most (cpu/internal/attention).
 func (c Config) queryBytes() float64 {
 	return 64 * (float64(c.Events) + float64(c.Length)) * (float64(min(c.Events, c.Length)) + 8)
 }

@@ -4,7 +4,7 @@ import (
 	"math"
 	"math/rand/v2"
 
-	"connect-deepcase/model/contextbuilder/cpu/simd"
+	"connect-deepcase/model/contextbuilder/cpu/internal/simd"
 )
 
 // learning is what a pass needs on the way back.

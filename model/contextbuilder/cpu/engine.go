@@ -9,8 +9,8 @@ import (
 	"fmt"
 
 	"connect-deepcase/model/contextbuilder"
-	"connect-deepcase/model/contextbuilder/cpu/attention"
-	"connect-deepcase/model/contextbuilder/cpu/simd"
+	"connect-deepcase/model/contextbuilder/cpu/internal/attention"
+	"connect-deepcase/model/contextbuilder/cpu/internal/simd"
 )
 
 // New returns the CPU engine. It computes on GOMAXPROCS goroutines at once; no answer depends on how many.

@@ -7,7 +7,7 @@ import (
 	"sync/atomic"
 
 	"connect-deepcase/model/contextbuilder"
-	"connect-deepcase/model/contextbuilder/cpu/attention"
+	"connect-deepcase/model/contextbuilder/cpu/internal/attention"
 )
 
 // network answers for weights that nobody changes any more.

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"connect-deepcase/model/contextbuilder"
-	"connect-deepcase/model/contextbuilder/cpu/simd"
+	"connect-deepcase/model/contextbuilder/cpu/internal/simd"
 	"connect-deepcase/model/contextbuilder/enginetest"
 )
 

@@ -3,7 +3,7 @@ package cpu
 import (
 	"math"
 
-	"connect-deepcase/model/contextbuilder/cpu/simd"
+	"connect-deepcase/model/contextbuilder/cpu/internal/simd"
 )
 
 // input embeds the previous events of a step, drops units out, and multiplies by the decoder's W_ih.

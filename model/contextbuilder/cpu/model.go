@@ -2,7 +2,7 @@ package cpu
 
 import (
 	"connect-deepcase/model/contextbuilder"
-	"connect-deepcase/model/contextbuilder/cpu/simd"
+	"connect-deepcase/model/contextbuilder/cpu/internal/simd"
 )
 
 // The matrices of a network. Rows of those by event (encIh, w1, emb) get a gradient only where a batch has the event.

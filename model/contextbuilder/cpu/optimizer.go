@@ -4,7 +4,7 @@ import (
 	"math"
 
 	"connect-deepcase/model/contextbuilder"
-	"connect-deepcase/model/contextbuilder/cpu/simd"
+	"connect-deepcase/model/contextbuilder/cpu/internal/simd"
 )
 
 // optimizer moves weights against their gradient.

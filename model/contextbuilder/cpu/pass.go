@@ -3,7 +3,7 @@ package cpu
 import (
 	"math"
 
-	"connect-deepcase/model/contextbuilder/cpu/simd"
+	"connect-deepcase/model/contextbuilder/cpu/internal/simd"
 )
 
 // pass is a forward pass over some rows, and in training the way back. Buffers grow and are used again.

@@ -11,7 +11,7 @@ import (
 	"slices"
 
 	"connect-deepcase/model/contextbuilder"
-	"connect-deepcase/model/contextbuilder/cpu/simd"
+	"connect-deepcase/model/contextbuilder/cpu/internal/simd"
 )
 
 // Train improves w in place. Should the loss stop being finite, it stops before that step and says so.

@@ -1,0 +1,254 @@
+package train
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redpanda-data/benthos/v4/public/service"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"connect-deepcase/internal/spool"
+	"connect-deepcase/model"
+	"connect-deepcase/model/store"
+)
+
+// A model without clusters would know nothing: the one before stays in force, and the scores with it.
+func TestTrainWithoutClusters(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "model")
+	run(t, fromFile(write(t, alerts(40)...), dir, `    label: ${! json("label") }`))
+	want, _ := current(t, dir)
+	out := run(t, fromFile(write(t, alerts(2)...), dir, ""))
+	require.Len(t, out, 1)
+	content, err := out[0].AsBytes()
+	require.NoError(t, err)
+	assert.JSONEq(t, `{"status":"failed","events":12,"error":"no clusters in 12 events of 6 types (0 more came twice): need more events, or a smaller min_samples"}`, string(content))
+	got, m := current(t, dir)
+	assert.Equal(t, want, got)
+	assert.NotEmpty(t, m.Clusters)
+	assert.Equal(t, 12, spooled(t, dir), "the events wait for more")
+}
+
+// logged runs a stream from this input to its end and gives its log.
+func logged(t *testing.T, input string) string {
+	t.Helper()
+	var log bytes.Buffer
+	builder := service.NewStreamBuilder()
+	builder.SetLogger(slog.New(slog.NewTextHandler(&log, nil)))
+	require.NoError(t, builder.AddInputYAML(input))
+	require.NoError(t, builder.AddOutputYAML("drop: {}"))
+	s, err := builder.Build()
+	require.NoError(t, err)
+	require.NoError(t, s.Run(t.Context()))
+	return log.String()
+}
+
+// A failed training is an error in the log, and the next one tells that it learns from the same events, too.
+func TestTrainTellsOfEarlierEvents(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "model")
+	first := logged(t, fromFile(write(t, alerts(2)...), dir, ""))
+	assert.Contains(t, first, "of_earlier_runs=0")
+	assert.Contains(t, first, `level=ERROR msg="No model learnt, the events stay in the spool: no clusters in 12 events`)
+	assert.Contains(t, logged(t, fromFile(write(t, alerts(40)...), dir, "")), "of_earlier_runs=12")
+}
+
+// fill spools events, of which clusters can be made.
+func fill(t testing.TB, dir string) {
+	t.Helper()
+	held, err := spool.Open(dir, spool.Limits{Records: 1000, Bytes: 1 << 30})
+	require.NoError(t, err)
+	var records []spool.Record
+	for i := range 300 {
+		for k, name := range []string{"scan", "guess", "login"} {
+			records = append(records, spool.Record{Machine: fmt.Sprint(i), Event: name, Seconds: int64(i + k)})
+		}
+	}
+	require.NoError(t, held.Append(records))
+	require.NoError(t, held.Close())
+}
+
+// A training that was interrupted is due at once; one that came to an end, be it without a model, waits for the next time.
+func TestTrainIsDueAfterAnInterruption(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "model")
+	marker := filepath.Join(dir, "spool", trainedFile)
+	fill(t, filepath.Dir(marker))
+	start := func(more string) (stop func()) {
+		gate := filepath.Join(t.TempDir(), "never")
+		s, _ := build(t, strings.Replace(fmt.Sprintf("deepcase_train:\n    input: {counter: {after: %q}}\n    model: %q\n    every: 1h\n%s",
+			gate, dir, quick), "epochs: 30", more, 1))
+		running := make(chan error, 1)
+		go func() { running <- s.Run(t.Context()) }()
+		return func() {
+			require.NoError(t, s.StopWithin(20*time.Second))
+			<-running
+		}
+	}
+	marked := func() time.Time {
+		info, err := os.Stat(marker)
+		require.NoError(t, err)
+		return info.ModTime()
+	}
+
+	stop := start("epochs: 30")
+	require.Eventually(t, func() bool { _, err := os.Stat(marker); return err == nil }, 10*time.Second, time.Millisecond, "from now on it waits")
+	stop()
+
+	due := time.Now().Add(-2 * time.Hour).Truncate(time.Second)
+	require.NoError(t, os.Chtimes(marker, due, due))
+	stop = start("epochs: 1000000")
+	time.Sleep(300 * time.Millisecond)
+	stop()
+	assert.Equal(t, due, marked())
+
+	stop = start("epochs: 1\n    min_samples: 100000")
+	require.Eventually(t, func() bool { return marked().After(due) }, 20*time.Second, 10*time.Millisecond)
+	stop()
+}
+
+// Clusters of which nobody heard are learnt again, at once.
+func TestTrainIsDueUntilItsClustersArrive(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "model")
+	marker := filepath.Join(dir, "spool", trainedFile)
+	fill(t, filepath.Dir(marker))
+	require.NoError(t, os.WriteFile(marker, nil, 0o644))
+	due := time.Now().Add(-2 * time.Hour).Truncate(time.Second)
+	require.NoError(t, os.Chtimes(marker, due, due))
+	for _, arrives := range []bool{false, true} {
+		conf, err := trainSpec().ParseYAML(fmt.Sprintf("input: {counter: {after: %q}}\nmodel: %q\nevery: 1h\n%s",
+			filepath.Join(dir, "never"), dir, strings.ReplaceAll(quick, "    ", "")), nil)
+		require.NoError(t, err)
+		tr, err := newTrainFromParsed(conf, service.MockResources(), time.Now)
+		require.NoError(t, err)
+		require.NoError(t, tr.Connect(t.Context()))
+		batch, ack, err := tr.ReadBatch(t.Context())
+		require.NoError(t, err)
+		assert.NotEmpty(t, batch)
+		if arrives {
+			require.NoError(t, ack(t.Context(), nil))
+		}
+		require.NoError(t, tr.Close(t.Context()))
+		info, err := os.Stat(marker)
+		require.NoError(t, err)
+		assert.Equal(t, arrives, info.ModTime().After(due))
+	}
+}
+
+// Scores that are published while a training ends are not overwritten.
+func TestTrainKeepsScoresThatComeInTheEnd(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "model")
+	run(t, fromFile(write(t, alerts(40)...), dir, ""))
+	s, err := store.Open(dir, false)
+	require.NoError(t, err)
+	log, lines := io.Pipe()
+	learnt := make(chan struct{})
+	go func() {
+		for scan := bufio.NewScanner(log); scan.Scan(); {
+			if strings.Contains(scan.Text()+" ", " epoch=30 ") { // fields come in any order
+				close(learnt)
+			}
+		}
+	}()
+	builder := service.NewStreamBuilder()
+	builder.SetLogger(slog.New(slog.NewTextHandler(lines, nil)))
+	require.NoError(t, builder.AddInputYAML(fromFile(write(t, alerts(40)...), dir, "    seed: 7")))
+	require.NoError(t, builder.AddOutputYAML("drop: {}"))
+	again, err := builder.Build()
+	require.NoError(t, err)
+	trained := make(chan error, 1)
+	_, err = s.Update(t.Context(), func(m *model.Model) (*model.Model, error) {
+		go func() { trained <- again.Run(t.Context()) }()
+		select {
+		case <-learnt:
+		case <-time.After(time.Minute):
+			return nil, errors.New("nothing is learnt")
+		}
+		time.Sleep(500 * time.Millisecond) // by now it has clustered, too, and waits for us
+		scores := map[int]float64{}
+		for _, c := range m.Clusters {
+			scores[c.ID] = 5
+		}
+		return m.WithScores(scores)
+	})
+	require.NoError(t, err)
+	require.NoError(t, <-trained)
+	_, now := current(t, dir)
+	for _, c := range now.Clusters {
+		assert.Equal(t, 5.0, c.Score)
+	}
+}
+
+func TestTrainKeepsTheAnalystsScores(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "model")
+	out := clusters(t, run(t, fromFile(write(t, alerts(40)...), dir, "")))
+	require.NotEmpty(t, out)
+	scores := map[int]float64{}
+	byEvent := map[string]float64{}
+	for _, c := range out {
+		assert.Nil(t, c.Score)
+		scores[c.Cluster] = float64(len(c.Event))
+		byEvent[c.Event] = float64(len(c.Event))
+	}
+	s, err := store.Open(dir, false)
+	require.NoError(t, err)
+	_, err = s.Update(t.Context(), func(m *model.Model) (*model.Model, error) { return m.WithScores(scores) })
+	require.NoError(t, err)
+
+	more := append(alerts(40), `{"machine":"x","event":"new","timestamp":1}`) // all ids shift
+	for _, c := range clusters(t, run(t, fromFile(write(t, more...), dir, "    seed: 7"))) {
+		if want, known := byEvent[c.Event]; known {
+			require.NotNil(t, c.Score, c.Event)
+			assert.Equal(t, want, *c.Score)
+		}
+	}
+	for _, c := range clusters(t, run(t, fromFile(write(t, more...), dir, "    keep_scores: false"))) {
+		assert.Nil(t, c.Score)
+	}
+	assert.NotEmpty(t, run(t, fromFile(write(t, alerts(40)...), dir, "    seed: 8")), "nothing to keep is no error")
+}
+
+func TestTrainReplacesAModelItCannotRead(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "model")
+	run(t, fromFile(write(t, alerts(40)...), dir, ""))
+	version, _ := current(t, dir)
+	files, err := filepath.Glob(filepath.Join(dir, "versions", version, "*"))
+	require.NoError(t, err)
+	for _, file := range files {
+		require.NoError(t, os.Truncate(file, 3))
+	}
+	run(t, fromFile(write(t, alerts(40)...), dir, ""))
+	now, _ := current(t, dir)
+	assert.NotEqual(t, version, now)
+}
+
+// The scores are those of the version before one that is damaged.
+func TestTrainKeepsScoresBeforeDamage(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "model")
+	run(t, fromFile(write(t, alerts(40)...), dir, ""))
+	s, err := store.Open(dir, false)
+	require.NoError(t, err)
+	var version string
+	for range 2 {
+		version, err = s.Update(t.Context(), func(m *model.Model) (*model.Model, error) {
+			scores := map[int]float64{}
+			for _, c := range m.Clusters {
+				scores[c.ID] = 5
+			}
+			return m.WithScores(scores)
+		})
+		require.NoError(t, err)
+	}
+	require.NoError(t, os.Truncate(filepath.Join(dir, "versions", version, "clusters.json"), 3))
+	for _, c := range clusters(t, run(t, fromFile(write(t, alerts(40)...), dir, ""))) {
+		require.NotNil(t, c.Score)
+		assert.Equal(t, 5.0, *c.Score)
+	}
+}

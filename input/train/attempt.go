@@ -1,0 +1,58 @@
+package train
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"connect-deepcase/internal/disk"
+)
+
+// trainingFile is in the spool while a training runs. Where it is there before one, the process was killed in the middle of the last one,
+// perhaps because there was not enough memory.
+const trainingFile = "training"
+
+// attempt is what trainingFile holds.
+type attempt struct {
+	Started  time.Time `json:"started"`
+	Events   int       `json:"events"`
+	Settings string    `json:"settings"` // all that decide how much memory a training takes
+}
+
+// begin writes trainingFile. It is an error if a training with the same settings was killed: what killed the process once would kill it
+// again and again.
+func (t *train) begin(events int) error {
+	path := filepath.Join(t.spoolDir, trainingFile)
+	now := attempt{t.now().UTC(), events, fmt.Sprintf("%+v %d %d %+v", t.limits, t.maxNames, t.maxMemory, t.params)}
+	var before attempt
+	switch file, _, err := disk.Open(path); {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return err
+	default:
+		err = json.NewDecoder(io.LimitReader(file, 1<<20)).Decode(&before)
+		if _ = file.Close(); err != nil || before.Settings == now.Settings {
+			return fmt.Errorf("the process was killed in the middle of the last training (of %d events, started at %s), perhaps since there was too little memory: "+
+				"it is not tried again as it was. Set %s, %s or %s lower (or change another setting), or remove %s to try it again",
+				before.Events, before.Started.Format(time.RFC3339), fieldMaxMemory, fieldMaxNames, fieldMaxEvents, path)
+		}
+	}
+	content, err := json.Marshal(now)
+	if err != nil {
+		return err
+	}
+	return disk.WriteFile(path, path+".part", append(content, '\n'))
+}
+
+// finish removes trainingFile.
+func (t *train) finish() error {
+	if err := os.Remove(filepath.Join(t.spoolDir, trainingFile)); err != nil {
+		return err
+	}
+	return disk.SyncDir(t.spoolDir)
+}

@@ -1,0 +1,297 @@
+package train
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"math"
+	"slices"
+	"time"
+
+	"connect-deepcase/internal/alert"
+	"connect-deepcase/internal/spool"
+	"connect-deepcase/model"
+	"connect-deepcase/model/contextbuilder"
+	"connect-deepcase/model/interpreter"
+	"connect-deepcase/sequencer"
+)
+
+// dataset is what a model is learnt from, gathered from a spool.
+type dataset struct {
+	data model.Data
+	// Records left out: they were there before; they cannot be read; they came with a context of another length.
+	repeated, damaged, misfit int
+	// Events whose id was that of an event with another name or time: they are not left out.
+	reused   int
+	reusedID string // the first one, as text
+	// Records among the repeated ones whose document was another one.
+	other   int
+	otherID string
+	// Names that were left out since there were too many.
+	rareNames int
+	// Events whose label was refused: their score is NaN until withhold.
+	refused    int
+	whyRefused string // the first one
+}
+
+// withhold takes the score of each cluster that has an event whose label was refused: it may have been that of an attack, and the others'
+// labels must not hide it. clusters are those of the rows.
+func withhold(m *model.Model, clusters []int32, refused []int) (clustersWithout int) {
+	for _, row := range refused {
+		if c := clusters[row]; c >= 0 && m.Clusters[c].Score != interpreter.NoScore {
+			m.Clusters[c].Score = interpreter.NoScore
+			clustersWithout++
+		}
+	}
+	return clustersWithout
+}
+
+// unlabel gives the rows whose label was refused no score, and says which they are.
+func (d *dataset) unlabel() (refused []int) {
+	labelled := false
+	for row, score := range d.data.Scores {
+		if math.IsNaN(score) {
+			d.data.Scores[row] = interpreter.NoScore
+			refused = append(refused, row)
+		} else if score != interpreter.NoScore {
+			labelled = true
+		}
+	}
+	if !labelled {
+		d.data.Scores = nil
+	}
+	return refused
+}
+
+// noEvent cannot be the name of an event: names are in UTF-8.
+const noEvent = "\xff"
+
+// gather sequences what a snapshot holds. Events that came with a context keep it; they follow the others. The snapshot must stay open
+// for as long as the data's documents are asked for.
+func gather(ctx context.Context, snapshot *spool.Snapshot, opts sequencer.Options) (*dataset, error) {
+	var d dataset
+	var err error
+	var table sequencer.Table
+	var attached attached
+	var tableRows, attachedRows []int // rows of the snapshot
+	rows := 0
+	ids := seen{seed: maphash.MakeSeed(), first: map[uint64]remembered{}, further: map[uint64]uint32{}}
+	d.damaged, err = snapshot.Each(func(r *spool.Record) (bool, error) {
+		if err := ctx.Err(); err != nil {
+			return false, err
+		}
+		again, reused, other := ids.again(r)
+		if reused {
+			if d.reused++; d.reused == 1 {
+				d.reusedID = fmt.Sprintf("%q of machine %q is that of events with other names or times", alert.Excerpt(r.ID), alert.Excerpt(r.Machine))
+			}
+		}
+		if other {
+			if d.other++; d.other == 1 {
+				d.otherID = fmt.Sprintf("%q of machine %q, event %q", alert.Excerpt(r.ID), alert.Excerpt(r.Machine), alert.Excerpt(r.Event))
+			}
+		}
+		if again {
+			d.repeated++
+			return false, nil
+		}
+		if r.Context != nil && len(r.Context) != opts.Length {
+			d.misfit++
+			return false, nil
+		}
+		score := float64(interpreter.NoScore)
+		switch {
+		case r.Refused != "":
+			score = math.NaN()
+			if d.refused++; d.refused == 1 {
+				d.whyRefused = r.Refused
+			}
+		case r.Score != nil:
+			score = *r.Score
+		}
+		if r.Context == nil {
+			table.AppendLabelled(sequencer.Event{Machine: r.Machine, Name: r.Event, Time: r.Time()}, score)
+			tableRows = append(tableRows, rows)
+		} else {
+			attached.add(r, score)
+			attachedRows = append(attachedRows, rows)
+		}
+		rows++
+		return true, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if rows == 0 {
+		return nil, errors.New("no events to learn from: the input gave none; check what it reads, and from when on (SINCE in config/elastic/train.yaml)")
+	}
+	s, err := table.Sequence(sequencer.SequenceOptions{Options: opts, NoEvent: noEvent})
+	if err != nil {
+		return nil, err
+	}
+	d.data = model.Data{
+		Names:   s.Names,
+		Samples: contextbuilder.Samples{Length: opts.Length, Contexts: s.Contexts, Events: s.Events},
+		Scores:  s.Labels,
+	}
+	if len(attachedRows) > 0 {
+		attached.appendTo(&d.data)
+	}
+	order := append(tableRows, attachedRows...)
+	d.data.Seen = func(row int) (string, time.Time) {
+		if row < len(tableRows) {
+			return s.Machines[s.Machine[row]], time.Unix(0, s.Times[row])
+		}
+		return attached.seen(row - len(tableRows))
+	}
+	d.data.Document = func(row int) json.RawMessage { return snapshot.Document(order[row]) }
+	return &d, nil
+}
+
+// seen remembers the events with an id by hashes: a collision of 64 bits costs one event.
+type seen struct {
+	seed    maphash.Seed
+	first   map[uint64]remembered // by machine and id
+	further map[uint64]uint32     // documents of those whose id was that of another event, by all that tells them apart
+}
+
+// remembered are hashes of an event and of its document.
+type remembered struct{ event, document uint32 }
+
+// again says whether an event was there before; one without an id never was. The id alone does not tell: where a mapping gives one id to all
+// events ("null/null"), a model would be learnt from the first one of each machine. An event that came with a context need not have a time;
+// then its context stands for that. reused says that its id was that of another event, other that the event before had another document.
+func (s *seen) again(r *spool.Record) (again, reused, other bool) {
+	if r.ID == "" {
+		return false, false, false
+	}
+	texts := []string{r.Event}
+	if r.Seconds == 0 && r.Nanos == 0 {
+		texts = append(texts, r.Context...)
+	}
+	at := [2]int64{r.Seconds, r.Nanos}
+	id, event := s.hash([2]int64{}, r.Machine, r.ID), s.hash(at, texts...)
+	now := remembered{uint32(event), uint32(maphash.Bytes(s.seed, r.Document))}
+	before, there := s.first[id]
+	switch {
+	case !there:
+		s.first[id] = now
+		return false, false, false
+	case before.event == now.event:
+		return true, false, before.document != now.document
+	}
+	key := s.hash(at, append(texts, r.Machine, r.ID)...)
+	document, again := s.further[key]
+	if !again {
+		s.further[key] = now.document
+	}
+	return again, !again, again && document != now.document
+}
+
+func (s *seen) hash(at [2]int64, texts ...string) uint64 {
+	var h maphash.Hash
+	h.SetSeed(s.seed)
+	maphash.WriteComparable(&h, at)
+	for _, text := range texts {
+		_, _ = h.WriteString(text) // never fails
+		_ = h.WriteByte(0xff)      // not in UTF-8, so texts do not run into each other
+	}
+	return h.Sum64()
+}
+
+// attached are samples that came with their contexts, by ids in the order of first use; −1 is NO_EVENT.
+type attached struct {
+	ids      map[string]int32
+	names    []string
+	contexts []int32
+	events   []int32
+	scores   []float64
+	machines []string
+	machine  []int32
+	seconds  []int64 // 1970 where there is no time
+	machined map[string]int32
+}
+
+func (a *attached) add(r *spool.Record, score float64) {
+	for _, name := range r.Context {
+		a.contexts = append(a.contexts, a.id(name))
+	}
+	a.events = append(a.events, a.id(r.Event))
+	a.scores = append(a.scores, score)
+	machine, known := a.machined[r.Machine]
+	if !known {
+		if a.machined == nil {
+			a.machined = map[string]int32{}
+		}
+		machine = int32(len(a.machines))
+		a.machined[r.Machine] = machine
+		a.machines = append(a.machines, r.Machine)
+	}
+	a.machine = append(a.machine, machine)
+	a.seconds = append(a.seconds, r.Seconds)
+}
+
+// seen is the machine and the time of a sample.
+func (a *attached) seen(i int) (machine string, at time.Time) {
+	if a.seconds[i] != 0 {
+		at = time.Unix(a.seconds[i], 0)
+	}
+	return a.machines[a.machine[i]], at
+}
+
+func (a *attached) id(name string) int32 {
+	if name == "" {
+		return -1
+	}
+	id, ok := a.ids[name]
+	if !ok {
+		if a.ids == nil {
+			a.ids = map[string]int32{}
+		}
+		id = int32(len(a.names))
+		a.ids[name] = id
+		a.names = append(a.names, name)
+	}
+	return id
+}
+
+// appendTo appends the samples to data, and their names to its vocabulary.
+func (a *attached) appendTo(data *model.Data) {
+	names := slices.Concat(data.Names, a.names)
+	slices.Sort(names)
+	names = slices.Compact(names)
+	final := func(name string) int32 {
+		id, _ := slices.BinarySearch(names, name)
+		return int32(id)
+	}
+	noEvent := int32(len(names))
+	old := make([]int32, len(data.Names)+1) // data's id → new id
+	for id, name := range data.Names {
+		old[id] = final(name)
+	}
+	old[len(data.Names)] = noEvent
+	for i, id := range data.Samples.Contexts {
+		data.Samples.Contexts[i] = old[id]
+	}
+	for i, id := range data.Samples.Events {
+		data.Samples.Events[i] = old[id]
+	}
+	own := make([]int32, len(a.names)) // a's id → new id
+	for id, name := range a.names {
+		own[id] = final(name)
+	}
+	for _, id := range a.contexts {
+		if id < 0 {
+			data.Samples.Contexts = append(data.Samples.Contexts, noEvent)
+		} else {
+			data.Samples.Contexts = append(data.Samples.Contexts, own[id])
+		}
+	}
+	for _, id := range a.events {
+		data.Samples.Events = append(data.Samples.Events, own[id])
+	}
+	data.Scores = append(data.Scores, a.scores...)
+	data.Names = names
+}

@@ -1,0 +1,317 @@
+package train
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+
+	"github.com/dustin/go-humanize"
+	"github.com/redpanda-data/benthos/v4/public/service"
+
+	"connect-deepcase/internal/alert"
+	"connect-deepcase/internal/device"
+	"connect-deepcase/internal/duration"
+	"connect-deepcase/internal/modeldir"
+	"connect-deepcase/model"
+	"connect-deepcase/model/contextbuilder"
+	"connect-deepcase/sequencer"
+)
+
+const (
+	fieldInput      = "input"
+	fieldLabel      = "label"
+	fieldBenign     = "benign"
+	fieldEvery      = "every"
+	fieldSpool      = "spool"
+	fieldMaxEvents  = "max_events"
+	fieldMaxBytes   = "max_bytes"
+	fieldMaxNames   = "max_names"
+	fieldMaxMemory  = "max_memory"
+	fieldKeepScores = "keep_scores"
+	fieldReport     = "report"
+	fieldStrategy   = "strategy"
+
+	fieldLength     = "length"
+	fieldTimeout    = "timeout"
+	fieldHidden     = "hidden"
+	fieldLSTM       = "lstm"
+	fieldEpochs     = "epochs"
+	fieldBatchSize  = "batch_size"
+	fieldOptimizer  = "optimizer"
+	fieldRate       = "learning_rate"
+	fieldFactor     = "factor"
+	fieldWarmup     = "warmup"
+	fieldDelta      = "delta"
+	fieldTeachRatio = "teach_ratio"
+	fieldDropout    = "dropout"
+	fieldSeed       = "seed"
+	fieldIterations = "iterations"
+	fieldQueryBatch = "query_batch_size"
+	fieldEps        = "eps"
+	fieldMinSamples = "min_samples"
+	fieldThreshold  = "threshold"
+)
+
+// maxHidden bounds the size of the hidden state, 64 times the paper's: matrices have its square as their size, and memory runs out where
+// someone means something else.
+const maxHidden = 8192
+
+func trainSpec() *service.ConfigSpec {
+	spec := service.NewConfigSpec().
+		Stable().
+		Version("0.1.0").
+		Categories("DeepCASE").
+		Summary("Learns a model from the events of another input, publishes it to a model directory, and gives a message for each cluster it found.").
+		Description(`
+Events are read from the messages of the child `+"`input`"+` and kept in a spool on disk. When the child ends, or at each `+"`every`"+`, a model is learnt from the spool and published, and each of its clusters becomes a message for the analyst:
+
+`+"```json"+`
+{"cluster": 17, "event": "sshd: failed password", "size": 240, "score": 3, "model": "20261123T141500Z-3f2a",
+ "machine_count": 3, "machines": [{"machine": "web-1", "count": 180}], "first_seen": "2026-11-20T08:02:11Z", "last_seen": "2026-11-22T23:40:00Z",
+ "context_count": 4, "attended": {"sshd: invalid user": 0.91},
+ "contexts": [{"count": 12, "context": [null, "sshd: invalid user"], "attention": [0, 0.93], "attended": {"sshd: invalid user": 0.93}}],
+ "examples": [{"host": "web-1", "message": "…"}]}
+`+"```"+`
+
+`+"`score`"+` is there only if labels or the model before tell it. `+"`attention`"+` is a share per position of a context, `+"`attended`"+` a share per event. `+"`attended`"+` of a context is about that context, `+"`attended`"+` of the cluster about all contexts that are listed. `+"`contexts`"+` are the 10 most frequent of `+"`context_count`"+`, `+"`machines`"+` the 10 with most events of `+"`machine_count`"+`. `+"`examples`"+` are 8 documents that represent the cluster, in the order of time: the first, the last, and others by how frequent their context, machine and day are (fewer if the cluster has fewer, or if they would take more than 1 MiB). With a score added, the messages are what the processor `+"`deepcase_label`"+` takes.
+
+What a machine, an event, a time, an id and a label may be, and what a path means, is on the page docs/events.md. Documents that `+"`deepcase_sequence`"+` annotated (an object with a context at `+"`target`"+`) keep that context; the fields `+"`machine` and `event`"+` are for all others, `+"`id`"+` is for both, and so is `+"`timestamp`"+`, which documents with a context need not have.
+
+== Guarantees
+
+A message is acknowledged to the source when its event is on disk (`+"`fsync`"+`). After a crash or a stop at any point, what was spooled is part of the next training: no event is lost. While the spool cannot be written to (if the disk is full, say), this is logged and the source waits. An event that the source delivers again counts twice, unless it has an `+"`id`"+`. An event with the `+"`id`"+`, name and time (without a `+"`timestamp`"+`: context) of an earlier one of its machine is that event again.
+
+Without `+"`every`"+` the spool is emptied when all clusters have been delivered. After a crash before that, the training is done again. With `+"`every`"+` the spool is a window of the last `+"`max_events`"+` events, and each training learns from all of it.
+
+A version is published whole or not at all. If a training fails (because there are too few events, or no clusters, say), this is logged at level error and counted, and nothing is published. The events stay in the spool and are part of the next training, which logs how many events are of earlier runs. To do without them, remove the spool. Without `+"`every`"+` the input then ends, and with it the process. Its exit status is 0, because Redpanda Connect does not let an input set it. A script should look into the output, where there is a message for each training that failed:
+
+`+"```json"+`
+{"status": "failed", "error": "no clusters in 12 events of 6 types (0 more came twice): need more events, or a smaller min_samples", "events": 12}
+`+"```"+`
+
+Clusters have no `+"`status`"+`. With `+"`report`"+`, each training that did not fail gives one more message after the clusters. It says what became of the scores of the model before: how many clusters inherited one, how many are new and have none, and which scored clusters were lost:
+
+`+"```json"+`
+{"status": "published", "model": "20261123T141500Z-3f2a", "events": 24012, "names": 61, "clusters": 73, "clustered": 0.966,
+ "scores": {"before": "20261122T141500Z-11c0", "inherited": 70, "new": 3, "lost": [{"cluster": 8, "event": "sshd: failed password", "size": 12, "score": 3}]}}
+`+"```"+`
+
+A training that has diverged (because its learning rate is too high, say) fails. It has diverged if its loss, measured on up to 10,000 of its events, is more than 1 above that of a network that has learnt nothing (ln of the number of names), or if a weight is not a finite number. If a network predicts no more events than "always the most frequent one" would, it is published with a warning. Error and warning have the figures. A training that is shut down publishes nothing; with `+"`every`"+` it is due at once after a restart.
+
+If the process was killed in the middle of a training (by the kernel, for lack of memory, say), it does not try that training again after a restart: it would be killed again and again. It goes on collecting events, and each training fails with an error that says what to do: change a setting (`+"`max_memory`, `max_names`, `max_events`"+`), or remove the file `+"`training`"+` of the spool.
+
+If no event can be read from a message, or if it came with an error, it is counted, logged, acknowledged, and set aside in the file `+"`rejected.ndjson`"+` of the spool (the last 32 to 64 MiB of such messages, and of each the first 64 KiB).
+
+Each event in the spool has a checksum. An event that was damaged on the disk is left out of the training, counted, logged as a warning, and set aside in the file `+"`damaged.ndjson`"+` of the spool.
+
+Messages that wait for the disk take at most 64 MiB of memory, plus one batch of the child. A document of more than 16 KiB is not kept as an example: `+"`{\"deepcase_omitted\": …, \"bytes\": 4194375, \"begins\": \"…\"}`"+` is in its place. An event whose names, with those of its context, have more than 8 MiB is set aside.
+
+Scores that analysts gave to the clusters of the current model are kept (`+"`keep_scores`"+`): a new cluster without a score gets the highest score among the old clusters whose contexts belong to it now.
+
+== Metrics
+
+- `+"`deepcase_train_events`"+` (counter, label `+"`outcome`: `spooled` or `rejected`"+`), `+"`deepcase_train_spooled`"+` (gauge): events in the spool, `+"`deepcase_train_damaged`"+` (gauge): events in the spool that the last training could not read, `+"`deepcase_train_rare_names`"+` (gauge): names that it left out (`+"`max_names`"+`), `+"`deepcase_train_spool_latency_ns`"+` (timer)
+- `+"`deepcase_train_refused_labels`"+` (counter): events whose label was refused
+- `+"`deepcase_trainings`"+` (counter, label `+"`outcome`: `published`, `failed` or `cancelled`"+`), `+"`deepcase_training_latency_ns`"+` (timer)
+- `+"`deepcase_train_epoch`, `deepcase_train_loss`"+` (gauges): how far a training is
+- `+"`deepcase_train_clusters`"+` (gauge): clusters of the version published last`).
+		Fields(
+			service.NewInputField(fieldInput).
+				Description("Where the events come from."),
+			modeldir.Field().Description("The model directory. It is created if it is missing."),
+		).
+		Fields(alert.MappingFields()...).
+		Fields(
+			service.NewInterpolatedStringField(fieldLabel).
+				Description("What is known of the event: a score ≥ 0, `true` (score 1) or `false` (score 0), or nothing (empty, `null` or -1). Any other text is read only if `benign` says which text means benign. An event whose label is refused is learnt, since other events' contexts need it, but without a label. It is logged and counted, and its cluster gets no score from labels: the label may have been that of an attack. Spaces around a label do not count.").
+				Example(`${! json("label") }`).
+				Default(""),
+			service.NewStringField(fieldBenign).
+				Description("The text of the label that means benign, in any case, if labels are texts: such a label has the score 0, and any other text is the name of an attack and has the score 1. Texts such as `Normal` or `FP`, which are no names of attacks, are refused if another text is benign. If it is `true`, `false` has the score 1.").
+				Example("-").
+				Example("BENIGN").
+				Default(""),
+			alert.TargetField(),
+			service.NewStringField(fieldEvery).
+				Description("How often to learn a new model from the spool. Empty: once, when the child input ends.").
+				Example("24h").
+				LintRule(`root = if this != "" && this.parse_duration().catch(-1) <= 0 { "every needs to be a duration above 0 such as 24h, or nothing" }`).
+				Default(""),
+			service.NewStringField(fieldSpool).
+				Description("The directory of the spool, used by one process at a time. Empty: `spool` in the model directory.").
+				Default(""),
+			atLeast(1, fieldMaxEvents, "Events to keep in the spool, approximately: beyond, the oldest go.", 10_000_000),
+			byteSize(fieldMaxBytes, "How much of the disk the spool may take, such as `500MiB`. Beyond it the oldest events are removed, with a warning.", "16GiB"),
+			atLeast(2, fieldMaxNames, "How many names of events to learn, the most frequent first: the network grows with the square of their number. Events with other names are left out, with a warning: contexts have `null` in their place, and `deepcase_predict` answers `unknown_event` to them.", model.DefaultMaxNames),
+			byteSize(fieldMaxMemory, "How much memory a training may take. If its estimate is higher, it does not begin, and the error has the figures.", strings.ReplaceAll(humanize.IBytes(model.DefaultMaxMemory), " ", "")),
+			service.NewBoolField(fieldKeepScores).
+				Description("Whether clusters without a score inherit from the model before.").
+				Default(true),
+			service.NewBoolField(fieldReport).
+				Description("Whether a message with the `status` `published` follows the clusters of a training. One with the `status` `failed` always comes.").
+				Default(false),
+			modeldir.RetainField(),
+			device.ConfigField("auto"),
+		).
+		Fields(hyperparameterFields()...)
+	return spec.
+		Example("From a file", "A csv file with labels. The clusters go into a file for the analyst.", `
+input:
+  deepcase_train:
+    input:
+      deepcase_files:
+        paths: [ ./alerts.csv ]
+    model: /var/lib/deepcase
+    machine: ${! json("machine") }
+    event: ${! json("event") }
+    timestamp: ${! json("timestamp") }
+    label: ${! json("label") }
+
+output:
+  file:
+    path: clusters.ndjson
+    codec: lines
+`).
+		Example("Every night, from a stream", "A service that listens for alerts and learns from the last two million of them once a day.", `
+input:
+  deepcase_train:
+    input:
+      http_server:
+        address: 127.0.0.1:8090
+        path: /alerts
+    model: /var/lib/deepcase
+    machine: ${! json("host.name") }
+    event: ${! json("rule.name") }
+    timestamp: ${! json("@timestamp") }
+    id: ${! json("event.id") }
+    every: 24h
+    max_events: 2000000
+
+output:
+  stdout: {}
+`)
+}
+
+// hyperparameterFields are the settings of the original, with its defaults.
+func hyperparameterFields() []*service.ConfigField {
+	d := model.DefaultParams()
+	return []*service.ConfigField{
+		fromTo(1, 10_000, fieldLength, "Events in a context.", d.Length),
+		duration.Field(fieldTimeout, duration.NotNegative).
+			Description("Events that are more than this older than the event are left out of its context.").
+			Default(d.Timeout.String()),
+		atLeast(1, fieldEpochs, "How often to go through all events.", d.Training.Epochs),
+		fromTo(1, maxHidden, fieldHidden, "Size of the network's hidden state.", d.Hidden).Advanced(),
+		service.NewBoolField(fieldLSTM).Description("LSTM cells in place of GRU.").Default(d.LSTM).Advanced(),
+		atLeast(1, fieldBatchSize, "Events that a step of the training looks at.", d.Training.BatchSize).Advanced(),
+		service.NewStringAnnotatedEnumField(fieldOptimizer, map[string]string{
+			"sgd": "Stochastic gradient descent.", "adam": "Adam.", "varadam": "Adam with a warm-up.",
+		}).Description("What makes steps of gradients.").Default(string(d.Training.Optimizer)).Advanced(),
+		number(fieldRate, "Size of the steps; not used by `varadam`.", d.Training.LearningRate, "this <= 0", "above 0").Advanced(),
+		number(fieldFactor, "Factor of the learning rate; `varadam` only.", d.Training.Factor, "this <= 0", "above 0").Advanced(),
+		atLeast(1, fieldWarmup, "Steps until the learning rate is at its highest; `varadam` only.", d.Training.Warmup).Advanced(),
+		share(fieldDelta, "Label smoothing: the share of the target that is spread over all events.", d.Training.Delta).Advanced(),
+		share(fieldTeachRatio, "Share of the steps whose next input is the true event and not the predicted one.", d.Training.TeachRatio).Advanced(),
+		share(fieldDropout, "Share of the decoder's input that is dropped in training.", d.Training.Dropout).Advanced(),
+		service.NewIntField(fieldSeed).
+			Description("The same seed, events and engine give the same model.").
+			LintRule(`root = if this < 0 { "seed needs to be at least 0" }`).
+			Default(int(d.Training.Seed)).Advanced(),
+		atLeast(0, fieldIterations, "Steps of the search for attention.", d.Query.Iterations).Advanced(),
+		atLeast(1, fieldQueryBatch, "Divides the gradient in the search for attention.", d.Query.BatchSize).Advanced(),
+		number(fieldEps, "Largest distance (L1) between neighbours in a cluster.", d.Interpreter.Eps, "this < 0", "at least 0"),
+		atLeast(1, fieldMinSamples, "Events within `eps` that make a cluster.", d.Interpreter.MinSamples),
+		share(fieldThreshold, "Least confidence of an event that is clustered or scored.", d.Interpreter.Threshold),
+		service.NewStringAnnotatedEnumField(fieldStrategy, map[string]string{
+			"max": "The highest.", "min": "The lowest.", "avg": "The mean.",
+		}).Description("Which of its events' scores a cluster gets.").Default("max"),
+	}
+}
+
+func atLeast(least int, name, description string, def int) *service.ConfigField {
+	return service.NewIntField(name).Description(description).Default(def).
+		LintRule(fmt.Sprintf(`root = if this < %d { "%s needs to be at least %d" }`, least, name, least))
+}
+
+func fromTo(least, most int, name, description string, def int) *service.ConfigField {
+	return service.NewIntField(name).Description(description).Default(def).
+		LintRule(fmt.Sprintf(`root = if this < %d || this > %d { "%s needs to be from %d to %d" }`, least, most, name, least, most))
+}
+
+func number(name, description string, def float64, wrong, want string) *service.ConfigField {
+	return service.NewFloatField(name).Description(description).Default(def).
+		LintRule(fmt.Sprintf(`root = if %s { "%s needs to be %s" }`, wrong, name, want))
+}
+
+func share(name, description string, def float64) *service.ConfigField {
+	return number(name, description, def, "this < 0 || this > 1", "from 0 to 1")
+}
+
+// byteSize is a number of bytes with a unit.
+func byteSize(name, description, def string) *service.ConfigField {
+	return service.NewStringField(name).Description(description).Default(def).
+		LintRule(fmt.Sprintf(`root = if !this.re_match("(?i)^[0-9.]*[1-9][0-9.]* *([kmgtpe]i?)?b?$") { "%s needs to be %s" }`, name, wantBytes))
+}
+
+const wantBytes = "a number of bytes such as 500MiB"
+
+func bytesFromParsed(conf *service.ParsedConfig, name string) (int64, error) {
+	text, err := conf.FieldString(name)
+	if err != nil {
+		return 0, err
+	}
+	n, err := humanize.ParseBytes(text)
+	if err != nil || n < 1 || n > math.MaxInt64 {
+		return 0, fmt.Errorf("field '%s': %q, need %s", name, text, wantBytes)
+	}
+	return int64(n), nil
+}
+
+// paramsFromParsed reads hyperparameterFields.
+func paramsFromParsed(conf *service.ParsedConfig) (p model.Params, err error) {
+	p = model.DefaultParams()
+	integers := map[string]*int{
+		fieldLength: &p.Length, fieldHidden: &p.Hidden, fieldEpochs: &p.Training.Epochs, fieldBatchSize: &p.Training.BatchSize,
+		fieldWarmup: &p.Training.Warmup, fieldIterations: &p.Query.Iterations, fieldQueryBatch: &p.Query.BatchSize,
+		fieldMinSamples: &p.Interpreter.MinSamples,
+	}
+	for name, value := range integers {
+		if *value, err = conf.FieldInt(name); err != nil {
+			return p, err
+		}
+	}
+	floats := map[string]*float64{
+		fieldRate: &p.Training.LearningRate, fieldFactor: &p.Training.Factor, fieldDelta: &p.Training.Delta,
+		fieldTeachRatio: &p.Training.TeachRatio, fieldDropout: &p.Training.Dropout, fieldEps: &p.Interpreter.Eps,
+		fieldThreshold: &p.Interpreter.Threshold,
+	}
+	for name, value := range floats {
+		if *value, err = conf.FieldFloat(name); err != nil {
+			return p, err
+		}
+	}
+	if p.Timeout, err = duration.Parse(conf, fieldTimeout, duration.NotNegative); err != nil {
+		return p, err
+	}
+	if p.LSTM, err = conf.FieldBool(fieldLSTM); err != nil {
+		return p, err
+	}
+	optimizer, err := conf.FieldString(fieldOptimizer)
+	if err != nil {
+		return p, err
+	}
+	p.Training.Optimizer = contextbuilder.Optimizer(optimizer)
+	seed, err := conf.FieldInt(fieldSeed)
+	if err != nil {
+		return p, err
+	}
+	if seed < 0 {
+		return p, fmt.Errorf("field '%s': %d, need at least 0", fieldSeed, seed)
+	}
+	p.Training.Seed = uint64(seed)
+	if p.Hidden > maxHidden {
+		return p, fmt.Errorf("field '%s': %d, need at most %d", fieldHidden, p.Hidden, maxHidden)
+	}
+	return p, errors.Join(sequencer.Options{Length: p.Length, Timeout: p.Timeout}.Validate(), p.Validate())
+}

@@ -1,0 +1,245 @@
+package train
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/dustin/go-humanize"
+	"github.com/redpanda-data/benthos/v4/public/service"
+	"golang.org/x/sync/semaphore"
+
+	"connect-deepcase/internal/alert"
+	"connect-deepcase/internal/field"
+	"connect-deepcase/internal/spool"
+)
+
+// gatherBatches bounds the batches of the child that are written to disk together.
+const gatherBatches = 1024
+
+// Bounds in bytes of what waits to be spooled. One batch may have more: the child decides how large its batches are.
+const (
+	maxWaiting = 64 << 20 // in memory
+	maxWrite   = 16 << 20 // written to disk together
+)
+
+// maxRecord bounds the bytes of an event with its context.
+const maxRecord = 8 << 20
+
+// tellPause is how long messages that were set aside are counted before they are told again: a flood of them is no flood of log lines.
+const tellPause = time.Minute
+
+// spoolPause is how long a failing spool is left alone.
+const spoolPause = 500 * time.Millisecond
+
+// taken is a batch of the child that waits to be spooled.
+type taken struct {
+	batch service.MessageBatch
+	ack   service.AckFunc
+	bytes int64
+}
+
+// take spools what the child gives until it ends. Child batches that arrive while others are written are written together: a source
+// of single messages does not wait for the disk at each.
+func (t *train) take(ctx context.Context) {
+	arrived := make(chan taken, gatherBatches)
+	room := semaphore.NewWeighted(maxWaiting)
+	go func() {
+		defer close(arrived)
+		for {
+			batch, ack, err := t.child.ReadBatch(ctx)
+			if err != nil {
+				if !errors.Is(err, service.ErrEndOfInput) && ctx.Err() == nil {
+					t.log.Errorf("The child input failed: %v", err)
+				}
+				return
+			}
+			next := taken{batch, ack, min(size(batch), maxWaiting)}
+			if err := room.Acquire(ctx, next.bytes); err != nil {
+				t.acknowledge(ctx, next, err)
+				return
+			}
+			arrived <- next
+		}
+	}()
+	for first := range arrived {
+		all, bytes := []taken{first}, first.bytes
+	more:
+		for len(all) < gatherBatches && bytes < maxWrite {
+			select {
+			case next, open := <-arrived:
+				if !open {
+					break more
+				}
+				all = append(all, next)
+				bytes += next.bytes
+			default:
+				break more
+			}
+		}
+		t.keep(ctx, all)
+		room.Release(bytes)
+	}
+	t.tellRejected()
+	if ctx.Err() == nil {
+		close(t.ended)
+	}
+}
+
+// size is the bytes of a batch's messages.
+func size(batch service.MessageBatch) (bytes int64) {
+	for _, message := range batch {
+		content, _ := message.AsBytes() // never fails
+		bytes += int64(len(content))
+	}
+	return bytes
+}
+
+// keep spools batches and acknowledges them; where the input is closed before the spool took them, they go back to the child.
+func (t *train) keep(ctx context.Context, all []taken) {
+	var records []spool.Record
+	var rejected []spool.Rejected
+	for _, one := range all {
+		batch := one.batch.Copy() // what reading makes of the documents goes with it
+		reader, labels := t.mapping.Over(batch), t.label.Over(batch)
+		for i, message := range batch {
+			record, err := t.record(message, reader, labels, i)
+			if n := names(record); err == nil && n > maxRecord {
+				err = fmt.Errorf("the event and its context have %d bytes, need at most %d", n, maxRecord)
+			}
+			if err != nil {
+				content, _ := message.AsBytes() // never fails
+				rejected = append(rejected, spool.NewRejected(content, err))
+				continue
+			}
+			if record.Refused != "" {
+				t.metrics.refusedLabels.Incr(1)
+				t.refused.Do(func() {
+					t.log.Warnf("A label is refused: its event is learnt without one, and its cluster gets no score from labels (further ones are only counted): %s",
+						record.Refused)
+				})
+			}
+			records = append(records, record)
+		}
+	}
+	err := t.write(ctx, records, rejected)
+	for _, one := range all {
+		t.acknowledge(ctx, one, err)
+	}
+}
+
+func (t *train) acknowledge(ctx context.Context, one taken, err error) {
+	if e := one.ack(context.WithoutCancel(ctx), err); e != nil && ctx.Err() == nil {
+		t.log.Errorf("Acknowledgement of spooled events failed, they may come again: %v", e)
+	}
+}
+
+// tellRejected logs what was set aside since it was last told.
+func (t *train) tellRejected() {
+	if t.untold == 0 {
+		return
+	}
+	t.log.With("messages", t.untold, "spool", t.spoolDir).Warnf("Messages set aside in %s, the first one: %s", spool.RejectedFile, t.why)
+	t.untold, t.told = 0, t.now()
+}
+
+// write spools until it works, or ctx ends: a source to which thousands of messages go back at once would give them again one by one, with
+// a pause after each, for hours after the disk has recovered.
+func (t *train) write(ctx context.Context, records []spool.Record, rejected []spool.Rejected) error {
+	if len(rejected) > 0 && t.untold == 0 {
+		t.why = rejected[0].Error
+	}
+	t.untold += len(rejected)
+	if t.now().Sub(t.told) >= tellPause {
+		t.tellRejected()
+	}
+	started := time.Now()
+	failed := ""
+	for left := rejected; ; {
+		// In this order: what is rejected twice does no harm, what is appended twice counts twice.
+		var err error
+		if len(left) > 0 {
+			err = t.spool.Reject(left)
+		}
+		if err == nil {
+			left = nil
+			err = t.spool.Append(records)
+		}
+		if err == nil {
+			break
+		}
+		if err.Error() != failed {
+			failed = err.Error()
+			t.log.Errorf("Events cannot be spooled, trying again until they can: %v", err)
+		}
+		select {
+		case <-time.After(spoolPause):
+		case <-ctx.Done():
+			return err
+		}
+	}
+	if failed != "" {
+		t.log.With("spool", t.spoolDir, "took", time.Since(started).Round(time.Millisecond)).Info("Events are spooled again")
+	}
+	stuck := ""
+	if err := t.spool.Stuck(); err != nil {
+		if stuck = err.Error(); stuck != t.stuck {
+			t.log.Errorf("Events beyond %s cannot be dropped, the spool grows: %v", fieldMaxEvents, err)
+		}
+	}
+	t.stuck = stuck
+	if n := t.spool.Crowded(); n > 0 && !t.crowded {
+		t.crowded = true
+		t.log.With("spool", t.spoolDir, "dropped", n, "kept", t.spool.Len()).Warnf("The spool keeps fewer than %d events (%s), since they take more than %s (%s)",
+			t.limits.Records, fieldMaxEvents, humanize.IBytes(uint64(t.limits.Bytes)), fieldMaxBytes)
+	}
+	t.metrics.spoolLatency.Timing(time.Since(started).Nanoseconds())
+	t.metrics.events.Incr(int64(len(records)), "spooled")
+	t.metrics.events.Incr(int64(len(rejected)), "rejected")
+	t.metrics.spooled.Set(int64(t.spool.Len()))
+	return nil
+}
+
+// names is the bytes of all names in a record.
+func names(r spool.Record) int {
+	n := len(r.Machine) + len(r.Event) + len(r.ID)
+	for _, name := range r.Context {
+		n += len(name)
+	}
+	return n
+}
+
+// record reads the event of a message: with the context that deepcase_sequence gave it, where it has one.
+func (t *train) record(
+	message *service.Message, reader alert.Reader, labels alert.LabelReader, index int,
+) (r spool.Record, err error) {
+	if err := message.GetError(); err != nil {
+		return r, fmt.Errorf("failed before: %w", err)
+	}
+	if label, err := labels.Label(index); err != nil {
+		r.Refused = err.Error()
+	} else if label != field.NoLabel {
+		r.Score = &label
+	}
+	r.Document = document(message)
+	if content, err := alert.Document(message); err == nil {
+		s, err := t.target.Sequence(content)
+		if err == nil && len(s.Context) != t.params.Length {
+			err = fmt.Errorf("document: %s.context has %d events, need %d", t.target, len(s.Context), t.params.Length)
+		}
+		if err == nil {
+			r.ID, err = reader.ID(index)
+		}
+		if !errors.Is(err, alert.ErrNoSequence) {
+			r.Machine, r.Event, r.Context = s.Machine, s.Event, s.Context
+			if at, err := reader.Time(index); err == nil { // it need not be there: it only tells events with one id apart
+				r.Seconds, r.Nanos = at.Unix(), int64(at.Nanosecond())
+			}
+			return r, err
+		}
+	}
+	e, err := reader.Event(index)
+	r.Machine, r.Event, r.ID, r.Seconds, r.Nanos = e.Machine, e.Name, e.ID, e.Time.Unix(), int64(e.Time.Nanosecond())
+	return r, err
+}

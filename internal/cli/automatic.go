@@ -1,0 +1,135 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"slices"
+
+	ucli "github.com/urfave/cli/v2"
+
+	"connect-deepcase/internal/report"
+	"connect-deepcase/model"
+	"connect-deepcase/model/interpreter"
+)
+
+func automaticCommand() *ucli.Command {
+	return command(&ucli.Command{
+		Name:  "automatic",
+		Usage: "Score events by the scores of the clusters",
+		Description: `Saves a score for each event as a csv file: column labels, a row an event in the order of the input. In place of a score stands
+−1 where the builder is not confident enough (or the cluster has no score), −2 where the event was not in training, and
+−3 where the nearest cluster is further away than epsilon. Where events have labels it prints a classification report and a confusion matrix.
+Without --load-interpreter it does all earlier steps with the same events, whose labels are the scores.
+
+  deepcase automatic --csv new.csv --load-interpreter model --save-prediction prediction.csv`,
+		Flags: modeFlags(),
+	}, func(s *session) error {
+		if s.c.String("save-prediction") == "" {
+			return usagef("use --save-prediction CSV_FILE to say where the prediction of each sequence is saved")
+		}
+		strategy, err := s.strategy()
+		if err != nil {
+			return err
+		}
+		r, err := s.start()
+		if err != nil {
+			return err
+		}
+		m, err := s.interpret(r, strategy)
+		if err != nil {
+			return err
+		}
+		verdicts, err := s.predict(r.engine, m, r.sequences.unlabelled())
+		if err != nil {
+			return err
+		}
+		prediction := make([]float64, len(verdicts))
+		for i, v := range verdicts {
+			prediction[i] = v.Code()
+		}
+		if err := savePrediction(s, s.c.String("save-prediction"), prediction); err != nil {
+			return err
+		}
+		if r.sequences.Labels == nil {
+			return nil
+		}
+		return compare(s.out, r.sequences.Labels, prediction)
+	})
+}
+
+// loadedInterpreter refuses settings that are others than those of the interpreter that was loaded, whose clusters have their scores.
+func (s *session) loadedInterpreter(m *model.Model) error {
+	s.useless("the interpreter is loaded", "keep-scores")
+	if err := s.refuse("the interpreter is loaded", append([]string{"strategy"}, originalSettings...)...); err != nil {
+		return err
+	}
+	return s.settled("interpreter", m.Params, slices.Concat(builderSettings, interpreterSettings))
+}
+
+// interpret gives a model with clusters to predict with: the loaded one, or one made of the events themselves.
+func (s *session) interpret(r ready, strategy interpreter.Strategy) (*model.Model, error) {
+	if r.from.clusters {
+		if err := s.loadedInterpreter(r.from.model); err != nil {
+			return nil, err
+		}
+		if err := s.refuse("the interpreter is loaded", "load-clusters", "save-clusters", "save-interpreter", "save-builder"); err != nil {
+			return nil, err
+		}
+		m := r.from.model
+		if len(m.Clusters) == 0 {
+			return nil, fmt.Errorf("load-interpreter: %s has no clusters: make them with the mode cluster", s.c.String("load-interpreter"))
+		}
+		if !slices.ContainsFunc(m.Clusters, func(c model.Cluster) bool { return c.Score != interpreter.NoScore }) {
+			s.note("none of the %d clusters has a score: their events get -1, too (score them with the mode manual)", len(m.Clusters))
+		}
+		return m, nil
+	}
+	if err := s.refuse("the labels of the events are the scores: give clusters theirs with the mode manual", "load-clusters"); err != nil {
+		return nil, err
+	}
+	if s.c.String("save-interpreter") == "" {
+		s.useless("no interpreter is saved", "keep-scores")
+	}
+	if r.sequences.Labels == nil {
+		return nil, fmt.Errorf("no scores to predict: give an interpreter with --load-interpreter, or events that have a label")
+	}
+	builder, err := s.build(r)
+	if err != nil {
+		return nil, err
+	}
+	m, clusters, err := s.cluster(r.engine, builder, r.sequences.data(), strategy)
+	if err != nil {
+		return nil, err
+	}
+	if path := s.c.String("save-clusters"); path != "" {
+		if err := saveClusters(s, path, clusters, r.sequences.Labels); err != nil {
+			return nil, err
+		}
+	}
+	if dir := s.c.String("save-interpreter"); dir != "" {
+		return s.publish(s, dir, m)
+	}
+	return m, nil
+}
+
+// compare prints how a prediction fits the labels. Events without a label do not count.
+func compare(w io.Writer, labels, prediction []float64) error {
+	var truth, said []float64
+	for i, label := range labels {
+		if label >= 0 {
+			truth, said = append(truth, label), append(said, prediction[i])
+		}
+	}
+	if without := len(labels) - len(truth); without > 0 {
+		fmt.Fprintf(w, "%d of %d events have no label and are not counted\n\n", without, len(labels))
+	}
+	if len(truth) == 0 {
+		return nil
+	}
+	fmt.Fprintln(w, "Classification report")
+	if err := report.Classify(truth, said).Write(w); err != nil {
+		return err
+	}
+	fmt.Fprintln(w, "\nConfusion matrix")
+	return report.Confuse(truth, said).Write(w)
+}

@@ -1,0 +1,90 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+
+	ucli "github.com/urfave/cli/v2"
+
+	"connect-deepcase/internal/demo"
+)
+
+func demoCommand() *ucli.Command {
+	return command(&ucli.Command{
+		Name:  "demo",
+		Usage: "Invent the alerts of a security operations centre, to try things out with",
+		Description: `Some 40,000 alerts of machines with routines, noise and bursts, and of attacks in several steps, with labels (0 benign, 1 to 3 by
+severity). The same flags give the same alerts. With --split they go into two files, alerts-train and alerts-new for --out alerts.csv: the first three
+quarters of the time to learn from, and the rest, which has one kind of attack that the first part has not.
+
+  deepcase demo --split --out alerts.csv
+  deepcase evaluate --train-csv alerts-train.csv --test-csv alerts-new.csv`,
+		Flags: []ucli.Flag{
+			&ucli.Uint64Flag{Name: "seed", Value: 1, Usage: "`SEED`: another one gives other alerts"},
+			&ucli.IntFlag{Name: "days", Value: 8, Usage: "`DAYS` that the alerts span"},
+			&ucli.IntFlag{Name: "machines", Value: 40, Usage: "number of `MACHINES`"},
+			&ucli.StringFlag{Name: "format", Usage: "`FORMAT` (csv|ndjson; default: by the name of the file, csv on the standard output)"},
+			&ucli.StringFlag{Name: "out", Usage: "`FILE` to write (default: the standard output)"},
+			boolFlag("", "split", "write two files: to learn from, and new ones"),
+			boolFlag("", "silent", "print errors only"),
+		},
+	}, func(s *session) error {
+		out := s.c.String("out")
+		write, err := demoFormat(s.c.String("format"), out)
+		if err != nil {
+			return err
+		}
+		o := demo.Options{Seed: s.c.Uint64("seed"), Days: s.c.Int("days"), Machines: s.c.Int("machines")}
+		switch {
+		case o.Seed < 1:
+			return usagef("seed: %d is not at least 1", o.Seed)
+		case o.Days < 1 || o.Days > 3650:
+			return usagef("days: %d is not in 1 to 3650", o.Days)
+		case o.Machines < 1 || o.Machines > 100_000:
+			return usagef("machines: %d is not in 1 to 100000", o.Machines)
+		case s.c.Bool("split") && out == "":
+			return usagef("--split writes two files: name them with --out")
+		}
+		alerts := demo.Generate(o)
+		if !s.c.Bool("split") {
+			return s.writeDemo(out, alerts, write)
+		}
+		known := 0
+		for known < len(alerts) && alerts[known].Timestamp.Before(o.Split()) {
+			known++
+		}
+		extension := filepath.Ext(out)
+		name := strings.TrimSuffix(out, extension)
+		return errors.Join(s.writeDemo(name+"-train"+extension, alerts[:known], write), s.writeDemo(name+"-new"+extension, alerts[known:], write))
+	})
+}
+
+func demoFormat(format, out string) (func(io.Writer, []demo.Alert) error, error) {
+	if format == "" {
+		format = strings.TrimPrefix(filepath.Ext(out), ".")
+		if out == "" {
+			format = "csv"
+		}
+	}
+	switch format {
+	case "csv":
+		return demo.WriteCSV, nil
+	case "ndjson", "jsonl":
+		return demo.WriteNDJSON, nil
+	}
+	return nil, usagef("format: %q is not one of csv, ndjson", format)
+}
+
+func (s *session) writeDemo(path string, alerts []demo.Alert, write func(io.Writer, []demo.Alert) error) error {
+	if path == "" {
+		return write(s.out, alerts)
+	}
+	if err := saveFile(s, path, func(w io.Writer) error { return write(w, alerts) }); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	s.note("wrote %d alerts to %s", len(alerts), path)
+	return nil
+}

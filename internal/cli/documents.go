@@ -1,0 +1,191 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"connect-deepcase/internal/field"
+	"connect-deepcase/internal/report"
+	"connect-deepcase/model"
+	"connect-deepcase/model/contextbuilder"
+	"connect-deepcase/sequencer"
+)
+
+const noCluster = -1
+
+// documents prints those documents of files that a model finds to be in the cluster that --cluster names.
+func (s *session) documents(files []string) error {
+	if err := s.refuse("documents are printed as they are", "csv", "json", "contexts", "unscored"); err != nil {
+		return err
+	}
+	st, err := s.store()
+	if err != nil {
+		return err
+	}
+	m, version, err := loadVersion(st, s.c.String("of"))
+	if err != nil {
+		return err
+	}
+	cluster := noCluster
+	if text := s.c.String("cluster"); text == "" {
+		return usagef("--documents lists those of a cluster: say which with --cluster NUMBER, or --cluster none")
+	} else if text != "none" {
+		if cluster, err = strconv.Atoi(text); err != nil || cluster < 0 || cluster >= len(m.Clusters) {
+			return usagef("cluster: %q is neither none nor one of the %d clusters of version %s, numbered from 0", text, len(m.Clusters), version)
+		}
+	}
+	e, err := s.engine()
+	if err != nil {
+		return err
+	}
+	found := map[model.Status]int{}
+	print := func(v model.Verdict, document []byte) error {
+		if v.Cluster != cluster && (cluster != noCluster || v.Cluster >= 0) {
+			return nil
+		}
+		found[v.Status]++
+		_, err := fmt.Fprintf(s.out, "%s\n", report.VisibleJSON(document))
+		return err
+	}
+	annotated := slices.DeleteFunc(slices.Clone(files), func(f string) bool { return !isNDJSON(f) })
+	if len(annotated) > 0 && len(annotated) < len(files) {
+		return usagef("documents: give annotated documents (ndjson) or files of events, not both")
+	}
+	if len(annotated) > 0 {
+		if err := s.refuse("documents of ndjson have their contexts", "columns", "benign", "shared-machines"); err != nil {
+			return err
+		}
+		err = s.annotatedDocuments(e, m, files, print)
+	} else {
+		if err := s.refuse("the files are no documents", "target"); err != nil {
+			return err
+		}
+		err = s.eventDocuments(e, m, files, print)
+	}
+	if err != nil {
+		return err
+	}
+	total := 0
+	var parts []string
+	for status, n := range found {
+		total += n
+		parts = append(parts, fmt.Sprintf("%d %s", n, status))
+	}
+	slices.Sort(parts)
+	s.note("%s", strings.Join(append([]string{fmt.Sprintf("%d documents", total)}, parts...), ", "))
+	return nil
+}
+
+func isNDJSON(path string) bool {
+	format, err := sequencer.FormatOf(path)
+	return err == nil && format == sequencer.NDJSON
+}
+
+// eventDocuments prints events of files.
+func (s *session) eventDocuments(e contextbuilder.Engine, m *model.Model, files []string, print func(model.Verdict, []byte) error) error {
+	format, err := sequencer.FormatOf(files[0])
+	if err != nil {
+		return err
+	}
+	for _, file := range files {
+		if other, err := sequencer.FormatOf(file); err != nil {
+			return err
+		} else if other != format {
+			return usagef("documents: %s is %s, %s is %s: give files of one format only", files[0], format, file, other)
+		}
+	}
+	q, err := s.read(format, files, sequencer.Options{Length: m.Params.Length, Timeout: m.Params.Timeout})
+	if err != nil {
+		return err
+	}
+	verdicts, err := s.predict(e, m, q.unlabelled())
+	if err != nil {
+		return err
+	}
+	for row, v := range verdicts {
+		if err := print(v, q.document(row)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// annotatedDocuments prints documents that have an event and its context at --target.
+func (s *session) annotatedDocuments(e contextbuilder.Engine, m *model.Model, files []string, print func(model.Verdict, []byte) error) error {
+	p, err := model.NewPredictor(m, e)
+	if err != nil {
+		return err
+	}
+	defer p.Close()
+	const atOnce = 1024
+	var samples []model.Sample
+	var documents [][]byte
+	flush := func() error {
+		verdicts, err := p.Predict(s, samples)
+		for i, v := range verdicts {
+			if err == nil {
+				err = print(v, documents[i])
+			}
+		}
+		samples, documents = samples[:0], documents[:0]
+		return err
+	}
+	for _, path := range files {
+		err := eachFileLine(path, func(line []byte) error {
+			sample, err := readSample(line, s.c.String("target"), m.Params.Length)
+			if err != nil {
+				return err
+			}
+			samples, documents = append(samples, sample), append(documents, line)
+			if len(samples) < atOnce {
+				return nil
+			}
+			return flush()
+		})
+		if err != nil {
+			return err
+		}
+	}
+	if len(samples) == 0 {
+		return nil
+	}
+	return flush()
+}
+
+func eachFileLine(path string, f func(line []byte) error) error {
+	file, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	return eachLine(io.Reader(file), path, f)
+}
+
+// readSample reads what deepcase_sequence wrote into a document.
+func readSample(document []byte, target string, length int) (model.Sample, error) {
+	if !json.Valid(document) || document[0] != '{' {
+		return model.Sample{}, fmt.Errorf("not a JSON object")
+	}
+	var a struct {
+		Event   string
+		Context []*string
+	}
+	if err := json.Unmarshal(field.FindJSON(document, target), &a); err != nil || a.Event == "" {
+		return model.Sample{}, fmt.Errorf("%s: no annotation of deepcase_sequence, with an event and its context", target)
+	}
+	if len(a.Context) != length {
+		return model.Sample{}, fmt.Errorf("%s: the context has %d events, the model needs %d", target, len(a.Context), length)
+	}
+	sample := model.Sample{Event: a.Event, Context: make([]string, length)}
+	for i, name := range a.Context {
+		if name != nil {
+			sample.Context[i] = *name
+		}
+	}
+	return sample, nil
+}

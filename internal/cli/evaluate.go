@@ -1,0 +1,329 @@
+package cli
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	ucli "github.com/urfave/cli/v2"
+
+	"connect-deepcase/internal/report"
+	"connect-deepcase/model"
+	"connect-deepcase/model/store"
+	"connect-deepcase/sequencer"
+)
+
+func evaluateCommand() *ucli.Command {
+	return command(&ucli.Command{
+		Name:  "evaluate",
+		Usage: "Measure on labelled events what DeepCASE would spare an analyst, and what it would miss",
+		Description: `Learns from the training files (ContextBuilder, clusters, and the clusters' scores out of the labels), scores each test file, and
+compares the scores with its labels. Beside it stands what simple rules would do that give an event the highest label its type had in training.
+With --load-interpreter nothing is learnt; the training files serve the rules only, then, and may be left out.
+
+Clusters are scored by the labels of all their events (--judge all), by the label that most of them have (majority), or by those of the
+examples that an analyst is shown (examples: what "deepcase clusters" lists), which tells what scoring by hand would be worth.
+
+  deepcase evaluate --train-csv monday.csv --train-csv tuesday.csv --test-csv wednesday.csv --test-csv thursday.csv \
+    --columns timestamp=time,machine=host,event=name,label=event_label --benign -`,
+		Flags: slices.Concat(inputFlags("train-", "learn from"), inputFlags("test-", "score and compare"), readingFlags(), sequencingFlags(),
+			builderFlags(), interpreterFlags(), savedInterpreterFlags(), []ucli.Flag{
+				&ucli.StringFlag{Category: categoryInterpreter, Name: "judge", Value: judgeAll,
+					Usage: "by `WHAT` the clusters are scored: all their labels, the majority of them, or their examples alone (all|majority|examples)"},
+				boolFlag(categoryIO, "json", "print JSON"),
+			}, otherFlags()),
+	}, evaluate)
+}
+
+// evaluation is the outcome: the training and each test file.
+type evaluation struct {
+	Training *learnt  `json:"training,omitempty"`
+	Tests    []tested `json:"tests"`
+}
+
+// learnt says what the training gave.
+type learnt struct {
+	Events            int          `json:"events"`
+	Types             int          `json:"types"`
+	Clusters          int          `json:"clusters"`
+	Clustered         report.Share `json:"clustered"` // events in a cluster
+	WorkloadReduction report.Share `json:"workload_reduction"`
+	Judge             string       `json:"judge"`  // by what the clusters are scored
+	Judged            int          `json:"judged"` // events whose labels were looked at for that
+}
+
+// tested is the outcome for one file.
+type tested struct {
+	File       string         `json:"file"`
+	Unlabelled int            `json:"unlabelled"`
+	DeepCASE   report.Triage  `json:"deepcase"`
+	Rules      *report.Triage `json:"rule_only,omitempty"`
+}
+
+func evaluate(s *session) error {
+	strategy, err := s.strategy()
+	if err != nil {
+		return err
+	}
+	if judge := s.c.String("judge"); judges[judge] == "" {
+		return usagef("judge: %q is not one of all, majority, examples", judge)
+	}
+	p, err := s.params()
+	if err != nil {
+		return err
+	}
+	if err := s.saveable(); err != nil {
+		return err
+	}
+	if s.c.String("save-interpreter") == "" {
+		s.useless("no interpreter is saved", "keep-scores")
+	}
+	e, err := s.engine()
+	if err != nil {
+		return err
+	}
+	trainFormat, trainFiles, err := s.inputs("train-")
+	if err != nil {
+		return err
+	}
+	testFormat, testFiles, err := s.inputs("test-")
+	if err != nil {
+		return err
+	}
+	dir := s.c.String("load-interpreter")
+	if len(trainFiles) == 0 && dir == "" {
+		return usagef("no training events: give them with --train-csv, --train-txt, --train-json or --train-ndjson, or a model with --load-interpreter")
+	}
+	if len(testFiles) == 0 {
+		return usagef("no test events: give them with --test-csv, --test-txt, --test-json or --test-ndjson")
+	}
+
+	var m *model.Model
+	if dir != "" {
+		if m, err = s.loadModel(dir, (*store.Store).Current); err != nil {
+			return err
+		}
+		if err := s.loadedInterpreter(m); err != nil {
+			return err
+		}
+		if err := s.refuse("the interpreter is loaded", "judge", "save-interpreter"); err != nil {
+			return err
+		}
+		if len(m.Clusters) == 0 {
+			return fmt.Errorf("load-interpreter: %s has no clusters: make them with the mode cluster", dir)
+		}
+	}
+	options := sequencer.Options{Length: p.Length, Timeout: p.Timeout}
+	if m != nil {
+		if options, err = s.context(&m.Params); err != nil {
+			return err
+		}
+	}
+	var result evaluation
+	var rules *report.Rules
+	if len(trainFiles) > 0 {
+		q, err := s.labelled(trainFormat, trainFiles, options)
+		if err != nil {
+			return err
+		}
+		learned := report.LearnRules(q.Names, q.Events, q.Labels)
+		rules = &learned
+		if m == nil {
+			if m, err = s.train(e, q, p, nil); err != nil {
+				return err
+			}
+			var clusters []int32
+			judged := 0
+			if m, clusters, judged, err = s.judgedClusters(e, m, q, strategy); err != nil {
+				return err
+			}
+			if save := s.c.String("save-interpreter"); save != "" {
+				if _, err := s.publish(s, save, m); err != nil {
+					return err
+				}
+			}
+			result.Training = summary(q, m, clusters)
+			result.Training.Judge, result.Training.Judged = s.c.String("judge"), judged
+		}
+	}
+	for _, file := range testFiles {
+		q, err := s.labelled(testFormat, []string{file}, options)
+		if err != nil {
+			return err
+		}
+		verdicts, err := s.predict(e, m, q.unlabelled())
+		if err != nil {
+			return err
+		}
+		result.Tests = append(result.Tests, assess(file, q, verdicts, rules))
+	}
+	if s.c.Bool("json") {
+		return report.JSON(s.out, result, "  ")
+	}
+	return result.write(s.out)
+}
+
+// labelled reads events that must have labels.
+func (s *session) labelled(format sequencer.Format, files []string, options sequencer.Options) (*sequences, error) {
+	q, err := s.read(format, files, options)
+	if err == nil && q.Labels == nil {
+		err = fmt.Errorf("%s: %w", strings.Join(files, ", "), errNoLabels)
+	}
+	return q, err
+}
+
+func summary(q *sequences, m *model.Model, clusters []int32) *learnt {
+	inside := 0
+	for _, c := range clusters {
+		if c >= 0 {
+			inside++
+		}
+	}
+	n := float64(len(clusters))
+	return &learnt{Events: len(clusters), Types: len(q.Names), Clusters: len(m.Clusters), Clustered: report.Share(float64(inside) / n),
+		WorkloadReduction: report.Share(float64(inside-len(m.Clusters)) / n)}
+}
+
+// assess compares verdicts, and rules where there are any, with the labels of the events that have one.
+func assess(file string, q *sequences, verdicts []model.Verdict, rules *report.Rules) tested {
+	t := tested{File: file}
+	var truth []report.Truth
+	var deepcase, byRule []report.Judgement
+	for row, label := range q.Labels {
+		if label < 0 {
+			t.Unlabelled++
+			continue
+		}
+		v := verdicts[row]
+		is := report.Truth{Label: label}
+		if q.Kind != nil {
+			is.Type = q.Kinds[q.Kind[row]]
+		}
+		if q.Times != nil {
+			is.At = q.Times[row]
+		}
+		truth = append(truth, is)
+		deepcase = append(deepcase, report.Judgement{Scored: v.Status == model.Scored, Score: v.Score, Group: v.Cluster})
+		if rules != nil {
+			byRule = append(byRule, rules.Judge(q.Names[q.Events[row]]))
+		}
+	}
+	t.DeepCASE = report.Assess(truth, deepcase, q.Times != nil)
+	if rules != nil {
+		judged := report.Assess(truth, byRule, q.Times != nil)
+		t.Rules = &judged
+	}
+	return t
+}
+
+func (v evaluation) write(w io.Writer) error {
+	if t := v.Training; t != nil {
+		fmt.Fprintf(w, "Learnt from %d events of %d types: %d clusters hold %s of them, workload reduction %s\n",
+			t.Events, t.Types, t.Clusters, t.Clustered, t.WorkloadReduction)
+		fmt.Fprintf(w, "Clusters are scored by %s (--judge %s): %d labels\n\n", judges[t.Judge], t.Judge, t.Judged)
+	}
+	for _, t := range v.Tests {
+		fmt.Fprintf(w, "%s: %d events, attack share %s\n", report.Visible(t.File), t.DeepCASE.Events, t.DeepCASE.AttackShare)
+		if t.Unlabelled > 0 {
+			fmt.Fprintf(w, "(%d more events have no label and are not counted)\n", t.Unlabelled)
+		}
+		triages, head := []report.Triage{t.DeepCASE}, []string{"", "DeepCASE"}
+		if t.Rules != nil {
+			triages, head = append(triages, *t.Rules), append(head, "rule-only")
+		}
+		rows := [][]string{head}
+		for _, line := range lines {
+			row := []string{line.name}
+			for _, triage := range triages {
+				row = append(row, line.value(triage))
+			}
+			rows = append(rows, row)
+		}
+		rows = append(rows, missedRows(triages)...)
+		if err := report.Table(w, rows); err != nil {
+			return err
+		}
+		fmt.Fprintln(w)
+	}
+	_, err := io.WriteString(w, footnote)
+	return err
+}
+
+// lines are those of the printed table.
+var lines = []struct {
+	name  string
+	value func(report.Triage) string
+}{
+	{"coverage (events that get a score)", func(t report.Triage) string { return t.Coverage.String() }},
+	{"sent to an analyst, of all events", func(t report.Triage) string { return t.SentAll.String() }},
+	{"sent to an analyst, events a day", func(t report.Triage) string { return perDay(t.SentPerDay) }},
+	{"sent to an analyst, on the busiest day", func(t report.Triage) string { return busiest(t) }},
+	{"sent to an analyst, of benign events", func(t report.Triage) string { return t.SentBenign.String() }},
+	{"sent: precision", func(t report.Triage) string { return t.Sent.Precision.String() }},
+	{"sent: recall", func(t report.Triage) string { return t.Sent.Recall.String() }},
+	{"sent: F1", func(t report.Triage) string { return t.Sent.F1.String() }},
+	{"attack events missed", func(t report.Triage) string { return fmt.Sprintf("%d of %d", t.Missed, t.Attacks) }},
+	{"scored: precision", func(t report.Triage) string { return t.Scored.Precision.String() }},
+	{"scored: recall", func(t report.Triage) string { return t.Scored.Recall.String() }},
+	{"scored: F1", func(t report.Triage) string { return t.Scored.F1.String() }},
+	{"clusters or rules used", func(t report.Triage) string { return strconv.Itoa(t.Groups) }},
+	{"workload reduction", func(t report.Triage) string { return t.WorkloadReduction.String() }},
+}
+
+const mostTypes = 20 // of attacks that are listed
+
+// missedRows tell of each type of attack how many events are missed.
+func missedRows(triages []report.Triage) (rows [][]string) {
+	missed, events := map[string]int{}, map[string]int{}
+	for _, t := range triages {
+		for _, x := range t.MissedByType {
+			missed[x.Type] = max(missed[x.Type], x.Missed)
+			events[x.Type] = x.Events
+		}
+	}
+	types := slices.SortedFunc(maps.Keys(missed), func(a, b string) int { return cmp.Or(cmp.Compare(missed[b], missed[a]), cmp.Compare(a, b)) })
+	for i, name := range types {
+		if i == mostTypes {
+			return append(rows, []string{fmt.Sprintf("missed of %d more types: see --json", len(types)-mostTypes)})
+		}
+		row := []string{"missed of " + strconv.Quote(name)}
+		for _, t := range triages {
+			n := 0
+			if at := slices.IndexFunc(t.MissedByType, func(x report.MissedType) bool { return x.Type == name }); at >= 0 {
+				n = t.MissedByType[at].Missed
+			}
+			row = append(row, fmt.Sprintf("%d of %d", n, events[name]))
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+// perDay is a number of events; it is not defined where they have no times.
+func perDay(x report.Share) string {
+	if x != x {
+		return "-"
+	}
+	return strconv.FormatFloat(float64(x), 'f', 1, 64)
+}
+
+func busiest(t report.Triage) string {
+	if t.SentPerDay != t.SentPerDay {
+		return "-"
+	}
+	return strconv.Itoa(t.BusiestDay)
+}
+
+const footnote = `An event is an attack where its label is above 0. It is sent to an analyst where it gets no score, or one above 0.
+missed:    attack events that are not sent, all of them and by their label.
+a day:     events that are sent, by the time from the first event to the last.
+sent:      of all events, how well those that are sent are the attacks.
+scored:    of the events that get a score, how well those with a score above 0 are the attacks.
+workload reduction: the share of events that nobody looks at when an analyst looks at each event without a score, and at one
+           event of each cluster (rule-only: type) that scores events, in place of all of these. It does not tell how right the scores are.
+rule-only: an event gets the highest label that its type had in training; a type that was not there gets no score.
+`

@@ -1,0 +1,209 @@
+package cli
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	ucli "github.com/urfave/cli/v2"
+
+	"connect-deepcase/internal/field"
+	"connect-deepcase/internal/report"
+	"connect-deepcase/internal/textfile"
+)
+
+func summaryCommand() *ucli.Command {
+	return command(&ucli.Command{
+		Name:  "summary",
+		Usage: "Sum up documents that the pipeline annotated: what was scored, and what an analyst is spared",
+		Description: `Reads documents that deepcase_predict annotated. With --label they are compared with what is known of them, and with --attack the
+attacks that were found are told from those that were missed. A dot in a FIELD leads into nested objects: security.deepcase.
+
+  deepcase summary --ndjson annotated.ndjson --label label --attack attack`,
+		Flags: []ucli.Flag{
+			&ucli.GenericFlag{Name: "ndjson", Value: &paths{}, Usage: "`FILE` of annotated documents, one a line; may be given several times"},
+			&ucli.StringFlag{Name: "target", Value: "deepcase", Usage: "`FIELD` of the annotation"},
+			&ucli.StringFlag{Name: "label", Usage: "`FIELD` of the label: above 0 for an attack; documents without one are not compared"},
+			&ucli.StringFlag{Name: "benign", Usage: benignUsage + ". An attack of this name is none"},
+			&ucli.StringFlag{Name: "attack", Usage: "`FIELD` that names the attack a document is part of, if any"},
+		},
+	}, func(s *session) error {
+		files, _ := s.c.Generic("ndjson").(*paths)
+		if len(*files) == 0 {
+			return usagef("no documents: give them with --ndjson")
+		}
+		if s.c.IsSet("benign") && s.c.String("label") == "" && s.c.String("attack") == "" {
+			return usagef("--benign has no effect without --label or --attack")
+		}
+		sum := newTotals(s.c.String("target"), s.c.String("label"), s.c.String("benign"), s.c.String("attack"))
+		for _, file := range *files {
+			if err := eachFileLine(file, sum.add); err != nil {
+				return err
+			}
+		}
+		return sum.write(s.out)
+	})
+}
+
+// totals are what a summary counts.
+type totals struct {
+	target, label, benign, attack string
+	statuses                      map[string]int
+	judgements                    []report.Judgement
+	truth                         []report.Truth
+	labelled                      []report.Judgement // of documents that have a label
+	attacks                       map[string]bool    // found: at least one of its events is sent to an analyst
+}
+
+func newTotals(target, label, benign, attack string) *totals {
+	return &totals{target: target, label: label, benign: benign, attack: attack, statuses: map[string]int{}, attacks: map[string]bool{}}
+}
+
+// meanings of the statuses, for people.
+var meanings = map[string]string{
+	"scored":         "in a cluster that has a score",
+	"unscored":       "in a cluster without a score yet",
+	"low_confidence": "the context does not explain the event",
+	"unknown_event":  "nothing was learnt about the event",
+	"no_cluster":     "far from all clusters of the event",
+	"no_model":       "no model was published yet",
+}
+
+// annotation is what summary needs of the object that deepcase_predict writes.
+type annotation struct {
+	Status  string   `json:"status"`
+	Score   *float64 `json:"score"`
+	Cluster *int     `json:"cluster"`
+}
+
+// eachLine calls f for each line of a text that is not empty; errors name the file and the line.
+func eachLine(in io.Reader, path string, f func(line []byte) error) error {
+	text, err := textfile.NewReader(in)
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	for number := 1; ; number++ {
+		line, err := textfile.ReadLine(text, textfile.MaxRecord)
+		if len(bytes.TrimSpace(line)) > 0 {
+			if err := f(line); err != nil {
+				return fmt.Errorf("%s:%d: %w", path, number, err)
+			}
+		}
+		if errors.Is(err, io.EOF) {
+			return nil
+		} else if err != nil {
+			return fmt.Errorf("%s:%d: %w", path, number, err)
+		}
+	}
+}
+
+func (t *totals) add(text []byte) error {
+	var document json.RawMessage
+	if err := json.Unmarshal(text, &document); err != nil {
+		return fmt.Errorf("not a JSON object: %w", err)
+	}
+	if !bytes.HasPrefix(document, []byte{'{'}) {
+		return errors.New("not a JSON object")
+	}
+	var a annotation
+	if err := json.Unmarshal(field.FindJSON(document, t.target), &a); err != nil || a.Status == "" {
+		return fmt.Errorf("%s: no annotation of deepcase_predict", t.target)
+	}
+	t.statuses[a.Status]++
+	judgement := report.Judgement{Scored: a.Score != nil}
+	if a.Score != nil {
+		judgement.Score = *a.Score
+	}
+	if a.Cluster != nil {
+		judgement.Group = *a.Cluster
+	}
+	t.judgements = append(t.judgements, judgement)
+	attack := ""
+	if t.attack != "" {
+		var err error
+		if attack, err = field.JSONText(field.FindJSON(document, t.attack)); err != nil && !errors.Is(err, field.ErrMissing) {
+			return fmt.Errorf("%s: %w", t.attack, err)
+		}
+		if attack = strings.TrimSpace(attack); strings.EqualFold(attack, strings.TrimSpace(t.benign)) { // as in a label
+			attack = ""
+		}
+		if attack != "" {
+			t.attacks[attack] = t.attacks[attack] || judgement.Sent()
+		}
+	}
+	if t.label != "" {
+		label, err := field.JSONLabel(field.FindJSON(document, t.label), t.benign)
+		if err != nil {
+			return fmt.Errorf("%s: %w", t.label, err)
+		}
+		if label >= 0 {
+			kind, _ := field.JSONText(field.FindJSON(document, t.label))
+			t.truth, t.labelled = append(t.truth, report.Truth{Label: label, Type: cmp.Or(attack, strings.TrimSpace(kind))}), append(t.labelled, judgement)
+		}
+	}
+	return nil
+}
+
+func (t *totals) write(w io.Writer) error {
+	n := len(t.judgements)
+	if n == 0 {
+		_, err := fmt.Fprintln(w, "no documents")
+		return err
+	}
+	share := func(part int) string { return report.Share(float64(part) / float64(n)).String() }
+	rows := [][]string{{"", "events", "share"}, {"in", strconv.Itoa(n), ""}}
+	for _, status := range slices.SortedFunc(maps.Keys(t.statuses), func(a, b string) int {
+		return cmp.Or(cmp.Compare(t.statuses[b], t.statuses[a]), cmp.Compare(a, b))
+	}) {
+		name := status
+		if meaning := meanings[status]; meaning != "" {
+			name += ": " + meaning
+		}
+		rows = append(rows, []string{name, strconv.Itoa(t.statuses[status]), share(t.statuses[status])})
+	}
+	sent := 0
+	for _, j := range t.judgements {
+		if j.Sent() {
+			sent++
+		}
+	}
+	rows = append(rows, []string{"for an analyst (no score, or one above 0)", strconv.Itoa(sent), share(sent)},
+		[]string{"nobody needs to look at", strconv.Itoa(n - sent), share(n - sent)})
+	if err := report.Table(w, rows); err != nil {
+		return err
+	}
+	if t.label != "" {
+		triage := report.Assess(t.truth, t.labelled, false)
+		fmt.Fprintf(w, "\nof the attacks' events, found: %s; of the benign events, sent to an analyst: %s\n", triage.Sent.Recall, triage.SentBenign)
+		fmt.Fprintf(w, "attack events missed: %d of %d\n", triage.Missed, triage.Attacks)
+		if missed := missedRows([]report.Triage{triage}); len(missed) > 0 {
+			if err := report.Table(w, missed); err != nil {
+				return err
+			}
+		}
+		if without := n - len(t.truth); without > 0 {
+			fmt.Fprintf(w, "(%d events have no label and are not counted there)\n", without)
+		}
+	}
+	if t.attack == "" {
+		return nil
+	}
+	var missed []string
+	for _, name := range slices.Sorted(maps.Keys(t.attacks)) {
+		if !t.attacks[name] {
+			missed = append(missed, report.Visible(name))
+		}
+	}
+	fmt.Fprintf(w, "attacks found: %d of %d\n", len(t.attacks)-len(missed), len(t.attacks))
+	if len(missed) > 0 {
+		fmt.Fprintln(w, "missed:", strings.Join(missed, ", "))
+	}
+	return nil
+}

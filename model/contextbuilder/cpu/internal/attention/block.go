@@ -1,0 +1,219 @@
+package attention
+
+import (
+	"context"
+	"math"
+	"math/bits"
+
+	"connect-deepcase/model/contextbuilder"
+	"connect-deepcase/model/contextbuilder/cpu/internal/simd"
+)
+
+// lanes is the number of samples that go through Adam together.
+const lanes = 16
+
+const (
+	group          = 4  // columns that the kernels in assembly take at a time
+	scratchNumbers = 32 // floats a lane that they keep between them: 8 times numbers in gen/attention
+)
+
+// block is the state of up to sixteen samples. Arrays by position (L of them) and by column (a distinct event of the context) are rows of
+// sixteen lanes, a lane a sample. Other arrays have a part a lane.
+type block struct {
+	d           *Decoder
+	rows        int       // lanes in use
+	k           int       // columns of the widest sample
+	padded      int       // k as a whole number of groups
+	theta, m, v []float32 // positions: what Adam moves, its moments
+	w           []float32 // positions: attention
+	one, zero   []float32 // positions, columns
+	u, gu       []float32 // padded columns: attention summed over equal events, gradient in it
+	offsets     []int32   // columns: where the event's column of W1 begins (and a row to spare)
+	hot         []float32 // positions × padded columns: 1 where the position's event is the column's
+	column      []int32   // positions: the column of the position's event
+
+	distinct   [lanes]int     // columns of the sample, K
+	events     [lanes]int32   // the true event
+	confidence [lanes]float32 // in the true event
+	p          []float32      // P: the bias' column, then padded ones, with the Decoder's stride; those beyond K are zero
+	pStride    int            // from a lane's P to the next
+	e          []float32      // exponentials of the logits below their maximum; next to nothing at the true event
+	active     []uint64       // a bit a unit: those at work in p
+	next       []uint64       // those that the last forward found
+	changed    [lanes]uint16  // not zero where these differ
+	units      []int32        // those of a lane that flip
+	signs      []float32      // 1 for a unit that becomes active, −1 for one that stops to be
+	z          []float32      // hidden layer, of the plain kernels
+	scratch    []float32      // of the others
+}
+
+func newBlock(d *Decoder) *block {
+	n, l := d.stride, d.length
+	f := func(rows int) []float32 { return simd.Make(rows * lanes) }
+	b := &block{d: d, theta: f(l), m: f(l), v: f(l), w: f(l), one: f(l), zero: f(l + group), u: f(l + group), gu: f(l + group),
+		offsets: make([]int32, (l+1)*lanes), column: make([]int32, l*lanes), e: f(n), z: simd.Make(n),
+		active: make([]uint64, lanes*len(d.first)), next: make([]uint64, lanes*len(d.first)), scratch: f(scratchNumbers)}
+	for i := range b.one {
+		b.one[i] = 1
+	}
+	return b
+}
+
+// set prepares the lanes for some samples, at most sixteen.
+func (b *block) set(s contextbuilder.Samples, initial []float32, rows []int32) {
+	d, l, n := b.d, b.d.length, b.d.stride
+	b.rows, b.k = len(rows), 0
+	for i, row := range rows {
+		b.k = max(b.k, b.columns(i, s.Context(int(row))))
+	}
+	b.padded = (b.k + group - 1) / group * group
+	b.pStride = n * (1 + b.padded)
+	if need := lanes * b.pStride; need > len(b.p) { // contexts repeat: most have a few distinct events, whatever their length
+		b.p = simd.Make(need)
+	}
+	if need := l * b.padded * lanes; need > len(b.hot) {
+		b.hot = simd.Make(need)
+	}
+	for _, v := range [][]float32{b.hot[:l*b.padded*lanes], b.u, b.gu, b.m, b.v, b.theta} {
+		clear(v)
+	}
+	for i, row := range rows {
+		p, k := b.p[i*b.pStride:][:b.pStride], b.distinct[i]
+		copy(p[:n], d.q)
+		for j := range k {
+			copy(p[(j+1)*n:][:n], d.base[b.offsets[j*lanes+i]:])
+		}
+		clear(p[(k+1)*n:])
+		for j := k; j < b.k; j++ {
+			b.offsets[j*lanes+i] = int32(d.events * n) // a column of zeros
+		}
+		copy(b.active[i*len(d.first):], d.first)
+		b.events[i] = s.Events[row]
+		attention := initial[int(row)*l:][:l]
+		for p, a := range attention {
+			b.theta[p*lanes+i] = a
+			b.hot[(p*b.padded+int(b.column[p*lanes+i]))*lanes+i] = 1
+		}
+		b.attend(i, attention)
+	}
+}
+
+// columns gives each distinct event of a lane's context a column, in the order in which they come, and says how many there are.
+func (b *block) columns(lane int, context []int32) (k int) {
+	for p, event := range context {
+		offset := event * int32(b.d.stride)
+		column := 0
+		for column < k && b.offsets[column*lanes+lane] != offset {
+			column++
+		}
+		if column == k {
+			b.offsets[k*lanes+lane] = offset
+			k++
+		}
+		b.column[p*lanes+lane] = int32(column)
+	}
+	b.distinct[lane] = k
+	return k
+}
+
+// attend makes attention what a lane's next forward uses.
+func (b *block) attend(lane int, attention []float32) {
+	for i := lane; i < len(b.u); i += lanes {
+		b.u[i] = 0
+	}
+	for p, a := range attention {
+		b.u[int(b.column[p*lanes+lane])*lanes+lane] += a
+	}
+}
+
+// forward finds each lane's confidence and the gradient in u, bringing P up to date where units flipped.
+func (b *block) forward() {
+	b.d.kernels.signs(b)
+	for lane, differ := range b.changed[:b.rows] {
+		if differ != 0 {
+			b.flip(lane)
+		}
+	}
+	b.d.kernels.confide(b)
+}
+
+// flip changes a lane's P by the units that signs found to differ.
+func (b *block) flip(lane int) {
+	size := len(b.d.first)
+	b.units, b.signs = b.units[:0], b.signs[:0]
+	active := b.active[lane*size:][:size]
+	for v, now := range b.next[lane*size:][:size] {
+		for differ := now ^ active[v]; differ != 0; differ &= differ - 1 {
+			t := bits.TrailingZeros64(differ)
+			b.units = append(b.units, int32(v*64+t))
+			b.signs = append(b.signs, float32(int(now>>t&1)*2-1))
+		}
+		active[v] = now
+	}
+	b.d.kernels.flip(b, lane)
+}
+
+// Adam's constants (algorithm.md has lr 0.1, β 0.9/0.999, ε 1e-8, as the original); the kernels hold them, too.
+const (
+	learningRate = 0.1
+	beta1, beta2 = 0.9, 0.999
+)
+
+// query runs the search for the lanes that set prepared and writes their rows of out; out's attention is the initial one. In the first
+// iteration the attention is θ itself, later softmax(θ): one code for both, since without softmax the gradient g is 1·(g − 0) and with
+// it w·(g − Σ w·g), where the sum is the same over positions and columns. When ctx ends it stops.
+func (b *block) query(ctx context.Context, q contextbuilder.Query, out contextbuilder.Attended, rows []int32) {
+	d, l := b.d, b.d.length
+	b.forward()
+	before := b.confidence
+	iterations := q.Iterations
+	if b.k == 1 && !q.Distribution { // every attention gives the same confidence, but a distribution is rounded as in other company
+		iterations = 0
+	}
+	mul, dot := b.one, b.zero
+	power1, power2 := 1.0, 1.0
+	for range iterations {
+		if ctx.Err() != nil {
+			return
+		}
+		power1 *= beta1
+		power2 *= beta2
+		d.kernels.adam(b, mul, dot, 1/float32(q.BatchSize), float32(learningRate/(1-power1)), float32(1/math.Sqrt(1-power2)))
+		mul, dot = b.w, b.u
+		b.forward()
+	}
+	for lane, row := range rows {
+		attention := out.Attention[int(row)*l:][:l]
+		out.Before[row], out.Confidence[row] = before[lane], before[lane]
+		if b.distinct[lane] > 1 && b.confidence[lane] > before[lane] {
+			out.Confidence[row] = b.confidence[lane]
+			for p := range attention {
+				attention[p] = b.w[p*lanes+lane]
+			}
+		}
+		if q.Distribution {
+			b.attend(lane, attention)
+		}
+	}
+	if !q.Distribution {
+		return
+	}
+	b.forward()
+	for lane, row := range rows {
+		b.distribution(lane, out.Distribution[int(row)*d.events:][:d.events])
+	}
+}
+
+// distribution writes a lane's confidence in every event.
+func (b *block) distribution(lane int, out []float32) {
+	e, y := b.e[lane*b.d.stride:][:len(out)], b.events[lane]
+	var others float32
+	for _, x := range e {
+		others += x
+	}
+	share := 1 - b.confidence[lane]
+	for i, x := range e {
+		out[i] = x / others * share
+	}
+	out[y] = b.confidence[lane]
+}

@@ -1,0 +1,70 @@
+//go:build amd64 && !purego
+
+package attention
+
+import (
+	"slices"
+
+	"connect-deepcase/model/contextbuilder/cpu/internal/simd"
+)
+
+// available are the kernels that this processor can run, the fastest first.
+func available() (all []kernels) {
+	for _, x := range []assembly{avx512, avx2} {
+		if slices.Contains(simd.Widths(), x.width) {
+			all = append(all, x.kernels())
+		}
+	}
+	return append(all, plain)
+}
+
+// assembly are the kernels for one kind of vectors, as the generator writes them.
+type assembly struct {
+	name         string
+	width        int // floats in a vector: lanes that adam works on
+	signs        func(w1, b1, u *float32, offsets *int32, active, next *uint64, changed *uint16, n, k64, bits, lanes int)
+	logits       func(p, u, e, scratch *float32, events *int32, n, k64, stride, lanes int)
+	exponentials func(e, scratch, confidence *float32, n, lanes int)
+	derivatives  func(p, e, gu, scratch *float32, events *int32, n, k64, stride, lanes int)
+	flip         func(p, b1, w1 *float32, offsets *int32, w2 *float32, units *int32, signs *float32, count, n, k int)
+	adam         func(theta, m, v, w, mul, dot, gu, u, hot *float32, length, groups int, invB, rate, scale float32)
+}
+
+var (
+	avx2   = assembly{"AVX2", 8, signsAVX2, logitsAVX2, exponentialsAVX2, derivativesAVX2, flipAVX2, adamAVX2}
+	avx512 = assembly{"AVX-512", 16, signsAVX512, logitsAVX512, exponentialsAVX512, derivativesAVX512, flipAVX512, adamAVX512}
+)
+
+// nearBytes is how much of P stays in the L1 cache from logits to derivatives.
+const nearBytes = 16 << 10
+
+func (x assembly) kernels() kernels {
+	const row = 4 * lanes // bytes
+	return kernels{
+		name: x.name,
+		signs: func(b *block) {
+			d := b.d
+			x.signs(&d.w1[0], &d.b1[0], &b.u[0], &b.offsets[0], &b.active[0], &b.next[0], &b.changed[0], d.stride, b.k*row, 8*len(d.first), b.rows)
+		},
+		// Each kernel goes over several samples, so that one's latency hides another's, but over no more than the cache holds.
+		confide: func(b *block) {
+			n, k64 := b.d.stride, b.k*row
+			near := max(2, nearBytes/4/b.pStride&^1) // even: AVX-512 takes lanes in pairs
+			for i := 0; i < b.rows; i += near {
+				p, e, events, some := &b.p[i*b.pStride], &b.e[i*n], &b.events[i], min(near, b.rows-i)
+				x.logits(p, &b.u[i], e, &b.scratch[0], events, n, k64, b.pStride, some)
+				x.exponentials(e, &b.scratch[0], &b.confidence[i], n, some)
+				x.derivatives(p, e, &b.gu[i], &b.scratch[0], events, n, k64, b.pStride, some)
+			}
+		},
+		flip: func(b *block, lane int) {
+			d := b.d
+			x.flip(&b.p[lane*b.pStride], &d.b1[0], &d.w1[0], &b.offsets[lane], &d.w2[0], &b.units[0], &b.signs[0], len(b.units), d.stride, b.distinct[lane])
+		},
+		adam: func(b *block, mul, dot []float32, invB, rate, scale float32) {
+			for i := 0; i < b.rows; i += x.width {
+				x.adam(&b.theta[i], &b.m[i], &b.v[i], &b.w[i], &mul[i], &dot[i], &b.gu[i], &b.u[i], &b.hot[i], b.d.length, b.padded/group, invB, rate, scale)
+			}
+		},
+	}
+}
