@@ -141,7 +141,7 @@ func TestGoldenEndToEnd(t *testing.T) {
 			}
 			params := DefaultParams()
 			params.Query.BatchSize = int(g.numbers(t, "train_query_rows")[0])
-			m, err := WithNetwork(names, w, params)
+			m, err := FromNetwork(names, w, params)
 			require.NoError(t, err)
 
 			train := g.data(t, "train", names)

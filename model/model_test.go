@@ -47,11 +47,11 @@ type scriptedNetwork struct {
 	engine *scripted
 }
 
-func (n scriptedNetwork) Query(_ context.Context, s contextbuilder.Samples, _ contextbuilder.Query) (contextbuilder.Attended, error) {
+func (n scriptedNetwork) Query(_ context.Context, s contextbuilder.Samples, _ contextbuilder.Query) (contextbuilder.QueryResult, error) {
 	n.engine.lock.Lock()
 	defer n.engine.lock.Unlock()
 	n.engine.asked = append(n.engine.asked, s)
-	var a contextbuilder.Attended
+	var a contextbuilder.QueryResult
 	for row := range s.Rows() {
 		confidence, there := n.engine.confidence[s.Events[row]]
 		if !there {
@@ -305,7 +305,7 @@ func TestWithNetwork(t *testing.T) {
 	w, err := contextbuilder.Init(contextbuilder.Config{Events: 5, Length: 2, Hidden: 3}, 1)
 	require.NoError(t, err)
 	for _, names := range [][]string{{"22", "5", "7", "9"}, {"5", "22", "7"}} {
-		m, err := WithNetwork(names, w, DefaultParams())
+		m, err := FromNetwork(names, w, DefaultParams())
 		require.NoError(t, err)
 		require.Equal(t, names, m.Names, "ids are the network's own")
 		require.Equal(t, 2, m.Params.Length)
@@ -315,10 +315,10 @@ func TestWithNetwork(t *testing.T) {
 		`names: "b" is there twice`:                               {"a", "b", "b", "c"},
 		"names: name 1 is empty, which stands for NO_EVENT":       {"a", ""},
 	} {
-		_, err := WithNetwork(names, w, DefaultParams())
+		_, err := FromNetwork(names, w, DefaultParams())
 		require.EqualError(t, err, want)
 	}
-	_, err = WithNetwork(abc, nil, DefaultParams())
+	_, err = FromNetwork(abc, nil, DefaultParams())
 	require.EqualError(t, err, "weights: there are none")
 }
 

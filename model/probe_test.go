@@ -21,7 +21,7 @@ func overflowing(t *testing.T) *Model {
 	for i := range w.Out.Weight {
 		w.Hidden.Weight[i], w.Out.Weight[i] = 3e38, 3e38
 	}
-	m, err := WithNetwork(abc, w, p)
+	m, err := FromNetwork(abc, w, p)
 	require.NoError(t, err)
 	return m
 }

@@ -41,9 +41,9 @@ func Train(ctx context.Context, e contextbuilder.Engine, d Data, p Params) (*Mod
 	return &Model{Params: p, Names: names, Weights: weights, Samples: samples.Rows()}, err
 }
 
-// WithNetwork makes a model of imported weights and their vocabulary: names by id, of which the network may have more than one beyond,
+// FromNetwork makes a model of imported weights and their vocabulary: names by id, of which the network may have more than one beyond,
 // as the original's often do. The shape in p becomes that of the network.
-func WithNetwork(names []string, w *contextbuilder.Weights, p Params) (*Model, error) {
+func FromNetwork(names []string, w *contextbuilder.Weights, p Params) (*Model, error) {
 	if w != nil {
 		p.Length, p.Hidden, p.LSTM = w.Config.Length, w.Config.Hidden, w.Config.LSTM
 	}

@@ -95,7 +95,7 @@ func TestModelGauges(t *testing.T) {
 	recorded.values = map[string]int64{}
 	dir := t.TempDir()
 	m := little(t, 1)
-	trained, err := store.Made(publish(t, dir, m))
+	trained, err := store.CreatedAt(publish(t, dir, m))
 	require.NoError(t, err)
 	builder := service.NewStreamBuilder()
 	builder.SetLogger(slog.New(slog.DiscardHandler))
@@ -114,7 +114,7 @@ func TestModelGauges(t *testing.T) {
 	for i, event := range []string{"login", "backup"} {
 		version, err := models.Update(t.Context(), func(m *model.Model) (*model.Model, error) { return scored(t, m, event, 1), nil })
 		require.NoError(t, err)
-		made, err := store.Made(version)
+		made, err := store.CreatedAt(version)
 		require.NoError(t, err)
 		require.Eventually(t, func() bool { return recorded.model()["deepcase_model_clusters_scored"] == int64(i+1) }, 10*time.Second, time.Millisecond)
 		assert.Equal(t, map[string]int64{

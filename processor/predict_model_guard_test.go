@@ -22,7 +22,7 @@ import (
 // meddling is an engine whose answers a test changes.
 type meddling struct {
 	contextbuilder.Engine
-	query func(ctx context.Context, s contextbuilder.Samples, a contextbuilder.Attended) (contextbuilder.Attended, error)
+	query func(ctx context.Context, s contextbuilder.Samples, a contextbuilder.QueryResult) (contextbuilder.QueryResult, error)
 }
 
 func (e *meddling) Open(w *contextbuilder.Weights) (contextbuilder.Network, error) {
@@ -35,7 +35,7 @@ type meddlingNetwork struct {
 	engine *meddling
 }
 
-func (n meddlingNetwork) Query(ctx context.Context, s contextbuilder.Samples, q contextbuilder.Query) (contextbuilder.Attended, error) {
+func (n meddlingNetwork) Query(ctx context.Context, s contextbuilder.Samples, q contextbuilder.Query) (contextbuilder.QueryResult, error) {
 	a, err := n.Network.Query(ctx, s, q)
 	if err == nil && n.engine.query != nil {
 		return n.engine.query(ctx, s, a)
@@ -86,13 +86,13 @@ func TestPredictFlagsAnswersThatAreNoNumbers(t *testing.T) {
 	m := little(t, 1)
 	publish(t, dir, m)
 	p.serving.reload()
-	for name, spoil := range map[string]func(a contextbuilder.Attended, row int){
-		"confidence NaN": func(a contextbuilder.Attended, row int) { a.Confidence[row] = float32(math.NaN()) },
-		"confidence Inf": func(a contextbuilder.Attended, row int) { a.Confidence[row] = float32(math.Inf(1)) },
-		"attention NaN":  func(a contextbuilder.Attended, row int) { a.Attention[3*row+1] = float32(math.NaN()) },
-		"attention -Inf": func(a contextbuilder.Attended, row int) { a.Attention[3*row] = float32(math.Inf(-1)) },
+	for name, spoil := range map[string]func(a contextbuilder.QueryResult, row int){
+		"confidence NaN": func(a contextbuilder.QueryResult, row int) { a.Confidence[row] = float32(math.NaN()) },
+		"confidence Inf": func(a contextbuilder.QueryResult, row int) { a.Confidence[row] = float32(math.Inf(1)) },
+		"attention NaN":  func(a contextbuilder.QueryResult, row int) { a.Attention[3*row+1] = float32(math.NaN()) },
+		"attention -Inf": func(a contextbuilder.QueryResult, row int) { a.Attention[3*row] = float32(math.Inf(-1)) },
 	} {
-		e.query = func(_ context.Context, s contextbuilder.Samples, a contextbuilder.Attended) (contextbuilder.Attended, error) {
+		e.query = func(_ context.Context, s contextbuilder.Samples, a contextbuilder.QueryResult) (contextbuilder.QueryResult, error) {
 			for row, event := range s.Events {
 				if m.Names[event] == "login" {
 					spoil(a, row)
@@ -112,11 +112,11 @@ func TestPredictFlagsAnswersThatAreNoNumbers(t *testing.T) {
 }
 
 // endless answers when its question is given up.
-func endless(asked chan<- struct{}) func(context.Context, contextbuilder.Samples, contextbuilder.Attended) (contextbuilder.Attended, error) {
-	return func(ctx context.Context, _ contextbuilder.Samples, _ contextbuilder.Attended) (contextbuilder.Attended, error) {
+func endless(asked chan<- struct{}) func(context.Context, contextbuilder.Samples, contextbuilder.QueryResult) (contextbuilder.QueryResult, error) {
+	return func(ctx context.Context, _ contextbuilder.Samples, _ contextbuilder.QueryResult) (contextbuilder.QueryResult, error) {
 		asked <- struct{}{}
 		<-ctx.Done()
-		return contextbuilder.Attended{}, ctx.Err()
+		return contextbuilder.QueryResult{}, ctx.Err()
 	}
 }
 

@@ -236,15 +236,15 @@ func (t *train) progress(p contextbuilder.Progress) {
 }
 
 // succeed publishes m, with the scores of the model before where they are to be kept.
-func (t *train) succeed(ctx context.Context, models *store.Store, m *model.Model) (*store.Succession, error) {
+func (t *train) succeed(ctx context.Context, models *store.Store, m *model.Model) (*store.Published, error) {
 	if !t.keepScores {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
 		version, err := models.Publish(ctx, m)
-		return &store.Succession{Version: version, Model: m}, err
+		return &store.Published{Version: version, Model: m}, err
 	}
-	done, err := models.Succeed(ctx, m, func() (contextbuilder.Engine, error) { return t.engine, nil })
+	done, err := models.PublishInheriting(ctx, m, func() (contextbuilder.Engine, error) { return t.engine, nil })
 	if err != nil {
 		return nil, err
 	}

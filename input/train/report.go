@@ -47,7 +47,7 @@ type lostCluster struct {
 	Score   float64 `json:"score"`
 }
 
-func newScoresReport(done *store.Succession) *scoresReport {
+func newScoresReport(done *store.Published) *scoresReport {
 	if done.From == "" && done.NotKept == nil {
 		return nil
 	}

@@ -36,7 +36,7 @@ func (s *session) adopt(w *contextbuilder.Weights, q *sequences, p model.Params)
 	if err != nil {
 		return nil, fmt.Errorf("load-builder: %w", err)
 	}
-	m, err := model.WithNetwork(names, w, p)
+	m, err := model.FromNetwork(names, w, p)
 	if err != nil {
 		return nil, fmt.Errorf("load-builder: %w", err)
 	}

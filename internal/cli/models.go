@@ -75,7 +75,7 @@ func (s *session) loadBuilder(path string) (loaded, error) {
 		return loaded{}, fmt.Errorf("load-builder: %w: need a model directory or a file of the original's ContextBuilder.save", err)
 	}
 	if info.IsDir() {
-		m, err := s.loadModel(path, (*store.Store).Builder)
+		m, err := s.loadModel(path, (*store.Store).PendingNetwork)
 		return loaded{model: m}, err
 	}
 	weights, err := original.Load(path)
@@ -289,7 +289,7 @@ func (s *session) trainOn(e contextbuilder.Engine, q *sequences, p model.Params,
 	if err != nil && !errors.Is(err, context.Canceled) {
 		return nil, err
 	}
-	m, wrong := model.WithNetwork(start.Names, weights, p)
+	m, wrong := model.FromNetwork(start.Names, weights, p)
 	if wrong != nil {
 		return nil, wrong
 	}

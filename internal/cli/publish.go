@@ -24,8 +24,8 @@ func (s *session) publish(ctx context.Context, dir string, m *model.Model) (*mod
 	case len(m.Clusters) == 0:
 		version, current, err = st.Stage(ctx, m)
 	case s.c.Bool("keep-scores"):
-		var done *store.Succession
-		if done, err = st.Succeed(ctx, m, s.engine); err == nil {
+		var done *store.Published
+		if done, err = st.PublishInheriting(ctx, m, s.engine); err == nil {
 			version, m, told = done.Version, done.Model, inherited(done)
 		}
 	default:
@@ -46,7 +46,7 @@ func (s *session) publish(ctx context.Context, dir string, m *model.Model) (*mod
 }
 
 // inherited tells what became of the scores of the model before, "" where there were none.
-func inherited(done *store.Succession) string {
+func inherited(done *store.Published) string {
 	switch {
 	case done.NotKept != nil && done.From == "":
 		return "no scores kept: " + strings.ReplaceAll(done.NotKept.Error(), "\n", "; ")

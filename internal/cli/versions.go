@@ -54,7 +54,7 @@ func versionsCommand() *ucli.Command {
 			}
 			return nil
 		}
-		builder, _ := st.Builder() // "" where it cannot be told
+		builder, _ := st.PendingNetwork() // "" where it cannot be told
 		rows := [][]string{{"version", "created", "event types", "sequences", "clusters", "scored", ""}}
 		for _, v := range versions {
 			row := []string{v.Name, v.Created.UTC().Format(time.RFC3339), strconv.Itoa(v.Events), strconv.Itoa(v.Samples),

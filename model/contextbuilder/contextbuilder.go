@@ -166,8 +166,8 @@ func (q Query) Validate() error {
 	return nil
 }
 
-// Attended is the answer to a query, a row a sample.
-type Attended struct {
+// QueryResult is the answer to a query, a row a sample.
+type QueryResult struct {
 	Attention    []float32 // n×L
 	Before       []float32 // n: confidence in the event under the network's own attention
 	Confidence   []float32 // n: confidence in the event under Attention
@@ -176,7 +176,7 @@ type Attended struct {
 
 // Confident tells for each sample whether its confidence was at least threshold before the query, and whether it is now (the
 // original's return_optimization).
-func (a Attended) Confident(threshold float32) (before, after []bool) {
+func (a QueryResult) Confident(threshold float32) (before, after []bool) {
 	before, after = make([]bool, len(a.Before)), make([]bool, len(a.Confidence))
 	for i := range before {
 		before[i], after[i] = a.Before[i] >= threshold, a.Confidence[i] >= threshold
@@ -184,8 +184,8 @@ func (a Attended) Confident(threshold float32) (before, after []bool) {
 	return before, after
 }
 
-// Forwarded is what the network predicts, a row a context.
-type Forwarded struct {
+// Prediction is what the network predicts, a row a context.
+type Prediction struct {
 	LogConfidence []float32 // n×steps×N
 	Attention     []float32 // n×steps×L
 }
@@ -205,9 +205,9 @@ type Engine interface {
 // Network is a set of weights ready for use by an engine.
 type Network interface {
 	// Forward predicts the next steps events of each context (n×L ids); from the second step on the input is its own prediction.
-	Forward(ctx context.Context, contexts []int32, steps int) (Forwarded, error)
+	Forward(ctx context.Context, contexts []int32, steps int) (Prediction, error)
 	// Query finds the attention under which the network would have predicted each sample's event. A row's answer depends on that
 	// row and q alone. When ctx ends its error is the answer, within a few iterations where the engine can stop there.
-	Query(ctx context.Context, s Samples, q Query) (Attended, error)
+	Query(ctx context.Context, s Samples, q Query) (QueryResult, error)
 	Close() error
 }

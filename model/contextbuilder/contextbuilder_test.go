@@ -65,7 +65,7 @@ func TestSamples(t *testing.T) {
 }
 
 func TestConfidentBeforeAndAfterTheQuery(t *testing.T) {
-	a := contextbuilder.Attended{Before: []float32{0.1, 0.2, 0.3}, Confidence: []float32{0.2, 0.19, 0.4}}
+	a := contextbuilder.QueryResult{Before: []float32{0.1, 0.2, 0.3}, Confidence: []float32{0.2, 0.19, 0.4}}
 	before, after := a.Confident(0.2)
 	assert.Equal(t, []bool{false, true, true}, before)
 	assert.Equal(t, []bool{true, false, true}, after)

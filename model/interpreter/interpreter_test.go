@@ -23,14 +23,14 @@ type fake struct {
 	err   error
 }
 
-func (f fake) Query(_ context.Context, s contextbuilder.Samples, _ contextbuilder.Query) (contextbuilder.Attended, error) {
+func (f fake) Query(_ context.Context, s contextbuilder.Samples, _ contextbuilder.Query) (contextbuilder.QueryResult, error) {
 	if f.asked != nil {
 		*f.asked += s.Rows()
 	}
 	if f.most != nil {
 		*f.most = max(*f.most, s.Rows())
 	}
-	var a contextbuilder.Attended
+	var a contextbuilder.QueryResult
 	for row := range s.Rows() {
 		a.Confidence = append(a.Confidence, float32(s.Events[row])/10)
 		total := float32(s.Length * (s.Length + 1) / 2)

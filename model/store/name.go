@@ -32,8 +32,8 @@ func parseName(name string) (second time.Time, part int64, err error) {
 	return second, part, err
 }
 
-// Made is when the version of this name was made, to the second.
-func Made(version string) (time.Time, error) {
+// CreatedAt is when the version of this name was made, to the second.
+func CreatedAt(version string) (time.Time, error) {
 	second, _, err := parseName(version)
 	return second, err
 }
@@ -43,7 +43,7 @@ const maxSkew = time.Minute
 
 // Ahead tells whether a version's name is later than the version was made, since an earlier one was made by a clock that was ahead.
 func Ahead(version string, created time.Time) bool {
-	named, err := Made(version)
+	named, err := CreatedAt(version)
 	return err == nil && named.After(created.Add(maxSkew))
 }
 

@@ -53,7 +53,7 @@ func (s *Store) Update(ctx context.Context, change func(current *model.Model) (*
 }
 
 // Stage is Publish for a network without clusters, which would answer unknown_event to everything: it becomes current only where that
-// takes no clusters out of force. Otherwise it waits to be clustered (Builder).
+// takes no clusters out of force. Otherwise it waits to be clustered (PendingNetwork).
 func (s *Store) Stage(ctx context.Context, m *model.Model) (version string, current bool, err error) {
 	err = s.locked(ctx, func() error {
 		name, err := s.Current()
@@ -231,7 +231,7 @@ func (s *Store) expire() error {
 	if err != nil {
 		return nil // which one must not be removed is not known
 	}
-	builder, _ := s.Builder() // "" where it cannot be told
+	builder, _ := s.PendingNetwork() // "" where it cannot be told
 	clusterings := map[string]bool{}
 	for i, name := range slices.Backward(names) {
 		newest := false

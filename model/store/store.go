@@ -165,7 +165,7 @@ func (s *Store) trained(m *bundle.Manifest) time.Time {
 	if manifest, err := s.manifest(first); err == nil {
 		return manifest.Created
 	}
-	if named, err := Made(first); err == nil && named.Before(m.Created) { // it may be ahead
+	if named, err := CreatedAt(first); err == nil && named.Before(m.Created) { // it may be ahead
 		return named
 	}
 	return m.Created
@@ -201,9 +201,9 @@ func (s *Store) manifest(version string) (*bundle.Manifest, error) {
 	return bundle.ReadManifest(s.path(versionsDir, version))
 }
 
-// Builder names the version whose network is to be clustered: the newest one where it has no clusters yet, as Stage leaves it, or else
+// PendingNetwork names the version whose network is to be clustered: the newest one where it has no clusters yet, as Stage leaves it, or else
 // the current one. Versions that only scored the clusters of another do not count.
-func (s *Store) Builder() (string, error) {
+func (s *Store) PendingNetwork() (string, error) {
 	names, err := s.names()
 	if err != nil {
 		return "", err

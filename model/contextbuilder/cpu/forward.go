@@ -25,33 +25,33 @@ func (n *network) Close() error { return nil }
 const blockFloats = 256 << 10
 
 // Forward predicts the next events of contexts. A row's answer has the same bits whatever else is asked.
-func (n *network) Forward(ctx context.Context, contexts []int32, steps int) (contextbuilder.Forwarded, error) {
+func (n *network) Forward(ctx context.Context, contexts []int32, steps int) (contextbuilder.Prediction, error) {
 	if err := contextbuilder.CheckSteps(steps); err != nil {
-		return contextbuilder.Forwarded{}, err
+		return contextbuilder.Prediction{}, err
 	}
 	rows, err := n.model.Config.CheckContexts(contexts)
 	if err != nil {
-		return contextbuilder.Forwarded{}, err
+		return contextbuilder.Prediction{}, err
 	}
-	f := contextbuilder.Forwarded{LogConfidence: make([]float32, rows*steps*n.model.N), Attention: make([]float32, rows*steps*n.model.L)}
+	f := contextbuilder.Prediction{LogConfidence: make([]float32, rows*steps*n.model.N), Attention: make([]float32, rows*steps*n.model.L)}
 	if err := n.forward(ctx, contexts, steps, f); err != nil {
-		return contextbuilder.Forwarded{}, err
+		return contextbuilder.Prediction{}, err
 	}
 	return f, nil
 }
 
 // Query searches from the attention of the forward pass.
-func (n *network) Query(ctx context.Context, s contextbuilder.Samples, q contextbuilder.Query) (contextbuilder.Attended, error) {
+func (n *network) Query(ctx context.Context, s contextbuilder.Samples, q contextbuilder.Query) (contextbuilder.QueryResult, error) {
 	if err := q.Validate(); err != nil {
-		return contextbuilder.Attended{}, err
+		return contextbuilder.QueryResult{}, err
 	}
 	rows, err := n.model.Config.CheckSamples(s, 1)
 	if err != nil {
-		return contextbuilder.Attended{}, err
+		return contextbuilder.QueryResult{}, err
 	}
-	f := contextbuilder.Forwarded{Attention: make([]float32, rows*n.model.L)}
+	f := contextbuilder.Prediction{Attention: make([]float32, rows*n.model.L)}
 	if err := n.forward(ctx, s.Contexts, 1, f); err != nil {
-		return contextbuilder.Attended{}, err
+		return contextbuilder.QueryResult{}, err
 	}
 	return n.queries.Query(ctx, s, f.Attention, q, runtime.GOMAXPROCS(0))
 }
@@ -60,7 +60,7 @@ func (n *network) Query(ctx context.Context, s contextbuilder.Samples, q context
 type block struct{ from, to int }
 
 // forward fills f, LogConfidence only where it is there. Each distinct context is computed once, in blocks.
-func (n *network) forward(ctx context.Context, contexts []int32, steps int, f contextbuilder.Forwarded) error {
+func (n *network) forward(ctx context.Context, contexts []int32, steps int, f contextbuilder.Prediction) error {
 	m := n.model
 	sorted := byContext(contexts, m.L, m.N, len(contexts)/m.L)
 	common := shared(nil, contexts, m.L, sorted)
@@ -149,7 +149,7 @@ func (p *pass) infer() {
 }
 
 // answer writes what was computed for row i to all samples with its context.
-func (p *pass) answer(i int, samples []int32, f contextbuilder.Forwarded) {
+func (p *pass) answer(i int, samples []int32, f contextbuilder.Prediction) {
 	for s := range p.steps {
 		at := s*len(p.rows) + i
 		to := func(all []float32, row int32, width int) []float32 {

@@ -159,8 +159,8 @@ func testProcessors(t *testing.T, e contextbuilder.Engine) {
 	settings.BatchSize = 200
 	type result struct {
 		w *contextbuilder.Weights
-		f contextbuilder.Forwarded
-		a contextbuilder.Attended
+		f contextbuilder.Prediction
+		a contextbuilder.QueryResult
 	}
 	var first *result
 	for _, processors := range []int{1, 2, 4, 8} {

@@ -68,7 +68,7 @@ func (n *network) Close() error {
 }
 
 // Forward predicts the next events of contexts.
-func (n *network) Forward(ctx context.Context, contexts []int32, steps int) (f contextbuilder.Forwarded, err error) {
+func (n *network) Forward(ctx context.Context, contexts []int32, steps int) (f contextbuilder.Prediction, err error) {
 	if err := contextbuilder.CheckSteps(steps); err != nil {
 		return f, err
 	}
@@ -77,7 +77,7 @@ func (n *network) Forward(ctx context.Context, contexts []int32, steps int) (f c
 		return f, err
 	}
 	N, L := steps*n.config.Events, steps*n.config.Length
-	f = contextbuilder.Forwarded{LogConfidence: make([]float32, rows*N), Attention: make([]float32, rows*L)}
+	f = contextbuilder.Prediction{LogConfidence: make([]float32, rows*N), Attention: make([]float32, rows*L)}
 	err = n.blocks(ctx, rows, func(size, from, to int) error {
 		out, err := n.run(n.code.forward, size, N+L, shape(n.padded, int64(steps), int64(n.config.Events)),
 			column{contexts[from*n.config.Length : to*n.config.Length], n.config.Length})
@@ -88,13 +88,13 @@ func (n *network) Forward(ctx context.Context, contexts []int32, steps int) (f c
 		return err
 	})
 	if err != nil {
-		return contextbuilder.Forwarded{}, err
+		return contextbuilder.Prediction{}, err
 	}
 	return f, nil
 }
 
 // Query searches for attention.
-func (n *network) Query(ctx context.Context, s contextbuilder.Samples, q contextbuilder.Query) (a contextbuilder.Attended, err error) {
+func (n *network) Query(ctx context.Context, s contextbuilder.Samples, q contextbuilder.Query) (a contextbuilder.QueryResult, err error) {
 	if err := q.Validate(); err != nil {
 		return a, err
 	}
@@ -103,7 +103,7 @@ func (n *network) Query(ctx context.Context, s contextbuilder.Samples, q context
 		return a, err
 	}
 	N, L := n.config.Events, n.config.Length
-	a = contextbuilder.Attended{Attention: make([]float32, rows*L), Before: make([]float32, rows), Confidence: make([]float32, rows)}
+	a = contextbuilder.QueryResult{Attention: make([]float32, rows*L), Before: make([]float32, rows), Confidence: make([]float32, rows)}
 	events := 0
 	if q.Distribution {
 		a.Distribution = make([]float32, rows*N)
@@ -124,7 +124,7 @@ func (n *network) Query(ctx context.Context, s contextbuilder.Samples, q context
 		return nil
 	})
 	if err != nil {
-		return contextbuilder.Attended{}, err
+		return contextbuilder.QueryResult{}, err
 	}
 	return a, nil
 }

@@ -95,12 +95,12 @@ func columns(m []float32, n, columns, stride int) []float32 {
 // confidence is not a number: weights that overflow spoil confidences, never the attention.
 //
 // A worker holds about 64·(N+L)·(K+8) bytes, K ≤ L being the distinct events of the widest context so far, and keeps them for later queries.
-func (d *Decoder) Query(ctx context.Context, s contextbuilder.Samples, initial []float32, q contextbuilder.Query, workers int) (contextbuilder.Attended, error) {
+func (d *Decoder) Query(ctx context.Context, s contextbuilder.Samples, initial []float32, q contextbuilder.Query, workers int) (contextbuilder.QueryResult, error) {
 	n := len(s.Events)
 	if err := d.check(s, initial, q); err != nil {
-		return contextbuilder.Attended{}, err
+		return contextbuilder.QueryResult{}, err
 	}
-	out := contextbuilder.Attended{Attention: slices.Clone(initial), Before: make([]float32, n), Confidence: make([]float32, n)}
+	out := contextbuilder.QueryResult{Attention: slices.Clone(initial), Before: make([]float32, n), Confidence: make([]float32, n)}
 	if q.Distribution {
 		out.Distribution = make([]float32, n*d.events)
 	}
@@ -131,7 +131,7 @@ func (d *Decoder) Query(ctx context.Context, s contextbuilder.Samples, initial [
 	work()
 	running.Wait()
 	if err := ctx.Err(); err != nil {
-		return contextbuilder.Attended{}, err
+		return contextbuilder.QueryResult{}, err
 	}
 	return out, nil
 }

@@ -47,7 +47,7 @@ func question(w *contextbuilder.Weights, n int, seed uint64) (s contextbuilder.S
 	return s, initial
 }
 
-func ask(t testing.TB, d *Decoder, s contextbuilder.Samples, initial []float32, q contextbuilder.Query, workers int) contextbuilder.Attended {
+func ask(t testing.TB, d *Decoder, s contextbuilder.Samples, initial []float32, q contextbuilder.Query, workers int) contextbuilder.QueryResult {
 	t.Helper()
 	got, err := d.Query(context.Background(), s, initial, q, workers)
 	require.NoError(t, err)

@@ -162,7 +162,7 @@ const (
 // query runs the search for the lanes that set prepared and writes their rows of out; out's attention is the initial one. In the first
 // iteration the attention is θ itself, later softmax(θ): one code for both, since without softmax the gradient g is 1·(g − 0) and with
 // it w·(g − Σ w·g), where the sum is the same over positions and columns. When ctx ends it stops.
-func (b *block) query(ctx context.Context, q contextbuilder.Query, out contextbuilder.Attended, rows []int32) {
+func (b *block) query(ctx context.Context, q contextbuilder.Query, out contextbuilder.QueryResult, rows []int32) {
 	d, l := b.d, b.d.length
 	b.forward()
 	before := b.confidence

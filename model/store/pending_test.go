@@ -43,15 +43,15 @@ func TestStageTakesNoClustersOutOfForce(t *testing.T) {
 	require.False(t, current, "what is damaged may be served still")
 }
 
-func TestBuilder(t *testing.T) {
+func TestPendingNetwork(t *testing.T) {
 	s := open(t)
 	builder := func() string {
 		t.Helper()
-		version, err := s.Builder()
+		version, err := s.PendingNetwork()
 		require.NoError(t, err)
 		return version
 	}
-	_, err := s.Builder()
+	_, err := s.PendingNetwork()
 	require.ErrorIs(t, err, ErrEmpty)
 	first := publish(t, s, 1)
 	require.Equal(t, first, builder())
@@ -83,7 +83,7 @@ func TestNetworksThatWaitDoNotCount(t *testing.T) {
 	}
 	require.Contains(t, names(t, s), scored, "the last one of the first training")
 	require.NotContains(t, names(t, s), first)
-	builder, err := s.Builder()
+	builder, err := s.PendingNetwork()
 	require.NoError(t, err)
 	require.Equal(t, last, builder)
 	for range 2 { // of the versions that are left of the second training, then the first

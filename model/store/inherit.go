@@ -11,8 +11,8 @@ import (
 	"connect-deepcase/model/contextbuilder"
 )
 
-// Succession is what came of publishing a model that succeeds another.
-type Succession struct {
+// Published is what came of publishing a model that succeeds another.
+type Published struct {
 	Version           string
 	Model             *model.Model
 	From              string // the version whose scores it could inherit; "" where there is none
@@ -20,10 +20,10 @@ type Succession struct {
 	NotKept           error  // why scores that there were could not be inherited: damage, or contexts of another length; nil where none is known
 }
 
-// Succeed publishes m with the scores of the model before (Scored, Inherit), with no other writer in between. The engine is asked for only
+// PublishInheriting publishes m with the scores of the model before (Scored, Inherit), with no other writer in between. The engine is asked for only
 // where there are scores.
-func (s *Store) Succeed(ctx context.Context, m *model.Model, engine func() (contextbuilder.Engine, error)) (*Succession, error) {
-	done := &Succession{Model: m}
+func (s *Store) PublishInheriting(ctx context.Context, m *model.Model, engine func() (contextbuilder.Engine, error)) (*Published, error) {
+	done := &Published{Model: m}
 	err := s.locked(ctx, func() (err error) {
 		if err := s.inherit(ctx, done, engine); err != nil {
 			return fmt.Errorf("scores of the model before: %w", err)
@@ -40,7 +40,7 @@ func (s *Store) Succeed(ctx context.Context, m *model.Model, engine func() (cont
 	return done, nil
 }
 
-func (s *Store) inherit(ctx context.Context, done *Succession, engine func() (contextbuilder.Engine, error)) error {
+func (s *Store) inherit(ctx context.Context, done *Published, engine func() (contextbuilder.Engine, error)) error {
 	from, before, err := s.Scored()
 	switch {
 	case mayRecover(err):
