@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"github.com/redpanda-data/benthos/v4/public/service"
+
+	"connect-deepcase/internal/redeliver"
 )
 
 const (
@@ -112,7 +114,7 @@ A pipe's messages go on as they come: a batch is what can be read without waitin
 				Default([]any{"Records", "records"}),
 			between(1, maxMaxLine, fieldMaxLine, "The most bytes of a message: of a line, a row or a JSON document.", 16<<20),
 			between(1, maxBatchSize, fieldBatchSize, "Messages in a batch, at most.", 1000),
-			service.NewAutoRetryNacksToggleField(),
+			redeliver.Field(),
 		).
 		Example("A log and its rotated files", "Reads `auth.log.4.gz`, `auth.log.3.gz`, `auth.log.2.gz`, `auth.log.1` and then `auth.log`.", `
 input:

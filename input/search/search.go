@@ -16,17 +16,9 @@ import (
 )
 
 func init() {
-	service.MustRegisterBatchInput("deepcase_search", spec(),
-		func(conf *service.ParsedConfig, mgr *service.Resources) (service.BatchInput, error) {
-			s, err := newFromParsed(conf, mgr, time.Now)
-			if err != nil {
-				return nil, err
-			}
-			if again, err := conf.FieldBool(service.AutoRetryNacksToggleFieldName); err != nil || !again {
-				return s, err
-			}
-			return redeliver.Batched(s), nil
-		})
+	service.MustRegisterBatchInput("deepcase_search", spec(), redeliver.Constructor(func(conf *service.ParsedConfig, mgr *service.Resources) (*search, error) {
+		return newFromParsed(conf, mgr, time.Now)
+	}))
 }
 
 // search is the input deepcase_search.

@@ -11,6 +11,7 @@ import (
 	"github.com/redpanda-data/benthos/v4/public/service"
 
 	"connect-deepcase/internal/duration"
+	"connect-deepcase/internal/redeliver"
 )
 
 const (
@@ -192,7 +193,7 @@ func fields() []*service.ConfigField {
 		service.NewBackOffField(fieldRetry, true, &backoff.ExponentialBackOff{
 			InitialInterval: 500 * time.Millisecond, MaxInterval: 10 * time.Second, MaxElapsedTime: time.Minute,
 		}).Advanced(),
-		service.NewAutoRetryNacksToggleField(),
+		redeliver.Field(),
 	}
 }
 

@@ -15,17 +15,7 @@ import (
 )
 
 func init() {
-	service.MustRegisterBatchInput("deepcase_syslog", spec(),
-		func(conf *service.ParsedConfig, mgr *service.Resources) (service.BatchInput, error) {
-			in, err := newFromParsed(conf, mgr)
-			if err != nil {
-				return nil, err
-			}
-			if again, err := conf.FieldBool(service.AutoRetryNacksToggleFieldName); err != nil || !again {
-				return in, err
-			}
-			return redeliver.Batched(in), nil
-		})
+	service.MustRegisterBatchInput("deepcase_syslog", spec(), redeliver.Constructor(newFromParsed))
 }
 
 // input is the input deepcase_syslog.

@@ -12,6 +12,7 @@ import (
 	"github.com/redpanda-data/benthos/v4/public/service/securetls"
 
 	"connect-deepcase/internal/duration"
+	"connect-deepcase/internal/redeliver"
 )
 
 const (
@@ -126,7 +127,7 @@ Syslog over TCP and UDP is not authenticated, and a datagram can name any sender
 				LintRule(between(fieldBatchSize, 1, 100_000)).
 				Advanced().
 				Default(500),
-			service.NewAutoRetryNacksToggleField(),
+			redeliver.Field(),
 		).
 		Example("One port for TCP and UDP", "The machine is the host in a message, or the sender if there is none.", `
 shutdown_delay: 1s # time to take what has come when it is stopped

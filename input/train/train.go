@@ -24,14 +24,9 @@ import (
 )
 
 func init() {
-	service.MustRegisterBatchInput("deepcase_train", trainSpec(),
-		func(conf *service.ParsedConfig, mgr *service.Resources) (service.BatchInput, error) {
-			t, err := newTrainFromParsed(conf, mgr, time.Now)
-			if err != nil {
-				return nil, err
-			}
-			return redeliver.Batched(t), nil
-		})
+	service.MustRegisterBatchInput("deepcase_train", trainSpec(), redeliver.Constructor(func(conf *service.ParsedConfig, mgr *service.Resources) (*train, error) {
+		return newTrainFromParsed(conf, mgr, time.Now)
+	}))
 }
 
 func newTrainFromParsed(conf *service.ParsedConfig, mgr *service.Resources, now func() time.Time) (*train, error) {

@@ -15,6 +15,14 @@ import (
 // once is an input of one batch.
 type once struct{ batch service.MessageBatch }
 
+func newOnce(*service.ParsedConfig, *service.Resources) (*once, error) {
+	o := &once{}
+	for i := range 8 {
+		o.batch = append(o.batch, service.NewMessage(fmt.Append(nil, i)))
+	}
+	return o, nil
+}
+
 func (o *once) Connect(context.Context) error { return nil }
 
 func (o *once) ReadBatch(context.Context) (service.MessageBatch, service.AckFunc, error) {
@@ -30,13 +38,7 @@ func (o *once) Close(context.Context) error { return nil }
 // Some messages of a batch are refused again and again: each is taken in the end.
 func TestWhatIsRefusedTwiceComesAgain(t *testing.T) {
 	env := service.NewEnvironment()
-	require.NoError(t, env.RegisterBatchInput("once", service.NewConfigSpec(), func(*service.ParsedConfig, *service.Resources) (service.BatchInput, error) {
-		o := &once{}
-		for i := range 8 {
-			o.batch = append(o.batch, service.NewMessage(fmt.Append(nil, i)))
-		}
-		return Batched(o), nil
-	}))
+	require.NoError(t, env.RegisterBatchInput("once", service.NewConfigSpec(), Constructor(newOnce)))
 	builder := env.NewStreamBuilder()
 	builder.SetLogger(slog.New(slog.DiscardHandler))
 	require.NoError(t, builder.AddInputYAML("once: {}"))
@@ -65,4 +67,26 @@ func TestWhatIsRefusedTwiceComesAgain(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, stream.Run(t.Context()))
 	require.Len(t, taken, 8)
+}
+
+// Without the field batches always come again; with it, unless it is false. The constructor's error comes as it is.
+func TestField(t *testing.T) {
+	without, with := service.NewConfigSpec(), service.NewConfigSpec().Field(Field())
+	for _, test := range []struct {
+		spec  *service.ConfigSpec
+		yaml  string
+		again bool
+	}{{without, "{}", true}, {with, "{}", true}, {with, "auto_replay_nacks: true", true}, {with, "auto_replay_nacks: false", false}} {
+		conf, err := test.spec.ParseYAML(test.yaml, nil)
+		require.NoError(t, err)
+		in, err := Constructor(newOnce)(conf, service.MockResources())
+		require.NoError(t, err)
+		_, once := in.(*once)
+		require.Equal(t, test.again, !once, test.yaml)
+	}
+	conf, err := without.ParseYAML("{}", nil)
+	require.NoError(t, err)
+	in, err := Constructor(func(*service.ParsedConfig, *service.Resources) (*once, error) { return nil, errors.New("no") })(conf, nil)
+	require.EqualError(t, err, "no")
+	require.Nil(t, in)
 }
