@@ -128,7 +128,7 @@ func (p *pretender) count(method, path string) (n int) {
 const quickRetry = "\nretry: { initial_interval: 1ms, max_interval: 2ms, max_elapsed_time: 500ms }"
 
 // openInput makes the input of these fields.
-func openInput(t *testing.T, fields string) *search {
+func openInput(t *testing.T, fields string) *input {
 	t.Helper()
 	conf, err := spec().ParseYAML(fields, nil)
 	require.NoError(t, err)
@@ -139,7 +139,7 @@ func openInput(t *testing.T, fields string) *search {
 }
 
 // readAll connects and reads, again and again as a pipeline does, until the input ends.
-func readAll(t *testing.T, s *search) (ids []string) {
+func readAll(t *testing.T, s *input) (ids []string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()

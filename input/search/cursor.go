@@ -11,9 +11,9 @@ import (
 	"github.com/redpanda-data/benthos/v4/public/service"
 )
 
-// keeper writes to a cache how far a read has been acknowledged. Batches may be acknowledged out of order: what is written is the
+// cursorKeeper writes to a cache how far a read has been acknowledged. Batches may be acknowledged out of order: what is written is the
 // position behind the last batch before which none is open.
-type keeper struct {
+type cursorKeeper struct {
 	access   func(context.Context, func(service.Cache)) error
 	label    string
 	key      string
@@ -27,7 +27,7 @@ type keeper struct {
 	written *position
 }
 
-func newKeeper(conf *service.ParsedConfig, mgr *service.Resources, timeout time.Duration) (*keeper, error) {
+func newCursorKeeper(conf *service.ParsedConfig, mgr *service.Resources, timeout time.Duration) (*cursorKeeper, error) {
 	label, err := conf.FieldString(fieldCache)
 	if err != nil || label == "" {
 		return nil, err
@@ -35,7 +35,7 @@ func newKeeper(conf *service.ParsedConfig, mgr *service.Resources, timeout time.
 	if !mgr.HasCache(label) {
 		return nil, fmt.Errorf("field '%s': no cache resource has the label %q", fieldCache, label)
 	}
-	k := &keeper{
+	k := &cursorKeeper{
 		label:    label,
 		access:   func(ctx context.Context, f func(service.Cache)) error { return mgr.AccessCache(ctx, label, f) },
 		timeout:  timeout,
@@ -49,7 +49,7 @@ func newKeeper(conf *service.ParsedConfig, mgr *service.Resources, timeout time.
 }
 
 // load gives the position that an earlier run wrote, or the beginning.
-func (k *keeper) load(ctx context.Context) (p position, err error) {
+func (k *cursorKeeper) load(ctx context.Context) (p position, err error) {
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("cache %q, key %q: %w", k.label, k.key, err)
@@ -70,7 +70,7 @@ func (k *keeper) load(ctx context.Context) (p position, err error) {
 }
 
 // track takes the position behind a batch that is sent now, and gives what is to be called once it is acknowledged.
-func (k *keeper) track(behind position) func(context.Context) {
+func (k *cursorKeeper) track(behind position) func(context.Context) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	resolve := k.open.Track(behind, 1)
@@ -83,13 +83,13 @@ func (k *keeper) track(behind position) func(context.Context) {
 }
 
 // close writes what could not be written before.
-func (k *keeper) close(ctx context.Context) {
+func (k *cursorKeeper) close(ctx context.Context) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.flush(ctx)
 }
 
-func (k *keeper) flush(ctx context.Context) {
+func (k *cursorKeeper) flush(ctx context.Context) {
 	reached := k.open.Highest()
 	if reached == nil || reached == k.written {
 		return
@@ -105,7 +105,7 @@ func (k *keeper) flush(ctx context.Context) {
 	k.written = reached
 }
 
-func (k *keeper) write(ctx context.Context, p position) error {
+func (k *cursorKeeper) write(ctx context.Context, p position) error {
 	b, err := encodeCursor(k.order, p)
 	if err != nil {
 		return err

@@ -8,11 +8,14 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/redpanda-data/benthos/v4/public/service"
 )
 
 // reader is how a pass reads: what does not change from one pass to the next.
 type reader struct {
-	*api
+	server   *server
+	log      *service.Logger
 	order    order
 	query    any
 	tiebreak string
@@ -24,7 +27,7 @@ type reader struct {
 // pass reads, in order, what one point in time holds beyond a position. Slices are read side by side, each a page ahead, and merged by
 // their sort values, so that the number of slices changes the speed and nothing else.
 type pass struct {
-	*reader
+	reader *reader
 	pit    *pit // nil: without
 	passed func(value, key) bool
 	before *time.Time // nil: no end
@@ -53,7 +56,7 @@ func (r *reader) open(ctx context.Context, from position, before *time.Time) (*p
 	p := &pass{reader: r, passed: from.passed(), before: before}
 	if r.usePIT {
 		var err error
-		if p.pit, err = r.openPIT(ctx); err != nil {
+		if p.pit, err = r.server.openPIT(ctx); err != nil {
 			return nil, err
 		}
 	}
@@ -95,7 +98,7 @@ func (r *reader) ties(ctx context.Context, p *pit) ([]any, error) {
 	}
 	if p != nil {
 		// Elasticsearch has it from 7.12 on, OpenSearch from 3.3 on.
-		_, err := r.search(ctx, p, map[string]any{"size": 0, "sort": []any{ascending("_shard_doc")}})
+		_, err := r.server.page(ctx, p, map[string]any{"size": 0, "sort": []any{ascending("_shard_doc")}})
 		switch {
 		case err == nil && p.opensearch:
 			// Its value is unique within an index alone: the same shard and document number may be in each.
@@ -135,13 +138,13 @@ func (p *pass) read(ctx context.Context, s *slice, request map[string]any) {
 // page asks for the next documents of a slice: for fewer where they are too long together.
 func (p *pass) page(ctx context.Context, request map[string]any, progress *progress) (hits, error) {
 	for {
-		answer, err := p.search(ctx, p.pit, request)
+		answer, err := p.reader.server.page(ctx, p.pit, request)
 		size := request["size"].(int)
 		var failed *serverError
 		switch {
 		case errors.Is(err, errTooLong) && size > 1:
 			request["size"] = size / 2
-			p.log.Warnf("A page of %d documents has more bytes than %s (%d): pages have %d now", size, fieldMaxAnswer, p.maxAnswer, size/2)
+			p.reader.log.Warnf("A page of %d documents has more bytes than %s (%d): pages have %d now", size, fieldMaxAnswer, p.reader.server.maxAnswer, size/2)
 			continue
 		case errors.Is(err, errTooLong):
 			return nil, fmt.Errorf("search: the next document: %w: raise %s, or have the query leave it out", err, fieldMaxAnswer)
@@ -170,7 +173,7 @@ func (p *pass) accept(hits hits, request map[string]any, progress *progress) (er
 		if len(h.Sort) < len(request["sort"].([]any)) {
 			return fmt.Errorf("document %s of index %s came with the sort values %s", h.ID, h.Index, h.sortValues())
 		}
-		if h.at, err = p.order.parse(h.Sort[0]); err != nil {
+		if h.at, err = p.reader.order.parse(h.Sort[0]); err != nil {
 			return fmt.Errorf("document %s of index %s: %w", h.ID, h.Index, err)
 		}
 		if p.before != nil && !h.at.instant.Before(*p.before) {
@@ -256,7 +259,7 @@ func (p *pass) close() error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), closing)
 	defer cancel()
-	if err := p.closePIT(ctx, p.pit); err != nil {
+	if err := p.reader.server.closePIT(ctx, p.pit); err != nil {
 		return fmt.Errorf("close point in time: %w", err)
 	}
 	return nil

@@ -94,7 +94,7 @@ func (m *mixture) search(w http.ResponseWriter, r request) {
 }
 
 // requireReads fails unless these documents, and no others, come now.
-func requireReads(t *testing.T, s *search, want ...timed) {
+func requireReads(t *testing.T, s *input, want ...timed) {
 	t.Helper()
 	var wanted, ids []string
 	for _, d := range want {
@@ -121,7 +121,7 @@ func requireReads(t *testing.T, s *search, want ...timed) {
 }
 
 // follow follows documents before 2000 s.
-func (m *mixture) follow(t *testing.T) (*search, *service.Resources) {
+func (m *mixture) follow(t *testing.T) (*input, *service.Resources) {
 	mgr := service.MockResources(service.MockResourcesOptAddCache("cursors"))
 	conf, err := spec().ParseYAML("urls: [ "+pretend(t, m.answer).URL+" ]\nindex: logs-*\nmode: follow\nlag: 30s\npoll_interval: 1ms\nbatch_size: 2\ncache: cursors", nil)
 	require.NoError(t, err)
@@ -139,18 +139,18 @@ func TestFollowsAFieldThatGetsFiner(t *testing.T) {
 	const s, ms = 1_000_000_000, 1_000_000
 	m := &mixture{types: []string{date}}
 	m.add(coarse(-5*s), coarse(1000*s), coarse(1001*s), coarse(3000*s)) // no nanoseconds are before 1970
-	input, mgr := m.follow(t)
-	requireReads(t, input, coarse(-5*s), coarse(1000*s), coarse(1001*s))
+	followed, mgr := m.follow(t)
+	requireReads(t, followed, coarse(-5*s), coarse(1000*s), coarse(1001*s))
 
 	// One has joined since the types were looked up, and more is new in each than a page holds.
 	joined := []timed{coarse(1002 * s), coarse(1002*s + ms), fine(1003*s + 1), fine(1004 * s), fine(1005 * s), coarse(1006 * s)}
 	m.add(joined...)
-	requireReads(t, input, joined...)
+	requireReads(t, followed, joined...)
 	m.tell(date, dateNanos)
-	requireReads(t, input)
+	requireReads(t, followed)
 	finer := []timed{fine(1006 * s), fine(1006*s + 1), coarse(1006*s + ms), fine(1006*s + ms + 1), fine(1006*s + ms + 2)}
 	m.add(finer...)
-	requireReads(t, input, finer...)
+	requireReads(t, followed, finer...)
 
 	cursor := func() (written string) {
 		require.NoError(t, mgr.AccessCache(t.Context(), "cursors", func(c service.Cache) {
@@ -163,9 +163,9 @@ func TestFollowsAFieldThatGetsFiner(t *testing.T) {
 	require.Contains(t, cursor(), `"type":"date_nanos","value":1006001000002,`)
 
 	m.tell(date) // the other one is deleted
-	requireReads(t, input)
+	requireReads(t, followed)
 	m.add(coarse(1006*s + 2*ms))
-	requireReads(t, input, coarse(1006*s+2*ms))
+	requireReads(t, followed, coarse(1006*s+2*ms))
 	require.Contains(t, cursor(), `"type":"date","value":1006002,`)
 }
 
@@ -174,8 +174,8 @@ func TestFollowsAgainWhenTypesFit(t *testing.T) {
 	const s = 1_000_000_000
 	m := &mixture{types: []string{date}}
 	m.add(coarse(1000 * s))
-	input, _ := m.follow(t)
-	requireReads(t, input, coarse(1000*s))
+	followed, _ := m.follow(t)
+	requireReads(t, followed, coarse(1000*s))
 	for i, c := range []struct {
 		types   []string
 		message string
@@ -188,12 +188,12 @@ func TestFollowsAgainWhenTypesFit(t *testing.T) {
 		next := coarse(int64(1001+i) * s)
 		m.tell(c.types...)
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-		_, _, err := input.ReadBatch(ctx)
+		_, _, err := followed.ReadBatch(ctx)
 		cancel()
 		require.Equal(t, service.ErrNotConnected, err)
-		require.EqualError(t, input.Connect(t.Context()), "sort_field: "+c.message)
+		require.EqualError(t, followed.Connect(t.Context()), "sort_field: "+c.message)
 		m.add(next)
 		m.tell(date)
-		requireReads(t, input, next)
+		requireReads(t, followed, next)
 	}
 }

@@ -11,25 +11,25 @@ import (
 	"time"
 )
 
-// api is what is asked of a server, in the words of the two families.
-type api struct {
-	*client
+// server is what is asked of the servers, in the words of both Elasticsearch and OpenSearch.
+type server struct {
+	client    *client
 	index     string // names, patterns, aliases, data streams, with commas between them
 	keepAlive string // of a point in time
 	maxAnswer int    // bytes of a page
 }
 
-func (a *api) path(rest string) string { return "/" + url.PathEscape(a.index) + rest }
+func (s *server) path(rest string) string { return "/" + url.PathEscape(s.index) + rest }
 
 // fieldTypes gives the types that a field has, and in which indices where there is more than one.
-func (a *api) fieldTypes(ctx context.Context, field string) (map[string][]string, error) {
+func (s *server) fieldTypes(ctx context.Context, field string) (map[string][]string, error) {
 	query := url.Values{"fields": {field}}
-	answer, err := do[capabilities](ctx, a.client, http.MethodGet, a.path("/_field_caps?"+query.Encode()), nil, maxSmall)
+	answer, err := do[capabilities](ctx, s.client, http.MethodGet, s.path("/_field_caps?"+query.Encode()), nil, maxSmall)
 	if err != nil {
 		return nil, err
 	}
 	if len(answer.Indices) == 0 {
-		return nil, fmt.Errorf("index: nothing is named %q", a.index)
+		return nil, fmt.Errorf("index: nothing is named %q", s.index)
 	}
 	types := map[string][]string{}
 	for name, t := range answer.Fields[field] {
@@ -42,8 +42,8 @@ func (a *api) fieldTypes(ctx context.Context, field string) (map[string][]string
 }
 
 // count gives the number of documents that match.
-func (a *api) count(ctx context.Context, query any) (int64, error) {
-	answer, err := do[counted](ctx, a.client, http.MethodPost, a.path("/_count"), map[string]any{"query": query}, maxSmall)
+func (s *server) count(ctx context.Context, query any) (int64, error) {
+	answer, err := do[counted](ctx, s.client, http.MethodPost, s.path("/_count"), map[string]any{"query": query}, maxSmall)
 	if err != nil {
 		return 0, err
 	}
@@ -78,12 +78,12 @@ var errNoPIT = errors.New("this server has no point in time (Elasticsearch has i
 	"OpenSearch from 2.4 on): point_in_time: false reads without, the documentation says what holds then")
 
 // openPIT opens a point in time. Elasticsearch and OpenSearch have it at different paths, and neither takes the other's.
-func (a *api) openPIT(ctx context.Context) (*pit, error) {
-	keep := "keep_alive=" + url.QueryEscape(a.keepAlive)
-	answer, err := do[opened](ctx, a.client, http.MethodPost, a.path("/_pit?"+keep), nil, maxSmall)
+func (s *server) openPIT(ctx context.Context) (*pit, error) {
+	keep := "keep_alive=" + url.QueryEscape(s.keepAlive)
+	answer, err := do[opened](ctx, s.client, http.MethodPost, s.path("/_pit?"+keep), nil, maxSmall)
 	var failed *serverError
 	if errors.As(err, &failed) && failed.unknownPath() {
-		answer, err = do[opened](ctx, a.client, http.MethodPost, a.path("/_search/point_in_time?allow_partial_pit_creation=false&"+keep), nil, maxSmall)
+		answer, err = do[opened](ctx, s.client, http.MethodPost, s.path("/_search/point_in_time?allow_partial_pit_creation=false&"+keep), nil, maxSmall)
 		if errors.As(err, &failed) && failed.unknownPath() {
 			return nil, errNoPIT
 		}
@@ -94,12 +94,12 @@ func (a *api) openPIT(ctx context.Context) (*pit, error) {
 	return &pit{opensearch: answer.PitID != "", id: cmp.Or(answer.PitID, answer.ID)}, nil
 }
 
-func (a *api) closePIT(ctx context.Context, p *pit) error {
+func (s *server) closePIT(ctx context.Context, p *pit) error {
 	path, body := "/_pit", map[string]any{"id": p.newest()}
 	if p.opensearch {
 		path, body = "/_search/point_in_time", map[string]any{"pit_id": []string{p.newest()}}
 	}
-	_, err := do[common](ctx, a.client, http.MethodDelete, path, body, maxSmall)
+	_, err := do[common](ctx, s.client, http.MethodDelete, path, body, maxSmall)
 	var failed *serverError
 	if errors.As(err, &failed) && failed.status == http.StatusNotFound {
 		return nil // gone by itself
@@ -108,14 +108,14 @@ func (a *api) closePIT(ctx context.Context, p *pit) error {
 }
 
 // search asks for a page, in a point in time or (nil) without.
-func (a *api) search(ctx context.Context, p *pit, request map[string]any) (*page, error) {
+func (s *server) page(ctx context.Context, p *pit, request map[string]any) (*page, error) {
 	path := "/_search?allow_partial_search_results=false"
 	if p != nil {
-		request["pit"] = map[string]any{"id": p.newest(), "keep_alive": a.keepAlive}
+		request["pit"] = map[string]any{"id": p.newest(), "keep_alive": s.keepAlive}
 	} else {
-		path = a.path(path)
+		path = s.path(path)
 	}
-	answer, err := do[page](ctx, a.client, http.MethodPost, path, request, a.maxAnswer)
+	answer, err := do[page](ctx, s.client, http.MethodPost, path, request, s.maxAnswer)
 	if err == nil && p != nil {
 		p.renamed(answer.PitID)
 	}
