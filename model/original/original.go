@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"slices"
 	"strings"
 
 	"connect-deepcase/internal/disk"
@@ -53,31 +52,11 @@ func read(file io.ReaderAt, size int64) (*contextbuilder.Weights, error) {
 		}
 		tensors = append(tensors, contextbuilder.Tensor{Name: n.name, Shape: n.shape, Data: data})
 	}
-	if tensors, err = dropAlias(tensors); err != nil {
-		return nil, err
-	}
 	return contextbuilder.FromTensors(tensors)
 }
 
-const (
-	embedding = "embedding.weight"
-	alias     = "decoder_attention.embedding.weight" // the same parameter, which the original's decoder knows too
-)
-
-// dropAlias removes the second mention of the embedding.
-func dropAlias(tensors []contextbuilder.Tensor) ([]contextbuilder.Tensor, error) {
-	named := func(name string) int {
-		return slices.IndexFunc(tensors, func(t contextbuilder.Tensor) bool { return t.Name == name })
-	}
-	at, of := named(alias), named(embedding)
-	if at < 0 || of < 0 {
-		return tensors, nil
-	}
-	if !slices.Equal(tensors[at].Shape, tensors[of].Shape) || !slices.Equal(tensors[at].Data, tensors[of].Data) {
-		return nil, fmt.Errorf("tensor %q differs from %q: the two are one in a Context Builder", alias, embedding)
-	}
-	return slices.Delete(tensors, at, at+1), nil
-}
+// alias is a second name of the embedding, which the original's decoder knows too.
+const alias = "decoder_attention.embedding.weight"
 
 // checkNames tells what a network with other tensors is, before any number is read.
 func checkNames(tensors []tensor) error {

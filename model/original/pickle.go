@@ -1,15 +1,11 @@
 package original
 
 import (
-	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
 	"strings"
-
-	"github.com/nlpodyssey/gopickle/pickle"
-	"github.com/nlpodyssey/gopickle/types"
 )
 
 // tensor is what a state_dict says of one.
@@ -24,35 +20,38 @@ type tensor struct {
 // storage names the numbers of one or more tensors.
 type storage struct{ key string }
 
+// class is a global that a pickle names, module.name.
+type class string
+
+const (
+	orderedDict   class = "collections.OrderedDict"
+	rebuildTensor class = "torch._utils._rebuild_tensor_v2"
+	floatStorage  class = "torch.FloatStorage"
+)
+
+// dict is a dict or an OrderedDict, in the order of insertion. Its keys are texts.
+type dict struct {
+	ordered bool
+	keys    []string
+	values  map[string]any
+}
+
+type tuple []any
+
 // unpickle reads a pickled state_dict.
-func unpickle(content []byte) (tensors []tensor, err error) {
-	if err := checkOpcodes(content); err != nil {
+func unpickle(content []byte) ([]tensor, error) {
+	u := unpickler{rest: content, memo: map[uint32]any{}}
+	value, err := u.load()
+	if err != nil {
 		return nil, err
 	}
-	// gopickle takes a pickle to be well-formed in places: an odd number of items for a dict, or a key that is none, makes it panic.
-	defer func() {
-		if r := recover(); r != nil {
-			tensors, err = nil, fmt.Errorf("malformed pickle: %v", r)
-		}
-	}()
-	u := pickle.NewUnpickler(bytes.NewReader(content))
-	u.FindClass = findClass
-	u.PersistentLoad = findStorage
-	value, err := u.Load()
-	if err != nil {
-		return nil, fmt.Errorf("malformed pickle: %w", err)
-	}
-	dict, ok := value.(*types.OrderedDict)
-	if !ok {
+	d, ok := value.(*dict)
+	if !ok || !d.ordered {
 		return nil, errors.New("does not hold a state_dict: need a file that ContextBuilder.save wrote")
 	}
-	for at := dict.List.Front(); at != nil; at = at.Next() {
-		entry := at.Value.(*types.OrderedDictEntry)
-		name, ok := entry.Key.(string)
-		if !ok {
-			return nil, errors.New("a key of the state_dict is not a text")
-		}
-		t, ok := entry.Value.(tensor)
+	var tensors []tensor
+	for _, name := range d.keys {
+		t, ok := d.values[name].(tensor)
 		if !ok {
 			return nil, fmt.Errorf("%q in the state_dict is not a tensor", name)
 		}
@@ -62,94 +61,260 @@ func unpickle(content []byte) (tensors []tensor, err error) {
 	return tensors, nil
 }
 
-// arguments are the opcodes of a state_dict that torch.save pickles (protocol 2) and the sizes of their arguments.
-var arguments = map[byte]int{
-	'\x80': 1, 'q': 1, 'r': 4, 'h': 1, 'j': 4, // PROTO, BINPUT, LONG_BINPUT, BINGET, LONG_BINGET
-	'(': 0, ')': 0, 't': 0, '\x85': 0, '\x86': 0, '\x87': 0, '}': 0, 's': 0, 'u': 0, // MARK, tuples, dicts
-	'N': 0, '\x88': 0, '\x89': 0, 'K': 1, 'M': 2, 'J': 4, // None, True, False, BININT1, BININT2, BININT
-	'R': 0, 'b': 0, 'Q': 0, // REDUCE, BUILD, BINPERSID
+// unpickler is a machine for the opcodes that torch.save needs for a state_dict (protocol 2), and no others. Each opcode pushes at most one
+// value and looks only at those that it pops, so that time and memory are bounded by the length of the pickle, whatever it says.
+// The values are nil, bool, int, string, tuple, *dict, class, storage and tensor.
+type unpickler struct {
+	rest  []byte
+	stack []any
+	marks []int // lengths of the stack
+	memo  map[uint32]any
 }
 
-// checkOpcodes goes through a pickle before gopickle does, which allocates what a length says before it looks whether there is as much,
-// and no recover helps when memory ends. It also finds what else than a state_dict was saved.
-func checkOpcodes(p []byte) error {
-	for len(p) > 0 {
-		op, n := p[0], 0
-		p = p[1:]
-		switch size, plain := arguments[op]; {
-		case op == '.': // STOP
-			return nil
-		case plain:
-			n = size
-		case op == 'X': // BINUNICODE
-			if len(p) < 4 {
-				return errors.New("malformed pickle: ends within a text")
+func malformed(what string) error { return errors.New("malformed pickle: " + what) }
+
+func (u *unpickler) load() (any, error) {
+	for len(u.rest) > 0 {
+		op := u.rest[0]
+		u.rest = u.rest[1:]
+		if op == '.' { // STOP
+			last, err := u.pop(1)
+			if err != nil {
+				return nil, err
 			}
-			n = int(min(4+uint64(binary.LittleEndian.Uint32(p)), math.MaxInt32))
-		case op == 'c': // GLOBAL
-			lines := strings.SplitN(string(p[:min(len(p), 1000)]), "\n", 3)
-			if len(lines) < 3 {
-				return errors.New("malformed pickle: ends within a name")
-			}
-			if _, err := findClass(lines[0], lines[1]); err != nil {
-				return err
-			}
-			n = len(lines[0]) + len(lines[1]) + 2
-		default:
-			return fmt.Errorf("pickle opcode %#02x is none of a state_dict that torch.save wrote with its default protocol", op)
+			return last[0], nil
 		}
-		if n > len(p) {
-			return errors.New("malformed pickle: ends early")
+		if err := u.step(op); err != nil {
+			return nil, err
 		}
-		p = p[n:]
 	}
-	return errors.New("malformed pickle: has no end")
+	return nil, malformed("has no end")
 }
 
-type floatStorage struct{}
-
-// findClass knows the classes that a state_dict needs, and no other.
-func findClass(module, name string) (any, error) {
-	switch full := module + "." + name; {
-	case full == "collections.OrderedDict":
-		return &types.OrderedDictClass{}, nil
-	case full == "torch._utils._rebuild_tensor_v2":
-		return rebuild{}, nil
-	case full == "torch.FloatStorage":
-		return floatStorage{}, nil
-	case module == "torch" && strings.HasSuffix(name, "Storage"):
-		return nil, fmt.Errorf("the numbers are of type %s, need torch.FloatStorage (float32)", full)
+func (u *unpickler) step(op byte) error {
+	switch op {
+	case '\x80', 'K', 'M', 'J', 'q', 'r', 'h', 'j': // followed by a number
+		return u.number(op)
+	case 'N': // NONE
+		u.push(nil)
+	case '\x88', '\x89': // NEWTRUE, NEWFALSE
+		u.push(op == '\x88')
+	case '(': // MARK
+		u.marks = append(u.marks, len(u.stack))
+	case ')': // EMPTY_TUPLE
+		u.push(tuple(nil))
+	case '}': // EMPTY_DICT
+		u.push(&dict{values: map[string]any{}})
+	case 'X': // BINUNICODE
+		size, err := u.take(4)
+		if err != nil {
+			return err
+		}
+		text, err := u.take(uint64(binary.LittleEndian.Uint32(size)))
+		if err != nil {
+			return err
+		}
+		u.push(string(text))
+	case 'c': // GLOBAL
+		return u.global()
+	case '\x85', '\x86', '\x87': // TUPLE1 to TUPLE3
+		return u.replace(int(op-'\x84'), func(items []any) (any, error) { return tuple(items), nil })
+	case 't': // TUPLE
+		items, err := u.popMark()
+		if err != nil {
+			return err
+		}
+		u.push(tuple(items))
+	case 's', 'u': // SETITEM, SETITEMS
+		return u.setItems(op == 'u')
+	case 'Q': // BINPERSID
+		return u.replace(1, persistent)
+	case 'R': // REDUCE
+		return u.replace(2, call)
+	case 'b': // BUILD
+		return u.replace(2, build)
 	default:
-		return nil, fmt.Errorf("holds a %s: need a state_dict alone, as ContextBuilder.save writes it, and not a whole object", full)
+		return fmt.Errorf("pickle opcode %#02x is none of a state_dict that torch.save wrote with its default protocol", op)
+	}
+	return nil
+}
+
+// number runs an opcode that has one as its argument.
+func (u *unpickler) number(op byte) error {
+	size := map[byte]uint64{'M': 2, 'J': 4, 'r': 4, 'j': 4}[op]
+	argument, err := u.take(max(size, 1))
+	if err != nil {
+		return err
+	}
+	n := binary.LittleEndian.Uint32(append(argument[:len(argument):len(argument)], 0, 0, 0))
+	switch op {
+	case 'K', 'M': // BININT1, BININT2
+		u.push(int(n))
+	case 'J': // BININT
+		u.push(int(int32(n)))
+	case 'q', 'r': // BINPUT, LONG_BINPUT
+		top, err := u.pop(1)
+		if err != nil {
+			return err
+		}
+		u.push(top[0])
+		u.memo[n] = top[0]
+	case 'h', 'j': // BINGET, LONG_BINGET
+		value, known := u.memo[n]
+		if !known {
+			return malformed(fmt.Sprintf("memo %d is empty", n))
+		}
+		u.push(value)
+	}
+	return nil // PROTO says nothing that the opcodes do not say
+}
+
+func (u *unpickler) take(n uint64) ([]byte, error) {
+	if n > uint64(len(u.rest)) {
+		return nil, malformed("ends early")
+	}
+	taken := u.rest[:n]
+	u.rest = u.rest[n:]
+	return taken, nil
+}
+
+func (u *unpickler) push(value any) { u.stack = append(u.stack, value) }
+
+// pop gives the last n values that were pushed since the last mark.
+func (u *unpickler) pop(n int) ([]any, error) {
+	floor := 0
+	if len(u.marks) > 0 {
+		floor = u.marks[len(u.marks)-1]
+	}
+	if len(u.stack)-floor < n {
+		return nil, malformed("the stack is empty")
+	}
+	at := len(u.stack) - n
+	popped := append([]any(nil), u.stack[at:]...)
+	u.stack = u.stack[:at]
+	return popped, nil
+}
+
+// popMark gives all values that were pushed since the last mark.
+func (u *unpickler) popMark() ([]any, error) {
+	if len(u.marks) == 0 {
+		return nil, malformed("a mark is missing")
+	}
+	popped, err := u.pop(len(u.stack) - u.marks[len(u.marks)-1])
+	u.marks = u.marks[:len(u.marks)-1]
+	return popped, err
+}
+
+// replace pops n values and pushes what f makes of them.
+func (u *unpickler) replace(n int, f func([]any) (any, error)) error {
+	from, err := u.pop(n)
+	if err != nil {
+		return err
+	}
+	to, err := f(from)
+	if err != nil {
+		return err
+	}
+	u.push(to)
+	return nil
+}
+
+// longestName bounds the text of a GLOBAL.
+const longestName = 1000
+
+// global pushes a class that a state_dict needs; any other is an error that says what was saved instead.
+func (u *unpickler) global() error {
+	lines := strings.SplitN(string(u.rest[:min(len(u.rest), longestName)]), "\n", 3)
+	if len(lines) < 3 {
+		return malformed("ends within a name")
+	}
+	u.rest = u.rest[len(lines[0])+len(lines[1])+2:]
+	switch c := class(lines[0] + "." + lines[1]); {
+	case c == orderedDict, c == rebuildTensor, c == floatStorage:
+		u.push(c)
+		return nil
+	case lines[0] == "torch" && strings.HasSuffix(lines[1], "Storage"):
+		return fmt.Errorf("the numbers are of type %s, need %s (float32)", c, floatStorage)
+	default:
+		return fmt.Errorf("holds a %s: need a state_dict alone, as ContextBuilder.save writes it, and not a whole object", c)
 	}
 }
 
-// findStorage takes a persistent id: ("storage", class, key, location, number of elements).
-func findStorage(id any) (any, error) {
-	tuple, ok := id.(*types.Tuple)
-	if !ok || tuple.Len() != 5 || tuple.Get(0) != "storage" || tuple.Get(1) != (floatStorage{}) {
+// setItems adds one pair of key and value, or all since the mark, to the dict below them.
+func (u *unpickler) setItems(marked bool) error {
+	items, err := []any(nil), error(nil)
+	if marked {
+		items, err = u.popMark()
+	} else {
+		items, err = u.pop(2)
+	}
+	if err != nil {
+		return err
+	}
+	return u.replace(1, func(below []any) (any, error) {
+		d, ok := below[0].(*dict)
+		if !ok || len(items)%2 != 0 {
+			return nil, malformed("items are not pairs for a dict")
+		}
+		for i := 0; i < len(items); i += 2 {
+			key, ok := items[i].(string)
+			if !ok {
+				return nil, errors.New("a key of the state_dict is not a text")
+			}
+			if _, twice := d.values[key]; twice {
+				return nil, fmt.Errorf("key %q of the state_dict is there twice", key)
+			}
+			d.keys, d.values[key] = append(d.keys, key), items[i+1]
+		}
+		return d, nil
+	})
+}
+
+// persistent takes a persistent id: ("storage", class, key, location, number of elements).
+func persistent(from []any) (any, error) {
+	id, ok := from[0].(tuple)
+	if !ok || len(id) != 5 || id[0] != any("storage") || id[1] != any(floatStorage) {
 		return nil, errors.New("persistent id is not that of a storage")
 	}
-	key, ok := tuple.Get(2).(string)
+	key, ok := id[2].(string)
 	if !ok {
 		return nil, errors.New("key of a storage is not a text")
 	}
 	return storage{key}, nil
 }
 
-// rebuild is torch._utils._rebuild_tensor_v2(storage, offset, size, stride, …).
-type rebuild struct{}
-
-var _ types.Callable = rebuild{}
-
-func (rebuild) Call(args ...any) (any, error) {
-	if len(args) < 4 {
-		return nil, fmt.Errorf("a tensor has %d arguments, need at least 4", len(args))
+// call makes an empty OrderedDict or a tensor.
+func call(from []any) (any, error) {
+	arguments, ok := from[1].(tuple)
+	switch {
+	case ok && from[0] == any(orderedDict) && len(arguments) == 0:
+		return &dict{ordered: true, values: map[string]any{}}, nil
+	case ok && from[0] == any(rebuildTensor):
+		return newTensor(arguments)
 	}
-	s, isStorage := args[0].(storage)
-	offset, isOffset := args[1].(int)
-	size, isSize := integers(args[2])
-	stride, isStride := integers(args[3])
+	return nil, malformed("calls what is neither an empty OrderedDict nor a tensor")
+}
+
+// build drops the attributes of an OrderedDict: a state_dict has the versions of its modules there.
+func build(from []any) (any, error) {
+	if d, ok := from[0].(*dict); !ok || !d.ordered {
+		return nil, malformed("attributes of what is no OrderedDict")
+	}
+	return from[0], nil
+}
+
+// maxDimensions is beyond what any tensor of a Context Builder has.
+const maxDimensions = 8
+
+// newTensor is torch._utils._rebuild_tensor_v2(storage, offset, size, stride, …).
+func newTensor(arguments tuple) (any, error) {
+	if len(arguments) < 4 {
+		return nil, fmt.Errorf("a tensor has %d arguments, need at least 4", len(arguments))
+	}
+	s, isStorage := arguments[0].(storage)
+	offset, isOffset := arguments[1].(int)
+	size, isSize := integers(arguments[2])
+	stride, isStride := integers(arguments[3])
 	if !isStorage || !isOffset || !isSize || !isStride || offset < 0 || len(size) != len(stride) {
 		return nil, errors.New("a tensor is not described by storage, offset, size and stride")
 	}
@@ -166,14 +331,15 @@ func (rebuild) Call(args ...any) (any, error) {
 	return t, nil
 }
 
-func integers(tuple any) ([]int, bool) {
-	t, ok := tuple.(*types.Tuple)
-	if !ok {
+// integers are those of a tuple that describes the dimensions of a tensor.
+func integers(value any) ([]int, bool) {
+	t, ok := value.(tuple)
+	if !ok || len(t) > maxDimensions {
 		return nil, false
 	}
-	values := make([]int, t.Len())
+	values := make([]int, len(t))
 	for i := range values {
-		if values[i], ok = t.Get(i).(int); !ok {
+		if values[i], ok = t[i].(int); !ok {
 			return nil, false
 		}
 	}
