@@ -46,7 +46,7 @@ func (t *train) begin(events int) error {
 	if err != nil {
 		return err
 	}
-	return disk.WriteFile(path, path+".part", append(content, '\n'))
+	return disk.WriteFile(path, disk.Options{Temporary: path + ".part"}, append(content, '\n'))
 }
 
 // finish removes trainingFile.

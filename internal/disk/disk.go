@@ -13,8 +13,12 @@ import (
 // ErrNotRegular says that a pipe, folder, device or link is where a file should be.
 var ErrNotRegular = errors.New("is not a regular file")
 
-// SyncDir flushes a directory: until then a file that was made, renamed or removed in it may be back after a crash.
+// SyncDir flushes a directory: until then a crash may undo that a file was created, renamed or removed in it. Windows cannot flush a
+// directory (FlushFileBuffers refuses it, and NTFS keeps a journal of names), so SyncDir does nothing there.
 func SyncDir(dir string) error {
+	if !syncsDirs {
+		return nil
+	}
 	f, err := os.Open(dir)
 	if err != nil {
 		return err
@@ -67,28 +71,4 @@ func open(path string, flag int) (*os.File, fs.FileInfo, error) {
 		return nil, nil, errors.Join(err, f.Close())
 	}
 	return f, info, nil
-}
-
-// WriteFile puts content in the place of the file path, atomically and durably: a reader sees the old file or the new one, and so does
-// whoever comes after a crash, which may leave the temporary file behind. Writers of the same path must not run at the same time.
-func WriteFile(path, temporary string, content []byte) error {
-	if err := os.Remove(temporary); err != nil && !errors.Is(err, fs.ErrNotExist) { // of a crash, or a link to somebody's file
-		return err
-	}
-	f, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(content)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(temporary, path)
-	}
-	if err != nil {
-		os.Remove(temporary)
-		return err
-	}
-	return SyncDir(filepath.Dir(path))
 }

@@ -53,7 +53,7 @@ func TestWriteFileReplacesLinksAndPipes(t *testing.T) {
 		for other, inPlace := range plant {
 			require.NoError(t, at(temporary), name)
 			require.NoError(t, inPlace(path), other)
-			require.NoError(t, WriteFile(path, temporary, []byte("new")))
+			require.NoError(t, WriteFile(path, Options{Temporary: temporary}, []byte("new")))
 			content, err := os.ReadFile(path)
 			require.NoError(t, err)
 			require.Equal(t, "new", string(content))

@@ -2,6 +2,10 @@
 
 package disk
 
-const nonBlock, noFollow = 0, 0
+const (
+	nonBlock, noFollow = 0, 0
+
+	syncsDirs = false
+)
 
 func isLink(error) bool { return false }

@@ -10,6 +10,8 @@ import (
 const (
 	nonBlock = syscall.O_NONBLOCK
 	noFollow = syscall.O_NOFOLLOW
+
+	syncsDirs = true
 )
 
 // isLink tells whether a file was not opened since a link is in its place.

@@ -196,7 +196,7 @@ func (s *Store) write(m *model.Model, lineage bundle.Lineage) (string, error) {
 
 // setCurrent replaces CURRENT; the lock is held, so nobody else uses the temporary name.
 func (s *Store) setCurrent(version string) error {
-	return disk.WriteFile(s.path(currentFile), s.path(scratch+currentFile), []byte(version+"\n"))
+	return disk.WriteFile(s.path(currentFile), disk.Options{Temporary: s.path(scratch + currentFile)}, []byte(version+"\n"))
 }
 
 // clean removes what killed writers left behind, and old versions where not all are to be kept; the lock is held.
