@@ -18,6 +18,7 @@ import (
 
 	"github.com/nlpodyssey/safetensors"
 
+	"connect-deepcase/bench/learn"
 	"connect-deepcase/model"
 	"connect-deepcase/model/contextbuilder"
 	"connect-deepcase/sequencer"
@@ -127,28 +128,17 @@ func convert(source, target string, work func(io.Reader, io.Writer) error) error
 
 // newDataSet sequences a file, trains a network on it and leaves both where the original finds them.
 func newDataSet(ctx context.Context, engine contextbuilder.Engine, name, path string, rows map[string]int) (*dataSet, error) {
-	sequences, err := sequence(path)
+	sequences, err := learn.Sequence(sequencer.ReadOptions{}, path)
 	if err != nil {
 		return nil, err
 	}
-	d := &dataSet{name: name, path: path, rows: rows, data: model.Data{
-		Names:   sequences.Names,
-		Samples: contextbuilder.Samples{Length: sequences.Length, Contexts: sequences.Contexts, Events: sequences.Events},
-	}}
+	d := &dataSet{name: name, path: path, rows: rows, data: learn.Data(sequences)}
 	params := model.DefaultParams()
 	params.Training.Seed = 1
 	if d.model, err = model.Train(ctx, engine, d.data, params); err != nil {
 		return nil, err
 	}
 	return d, writeTensors(filepath.Join(filepath.Dir(path), name+".safetensors"), d.model.Weights.Tensors(), d.data.Samples)
-}
-
-func sequence(path string) (*sequencer.Sequences, error) {
-	var table sequencer.Table
-	if err := table.Read(sequencer.ReadOptions{}, path); err != nil {
-		return nil, err
-	}
-	return table.Sequence(sequencer.SequenceOptions{Options: sequencer.DefaultOptions()})
 }
 
 // writeTensors writes weights and samples (X, y) in one file.

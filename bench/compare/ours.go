@@ -5,9 +5,11 @@ import (
 	"slices"
 	"time"
 
+	"connect-deepcase/bench/learn"
 	"connect-deepcase/model"
 	"connect-deepcase/model/contextbuilder"
 	"connect-deepcase/model/interpreter"
+	"connect-deepcase/sequencer"
 )
 
 // job measures one thing on at most rows rows of a data set: how many were done in how long. original.py has its twin.
@@ -141,7 +143,7 @@ func predict(ctx context.Context, e contextbuilder.Engine, d *dataSet, rows int)
 
 func sequenceFile(_ context.Context, _ contextbuilder.Engine, d *dataSet, _ int) (int, time.Duration, error) {
 	took, err := timed(func() error {
-		_, err := sequence(d.path)
+		_, err := learn.Sequence(sequencer.ReadOptions{}, d.path)
 		return err
 	})
 	return d.data.Samples.Rows(), took, err

@@ -13,11 +13,9 @@ import (
 
 	"github.com/redpanda-data/benthos/v4/public/service"
 
+	"connect-deepcase/bench/learn"
 	"connect-deepcase/model"
 	"connect-deepcase/model/contextbuilder"
-	"connect-deepcase/model/contextbuilder/cpu"
-	"connect-deepcase/model/interpreter"
-	"connect-deepcase/model/store"
 	_ "connect-deepcase/processor"
 )
 
@@ -63,23 +61,10 @@ func score(processor string, e events) error {
 	return stream.Run(context.Background())
 }
 
-// publish makes a small model.
+// publish publishes a small model.
 func publish(dir string) error {
 	const rows = 100
-	data := model.Data{Names: []string{"a", "b"}, Samples: contextbuilder.Samples{Length: 10, Contexts: make([]int32, 10*rows), Events: make([]int32, rows)}}
-	params, engine, ctx := model.DefaultParams(), cpu.New(), context.Background()
-	params.Training.Epochs = 1
-	m, err := model.Train(ctx, engine, data, params)
-	if err != nil {
-		return err
-	}
-	if m, _, err = m.Cluster(ctx, engine, data, interpreter.Max); err != nil {
-		return err
-	}
-	models, err := store.Open(dir, true)
-	if err != nil {
-		return err
-	}
-	_, err = models.Publish(ctx, m)
+	_, _, err := learn.Publish(context.Background(), dir, model.Data{Names: []string{"a", "b"},
+		Samples: contextbuilder.Samples{Length: 10, Contexts: make([]int32, 10*rows), Events: make([]int32, rows)}}, 1)
 	return err
 }

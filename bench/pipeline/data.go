@@ -14,11 +14,7 @@ import (
 	"slices"
 	"strings"
 
-	"connect-deepcase/model"
-	"connect-deepcase/model/contextbuilder"
-	"connect-deepcase/model/contextbuilder/cpu"
-	"connect-deepcase/model/interpreter"
-	"connect-deepcase/model/store"
+	"connect-deepcase/bench/learn"
 	"connect-deepcase/sequencer"
 )
 
@@ -63,34 +59,15 @@ func writeAlerts(source, target string) (int, error) {
 	}
 }
 
-// learn publishes a model with scores, from alerts of other networks than the one that is annotated.
-func learn(ctx context.Context, dir string, paths ...string) error {
-	var table sequencer.Table
-	columns := sequencer.Columns{Timestamp: "time", Machine: "host", Event: "name", Label: "event_label"}
-	if err := table.Read(sequencer.ReadOptions{Columns: columns, Benign: "-", PerFile: true}, paths...); err != nil {
-		return err
-	}
-	s, err := table.Sequence(sequencer.SequenceOptions{Options: sequencer.DefaultOptions()})
+// publish publishes a model with scores, learnt from alerts of other networks than the one that is annotated.
+func publish(ctx context.Context, dir string, paths ...string) error {
+	s, err := learn.Sequence(sequencer.ReadOptions{
+		Columns: sequencer.Columns{Timestamp: "time", Machine: "host", Event: "name", Label: "event_label"}, Benign: "-", PerFile: true,
+	}, paths...)
 	if err != nil {
 		return err
 	}
-	data := model.Data{Names: s.Names, Scores: s.Labels,
-		Samples: contextbuilder.Samples{Length: s.Length, Contexts: s.Contexts, Events: s.Events}}
-	params := model.DefaultParams()
-	params.Training.Epochs, params.Training.Seed = 4, 1
-	engine := cpu.New()
-	m, err := model.Train(ctx, engine, data, params)
-	if err != nil {
-		return err
-	}
-	if m, _, err = m.Cluster(ctx, engine, data, interpreter.Max); err != nil {
-		return err
-	}
-	models, err := store.Open(dir, true)
-	if err != nil {
-		return err
-	}
-	_, err = models.Publish(ctx, m)
+	_, _, err = learn.Publish(ctx, dir, learn.Data(s), 4)
 	return err
 }
 

@@ -65,7 +65,7 @@ func (b *bench) run(ctx context.Context) (err error) {
 	}
 	if b.model == "" {
 		b.model = filepath.Join(b.work, "model")
-		if err := learn(ctx, b.model, filepath.Join(b.data, "russellmitchell.csv.gz"), filepath.Join(b.data, "santos.csv.gz")); err != nil {
+		if err := publish(ctx, b.model, filepath.Join(b.data, "russellmitchell.csv.gz"), filepath.Join(b.data, "santos.csv.gz")); err != nil {
 			return err
 		}
 	}

@@ -46,7 +46,7 @@ func run(ctx context.Context, only string, size, most int, data, plot string) er
 	case "windows":
 		r, err = windows(size)
 	case "learn":
-		r, err = learn(ctx, data)
+		r, err = fox(ctx, data)
 	default:
 		err = fmt.Errorf("only %q: want sequence, windows or learn", only)
 	}

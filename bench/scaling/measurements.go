@@ -10,11 +10,7 @@ import (
 	"runtime"
 	"time"
 
-	"connect-deepcase/model"
-	"connect-deepcase/model/contextbuilder"
-	"connect-deepcase/model/contextbuilder/cpu"
-	"connect-deepcase/model/interpreter"
-	"connect-deepcase/model/store"
+	"connect-deepcase/bench/learn"
 	"connect-deepcase/sequencer"
 )
 
@@ -32,11 +28,7 @@ func sequence(events int) (r result, err error) {
 	times := 1 + 100_000/max(events, 1000) // what is short is repeated
 	started := time.Now()
 	for range times {
-		var table sequencer.Table
-		if err := table.Read(sequencer.ReadOptions{}, path); err != nil {
-			return r, err
-		}
-		s, err := table.Sequence(sequencer.SequenceOptions{Options: sequencer.DefaultOptions()})
+		s, err := learn.Sequence(sequencer.ReadOptions{}, path)
 		if err != nil {
 			return r, err
 		}
@@ -88,48 +80,27 @@ func windows(machines int) (r result, err error) {
 	return r, nil
 }
 
-// learn reads fox, trains two epochs, clusters and publishes.
-func learn(ctx context.Context, data string) (r result, err error) {
+// fox reads the alerts of fox, trains two epochs, clusters and publishes.
+func fox(ctx context.Context, data string) (r result, err error) {
 	dir, err := os.MkdirTemp("", "deepcase-scaling")
 	if err != nil {
 		return r, err
 	}
 	defer os.RemoveAll(dir)
 	started := time.Now()
-	var table sequencer.Table
-	columns := sequencer.Columns{Timestamp: "time", Machine: "host", Event: "name"}
-	if err := table.Read(sequencer.ReadOptions{Columns: columns}, filepath.Join(data, "fox.csv.gz")); err != nil {
-		return r, err
-	}
-	s, err := table.Sequence(sequencer.SequenceOptions{Options: sequencer.DefaultOptions()})
+	s, err := learn.Sequence(sequencer.ReadOptions{Columns: sequencer.Columns{Timestamp: "time", Machine: "host", Event: "name"}},
+		filepath.Join(data, "fox.csv.gz"))
 	if err != nil {
 		return r, err
 	}
-	sequenced := time.Now()
-	samples := model.Data{Names: s.Names, Samples: contextbuilder.Samples{Length: s.Length, Contexts: s.Contexts, Events: s.Events}}
-	params := model.DefaultParams()
-	params.Training.Epochs, params.Training.Seed = 2, 1
-	engine := cpu.New()
-	m, err := model.Train(ctx, engine, samples, params)
+	sequenced := time.Since(started)
+	m, times, err := learn.Publish(ctx, dir, learn.Data(s), 2)
 	if err != nil {
-		return r, err
-	}
-	trained := time.Now()
-	if m, _, err = m.Cluster(ctx, engine, samples, interpreter.Max); err != nil {
-		return r, err
-	}
-	clustered := time.Now()
-	models, err := store.Open(dir, true)
-	if err != nil {
-		return r, err
-	}
-	if _, err := models.Publish(ctx, m); err != nil {
 		return r, err
 	}
 	r.Seconds, r.Held = time.Since(started).Seconds(), held()
 	r.Note = fmt.Sprintf("%d alerts, N %d: sequencing %.1f s, 2 epochs %.1f s, %d clusters %.1f s, publishing %.1f s", len(s.Events), len(s.Names)+1,
-		sequenced.Sub(started).Seconds(), trained.Sub(sequenced).Seconds(), len(m.Clusters), clustered.Sub(trained).Seconds(),
-		time.Since(clustered).Seconds())
+		sequenced.Seconds(), times.Train.Seconds(), len(m.Clusters), times.Cluster.Seconds(), times.Publish.Seconds())
 	runtime.KeepAlive(m)
 	return r, nil
 }
