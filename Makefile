@@ -71,8 +71,8 @@ gotch:
 
 # The gotch engine on the CPU libtorch.
 gotch-test:
-	eval "$$(FETCH=1 deploy/gotch/libtorch.sh)" && go vet ./model/contextbuilder/torch ./internal/device && \
-	go test ./model/contextbuilder/torch ./internal/device
+	eval "$$(FETCH=1 deploy/gotch/libtorch.sh)" && go vet ./model/contextbuilder/torch ./model/engine && \
+	go test ./model/contextbuilder/torch ./model/engine
 
 # The gotch engine on a GPU: conformance, speed, a short pipeline, one table. DEVICE=libtorch runs it on the CPU.
 gpu-check:

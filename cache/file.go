@@ -18,8 +18,8 @@ import (
 
 	"github.com/redpanda-data/benthos/v4/public/service"
 
+	"connect-deepcase/internal/configfield"
 	"connect-deepcase/internal/disk"
-	"connect-deepcase/internal/duration"
 )
 
 const (
@@ -62,7 +62,7 @@ A process that is killed while it writes leaves a file `+"`.deepcase_file-…`"+
 		Fields(
 			service.NewStringField(fieldDirectory).
 				Description("Where the files are. It is created if it is missing."),
-			duration.Field(fieldTTL, duration.NotNegative).
+			configfield.DurationFrom0(fieldTTL).Field().
 				Description("Entries that were not written for so long are gone. For windows: at least the `timeout` of `deepcase_sequence` and the longest outage together. 0 keeps them.").
 				Example("168h").
 				Default("0s"),
@@ -105,7 +105,7 @@ func init() {
 		if err != nil {
 			return nil, err
 		}
-		ttl, err := duration.Parse(conf, fieldTTL, duration.NotNegative)
+		ttl, err := configfield.DurationFrom0(fieldTTL).Parse(conf)
 		if err != nil {
 			return nil, err
 		}

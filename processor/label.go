@@ -11,12 +11,11 @@ import (
 	"github.com/redpanda-data/benthos/v4/public/service"
 
 	"connect-deepcase/internal/alert"
-	"connect-deepcase/internal/device"
-	"connect-deepcase/internal/modeldir"
+	"connect-deepcase/internal/configfield"
 	"connect-deepcase/model"
 	"connect-deepcase/model/contextbuilder"
+	"connect-deepcase/model/engine"
 	"connect-deepcase/model/interpreter"
-	"connect-deepcase/model/store"
 )
 
 const (
@@ -52,7 +51,7 @@ No message is dropped, and order and size of batches stay. A message is flagged 
 
 - `+"`deepcase_labels`"+` (counter, label `+"`outcome`: `changed`, `unchanged` or `error`"+`)`).
 		Fields(
-			modeldir.Field(),
+			configfield.ModelField(),
 			service.NewInterpolatedStringField(fieldCluster).
 				Description("The number of a cluster. Empty or `null`: the sample at `target` tells it.").
 				Default(`${! json("cluster") }`),
@@ -63,8 +62,8 @@ No message is dropped, and order and size of batches stay. A message is flagged 
 				Description("The version of the model in which the analyst saw the cluster, as `deepcase_train` and `deepcase_predict` tell it. Empty or `null`: the current one. For samples it does not matter.").
 				Default(`${! json("model") }`),
 			alert.TargetField(),
-			modeldir.RetainField(),
-			device.ConfigField("cpu"),
+			configfield.RetainField(),
+			configfield.DeviceField("cpu"),
 		).
 		Example("From a file that an analyst filled in", "A csv file with the columns `model`, `cluster` and `score`, in which scores may be left out. What was applied is printed, and what was not with the reason.", `
 input:
@@ -99,7 +98,7 @@ func newLabelFromParsed(conf *service.ParsedConfig, mgr *service.Resources) (*la
 	}
 	l.labels.Incr(0, "error")
 	var err error
-	if l.dir, err = modeldir.Path(conf); err != nil {
+	if l.dir, err = configfield.ParseModel(conf); err != nil {
 		return nil, err
 	}
 	if l.target, err = alert.NewTarget(conf); err != nil {
@@ -114,14 +113,14 @@ func newLabelFromParsed(conf *service.ParsedConfig, mgr *service.Resources) (*la
 	if l.version, err = conf.FieldInterpolatedString(fieldVersion); err != nil {
 		return nil, err
 	}
-	if l.options, err = modeldir.Options(conf); err != nil {
+	if l.retain, err = configfield.ParseRetain(conf); err != nil {
 		return nil, err
 	}
-	name, err := conf.FieldString(device.Field)
+	name, err := configfield.ParseDevice(conf)
 	if err != nil {
 		return nil, err
 	}
-	if l.engine, err = device.Open(name); err != nil {
+	if l.engine, err = engine.Open(name); err != nil {
 		return nil, err
 	}
 	return l, nil
@@ -131,7 +130,7 @@ type label struct {
 	dir                     string
 	target                  alert.Target
 	cluster, score, version *service.InterpolatedString
-	options                 []store.Option
+	retain                  int // versions to keep, 0 for all
 	engine                  contextbuilder.Engine
 	log                     *service.Logger
 	labels                  *service.MetricCounter

@@ -22,7 +22,7 @@ func (l *label) publish(ctx context.Context, decisions []*decision) (version str
 	if !slices.ContainsFunc(decisions, func(d *decision) bool { return d.err == nil }) {
 		return "", nil, nil
 	}
-	models, err := store.Open(l.dir, false, l.options...)
+	models, err := store.Open(l.dir, false, store.Retain(l.retain))
 	if err != nil {
 		return "", nil, err
 	}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/redpanda-data/benthos/v4/public/service"
 
+	"connect-deepcase/internal/configfield"
 	"connect-deepcase/sequencer"
 )
 
@@ -44,6 +45,6 @@ func (m *memory) watch(windows *sequencer.Windows, cached bool) {
 	if live > 0 && !m.told.Swap(true) {
 		m.log.Warnf("Machines are forgotten although they had events within `%s` (%s), and their contexts begin empty: %d machines are held, of at most %d (`%s`), in %d bytes, of at most %d (`%s`). "+
 			"Look whether someone invents names of machines or events; if all are real, raise these or give a `%s` (further ones are only counted)",
-			fieldTimeout, m.options.Timeout, machines, m.options.MaxMachines, fieldMaxMachines, bytes, m.options.MaxBytes, fieldMaxBytes, fieldCache)
+			fieldTimeout, m.options.Timeout, machines, m.options.MaxMachines, fieldMaxMachines, bytes, m.options.MaxBytes, fieldMaxBytes, configfield.FieldCache)
 	}
 }

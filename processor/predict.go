@@ -4,26 +4,25 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"time"
 
 	"github.com/redpanda-data/benthos/v4/public/service"
 
 	"connect-deepcase/internal/alert"
-	"connect-deepcase/internal/device"
-	"connect-deepcase/internal/duration"
-	"connect-deepcase/internal/modeldir"
+	"connect-deepcase/internal/configfield"
 	"connect-deepcase/model"
+	"connect-deepcase/model/engine"
 	"connect-deepcase/model/interpreter"
 )
 
-const (
-	fieldCacheSize    = "cache_size"
-	fieldCacheBytes   = "cache_bytes"
-	fieldReload       = "reload"
-	fieldQueryTimeout = "query_timeout"
-	fieldExplain      = "explain"
+const fieldExplain = "explain"
+
+var (
+	fieldCacheSize    = configfield.IntAtLeast("cache_size", 0)
+	fieldCacheBytes   = configfield.IntAtLeast("cache_bytes", 0)
+	fieldReload       = configfield.DurationAbove0("reload")
+	fieldQueryTimeout = configfield.DurationAbove0("query_timeout")
 )
 
 func predictSpec() *service.ConfigSpec {
@@ -60,21 +59,19 @@ A new version in the model directory is loaded while the old one serves, and the
 - `+"`deepcase_model_trained_seconds`"+` (gauge): when its clusters were learnt; scores that analysts gave since then make new versions, and leave this as it is
 - `+"`deepcase_model_events`, `deepcase_model_clusters`, `deepcase_model_clusters_scored`"+` (gauges)`).
 		Fields(
-			modeldir.Field(),
+			configfield.ModelField(),
 			alert.TargetField(),
-			service.NewIntField(fieldCacheSize).
+			fieldCacheSize.Field().
 				Description(fmt.Sprintf("Verdicts to remember, one per distinct event with its context. Each takes up to %d bytes with a context of 10 events, however long names are, and %d with one of 1,000. 0 remembers none.", verdictBytes(10), verdictBytes(1000))).
-				LintRule(`root = if this < 0 { "cache_size needs to be at least 0" }`).
 				Default(100_000),
-			service.NewIntField(fieldCacheBytes).
+			fieldCacheBytes.Field().
 				Description("Bytes that the verdicts may take. If `cache_size` verdicts would take more, fewer are remembered.").
-				LintRule(`root = if this < 0 { "cache_bytes needs to be at least 0" }`).
 				Advanced().
 				Default(128<<20),
-			duration.Field(fieldReload, duration.Positive).
+			fieldReload.Field().
 				Description("How often to look for a new version.").
 				Default("10s"),
-			duration.Field(fieldQueryTimeout, duration.Positive).
+			fieldQueryTimeout.Field().
 				Description("How long the model may take to answer the unknown samples of a batch. If it takes longer, their messages are flagged with an error.").
 				Advanced().
 				Default("1m"),
@@ -82,7 +79,7 @@ A new version in the model directory is loaded while the old one serves, and the
 				Description("Whether to add `attention`.").
 				Default(true),
 			ecsField(),
-			device.ConfigField("cpu"),
+			configfield.DeviceField("cpu"),
 		).
 		Example("Live scoring", "Alerts get their context, then a verdict; what an analyst should look at goes one way, the rest another.", `
 pipeline:
@@ -136,26 +133,20 @@ func newPredictFromParsed(conf *service.ParsedConfig, mgr *service.Resources) (*
 		return nil, err
 	}
 	s := &serving{log: mgr.Logger(), metrics: newServingMetrics(mgr.Metrics()), now: time.Now}
-	if s.dir, err = modeldir.Path(conf); err != nil {
+	if s.dir, err = configfield.ParseModel(conf); err != nil {
 		return nil, err
 	}
-	if s.cacheSize, err = conf.FieldInt(fieldCacheSize); err != nil {
+	if s.cacheSize, err = fieldCacheSize.Parse(conf); err != nil {
 		return nil, err
 	}
-	if s.cacheSize < 0 {
-		return nil, fmt.Errorf("field '%s': %d, need at least 0", fieldCacheSize, s.cacheSize)
-	}
-	if s.cacheBytes, err = conf.FieldInt(fieldCacheBytes); err != nil {
+	if s.cacheBytes, err = fieldCacheBytes.Parse(conf); err != nil {
 		return nil, err
 	}
-	if s.cacheBytes < 0 {
-		return nil, fmt.Errorf("field '%s': %d, need at least 0", fieldCacheBytes, s.cacheBytes)
-	}
-	every, err := duration.Parse(conf, fieldReload, duration.Positive)
+	every, err := fieldReload.Parse(conf)
 	if err != nil {
 		return nil, err
 	}
-	limit, err := duration.Parse(conf, fieldQueryTimeout, duration.Positive)
+	limit, err := fieldQueryTimeout.Parse(conf)
 	if err != nil {
 		return nil, err
 	}
@@ -172,24 +163,21 @@ func newPredictFromParsed(conf *service.ParsedConfig, mgr *service.Resources) (*
 	if p.explain, err = conf.FieldBool(fieldExplain); err != nil {
 		return nil, err
 	}
-	maxScore, err := conf.FieldFloat(fieldECS, fieldMaxScore)
+	maxScore, err := fieldMaxScore.Parse(conf, fieldECS)
 	if err != nil {
 		return nil, err
-	}
-	if !(maxScore >= 0) || math.IsInf(maxScore, 0) {
-		return nil, fmt.Errorf("field '%s.%s': %v, need a finite number of at least 0", fieldECS, fieldMaxScore, maxScore)
 	}
 	if maxScore > 0 {
 		p.ecs = &ecs{maxScore: maxScore}
 	}
-	name, err := conf.FieldString(device.Field)
+	name, err := configfield.ParseDevice(conf)
 	if err != nil {
 		return nil, err
 	}
-	if s.engine, err = device.Open(name); err != nil {
+	if s.engine, err = engine.Open(name); err != nil {
 		return nil, err
 	}
-	s.log.With("engine", s.engine.Name(), "why", device.Why(name)).Info("Engine chosen")
+	s.log.With("engine", s.engine.Name(), "why", engine.Why(name)).Info("Engine chosen")
 	s.start(every)
 	return p, nil
 }

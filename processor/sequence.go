@@ -12,22 +12,22 @@ import (
 	"github.com/redpanda-data/benthos/v4/public/service"
 
 	"connect-deepcase/internal/alert"
-	"connect-deepcase/internal/duration"
+	"connect-deepcase/internal/configfield"
 	"connect-deepcase/internal/field"
 	"connect-deepcase/sequencer"
 )
 
-const (
-	fieldLength      = "length"
-	fieldTimeout     = "timeout"
-	fieldMaxMachines = "max_machines"
-	fieldMaxBytes    = "max_bytes"
-	fieldMaxFuture   = "max_future"
-	fieldLate        = "late"
-	fieldCache       = "cache"
-	fieldCachePrefix = "cache_prefix"
-	fieldCacheRetry  = "cache_retry"
+var (
+	fieldLength      = configfield.IntBetween("length", 1, 10_000)
+	fieldTimeout     = configfield.DurationFrom0("timeout")
+	fieldMaxMachines = configfield.IntAtLeast("max_machines", 1)
+	fieldMaxBytes    = configfield.IntAtLeast("max_bytes", sequencer.MinWindowBytes)
+	fieldMaxFuture   = configfield.DurationFrom0("max_future")
+	fieldLate        = configfield.IntAtLeast("late", 0)
+	fieldCacheRetry  = configfield.DurationFrom0("cache_retry")
 )
+
+const fieldCachePrefix = "cache_prefix"
 
 func sequenceSpec() *service.ConfigSpec {
 	return service.NewConfigSpec().
@@ -85,37 +85,32 @@ While the cache fails, the batch waits for up to `+"`cache_retry`"+` after the l
 - `+"`deepcase_cache_failures`"+` (counter): failed reads and writes of the cache, those that were tried again included`).
 		Fields(alert.MappingFields()...).
 		Fields(
-			service.NewIntField(fieldLength).
+			fieldLength.Field().
 				Description("Events in a context. It must be the length that the model was trained with.").
-				LintRule(`root = if this < 1 || this > 10000 { "length needs to be from 1 to 10000" }`).
 				Default(10),
-			duration.Field(fieldTimeout, duration.NotNegative).
+			fieldTimeout.Field().
 				Description("Events that are more than this older than the event are left out of its context.").
 				Default("24h"),
-			service.NewIntField(fieldMaxMachines).
+			fieldMaxMachines.Field().
 				Description("Machines held in memory. Beyond, machines are forgotten, see above.").
-				LintRule(`root = if this < 1 { "max_machines needs to be at least 1" }`).
 				Default(100_000),
-			service.NewIntField(fieldMaxBytes).
+			fieldMaxBytes.Field().
 				Description("Bytes that the windows in memory may take, names included. Beyond, machines are forgotten as beyond `max_machines`. The default holds 100,000 machines with names of usual length and the default of `late`; the process takes up to twice as much, as Go's collector does.").
-				LintRule(fmt.Sprintf(`root = if this < %d { "max_bytes needs to be at least %[1]d" }`, sequencer.MinWindowBytes)).
 				Default(sequencer.DefaultWindowOptions().MaxBytes),
-			duration.Field(fieldMaxFuture, duration.NotNegative).
+			fieldMaxFuture.Field().
 				Description("How much later than now an event may be. One that is later is an error of the message, and enters no window: it would empty the contexts of its machine until as many events as a window holds have come. The default is more than any mistaken time zone; old data may be read at any time. 0 takes events of any time.").
 				Default("24h"),
-			service.NewIntField(fieldLate).
+			fieldLate.Field().
 				Description("Events that a machine's window holds beyond a context, so that late and repeated events find their place. It should be more than a machine has in batches that are not acknowledged yet. Where a machine's clock jumps back by more than this, its contexts may be empty until `length` + 1 + `late` events in a row have come; from there on they are as if it began then.").
-				LintRule(`root = if this < 0 { "late needs to be at least 0" }`).
 				Advanced().
 				Default(32),
-			service.NewStringField(fieldCache).
-				Description("The label of a cache resource that keeps the windows: `redis`, say, or `deepcase_file`. Its entries should live as long as `timeout` and the longest outage together.").
-				Default(""),
+			configfield.CacheField().
+				Description("The label of a cache resource that keeps the windows: `redis`, say, or `deepcase_file`. Its entries should live as long as `timeout` and the longest outage together."),
 			service.NewStringField(fieldCachePrefix).
 				Description("Comes before the machine in the cache's keys. Sequencers that share a cache but not their events need different ones, of which none begins like another.").
 				Advanced().
 				Default("deepcase-"),
-			duration.Field(fieldCacheRetry, duration.NotNegative).
+			fieldCacheRetry.Field().
 				Description("How long a failing cache is tried again, before messages are flagged with an error. An access that takes longer than this, and than a second, has failed. With 0 there is one attempt.").
 				Advanced().
 				Default("30s"),
@@ -166,22 +161,22 @@ func newSequenceFromParsed(conf *service.ParsedConfig, mgr *service.Resources) (
 		return nil, err
 	}
 	var opts sequencer.WindowOptions
-	if opts.Length, err = conf.FieldInt(fieldLength); err != nil {
+	if opts.Length, err = fieldLength.Parse(conf); err != nil {
 		return nil, err
 	}
-	if opts.Timeout, err = duration.Parse(conf, fieldTimeout, duration.NotNegative); err != nil {
+	if opts.Timeout, err = fieldTimeout.Parse(conf); err != nil {
 		return nil, err
 	}
-	if opts.MaxMachines, err = conf.FieldInt(fieldMaxMachines); err != nil {
+	if opts.MaxMachines, err = fieldMaxMachines.Parse(conf); err != nil {
 		return nil, err
 	}
-	if opts.MaxBytes, err = conf.FieldInt(fieldMaxBytes); err != nil {
+	if opts.MaxBytes, err = fieldMaxBytes.Parse(conf); err != nil {
 		return nil, err
 	}
-	if opts.Late, err = conf.FieldInt(fieldLate); err != nil {
+	if opts.Late, err = fieldLate.Parse(conf); err != nil {
 		return nil, err
 	}
-	maxFuture, err := duration.Parse(conf, fieldMaxFuture, duration.NotNegative)
+	maxFuture, err := fieldMaxFuture.Parse(conf)
 	if err != nil {
 		return nil, err
 	}
@@ -204,24 +199,21 @@ func newSequenceFromParsed(conf *service.ParsedConfig, mgr *service.Resources) (
 	}
 	s.reused.Incr(0)
 	s.future.Incr(0)
-	label, err := conf.FieldString(fieldCache)
-	if err != nil || label == "" {
+	cache, err := configfield.ParseCache(conf, mgr)
+	if err != nil || cache == nil {
 		return s, err
-	}
-	if !mgr.HasCache(label) {
-		return nil, fmt.Errorf("field '%s': no cache resource has the label %q", fieldCache, label)
 	}
 	s.kept = &keptWindows{
 		writer:   rand.Uint64(),
-		access:   func(ctx context.Context, f func(service.Cache)) error { return mgr.AccessCache(ctx, label, f) },
+		access:   cache.Access,
 		failures: mgr.Metrics().NewCounter("deepcase_cache_failures"),
-		log:      mgr.Logger().With("cache", label),
+		log:      mgr.Logger().With("cache", cache.Label),
 	}
 	s.kept.failures.Incr(0)
 	if s.kept.prefix, err = conf.FieldString(fieldCachePrefix); err != nil {
 		return nil, err
 	}
-	if s.kept.retry, err = duration.Parse(conf, fieldCacheRetry, duration.NotNegative); err != nil {
+	if s.kept.retry, err = fieldCacheRetry.Parse(conf); err != nil {
 		return nil, err
 	}
 	return s, nil

@@ -37,14 +37,14 @@ func alertOf(machine, event string, at int) string {
 
 func TestSequenceBadConfigs(t *testing.T) {
 	testBadConfigs(t, "deepcase_sequence", []badConfig{
-		{yaml: `length: 0`, lint: "length needs to be from 1 to 10000", build: "length 0: want 1 to 10000 events"},
-		{yaml: `length: 10001`, lint: "length needs to be from 1 to 10000", build: "length 10001: want 1 to 10000 events"},
+		{yaml: `length: 0`, lint: "length needs to be from 1 to 10000", build: "field 'length': 0, need 1 to 10000"},
+		{yaml: `length: 10001`, lint: "length needs to be from 1 to 10000", build: "field 'length': 10001, need 1 to 10000"},
 		{yaml: `timeout: -5s`, lint: "timeout needs to be 0 or longer", build: "field 'timeout': -5s, need 0 or longer"},
-		{yaml: `timeout: soon`, lint: "timeout needs to be a duration with its unit, such as 24h", build: `time: invalid duration "soon"`},
+		{yaml: `timeout: soon`, lint: "timeout needs to be a duration with its unit, such as 24h", build: `field 'timeout': "soon", need a duration with its unit, such as 24h`},
 		{yaml: `timeout: 24`, lint: "timeout needs to be a duration with its unit, such as 24h",
-			build: `field 'timeout': need a duration with its unit, such as 24h: `},
+			build: `field 'timeout': "24", need a duration with its unit, such as 24h`},
 		{yaml: `max_machines: 0`, lint: "max_machines needs to be at least 1", build: "machines"},
-		{yaml: `max_bytes: 1000`, lint: "max_bytes needs to be at least 1048576", build: "max bytes 1000: want 1048576 or more"},
+		{yaml: `max_bytes: 1000`, lint: "max_bytes needs to be at least 1048576", build: "field 'max_bytes': 1000, need at least 1048576"},
 		{yaml: `max_future: -1s`, lint: "max_future needs to be 0 or longer", build: "field 'max_future': -1s, need 0 or longer"},
 		{yaml: `late: -1`, lint: "late needs to be at least 0", build: "late"},
 		{yaml: `target: a..b`, lint: "target needs names divided by single dots", build: `field 'target': "a..b": need names divided by single dots`},

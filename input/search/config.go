@@ -8,7 +8,7 @@ import (
 	"github.com/cenkalti/backoff/v4"
 	"github.com/redpanda-data/benthos/v4/public/service"
 
-	"connect-deepcase/internal/duration"
+	"connect-deepcase/internal/configfield"
 )
 
 func newFromParsed(conf *service.ParsedConfig, mgr *service.Resources, now func() time.Time) (*input, error) {
@@ -65,10 +65,10 @@ func (in *input) parseHow(conf *service.ParsedConfig) error {
 		return err
 	}
 	in.follow = mode == modeFollow
-	if in.poll, err = duration.Parse(conf, fieldPoll, duration.Positive); err != nil {
+	if in.poll, err = configfield.DurationAbove0(fieldPoll).Parse(conf); err != nil {
 		return err
 	}
-	if in.lag, err = duration.Parse(conf, fieldLag, duration.NotNegative); err != nil {
+	if in.lag, err = configfield.DurationFrom0(fieldLag).Parse(conf); err != nil {
 		return err
 	}
 	if in.reader.slices, err = conf.FieldInt(fieldSlices); err != nil {
@@ -117,7 +117,7 @@ func newServer(conf *service.ParsedConfig, mgr *service.Resources, slices int) (
 	if s.index == "" {
 		return nil, fmt.Errorf("field '%s' is empty: need an index, a data stream, an alias or a pattern", fieldIndex)
 	}
-	keepAlive, err := duration.Parse(conf, fieldKeepAlive, duration.Positive)
+	keepAlive, err := configfield.DurationAbove0(fieldKeepAlive).Parse(conf)
 	if err != nil {
 		return nil, err
 	}
@@ -156,7 +156,7 @@ func newServer(conf *service.ParsedConfig, mgr *service.Resources, slices int) (
 	if enabled {
 		transport.TLSClientConfig = tls
 	}
-	timeout, err := duration.Parse(conf, fieldTimeout, duration.Positive)
+	timeout, err := configfield.DurationAbove0(fieldTimeout).Parse(conf)
 	if err != nil {
 		return nil, err
 	}

@@ -10,7 +10,7 @@ import (
 	"github.com/cenkalti/backoff/v4"
 	"github.com/redpanda-data/benthos/v4/public/service"
 
-	"connect-deepcase/internal/duration"
+	"connect-deepcase/internal/configfield"
 	"connect-deepcase/internal/redeliver"
 )
 
@@ -156,7 +156,7 @@ func fields() []*service.ConfigField {
 			modeOnce: "Read what is there, then end.", modeFollow: "Then look for newer documents, for ever.",
 		}).Description("When reading ends.").Default(modeOnce),
 		above0(fieldPoll, "How long to wait before looking for newer documents again, in the mode `follow`.", "5s"),
-		duration.Field(fieldLag, duration.NotNegative).
+		configfield.DurationFrom0(fieldLag).Field().
 			Description("How far a document's `sort_field` must be in the past before it is read, in the mode `follow`.").
 			Default("30s"),
 		between(1, maxSlices, fieldSlices, "Parts that are read side by side, and merged into one order.", 1),
@@ -198,7 +198,7 @@ func fields() []*service.ConfigField {
 }
 
 func above0(name, description, def string) *service.ConfigField {
-	return duration.Field(name, duration.Positive).Description(description).Default(def)
+	return configfield.DurationAbove0(name).Field().Description(description).Default(def)
 }
 
 func between(least, most int, name, description string, def int) *service.ConfigField {

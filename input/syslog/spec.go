@@ -11,7 +11,7 @@ import (
 	"github.com/redpanda-data/benthos/v4/public/service"
 	"github.com/redpanda-data/benthos/v4/public/service/securetls"
 
-	"connect-deepcase/internal/duration"
+	"connect-deepcase/internal/configfield"
 	"connect-deepcase/internal/redeliver"
 )
 
@@ -113,7 +113,7 @@ Syslog over TCP and UDP is not authenticated, and a datagram can name any sender
 				Description("Connections that are open at a time. Further ones are closed at once.").
 				LintRule(between(fieldMaxConnections, 1, 1<<20)).
 				Default(512),
-			duration.Field(fieldIdle, duration.NotNegative).
+			configfield.DurationFrom0(fieldIdle).Field().
 				Description("How long a connection may be silent before it is closed. Many senders lose a message when that happens. 0: for ever; the kernel still finds out about peers that are gone.").
 				Advanced().
 				Default("0s"),
@@ -192,7 +192,7 @@ func newFromParsed(conf *service.ParsedConfig, mgr *service.Resources) (in *inpu
 	if s.maxConnections, err = number(conf, fieldMaxConnections, 1, 1<<20); err != nil {
 		return nil, err
 	}
-	if s.idle, err = duration.Parse(conf, fieldIdle, duration.NotNegative); err != nil {
+	if s.idle, err = configfield.DurationFrom0(fieldIdle).Parse(conf); err != nil {
 		return nil, err
 	}
 	maxBytes, err := number(conf, fieldMaxBytes, 1<<16, 1<<40)

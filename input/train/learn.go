@@ -172,7 +172,7 @@ func (t *train) publish(ctx context.Context) (r report, m *model.Model, err erro
 		return r, nil, fmt.Errorf("no clusters in %d events of %d types (%d more came twice): need more events, or a smaller min_samples",
 			d.data.Samples.Rows(), len(d.data.Names), d.repeated)
 	}
-	models, err := store.Open(t.dir, true, t.options...)
+	models, err := store.Open(t.dir, true, store.Retain(t.retain))
 	if err != nil {
 		return r, nil, err
 	}

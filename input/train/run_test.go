@@ -30,7 +30,7 @@ func TestTrainBadConfigs(t *testing.T) {
 		{"hidden: 100000000", "hidden needs to be from 1 to 8192", "field 'hidden': 100000000, need at most 8192"},
 		{"timeout: -1s", "timeout needs to be 0 or longer", "timeout"},
 		{"timeout: 24", "timeout needs to be a duration with its unit, such as 24h",
-			`field 'timeout': need a duration with its unit, such as 24h: `},
+			`field 'timeout': "24", need a duration with its unit, such as 24h`},
 		{"hidden: 0", "hidden needs to be from 1 to 8192", "hidden"},
 		{"epochs: 0", "epochs needs to be at least 1", "epochs: 0 is not at least 1"},
 		{"batch_size: 0", "batch_size needs to be at least 1", "batch size: 0 is not at least 1"},

@@ -10,9 +10,7 @@ import (
 	"github.com/redpanda-data/benthos/v4/public/service"
 
 	"connect-deepcase/internal/alert"
-	"connect-deepcase/internal/device"
-	"connect-deepcase/internal/duration"
-	"connect-deepcase/internal/modeldir"
+	"connect-deepcase/internal/configfield"
 	"connect-deepcase/model"
 	"connect-deepcase/model/contextbuilder"
 	"connect-deepcase/sequencer"
@@ -119,7 +117,7 @@ Scores that analysts gave to the clusters of the current model are kept (`+"`kee
 		Fields(
 			service.NewInputField(fieldInput).
 				Description("Where the events come from."),
-			modeldir.Field().Description("The model directory. It is created if it is missing."),
+			configfield.ModelField().Description("The model directory. It is created if it is missing."),
 		).
 		Fields(alert.MappingFields()...).
 		Fields(
@@ -133,10 +131,9 @@ Scores that analysts gave to the clusters of the current model are kept (`+"`kee
 				Example("BENIGN").
 				Default(""),
 			alert.TargetField(),
-			service.NewStringField(fieldEvery).
+			configfield.OptionalDuration(fieldEvery).Field().
 				Description("How often to learn a new model from the spool. Empty: once, when the child input ends.").
 				Example("24h").
-				LintRule(`root = if this != "" && this.parse_duration().catch(-1) <= 0 { "every needs to be a duration above 0 such as 24h, or nothing" }`).
 				Default(""),
 			service.NewStringField(fieldSpool).
 				Description("The directory of the spool, used by one process at a time. Empty: `spool` in the model directory.").
@@ -151,8 +148,8 @@ Scores that analysts gave to the clusters of the current model are kept (`+"`kee
 			service.NewBoolField(fieldReport).
 				Description("Whether a message with the `status` `published` follows the clusters of a training. One with the `status` `failed` always comes.").
 				Default(false),
-			modeldir.RetainField(),
-			device.ConfigField("auto"),
+			configfield.RetainField(),
+			configfield.DeviceField("auto"),
 		).
 		Fields(hyperparameterFields()...)
 	return spec.
@@ -198,7 +195,7 @@ func hyperparameterFields() []*service.ConfigField {
 	d := model.DefaultParams()
 	return []*service.ConfigField{
 		fromTo(1, 10_000, fieldLength, "Events in a context.", d.Length),
-		duration.Field(fieldTimeout, duration.NotNegative).
+		configfield.DurationFrom0(fieldTimeout).Field().
 			Description("Events that are more than this older than the event are left out of its context.").
 			Default(d.Timeout.String()),
 		atLeast(1, fieldEpochs, "How often to go through all events.", d.Training.Epochs),
@@ -291,7 +288,7 @@ func paramsFromParsed(conf *service.ParsedConfig) (p model.Params, err error) {
 			return p, err
 		}
 	}
-	if p.Timeout, err = duration.Parse(conf, fieldTimeout, duration.NotNegative); err != nil {
+	if p.Timeout, err = configfield.DurationFrom0(fieldTimeout).Parse(conf); err != nil {
 		return p, err
 	}
 	if p.LSTM, err = conf.FieldBool(fieldLSTM); err != nil {

@@ -13,14 +13,13 @@ import (
 	"github.com/redpanda-data/benthos/v4/public/service"
 
 	"connect-deepcase/internal/alert"
-	"connect-deepcase/internal/device"
-	"connect-deepcase/internal/modeldir"
+	"connect-deepcase/internal/configfield"
 	"connect-deepcase/internal/redeliver"
 	"connect-deepcase/internal/spool"
 	"connect-deepcase/model"
 	"connect-deepcase/model/contextbuilder"
+	"connect-deepcase/model/engine"
 	"connect-deepcase/model/interpreter"
-	"connect-deepcase/model/store"
 )
 
 func init() {
@@ -60,7 +59,7 @@ func newTrainFromParsed(conf *service.ParsedConfig, mgr *service.Resources, now 
 	if t.label, err = alert.NewLabel(conf, fieldLabel, fieldBenign); err != nil {
 		return nil, err
 	}
-	if t.dir, err = modeldir.Path(conf); err != nil {
+	if t.dir, err = configfield.ParseModel(conf); err != nil {
 		return nil, err
 	}
 	if t.spoolDir, err = conf.FieldString(fieldSpool); err != nil {
@@ -87,12 +86,8 @@ func newTrainFromParsed(conf *service.ParsedConfig, mgr *service.Resources, now 
 	if t.maxMemory, err = bytesFromParsed(conf, fieldMaxMemory); err != nil {
 		return nil, err
 	}
-	if every, err := conf.FieldString(fieldEvery); err != nil {
+	if t.every, err = configfield.OptionalDuration(fieldEvery).Parse(conf); err != nil {
 		return nil, err
-	} else if every != "" {
-		if t.every, err = time.ParseDuration(every); err != nil || t.every <= 0 {
-			return nil, fmt.Errorf("field '%s': %q, need a duration above 0 such as 24h, or nothing", fieldEvery, every)
-		}
 	}
 	if t.keepScores, err = conf.FieldBool(fieldKeepScores); err != nil {
 		return nil, err
@@ -100,17 +95,17 @@ func newTrainFromParsed(conf *service.ParsedConfig, mgr *service.Resources, now 
 	if t.report, err = conf.FieldBool(fieldReport); err != nil {
 		return nil, err
 	}
-	if t.options, err = modeldir.Options(conf); err != nil {
+	if t.retain, err = configfield.ParseRetain(conf); err != nil {
 		return nil, err
 	}
-	name, err := conf.FieldString(device.Field)
+	name, err := configfield.ParseDevice(conf)
 	if err != nil {
 		return nil, err
 	}
-	if t.engine, err = device.Open(name); err != nil {
+	if t.engine, err = engine.Open(name); err != nil {
 		return nil, err
 	}
-	t.log.With("engine", t.engine.Name(), "why", device.Why(name)).Info("Engine chosen")
+	t.log.With("engine", t.engine.Name(), "why", engine.Why(name)).Info("Engine chosen")
 	// Last, since a child input that nobody closes would stay.
 	t.child, err = conf.FieldInput(fieldInput)
 	return t, err
@@ -134,7 +129,7 @@ type train struct {
 	strategy   interpreter.Strategy
 	keepScores bool
 	report     bool
-	options    []store.Option
+	retain     int // versions to keep, 0 for all
 	engine     contextbuilder.Engine
 
 	log     *service.Logger

@@ -48,10 +48,11 @@ func packages(t *testing.T, arguments ...string) map[string]list {
 func within(pkg, tree string) bool { return pkg == tree || strings.HasPrefix(pkg, tree+"/") }
 
 const (
-	benthos = "github.com/redpanda-data/benthos/v4"
-	connect = "github.com/redpanda-data/connect/v4"
-	gotch   = "github.com/sugarme/gotch"
-	torch   = module + "/model/contextbuilder/torch"
+	benthos    = "github.com/redpanda-data/benthos/v4"
+	components = benthos + "/public/components" // which of them a program has is for the program to say
+	connect    = "github.com/redpanda-data/connect/v4"
+	gotch      = "github.com/sugarme/gotch"
+	torch      = module + "/model/contextbuilder/torch"
 )
 
 // forbidden says what a tree of packages must not depend on, not even through others.
@@ -62,9 +63,10 @@ var forbidden = map[string][]string{
 	module + "/model/interpreter":        {module + "/model/store", module + "/model/bundle"},
 	module + "/model/contextbuilder":     {module + "/model/interpreter", module + "/model/store", module + "/model/bundle"},
 	module + "/model/contextbuilder/cpu": {gotch, torch},
-	module + "/processor":                {connect, module + "/input", module + "/cache", module + "/internal/cli"},
-	module + "/input":                    {connect, module + "/processor", module + "/cache", module + "/internal/cli"},
-	module + "/cache":                    {connect, module + "/processor", module + "/input", module + "/internal/cli", module + "/model", module + "/sequencer"},
+	module + "/processor":                {components, connect, module + "/input", module + "/cache", module + "/internal/cli"},
+	module + "/input":                    {components, connect, module + "/processor", module + "/cache", module + "/internal/cli"},
+	module + "/cache":                    {components, connect, module + "/processor", module + "/input", module + "/internal/cli", module + "/model", module + "/sequencer"},
+	module + "/internal/configfield":     {components, connect, module + "/model", module + "/sequencer"},
 	module + "/internal/cli":             {connect, module + "/processor", module + "/input", module + "/cache"},
 }
 

@@ -11,9 +11,9 @@ import (
 
 	"github.com/dustin/go-humanize"
 
-	"connect-deepcase/internal/device"
 	"connect-deepcase/model"
 	"connect-deepcase/model/contextbuilder"
+	"connect-deepcase/model/engine"
 	"connect-deepcase/model/interpreter"
 	"connect-deepcase/model/original"
 	"connect-deepcase/model/store"
@@ -131,12 +131,12 @@ func (s *session) engine() (contextbuilder.Engine, error) {
 	if s.opened != nil {
 		return s.opened, nil
 	}
-	e, err := device.Open(s.c.String("device"))
+	e, err := engine.Open(s.c.String("device"))
 	if err != nil {
 		return nil, usagef("%s", err)
 	}
 	s.opened = e
-	s.note("computing on %s: %s", e.Name(), device.Why(s.c.String("device")))
+	s.note("computing on %s: %s", e.Name(), engine.Why(s.c.String("device")))
 	return e, nil
 }
 

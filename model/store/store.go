@@ -54,10 +54,10 @@ type Version struct {
 // Option changes how a Store is kept.
 type Option func(*Store)
 
-// Retain has each publish first remove all versions but the newest n ≥ 1, the current one, and the newest one of each of the n newest
-// clusterings, so that scores, a version each time, do not push out earlier trainings; without it all are kept. The version that is
+// Retain has each publish first remove all versions but the newest n, the current one, and the newest one of each of the n newest
+// clusterings, so that scores, a version each time, do not push out earlier trainings. 0 keeps all, and is the default. The version that is
 // replaced stays until the next publish, for those who are still reading it.
-func Retain(n int) Option { return func(s *Store) { s.retain = max(n, 1) } }
+func Retain(n int) Option { return func(s *Store) { s.retain = max(n, 0) } }
 
 // Open opens a model directory; create makes it where it is missing, which is an error otherwise (os.ErrNotExist).
 func Open(dir string, create bool, options ...Option) (*Store, error) {

@@ -1,6 +1,6 @@
 //go:build gotch
 
-package device_test
+package engine_test
 
 import (
 	"testing"
@@ -8,20 +8,20 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"connect-deepcase/internal/device"
 	"connect-deepcase/model/contextbuilder/torch"
+	"connect-deepcase/model/engine"
 )
 
 func TestWithGotch(t *testing.T) {
-	e, err := device.Open("libtorch")
+	e, err := engine.Open("libtorch")
 	require.NoError(t, err)
 	assert.Equal(t, "libtorch (cpu)", e.Name())
-	_, err = device.Open("cuda")
+	_, err = engine.Open("cuda")
 	if missing := torch.CUDA(); missing != nil {
 		require.ErrorIs(t, err, missing)
-		assert.Equal(t, "device is auto, no CUDA: "+missing.Error(), device.Why("auto"))
+		assert.Equal(t, "device is auto, no CUDA: "+missing.Error(), engine.Why("auto"))
 		return
 	}
 	require.NoError(t, err)
-	assert.Equal(t, "device is auto, there is a GPU", device.Why("auto"))
+	assert.Equal(t, "device is auto, there is a GPU", engine.Why("auto"))
 }

@@ -1,6 +1,6 @@
 //go:build !gotch
 
-package device_test
+package engine_test
 
 import (
 	"testing"
@@ -8,14 +8,14 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"connect-deepcase/internal/device"
+	"connect-deepcase/model/engine"
 )
 
 func TestWithoutGotch(t *testing.T) {
 	for _, name := range []string{"cuda", "cuda:1", "libtorch"} {
-		_, err := device.Open(name)
-		require.ErrorIs(t, err, device.ErrNoCUDA)
+		_, err := engine.Open(name)
+		require.ErrorIs(t, err, engine.ErrNoCUDA)
 		assert.EqualError(t, err, "device "+name+": this build has no engine for it: build with `-tags gotch`, or set device to auto or cpu")
 	}
-	assert.Equal(t, "device is auto, no CUDA: built without tag gotch", device.Why("auto"))
+	assert.Equal(t, "device is auto, no CUDA: built without tag gotch", engine.Why("auto"))
 }

@@ -1,6 +1,6 @@
 //go:build !gotch
 
-package device
+package engine
 
 import (
 	"errors"

@@ -1,0 +1,53 @@
+package configfield
+
+import (
+	"fmt"
+
+	"github.com/redpanda-data/benthos/v4/public/service"
+)
+
+const (
+	fieldModel  = "model"
+	fieldDevice = "device"
+)
+
+// ModelField names the model directory; ParseModel reads it.
+func ModelField() *service.ConfigField {
+	return service.NewStringField(fieldModel).
+		Description("The model directory.").
+		Example("/var/lib/deepcase").
+		LintRule(`root = if this == "" { "model needs a directory" }`)
+}
+
+// ParseModel is the directory that ModelField names.
+func ParseModel(conf *service.ParsedConfig) (string, error) {
+	dir, err := conf.FieldString(fieldModel)
+	if err == nil && dir == "" {
+		err = fmt.Errorf("field '%s' is empty: need a directory", fieldModel)
+	}
+	return dir, err
+}
+
+var retain = IntAtLeast("retain", 0)
+
+// RetainField bounds the versions that a publisher keeps; ParseRetain reads it.
+func RetainField() *service.ConfigField {
+	return retain.Field().
+		Description("The newest versions of the model to keep, and with them the newest one of each of as many trainings, since scores are a version, too; the others go when a new one is published. 0 keeps all.").
+		Default(0)
+}
+
+// ParseRetain is how many versions RetainField keeps, 0 for all.
+func ParseRetain(conf *service.ParsedConfig) (int, error) { return retain.Parse(conf) }
+
+// DeviceField says what computes; ParseDevice reads it. A component that asks for few samples at a time is faster with cpu.
+func DeviceField(defaultDevice string) *service.ConfigField {
+	return service.NewStringField(fieldDevice).
+		Description("What computes: `auto` is CUDA where the build and the machine have it, else the CPU; `cpu`; `cuda`, a GPU through " +
+			"libtorch, which is an error at start in a build or on a machine without it, `cuda:1` the second one; `libtorch` on the CPU.").
+		Default(defaultDevice).Example("cuda").Example("cuda:1").Advanced().
+		LintRule(`root = if !this.re_match("^(auto|cpu|cuda(:[0-9]+)?|libtorch)$") { "value " + this + " is not a valid option for this field" }`)
+}
+
+// ParseDevice is the name of the device, for engine.Open, which refuses what is none.
+func ParseDevice(conf *service.ParsedConfig) (string, error) { return conf.FieldString(fieldDevice) }
