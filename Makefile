@@ -3,7 +3,7 @@ RACE := $(shell command -v $${CC:-cc} >/dev/null 2>&1 && echo -race)
 SLIM := ./bin/connect-deepcase-slim
 FULL := ./bin/connect-deepcase
 
-.PHONY: quickstart build slim test fuzz cross examples integration enrichment gotch gotch-test gpu-check lint generate generate-check bench bench-kernels memory notice notice-check sbom clean
+.PHONY: quickstart build slim test fuzz cross examples integration enrichment gotch gotch-test gpu-check lint graph generate generate-check bench bench-kernels memory notice notice-check sbom clean
 
 # The main job on generated alerts: learn, label, score, summary. Needs Go alone.
 quickstart: slim
@@ -54,6 +54,20 @@ lint:
 	test -z "$$(gofmt -l .)" || { gofmt -l .; exit 1; }
 	go vet -tags slim ./...
 	go vet -tags integration ./integration/...
+
+# Who imports whom, one package per line; of the other modules only those that internal/architecture has rules for.
+graph:
+	@go list -tags gotch -f '{{.ImportPath}}:{{range .Imports}} {{.}}{{end}}' ./... | awk '{ \
+		line = $$1; split("", seen); \
+		for (i = 2; i <= NF; i++) { \
+			name = ""; \
+			if ($$i ~ /^connect-deepcase/) name = substr($$i, length("connect-deepcase/") + 1); \
+			else if ($$i ~ /^github.com\/redpanda-data\/benthos\//) name = "Benthos"; \
+			else if ($$i ~ /^github.com\/redpanda-data\/connect\//) name = "Connect"; \
+			else if ($$i ~ /^github.com\/sugarme\/gotch/) name = "gotch"; \
+			if (name && !(name in seen)) { seen[name]; line = line " " name } \
+		} \
+		sub(/^connect-deepcase\/?/, "", line); print line == ":" ? "(root):" : line }'
 
 # Real OpenSearch, Elasticsearch, Kafka and Redis on loopback; needs a JDK from 17 on, Maven and redis-server. Also lints and tests
 # config/elastic and config/kafka.
