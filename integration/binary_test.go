@@ -106,8 +106,8 @@ func (p *pipeline) kill() {
 	p.done <- <-p.done
 }
 
-// finish waits for a pipeline that ends by itself, and gives its log.
-func (p *pipeline) finish(t testing.TB, limit time.Duration) string {
+// finish waits for a pipeline that ends by itself.
+func (p *pipeline) finish(t testing.TB, limit time.Duration) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
@@ -115,10 +115,8 @@ func (p *pipeline) finish(t testing.TB, limit time.Duration) string {
 	case err := <-p.done:
 		p.done <- err
 		require.NoError(t, err, "%s", &p.log)
-		return p.log.String()
 	case <-ctx.Done():
 		p.kill()
 		t.Fatalf("still running after %s:\n%s", limit, p.log.Bytes()[max(0, p.log.Len()-4000):])
-		return ""
 	}
 }

@@ -5,6 +5,7 @@ package integration
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"os"
 	"os/exec"
@@ -208,8 +209,6 @@ func aggregations(t *testing.T, state string) map[string]any {
 		inner[a.ID] = map[string]any{a.Type: made, "aggs": next}
 		inner = next
 	}
-	for id, m := range metrics {
-		inner[id] = m
-	}
+	maps.Copy(inner, metrics)
 	return root
 }

@@ -109,7 +109,7 @@ func TestCursorWaitsForTheFirst(t *testing.T) {
 		time.Sleep(3 * time.Second)
 		require.Empty(t, ended, "the third batch is still out")
 		_ = stream.StopWithin(2 * time.Second)
-		<-ended
+		t.Logf("stopped with a batch that is out: %v", <-ended)
 		c, take := collect()
 		s.read(t, "index: "+index+"\ncache: cursors", take, cache).finished(t, time.Minute)
 		c.requireOnce(t, loaded[100:])

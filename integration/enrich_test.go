@@ -310,7 +310,7 @@ func TestServersComeAndGoEveryContextIsTheSame(t *testing.T) {
 		require.Less(t, e.annotated(t), len(given), "stopped too late")
 		redis.start(t)
 		e.reaches(t, len(given)/3)
-		s.kill(t)
+		s.kill()
 		time.Sleep(time.Second)
 		s.start(t)
 		p.finish(t, 2*time.Minute)

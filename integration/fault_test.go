@@ -4,7 +4,6 @@ package integration
 
 import (
 	"context"
-	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -14,7 +13,7 @@ import (
 )
 
 // halfway reads with a pause after some documents, in which fault happens; in the end each document must have come once.
-func halfway(t *testing.T, s *server, index, fields string, fault func(*stream)) *stream {
+func halfway(t *testing.T, s *server, index, fields string, fault func()) *stream {
 	t.Helper()
 	s.create(t, index+"-a", 2, date)
 	s.create(t, index+"-b", 1, date)
@@ -35,7 +34,7 @@ func halfway(t *testing.T, s *server, index, fields string, fault func(*stream))
 	case <-time.After(time.Minute):
 		t.Fatalf("does not read:\n%s", &st.log)
 	}
-	fault(st)
+	fault()
 	close(goOn)
 	st.finished(t, 2*time.Minute)
 	c.requireOnce(t, loaded)
@@ -50,7 +49,7 @@ func halfway(t *testing.T, s *server, index, fields string, fault func(*stream))
 
 func TestSurvivesAnExpiredPointInTime(t *testing.T) {
 	onEach(t, func(t *testing.T, s *server, index string) {
-		st := halfway(t, s, index, "batch_size: 100\nkeep_alive: 1s\nslices: 2", func(*stream) {
+		st := halfway(t, s, index, "batch_size: 100\nkeep_alive: 1s\nslices: 2", func() {
 			require.Eventually(t, func() bool { return s.openContexts(t) == 0 }, 20*time.Second, 100*time.Millisecond)
 		})
 		require.Contains(t, st.log.String(), "point in time has expired")
@@ -59,13 +58,7 @@ func TestSurvivesAnExpiredPointInTime(t *testing.T) {
 
 func TestSurvivesAServerThatIsStoppedAndStarted(t *testing.T) {
 	onEach(t, func(t *testing.T, s *server, index string) {
-		st := halfway(t, s, index, "batch_size: 100\nslices: 2\nretry: { initial_interval: 100ms, max_elapsed_time: 1m }", func(st *stream) {
-			s.kill(t)
-			go func() {
-				time.Sleep(time.Second)
-				s.start(t)
-			}()
-		})
+		st := halfway(t, s, index, "batch_size: 100\nslices: 2\nretry: { initial_interval: 100ms, max_elapsed_time: 1m }", func() { s.away(t, time.Second) })
 		require.Contains(t, st.log.String(), "trying again")
 		require.Contains(t, st.log.String(), "point in time has expired")
 	})
@@ -73,13 +66,7 @@ func TestSurvivesAServerThatIsStoppedAndStarted(t *testing.T) {
 
 func TestSurvivesAServerThatIsAwayForLongerThanRetries(t *testing.T) {
 	onEach(t, func(t *testing.T, s *server, index string) {
-		st := halfway(t, s, index, "batch_size: 100\nretry: { initial_interval: 50ms, max_elapsed_time: 200ms }", func(st *stream) {
-			s.kill(t)
-			go func() {
-				time.Sleep(2 * time.Second)
-				s.start(t)
-			}()
-		})
-		require.True(t, strings.Contains(st.log.String(), "starts again where it was"), "%s", &st.log)
+		st := halfway(t, s, index, "batch_size: 100\nretry: { initial_interval: 50ms, max_elapsed_time: 200ms }", func() { s.away(t, 2*time.Second) })
+		require.Contains(t, st.log.String(), "starts again where it was")
 	})
 }

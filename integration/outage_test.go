@@ -89,8 +89,8 @@ func TestOutputThatRefusesEveryContextIsTheSame(t *testing.T) {
 				listener, err := net.Listen("tcp", address)
 				require.NoError(t, err)
 				server := &http.Server{Handler: s}
-				go server.Serve(listener)
-				t.Cleanup(func() { server.Close() })
+				go func() { _ = server.Serve(listener) }()
+				t.Cleanup(func() { _ = server.Close() })
 				return server
 			}
 			server := serve()

@@ -69,21 +69,20 @@ func need(t testing.TB, programs ...string) {
 // launch runs a server of its own for a test.
 func launch(t testing.TB, name string) *server {
 	t.Helper()
-	s, err := prepare(t, name, t.TempDir())
-	require.NoError(t, err)
+	s := prepare(t, name, t.TempDir())
 	s.start(t)
 	t.Cleanup(func() { s.stop(t) })
 	return s
 }
 
-func prepare(t testing.TB, name, data string) (*server, error) {
+func prepare(t testing.TB, name, data string) *server {
 	t.Helper()
 	if name == "redis" {
 		need(t, "redis-server")
 	} else {
 		need(t, "java", "javac", "mvn")
 	}
-	return &server{name: name, port: freePort(t), data: data}, nil
+	return &server{name: name, port: freePort(t), data: data}
 }
 
 // freePort finds a port that is free together with the next one, which Kafka takes too.
@@ -94,9 +93,9 @@ func freePort(t testing.TB) int {
 		require.NoError(t, err)
 		port := first.Addr().(*net.TCPAddr).Port
 		second, err := net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(port+1))
-		first.Close()
+		require.NoError(t, first.Close())
 		if err == nil {
-			second.Close()
+			require.NoError(t, second.Close())
 			return port
 		}
 	}
@@ -107,30 +106,38 @@ func freePort(t testing.TB) int {
 // start runs the server and waits until it answers.
 func (s *server) start(t testing.TB) {
 	t.Helper()
+	begin := time.Now()
+	require.NoError(t, s.run())
+	t.Logf("%s ready on port %d after %s", s.name, s.port, time.Since(begin).Round(100*time.Millisecond))
+}
+
+func (s *server) run() (err error) {
 	where := ""
 	if s.name != "redis" {
-		var err error
-		where, err = folder(s.name)
-		require.NoError(t, err)
+		if where, err = folder(s.name); err != nil {
+			return err
+		}
 	}
-	var err error
-	s.log, err = os.OpenFile(filepath.Join(s.data, "output.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-	require.NoError(t, err)
+	if s.log, err = os.OpenFile(filepath.Join(s.data, "output.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600); err != nil {
+		return err
+	}
 	s.process = exec.Command("servers/run.sh", where, s.name, strconv.Itoa(s.port), s.data)
 	s.process.Stdout, s.process.Stderr = s.log, s.log
 	// Its own group, so that an interrupt at the terminal comes to the tests alone; it ends when they do, however that happens.
 	s.process.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
 	begin := time.Now()
-	require.NoError(t, s.process.Start())
+	if err := s.process.Start(); err != nil {
+		return err
+	}
 	for !s.ready() {
 		if time.Since(begin) > startLimit || syscall.Kill(s.process.Process.Pid, 0) != nil {
 			text, _ := os.ReadFile(s.log.Name())
-			s.kill(t)
-			t.Fatalf("%s was not ready after %s:\n%s", s.name, time.Since(begin), text[max(0, len(text)-4000):])
+			s.kill()
+			return fmt.Errorf("%s was not ready after %s:\n%s", s.name, time.Since(begin), text[max(0, len(text)-4000):])
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
-	t.Logf("%s ready on port %d after %s", s.name, s.port, time.Since(begin).Round(100*time.Millisecond))
+	return nil
 }
 
 func (s *server) ready() bool {
@@ -152,6 +159,18 @@ func (s *server) ready() bool {
 	return response.StatusCode == http.StatusOK
 }
 
+// away kills the server and starts it again a while later; the test goes on meanwhile, and does not end before it is back.
+func (s *server) away(t testing.TB, pause time.Duration) {
+	t.Helper()
+	s.kill()
+	back := make(chan error, 1)
+	t.Cleanup(func() { require.NoError(t, <-back) })
+	go func() {
+		time.Sleep(pause)
+		back <- s.run()
+	}()
+}
+
 // stop ends the server in an orderly way, or after a while in the other one.
 func (s *server) stop(t testing.TB) {
 	t.Helper()
@@ -165,8 +184,7 @@ func (s *server) stop(t testing.TB) {
 }
 
 // kill ends the server at once.
-func (s *server) kill(t testing.TB) {
-	t.Helper()
+func (s *server) kill() {
 	if s.process != nil {
 		_ = s.process.Process.Kill()
 		s.reap()
@@ -176,7 +194,7 @@ func (s *server) kill(t testing.TB) {
 func (s *server) reap() {
 	_ = s.process.Wait()
 	s.process = nil
-	s.log.Close()
+	_ = s.log.Close()
 }
 
 var (
@@ -195,10 +213,9 @@ func engine(t testing.TB, name string) *server {
 		}
 		return s
 	}
-	data, err := os.MkdirTemp("", "connect-deepcase-"+name)
+	data, err := os.MkdirTemp("", "connect-deepcase-"+name) //nolint:usetesting // It outlives the first test that needs it.
 	require.NoError(t, err)
-	s, err := prepare(t, name, data)
-	require.NoError(t, err)
+	s := prepare(t, name, data)
 	shared[name] = s
 	s.start(t)
 	return s

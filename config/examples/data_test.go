@@ -1,6 +1,7 @@
 package examples_test
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -50,9 +51,7 @@ func TestRealLogsHaveMachinesNamesAndTimes(t *testing.T) {
 				"INPUT": realData(t, c.data), "MODEL": filepath.Join(out, "model"),
 				"OUTPUT": filepath.Join(out, "annotated.ndjson"), "DEAD_LETTERS": filepath.Join(out, "dead-letters.ndjson"),
 			}
-			for name, value := range c.variables {
-				variables[name] = value
-			}
+			maps.Copy(variables, c.variables)
 			run(t, c.example, variables)
 			// Only an event with machine, name and time is annotated.
 			require.Empty(t, lines[annotated](t, variables["DEAD_LETTERS"]))
@@ -75,8 +74,8 @@ func TestRealLogsHaveMachinesNamesAndTimes(t *testing.T) {
 				}
 			}
 			t.Logf("%d events, %d machines, %d names, %d of them once, %d events of unknown kind", len(documents), len(machines), len(names), once, other)
-			require.Equal(t, c.machines, len(machines), "machines")
-			require.Equal(t, c.names, len(names), "names")
+			require.Len(t, machines, c.machines)
+			require.Len(t, names, c.names)
 			require.Zero(t, other)
 		})
 	}

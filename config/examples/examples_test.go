@@ -95,7 +95,7 @@ func start(t *testing.T, file string, variables map[string]string) (done <-chan 
 		closing, release := context.WithTimeout(context.Background(), 20*time.Second)
 		defer release()
 		require.NoError(t, stream.Stop(closing), file)
-		<-ended
+		require.NoError(t, <-ended, file)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"compress/gzip"
 	"encoding/csv"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -133,9 +134,7 @@ func TestLearnLabelScore(t *testing.T) {
 	with := func(changes map[string]string) map[string]string {
 		variables := outputs(t)
 		variables["MODEL"] = filepath.Join(dir, "model")
-		for name, value := range changes {
-			variables[name] = value
-		}
+		maps.Copy(variables, changes)
 		return variables
 	}
 

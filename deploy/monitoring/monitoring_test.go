@@ -126,7 +126,7 @@ func metrics(t *testing.T) *exported {
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
 	require.NoError(t, stream.Stop(ctx))
-	<-ended
+	require.NoError(t, <-ended)
 	return e
 }
 

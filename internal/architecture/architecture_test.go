@@ -28,8 +28,7 @@ func packages(t *testing.T, arguments ...string) map[string]list {
 	command := exec.Command("go", append([]string{"list", "-json=ImportPath,Imports,Deps"}, arguments...)...)
 	command.Dir = "../.."
 	out, err := command.Output()
-	var failed *exec.ExitError
-	if errors.As(err, &failed) {
+	if failed, ok := errors.AsType[*exec.ExitError](err); ok {
 		t.Fatalf("go list: %s", failed.Stderr)
 	}
 	require.NoError(t, err)
