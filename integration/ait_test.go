@@ -83,7 +83,7 @@ func aitModel(t testing.TB, names ...string) string {
 func BenchmarkFox(b *testing.B) {
 	given := aitAlerts(b, "fox", 0)
 	model := aitModel(b, "russellmitchell", "santos")
-	table := "| server | pipeline | seconds | alerts/s | its processor time, s | the server's | its peak memory, MB | the server's |\n" +
+	table := "| server | pipeline | seconds | alerts/s | CPU time of the pipeline, s | of the server, s | peak memory of the pipeline, MB | of the server, MB |\n" +
 		"|---|---|--:|--:|--:|--:|--:|--:|\n"
 	var verdicts, size string
 	for _, name := range engines {
@@ -130,11 +130,11 @@ func BenchmarkFox(b *testing.B) {
 			}
 		})
 	}
-	page(b, fmt.Sprintf("## AIT-ADS fox, annotated in its documents\n\n%s. %d alerts are read, sequenced, scored\n"+
-		"(model of russellmitchell and santos; %s) and written back by update\n"+
-		"with `config/elastic/enrich_*.yaml`: all of them are annotated, none is lost. In the pipeline *constant* one `mapping`, which adds an\n"+
-		"object of the same size (%s bytes), stands in the place of DeepCASE's processors. Where other work\n"+
-		"disturbs a run, the times of the processor tell more than the seconds.\n\n%s",
+	page(b, fmt.Sprintf("## AIT-ADS fox, annotated in its documents\n\n%s. `config/elastic/enrich_*.yaml` reads, sequences and scores %d alerts\n"+
+		"(model of russellmitchell and santos; %s), and writes the verdicts back by update.\n"+
+		"All alerts are annotated, none is lost. In the pipeline *constant*, one `mapping` that adds an\n"+
+		"object of the same size (%s bytes) takes the place of DeepCASE's processors. If other work\n"+
+		"disturbs a run, the CPU time tells more than the seconds.\n\n%s",
 		report.Machine(), len(given), verdicts, size, table))
 }
 

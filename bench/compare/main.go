@@ -236,9 +236,9 @@ func table(cells []cell, theirs *original, engine string, rounds int) string {
 	if theirs != nil {
 		fmt.Fprintf(&b, "; the original: deepcase 1.0.1, torch %s, Python %s", theirs.Torch, theirs.Python)
 	}
-	fmt.Fprintf(&b, ".\nBoth sides take turns on the same data with the same weights; min / median / max of %d rounds. The original is given one thread\n"+
-		"and two, and the better one counts; ours has all cores, begins when the original's threads rest, and does short jobs again for %s\n"+
-		"(of which a round is the mean). The ratio is that of the medians.\n\n", rounds, least)
+	fmt.Fprintf(&b, ".\nBoth sides run each job in turn, on the same data and with the same weights. A cell has the minimum / median / maximum of %d rounds, and\n"+
+		"the ratio is that of the medians. The original runs with one thread and with two, and the better result counts (*threads*). Ours uses all\n"+
+		"cores, starts when the original's threads are idle, and repeats short jobs for %s (the round is then their mean).\n\n", rounds, least)
 	b.WriteString("| job | data | N | rows | ours | original | threads | ratio |\n|---|---|--:|--:|--:|--:|--:|--:|\n")
 	for _, c := range cells {
 		rows := "all"

@@ -22,7 +22,7 @@ type job struct {
 var jobs = []job{
 	{"train", "samples/s", 30_000, train},
 	{"query", "distinct samples/s", 4_096, query},
-	{"latency", "queries of one sample a second, median", 30, latency},
+	{"latency", "queries of one sample per second, median", 30, latency},
 	{"forward", "events/s", 60_000, forward},
 	{"cluster", "events/s", 20_000, cluster},
 	{"predict", "events/s", 20_000, predict},

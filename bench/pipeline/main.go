@@ -116,9 +116,9 @@ func (b *bench) print(ours, constant []outcome, object []byte, verdicts string) 
 		return values
 	}
 	rate, cpu := func(o outcome) float64 { return o.rate }, func(o outcome) float64 { return o.cpu }
-	fmt.Printf("\n## Pipeline\n\n`go run ./bench/pipeline` on %s. AIT-ADS fox, %d alerts, from one NDJSON file to another in batches of %d,\n"+
-		"`pipeline.threads: %d`: through `deepcase_sequence` and `deepcase_predict` (model of russellmitchell and santos; %s), and in turns\n"+
-		"through one `mapping` that adds a constant object of the same size (%d bytes). min / median / max of %d rounds.\n\n",
+	fmt.Printf("\n## Pipeline\n\n`go run ./bench/pipeline` on %s. The %d alerts of AIT-ADS fox go from one NDJSON file to another in\n"+
+		"batches of %d, with `pipeline.threads: %d`. They pass `deepcase_sequence` and `deepcase_predict` (model of russellmitchell and santos; %s).\n"+
+		"For comparison, they pass one `mapping` that adds a constant object of the same size (%d bytes). Minimum / median / maximum of %d rounds.\n\n",
 		report.Machine(), b.alerts, b.batch, b.threads, verdicts, len(object), b.rounds)
 	fmt.Println("| | DeepCASE | constant | ratio |\n|---|--:|--:|--:|")
 	for _, row := range []struct {
@@ -135,8 +135,8 @@ func (b *bench) print(ours, constant []outcome, object []byte, verdicts string) 
 		return values
 	}
 	p99 := tail(ours, 0.99)
-	fmt.Printf("\nA batch's time in `deepcase_predict`: 99 %% are below %.2f ms (median of the rounds; worst round %.2f ms; longest of all %.1f ms).\n"+
-		"In the mapping it is %.2f ms: what the collector and other processes take.\n",
+	fmt.Printf("\n99 %% of the batches spend less than %.2f ms in `deepcase_predict` (median of the rounds; worst round %.2f ms; longest batch %.1f ms).\n"+
+		"In the mapping it is %.2f ms, which is what the garbage collector and other processes take.\n",
 		report.Median(p99), report.Quantile(p99, 1), report.Quantile(tail(ours, 1), 1), report.Median(tail(constant, 0.99)))
 }
 

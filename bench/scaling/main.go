@@ -65,8 +65,9 @@ type result struct {
 }
 
 func all(ctx context.Context, most int, data, plot string) error {
-	fmt.Printf("\n## Scaling\n\n`go run ./bench/scaling` on %s. Each line is a process of its own; memory is its peak (resident set).\n\n", report.Machine())
-	fmt.Println("| sequencing, events | seconds | events/s | peak memory, MB | bytes an event |\n|--:|--:|--:|--:|--:|")
+	fmt.Printf("\n## Scaling\n\n`go run ./bench/scaling` on %s. Each row is a process of its own, with its\n"+
+		"peak memory (resident set). The events come from a csv file of 400 machines and 200 event names, read and sequenced with all cores.\n\n", report.Machine())
+	fmt.Println("| sequencing, events | seconds | events/s | peak memory, MB | bytes per event |\n|--:|--:|--:|--:|--:|")
 	var points []point
 	idle, err := measure(ctx, "sequence", 0, data)
 	if err != nil {
@@ -86,7 +87,7 @@ func all(ctx context.Context, most int, data, plot string) error {
 		}
 		fmt.Printf("\n![events against time and memory](%s)\n", filepath.Base(plot))
 	}
-	fmt.Println("\nA csv file of 400 machines and 200 event names, read and sequenced with all cores.\n\n| | seconds | held, MB | peak memory, MB | |\n|---|--:|--:|--:|---|")
+	fmt.Println("\n| | seconds | held, MB | peak memory, MB | |\n|---|--:|--:|--:|---|")
 	for _, m := range []struct {
 		name, only string
 		size       int

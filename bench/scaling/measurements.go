@@ -71,7 +71,7 @@ func windows(machines int) (r result, err error) {
 		}
 	}
 	r.Seconds, r.Held = time.Since(started).Seconds(), held()-before
-	r.Note = fmt.Sprintf("%d events each, %.0f bytes a machine, %.0f events/s on one core", each, r.Held/float64(machines),
+	r.Note = fmt.Sprintf("%d events each, %.0f bytes per machine, %.0f events/s on one core", each, r.Held/float64(machines),
 		float64(each*machines)/r.Seconds)
 	if w.Len() != machines {
 		return r, fmt.Errorf("%d of %d machines are held", w.Len(), machines)
