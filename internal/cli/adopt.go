@@ -44,9 +44,9 @@ func (s *session) adopt(w *contextbuilder.Weights, q *sequences, p model.Params)
 }
 
 func (s *session) originalNames(w *contextbuilder.Weights, q *sequences) ([]string, error) {
-	order, mapping := s.c.String("events-order"), s.c.String("events-mapping")
+	order, mapping := s.flags.String("events-order"), s.flags.String("events-mapping")
 	if mapping != "" {
-		if s.c.IsSet("events-order") {
+		if s.flags.IsSet("events-order") {
 			return nil, usagef("--events-order and --events-mapping: give one of them")
 		}
 		return s.mappedNames(mapping, q)

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"slices"
@@ -23,23 +24,23 @@ Without --load-interpreter it does all earlier steps with the same events, whose
 
   deepcase automatic --csv new.csv --load-interpreter model --save-prediction prediction.csv`,
 		Flags: modeFlags(),
-	}, func(s *session) error {
-		if s.c.String("save-prediction") == "" {
+	}, func(ctx context.Context, s *session) error {
+		if s.flags.String("save-prediction") == "" {
 			return usagef("use --save-prediction CSV_FILE to say where the prediction of each sequence is saved")
 		}
 		strategy, err := s.strategy()
 		if err != nil {
 			return err
 		}
-		r, err := s.start()
+		r, err := s.start(ctx)
 		if err != nil {
 			return err
 		}
-		m, err := s.interpret(r, strategy)
+		m, err := s.interpret(ctx, r, strategy)
 		if err != nil {
 			return err
 		}
-		verdicts, err := s.predict(r.engine, m, r.sequences.unlabelled())
+		verdicts, err := s.predict(ctx, r.engine, m, r.sequences.unlabelled())
 		if err != nil {
 			return err
 		}
@@ -47,7 +48,7 @@ Without --load-interpreter it does all earlier steps with the same events, whose
 		for i, v := range verdicts {
 			prediction[i] = v.Code()
 		}
-		if err := savePrediction(s, s.c.String("save-prediction"), prediction); err != nil {
+		if err := savePrediction(ctx, s.flags.String("save-prediction"), prediction); err != nil {
 			return err
 		}
 		if r.sequences.Labels == nil {
@@ -67,7 +68,7 @@ func (s *session) loadedInterpreter(m *model.Model) error {
 }
 
 // interpret gives a model with clusters to predict with: the loaded one, or one made of the events themselves.
-func (s *session) interpret(r ready, strategy interpreter.Strategy) (*model.Model, error) {
+func (s *session) interpret(ctx context.Context, r ready, strategy interpreter.Strategy) (*model.Model, error) {
 	if r.from.clusters {
 		if err := s.loadedInterpreter(r.from.model); err != nil {
 			return nil, err
@@ -77,7 +78,7 @@ func (s *session) interpret(r ready, strategy interpreter.Strategy) (*model.Mode
 		}
 		m := r.from.model
 		if len(m.Clusters) == 0 {
-			return nil, fmt.Errorf("load-interpreter: %s has no clusters: make them with the mode cluster", s.c.String("load-interpreter"))
+			return nil, fmt.Errorf("load-interpreter: %s has no clusters: make them with the mode cluster", s.flags.String("load-interpreter"))
 		}
 		if !slices.ContainsFunc(m.Clusters, func(c model.Cluster) bool { return c.Score != interpreter.NoScore }) {
 			s.note("none of the %d clusters has a score: their events get -1, too (score them with the mode manual)", len(m.Clusters))
@@ -87,27 +88,27 @@ func (s *session) interpret(r ready, strategy interpreter.Strategy) (*model.Mode
 	if err := s.refuse("the labels of the events are the scores: give clusters theirs with the mode manual", "load-clusters"); err != nil {
 		return nil, err
 	}
-	if s.c.String("save-interpreter") == "" {
+	if s.flags.String("save-interpreter") == "" {
 		s.useless("no interpreter is saved", "keep-scores")
 	}
 	if r.sequences.Labels == nil {
 		return nil, fmt.Errorf("no scores to predict: give an interpreter with --load-interpreter, or events that have a label")
 	}
-	builder, err := s.build(r)
+	builder, err := s.build(ctx, r)
 	if err != nil {
 		return nil, err
 	}
-	m, clusters, err := s.cluster(r.engine, builder, r.sequences.data(), strategy)
+	m, clusters, err := s.cluster(ctx, r.engine, builder, r.sequences.data(), strategy)
 	if err != nil {
 		return nil, err
 	}
-	if path := s.c.String("save-clusters"); path != "" {
-		if err := saveClusters(s, path, clusters, r.sequences.Labels); err != nil {
+	if path := s.flags.String("save-clusters"); path != "" {
+		if err := saveClusters(ctx, path, clusters, r.sequences.Labels); err != nil {
 			return nil, err
 		}
 	}
-	if dir := s.c.String("save-interpreter"); dir != "" {
-		return s.publish(s, dir, m)
+	if dir := s.flags.String("save-interpreter"); dir != "" {
+		return s.publish(ctx, dir, m)
 	}
 	return m, nil
 }

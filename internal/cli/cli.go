@@ -52,7 +52,7 @@ Builders and interpreters are saved as versions of a model directory, the same t
 }
 
 // command completes a command whose flags are ready: run gets a session that ends on an interrupt (Ctrl-C, SIGTERM).
-func command(c *ucli.Command, run func(s *session) error) *ucli.Command {
+func command(c *ucli.Command, run func(ctx context.Context, s *session) error) *ucli.Command {
 	c.OnUsageError = onUsageError
 	c.HideHelpCommand = true
 	c.Action = func(c *ucli.Context) error {
@@ -62,13 +62,13 @@ func command(c *ucli.Command, run func(s *session) error) *ucli.Command {
 		ctx, stop := signal.NotifyContext(c.Context, os.Interrupt, syscall.SIGTERM)
 		defer stop()
 		context.AfterFunc(ctx, stop) // a second interrupt ends the process
-		s := &session{Context: ctx, c: c, out: c.App.Writer, err: c.App.ErrWriter}
+		s := &session{flags: c, out: c.App.Writer, notes: c.App.ErrWriter}
 		if c.Bool("silent") {
-			s.err = io.Discard
-		} else if f, ok := s.err.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+			s.notes = io.Discard
+		} else if f, ok := s.notes.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 			s.progress.w = f
 		}
-		err := run(s)
+		err := run(ctx, s)
 		if usage := (usage{}); errors.As(err, &usage) {
 			return usageError(c, "%s", usage.message)
 		}
@@ -108,16 +108,15 @@ func (e visibleError) Unwrap() error { return e.error }
 
 // session is one run of a command.
 type session struct {
-	context.Context
-	c        *ucli.Context
+	flags    *ucli.Context
 	out      io.Writer // results
-	err      io.Writer // notes on what is done; discards where silent
+	notes    io.Writer // what is done; discards where silent
 	progress progress
 	opened   contextbuilder.Engine // by engine; nil before
 }
 
 func (s *session) note(format string, arguments ...any) {
-	fmt.Fprintln(s.err, report.Visible(fmt.Sprintf(format, arguments...)))
+	fmt.Fprintln(s.notes, report.Visible(fmt.Sprintf(format, arguments...)))
 }
 
 // usage is an error in the command's flags. It ends the program with status 2.

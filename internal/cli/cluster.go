@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"context"
+
 	ucli "github.com/urfave/cli/v2"
 
 	"connect-deepcase/model/interpreter"
@@ -17,36 +19,36 @@ mode manual. Clusters inherit the scores of the directory's version before (--ke
 
   deepcase cluster --load-sequences alerts.sequences --load-builder model --save-interpreter model --save-clusters clusters.csv`,
 		Flags: modeFlags(),
-	}, func(s *session) error {
-		if s.c.String("save-interpreter") == "" && s.c.String("save-clusters") == "" {
+	}, func(ctx context.Context, s *session) error {
+		if s.flags.String("save-interpreter") == "" && s.flags.String("save-clusters") == "" {
 			return usagef("nothing would be kept: give a model directory with --save-interpreter, a file with --save-clusters, or both")
 		}
 		if err := s.refuse("cluster gives no scores", "load-clusters", "save-prediction"); err != nil {
 			return err
 		}
 		s.useless("cluster gives no scores", "strategy")
-		if s.c.String("save-interpreter") == "" {
+		if s.flags.String("save-interpreter") == "" {
 			s.useless("no interpreter is saved", "keep-scores")
 		}
-		r, err := s.start()
+		r, err := s.start(ctx)
 		if err != nil {
 			return err
 		}
-		m, err := s.build(r)
+		m, err := s.build(ctx, r)
 		if err != nil {
 			return err
 		}
-		clustered, clusters, err := s.cluster(r.engine, m, r.sequences.unlabelled(), interpreter.Max)
+		clustered, clusters, err := s.cluster(ctx, r.engine, m, r.sequences.unlabelled(), interpreter.Max)
 		if err != nil {
 			return err
 		}
-		if dir := s.c.String("save-interpreter"); dir != "" {
-			if _, err := s.publish(s, dir, clustered); err != nil {
+		if dir := s.flags.String("save-interpreter"); dir != "" {
+			if _, err := s.publish(ctx, dir, clustered); err != nil {
 				return err
 			}
 		}
-		if path := s.c.String("save-clusters"); path != "" {
-			return saveClusters(s, path, clusters, r.sequences.Labels)
+		if path := s.flags.String("save-clusters"); path != "" {
+			return saveClusters(ctx, path, clusters, r.sequences.Labels)
 		}
 		return nil
 	})

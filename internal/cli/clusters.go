@@ -2,6 +2,7 @@ package cli
 
 import (
 	"cmp"
+	"context"
 	"encoding/csv"
 	"fmt"
 	"maps"
@@ -53,19 +54,19 @@ deepcase_sequence or deepcase_predict annotated (ndjson), or events of a csv, tx
 			&ucli.StringFlag{Name: "cluster", Usage: "`CLUSTER` whose documents are listed, or none: documents that belong to no cluster"},
 			&ucli.StringFlag{Name: "target", Value: "deepcase", Usage: "`FIELD` of the annotation in documents"},
 		}, readingFlags(), otherFlags()),
-	}, func(s *session) error {
-		if s.c.Bool("csv") && s.c.Bool("json") {
+	}, func(ctx context.Context, s *session) error {
+		if s.flags.Bool("csv") && s.flags.Bool("json") {
 			return usagef("--csv and --json: give one of them")
 		}
-		if n := s.c.Int("contexts"); n < 0 {
+		if n := s.flags.Int("contexts"); n < 0 {
 			return usagef("contexts: %d is not at least 0", n)
 		}
-		if s.c.Bool("csv") && s.c.IsSet("contexts") {
+		if s.flags.Bool("csv") && s.flags.IsSet("contexts") {
 			return usagef("--contexts has no effect: csv shows one")
 		}
-		documents, _ := s.c.Generic("documents").(*paths)
+		documents, _ := s.flags.Generic("documents").(*paths)
 		if len(*documents) > 0 {
-			return s.documents(*documents)
+			return s.documents(ctx, *documents)
 		}
 		if err := s.refuse("it is for --documents", "cluster", "target", "columns", "benign", "shared-machines", "max-record"); err != nil {
 			return err
@@ -74,20 +75,20 @@ deepcase_sequence or deepcase_predict annotated (ndjson), or events of a csv, tx
 		if err != nil {
 			return err
 		}
-		m, version, err := loadVersion(st, s.c.String("of"))
+		m, version, err := loadVersion(st, s.flags.String("of"))
 		if err != nil {
 			return err
 		}
 		var clusters []model.Cluster
 		for _, c := range m.Clusters {
-			if c.Score == interpreter.NoScore || !s.c.Bool("unscored") {
+			if c.Score == interpreter.NoScore || !s.flags.Bool("unscored") {
 				clusters = append(clusters, c)
 			}
 		}
 		switch {
-		case s.c.Bool("csv"):
+		case s.flags.Bool("csv"):
 			return s.printCSV(clusters, version)
-		case s.c.Bool("json"):
+		case s.flags.Bool("json"):
 			return s.printJSON(clusters, version)
 		}
 		return s.printText(clusters)
@@ -191,7 +192,7 @@ func (s *session) printText(clusters []model.Cluster) error {
 		if !c.FirstSeen.IsZero() {
 			fmt.Fprintf(s.out, "    from %s to %s\n", timeText(c.FirstSeen), timeText(c.LastSeen))
 		}
-		for _, context := range c.Contexts[:min(len(c.Contexts), s.c.Int("contexts"))] {
+		for _, context := range c.Contexts[:min(len(c.Contexts), s.flags.Int("contexts"))] {
 			fmt.Fprintf(s.out, "    %d × %s\n", context.Count, report.Visible(contextText(context)))
 		}
 		for _, text := range exampleTexts(c) {
@@ -231,7 +232,7 @@ func contextText(contexts ...model.ClusterContext) string {
 
 func (s *session) printJSON(clusters []model.Cluster, version string) error {
 	for _, c := range clusters {
-		line, err := clusterjson.New(c, version, s.c.Int("contexts")).JSON()
+		line, err := clusterjson.New(c, version, s.flags.Int("contexts")).JSON()
 		if err != nil {
 			return err
 		}

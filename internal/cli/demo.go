@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -31,13 +32,13 @@ quarters of the time to learn from, and the rest, which has one kind of attack t
 			boolFlag("", "split", "write two files: to learn from, and new ones"),
 			boolFlag("", "silent", "print errors only"),
 		},
-	}, func(s *session) error {
-		out := s.c.String("out")
-		write, err := demoFormat(s.c.String("format"), out)
+	}, func(ctx context.Context, s *session) error {
+		out := s.flags.String("out")
+		write, err := demoFormat(s.flags.String("format"), out)
 		if err != nil {
 			return err
 		}
-		o := demo.Options{Seed: s.c.Uint64("seed"), Days: s.c.Int("days"), Machines: s.c.Int("machines")}
+		o := demo.Options{Seed: s.flags.Uint64("seed"), Days: s.flags.Int("days"), Machines: s.flags.Int("machines")}
 		switch {
 		case o.Seed < 1:
 			return usagef("seed: %d is not at least 1", o.Seed)
@@ -45,12 +46,12 @@ quarters of the time to learn from, and the rest, which has one kind of attack t
 			return usagef("days: %d is not in 1 to 3650", o.Days)
 		case o.Machines < 1 || o.Machines > 100_000:
 			return usagef("machines: %d is not in 1 to 100000", o.Machines)
-		case s.c.Bool("split") && out == "":
+		case s.flags.Bool("split") && out == "":
 			return usagef("--split writes two files: name them with --out")
 		}
 		alerts := demo.Generate(o)
-		if !s.c.Bool("split") {
-			return s.writeDemo(out, alerts, write)
+		if !s.flags.Bool("split") {
+			return s.writeDemo(ctx, out, alerts, write)
 		}
 		known := 0
 		for known < len(alerts) && alerts[known].Timestamp.Before(o.Split()) {
@@ -58,7 +59,7 @@ quarters of the time to learn from, and the rest, which has one kind of attack t
 		}
 		extension := filepath.Ext(out)
 		name := strings.TrimSuffix(out, extension)
-		return errors.Join(s.writeDemo(name+"-train"+extension, alerts[:known], write), s.writeDemo(name+"-new"+extension, alerts[known:], write))
+		return errors.Join(s.writeDemo(ctx, name+"-train"+extension, alerts[:known], write), s.writeDemo(ctx, name+"-new"+extension, alerts[known:], write))
 	})
 }
 
@@ -78,11 +79,11 @@ func demoFormat(format, out string) (func(io.Writer, []demo.Alert) error, error)
 	return nil, usagef("format: %q is not one of csv, ndjson", format)
 }
 
-func (s *session) writeDemo(path string, alerts []demo.Alert, write func(io.Writer, []demo.Alert) error) error {
+func (s *session) writeDemo(ctx context.Context, path string, alerts []demo.Alert, write func(io.Writer, []demo.Alert) error) error {
 	if path == "" {
 		return write(s.out, alerts)
 	}
-	if err := saveFile(s, path, func(w io.Writer) error { return write(w, alerts) }); err != nil {
+	if err := saveFile(ctx, path, func(w io.Writer) error { return write(w, alerts) }); err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	s.note("wrote %d alerts to %s", len(alerts), path)

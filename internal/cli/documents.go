@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -19,7 +20,7 @@ import (
 const noCluster = -1
 
 // documents prints those documents of files that a model finds to be in the cluster that --cluster names.
-func (s *session) documents(files []string) error {
+func (s *session) documents(ctx context.Context, files []string) error {
 	if err := s.refuse("documents are printed as they are", "csv", "json", "contexts", "unscored"); err != nil {
 		return err
 	}
@@ -27,12 +28,12 @@ func (s *session) documents(files []string) error {
 	if err != nil {
 		return err
 	}
-	m, version, err := loadVersion(st, s.c.String("of"))
+	m, version, err := loadVersion(st, s.flags.String("of"))
 	if err != nil {
 		return err
 	}
 	cluster := noCluster
-	if text := s.c.String("cluster"); text == "" {
+	if text := s.flags.String("cluster"); text == "" {
 		return usagef("--documents lists those of a cluster: say which with --cluster NUMBER, or --cluster none")
 	} else if text != "none" {
 		if cluster, err = strconv.Atoi(text); err != nil || cluster < 0 || cluster >= len(m.Clusters) {
@@ -60,12 +61,12 @@ func (s *session) documents(files []string) error {
 		if err := s.refuse("documents of ndjson have their contexts", "columns", "benign", "shared-machines"); err != nil {
 			return err
 		}
-		err = s.annotatedDocuments(e, m, files, print)
+		err = s.annotatedDocuments(ctx, e, m, files, print)
 	} else {
 		if err := s.refuse("the files are no documents", "target"); err != nil {
 			return err
 		}
-		err = s.eventDocuments(e, m, files, print)
+		err = s.eventDocuments(ctx, e, m, files, print)
 	}
 	if err != nil {
 		return err
@@ -87,7 +88,7 @@ func isNDJSON(path string) bool {
 }
 
 // eventDocuments prints events of files.
-func (s *session) eventDocuments(e contextbuilder.Engine, m *model.Model, files []string, print func(model.Verdict, []byte) error) error {
+func (s *session) eventDocuments(ctx context.Context, e contextbuilder.Engine, m *model.Model, files []string, print func(model.Verdict, []byte) error) error {
 	format, err := sequencer.FormatOf(files[0])
 	if err != nil {
 		return err
@@ -103,7 +104,7 @@ func (s *session) eventDocuments(e contextbuilder.Engine, m *model.Model, files 
 	if err != nil {
 		return err
 	}
-	verdicts, err := s.predict(e, m, q.unlabelled())
+	verdicts, err := s.predict(ctx, e, m, q.unlabelled())
 	if err != nil {
 		return err
 	}
@@ -116,7 +117,7 @@ func (s *session) eventDocuments(e contextbuilder.Engine, m *model.Model, files 
 }
 
 // annotatedDocuments prints documents that have an event and its context at --target.
-func (s *session) annotatedDocuments(e contextbuilder.Engine, m *model.Model, files []string, print func(model.Verdict, []byte) error) error {
+func (s *session) annotatedDocuments(ctx context.Context, e contextbuilder.Engine, m *model.Model, files []string, print func(model.Verdict, []byte) error) error {
 	p, err := model.NewPredictor(m, e)
 	if err != nil {
 		return err
@@ -126,7 +127,7 @@ func (s *session) annotatedDocuments(e contextbuilder.Engine, m *model.Model, fi
 	var samples []model.Sample
 	var documents [][]byte
 	flush := func() error {
-		verdicts, err := p.Predict(s, samples)
+		verdicts, err := p.Predict(ctx, samples)
 		for i, v := range verdicts {
 			if err == nil {
 				err = print(v, documents[i])
@@ -137,7 +138,7 @@ func (s *session) annotatedDocuments(e contextbuilder.Engine, m *model.Model, fi
 	}
 	for _, path := range files {
 		err := eachFileLine(path, func(line []byte) error {
-			sample, err := readSample(line, s.c.String("target"), m.Params.Length)
+			sample, err := readSample(line, s.flags.String("target"), m.Params.Length)
 			if err != nil {
 				return err
 			}

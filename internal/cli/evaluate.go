@@ -2,6 +2,7 @@ package cli
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"io"
 	"maps"
@@ -64,12 +65,12 @@ type tested struct {
 	Rules      *report.Triage `json:"rule_only,omitempty"`
 }
 
-func evaluate(s *session) error {
+func evaluate(ctx context.Context, s *session) error {
 	strategy, err := s.strategy()
 	if err != nil {
 		return err
 	}
-	if judge := s.c.String("judge"); judges[judge] == "" {
+	if judge := s.flags.String("judge"); judges[judge] == "" {
 		return usagef("judge: %q is not one of all, majority, examples", judge)
 	}
 	p, err := s.params()
@@ -79,7 +80,7 @@ func evaluate(s *session) error {
 	if err := s.saveable(); err != nil {
 		return err
 	}
-	if s.c.String("save-interpreter") == "" {
+	if s.flags.String("save-interpreter") == "" {
 		s.useless("no interpreter is saved", "keep-scores")
 	}
 	e, err := s.engine()
@@ -94,7 +95,7 @@ func evaluate(s *session) error {
 	if err != nil {
 		return err
 	}
-	dir := s.c.String("load-interpreter")
+	dir := s.flags.String("load-interpreter")
 	if len(trainFiles) == 0 && dir == "" {
 		return usagef("no training events: give them with --train-csv, --train-txt, --train-json or --train-ndjson, or a model with --load-interpreter")
 	}
@@ -133,21 +134,21 @@ func evaluate(s *session) error {
 		learned := report.LearnRules(q.Names, q.Events, q.Labels)
 		rules = &learned
 		if m == nil {
-			if m, err = s.train(e, q, p, nil); err != nil {
+			if m, err = s.train(ctx, e, q, p, nil); err != nil {
 				return err
 			}
 			var clusters []int32
 			judged := 0
-			if m, clusters, judged, err = s.judgedClusters(e, m, q, strategy); err != nil {
+			if m, clusters, judged, err = s.judgedClusters(ctx, e, m, q, strategy); err != nil {
 				return err
 			}
-			if save := s.c.String("save-interpreter"); save != "" {
-				if _, err := s.publish(s, save, m); err != nil {
+			if save := s.flags.String("save-interpreter"); save != "" {
+				if _, err := s.publish(ctx, save, m); err != nil {
 					return err
 				}
 			}
 			result.Training = summary(q, m, clusters)
-			result.Training.Judge, result.Training.Judged = s.c.String("judge"), judged
+			result.Training.Judge, result.Training.Judged = s.flags.String("judge"), judged
 		}
 	}
 	for _, file := range testFiles {
@@ -155,13 +156,13 @@ func evaluate(s *session) error {
 		if err != nil {
 			return err
 		}
-		verdicts, err := s.predict(e, m, q.unlabelled())
+		verdicts, err := s.predict(ctx, e, m, q.unlabelled())
 		if err != nil {
 			return err
 		}
 		result.Tests = append(result.Tests, assess(file, q, verdicts, rules))
 	}
-	if s.c.Bool("json") {
+	if s.flags.Bool("json") {
 		return report.JSON(s.out, result, "  ")
 	}
 	return result.write(s.out)

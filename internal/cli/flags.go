@@ -201,12 +201,12 @@ func modeFlags() []ucli.Flag {
 // params are the settings of a model by the flags that are there.
 func (s *session) params() (model.Params, error) {
 	p := model.DefaultParams()
-	p.Length, p.Timeout = s.c.Int("length"), s.timeout()
-	p.Hidden, p.LSTM = s.c.Int("hidden"), s.c.Bool("lstm")
+	p.Length, p.Timeout = s.flags.Int("length"), s.timeout()
+	p.Hidden, p.LSTM = s.flags.Int("hidden"), s.flags.Bool("lstm")
 	t := &p.Training
-	t.Epochs, t.BatchSize, t.Delta = s.c.Int("epochs"), s.c.Int("batch"), s.c.Float64("delta")
-	t.Optimizer, t.LearningRate = contextbuilder.Optimizer(s.c.String("optimizer")), s.c.Float64("learning-rate")
-	t.Seed = s.c.Uint64("seed")
+	t.Epochs, t.BatchSize, t.Delta = s.flags.Int("epochs"), s.flags.Int("batch"), s.flags.Float64("delta")
+	t.Optimizer, t.LearningRate = contextbuilder.Optimizer(s.flags.String("optimizer")), s.flags.Float64("learning-rate")
+	t.Seed = s.flags.Uint64("seed")
 	if t.Optimizer == contextbuilder.VarAdam {
 		if err := s.refuse("varadam has its own", "learning-rate"); err != nil {
 			return p, err
@@ -222,26 +222,28 @@ func (s *session) params() (model.Params, error) {
 // interpretation sets in p what the Interpreter's flags say that take is true for.
 func (s *session) interpretation(p *model.Params, take func(flag string) bool) {
 	if take("confidence") {
-		p.Interpreter.Threshold = s.c.Float64("confidence")
+		p.Interpreter.Threshold = s.flags.Float64("confidence")
 	}
 	if take("epsilon") {
-		p.Interpreter.Eps = s.c.Float64("epsilon")
+		p.Interpreter.Eps = s.flags.Float64("epsilon")
 	}
 	if take("min_samples") {
-		p.Interpreter.MinSamples = s.c.Int("min_samples")
+		p.Interpreter.MinSamples = s.flags.Int("min_samples")
 	}
 	if take("iterations") {
-		p.Query.Iterations = s.c.Int("iterations")
+		p.Query.Iterations = s.flags.Int("iterations")
 	}
 	if take("query-batch") {
-		p.Query.BatchSize = s.c.Int("query-batch")
+		p.Query.BatchSize = s.flags.Int("query-batch")
 	}
 }
 
-func (s *session) timeout() time.Duration { return time.Duration(*s.c.Generic("timeout").(*seconds)) }
+func (s *session) timeout() time.Duration {
+	return time.Duration(*s.flags.Generic("timeout").(*seconds))
+}
 
 func (s *session) strategy() (interpreter.Strategy, error) {
-	x := interpreter.Strategy(s.c.String("strategy"))
+	x := interpreter.Strategy(s.flags.String("strategy"))
 	if x != interpreter.Max && x != interpreter.Min && x != interpreter.Avg {
 		return "", usagef("strategy: %q is not one of max, min, avg", x)
 	}
@@ -250,7 +252,7 @@ func (s *session) strategy() (interpreter.Strategy, error) {
 
 // eventLimit is what --events says; 0 for auto.
 func (s *session) eventLimit() (int, error) {
-	text := s.c.String("events")
+	text := s.flags.String("events")
 	if text == "auto" {
 		return 0, nil
 	}
@@ -265,7 +267,7 @@ func (s *session) eventLimit() (int, error) {
 // give all commands the same settings.
 func (s *session) useless(why string, flags ...string) {
 	for _, flag := range flags {
-		if s.c.IsSet(flag) {
+		if s.flags.IsSet(flag) {
 			s.note("--%s has no effect: %s", flag, why)
 		}
 	}
@@ -275,7 +277,7 @@ func (s *session) useless(why string, flags ...string) {
 func (s *session) refuse(why string, flags ...string) error {
 	var given []string
 	for _, flag := range flags {
-		if s.c.IsSet(flag) {
+		if s.flags.IsSet(flag) {
 			given = append(given, "--"+flag)
 		}
 	}
@@ -299,7 +301,7 @@ func (s *session) settled(what string, of model.Params, flags []string) error {
 		if _, kept := is[flag]; !kept { // a bound of training, no setting of a model
 			s.useless("the "+what+" is loaded", flag)
 		}
-		if s.c.IsSet(flag) && given[flag] != is[flag] {
+		if s.flags.IsSet(flag) && given[flag] != is[flag] {
 			return usagef("--%s %v has no effect: the %s was made with %v", flag, given[flag], what, is[flag])
 		}
 	}

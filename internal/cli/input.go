@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -42,7 +43,7 @@ func (s *session) inputs(prefix string) (sequencer.Format, []string, error) {
 	var format sequencer.Format
 	var files []string
 	for _, f := range formats {
-		given, _ := s.c.Generic(prefix + string(f.format)).(*paths)
+		given, _ := s.flags.Generic(prefix + string(f.format)).(*paths)
 		if given == nil || len(*given) == 0 {
 			continue
 		}
@@ -56,15 +57,15 @@ func (s *session) inputs(prefix string) (sequencer.Format, []string, error) {
 
 // readOptions say how to read files of a format.
 func (s *session) readOptions(format sequencer.Format) (sequencer.ReadOptions, error) {
-	columns, err := sequencer.ParseColumns(s.c.String("columns"))
+	columns, err := sequencer.ParseColumns(s.flags.String("columns"))
 	if err != nil {
 		return sequencer.ReadOptions{}, usagef("%s", err)
 	}
-	rows := s.c.Int("nrows")
+	rows := s.flags.Int("nrows")
 	if rows < 0 {
 		return sequencer.ReadOptions{}, usagef("nrows: %d is not at least 0", rows)
 	}
-	most := s.c.Int("max-record")
+	most := s.flags.Int("max-record")
 	if most < 1 || most > 2047 {
 		return sequencer.ReadOptions{}, usagef("max-record: %d is not in 1 to 2047 MiB", most)
 	}
@@ -73,16 +74,16 @@ func (s *session) readOptions(format sequencer.Format) (sequencer.ReadOptions, e
 			return sequencer.ReadOptions{}, err
 		}
 	}
-	if s.c.IsSet("label") {
+	if s.flags.IsSet("label") {
 		s.useless("--label is the label of all events", "benign")
 	}
-	how := sequencer.ReadOptions{Format: format, Columns: columns, Benign: s.c.String("benign"), Time: s.c.String("time-format"), Rows: rows,
+	how := sequencer.ReadOptions{Format: format, Columns: columns, Benign: s.flags.String("benign"), Time: s.flags.String("time-format"), Rows: rows,
 		MaxBytes: most << 20}
 	if _, err := field.ParseTimeFormat(how.Time); err != nil {
 		return how, usagef("time-format: %s", err)
 	}
-	if s.c.IsSet("placeholders") {
-		how.Not = strings.Split(s.c.String("placeholders"), ",")
+	if s.flags.IsSet("placeholders") {
+		how.Not = strings.Split(s.flags.String("placeholders"), ",")
 	}
 	return how, nil
 }
@@ -96,7 +97,7 @@ func (s *session) read(format sequencer.Format, files []string, options sequence
 	if err := options.Validate(); err != nil {
 		return nil, usagef("%s", err)
 	}
-	how.PerFile = len(files) > 1 && !s.c.Bool("shared-machines")
+	how.PerFile = len(files) > 1 && !s.flags.Bool("shared-machines")
 	if len(files) == 1 {
 		s.useless("there is one file", "shared-machines")
 	}
@@ -114,8 +115,8 @@ func (s *session) read(format sequencer.Format, files []string, options sequence
 	sequencing := s.progress.start("sequencing")
 	defer sequencing.end()
 	settings := sequencer.SequenceOptions{Options: options, Progress: sequencing.rows}
-	if s.c.IsSet("label") {
-		label := s.c.Float64("label")
+	if s.flags.IsSet("label") {
+		label := s.flags.Float64("label")
 		settings.Label = &label
 	}
 	found, err := table.Sequence(settings)
@@ -140,7 +141,7 @@ var errNoInput = usage{"no input: give events with --csv, --txt, --json or --ndj
 
 // sequences reads or loads the sequences that the flags name, and saves them where asked to. A loaded model's context is the default
 // for what is read and a must for what is loaded.
-func (s *session) sequences(loaded *model.Params) (*sequences, error) {
+func (s *session) sequences(ctx context.Context, loaded *model.Params) (*sequences, error) {
 	format, files, err := s.inputs("")
 	if err != nil {
 		return nil, err
@@ -152,7 +153,7 @@ func (s *session) sequences(loaded *model.Params) (*sequences, error) {
 	if err := s.saveable(); err != nil {
 		return nil, err
 	}
-	load, save := s.c.String("load-sequences"), s.c.String("save-sequences")
+	load, save := s.flags.String("load-sequences"), s.flags.String("save-sequences")
 	var q *sequences
 	switch {
 	case load != "" && len(files) > 0:
@@ -168,12 +169,12 @@ func (s *session) sequences(loaded *model.Params) (*sequences, error) {
 		if q, err = loadSequences(load); err != nil {
 			return nil, err
 		}
-		if s.c.IsSet("timeout") && s.timeout() != q.Timeout {
+		if s.flags.IsSet("timeout") && s.timeout() != q.Timeout {
 			return nil, usagef("--timeout %v has no effect: the sequences of %s were made with %v seconds: read the events again with that timeout",
 				s.timeout().Seconds(), load, q.Timeout.Seconds())
 		}
-		if s.c.IsSet("length") && s.c.Int("length") != q.Length {
-			return nil, fmt.Errorf("%s: contexts of %d events, --length is %d: read the events again with that length", load, q.Length, s.c.Int("length"))
+		if s.flags.IsSet("length") && s.flags.Int("length") != q.Length {
+			return nil, fmt.Errorf("%s: contexts of %d events, --length is %d: read the events again with that length", load, q.Length, s.flags.Int("length"))
 		}
 	case len(files) > 0:
 		options, err := s.context(loaded)
@@ -194,7 +195,7 @@ func (s *session) sequences(loaded *model.Params) (*sequences, error) {
 			q.Length, loaded.Length, loaded.Length)
 	}
 	if save != "" {
-		if err := q.save(s, save); err != nil {
+		if err := q.save(ctx, save); err != nil {
 			return nil, err
 		}
 		s.note("saved %d sequences in %s", len(q.Events), save)
@@ -204,15 +205,15 @@ func (s *session) sequences(loaded *model.Params) (*sequences, error) {
 
 // context is what a context is: by the flags, else by a loaded model.
 func (s *session) context(loaded *model.Params) (sequencer.Options, error) {
-	o := sequencer.Options{Length: s.c.Int("length"), Timeout: s.timeout()}
+	o := sequencer.Options{Length: s.flags.Int("length"), Timeout: s.timeout()}
 	if loaded == nil {
 		return o, nil
 	}
-	if s.c.IsSet("length") && o.Length != loaded.Length {
+	if s.flags.IsSet("length") && o.Length != loaded.Length {
 		return o, usagef("length: %d, but the loaded model has contexts of %d events", o.Length, loaded.Length)
 	}
 	o.Length = loaded.Length
-	if !s.c.IsSet("timeout") {
+	if !s.flags.IsSet("timeout") {
 		o.Timeout = loaded.Timeout
 	}
 	return o, nil

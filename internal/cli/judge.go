@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"encoding/json"
 
 	"connect-deepcase/model"
@@ -18,7 +19,7 @@ var judges = map[string]string{
 }
 
 // judgedClusters clusters labelled events and scores the clusters as --judge says; judged is how many labels that took.
-func (s *session) judgedClusters(e contextbuilder.Engine, m *model.Model, q *sequences, strategy interpreter.Strategy) (
+func (s *session) judgedClusters(ctx context.Context, e contextbuilder.Engine, m *model.Model, q *sequences, strategy interpreter.Strategy) (
 	with *model.Model, clusters []int32, judged int, err error) {
 	d := q.data()
 	shown := make([]bool, len(q.Events))
@@ -28,11 +29,11 @@ func (s *session) judgedClusters(e contextbuilder.Engine, m *model.Model, q *seq
 	}
 	labels := d.Scores
 	d.Scores = nil
-	if m, clusters, err = s.cluster(e, m, d, strategy); err != nil {
+	if m, clusters, err = s.cluster(ctx, e, m, d, strategy); err != nil {
 		return nil, nil, 0, err
 	}
 	for row := range shown {
-		shown[row] = clusters[row] >= 0 && labels[row] >= 0 && (shown[row] || s.c.String("judge") != judgeExamples)
+		shown[row] = clusters[row] >= 0 && labels[row] >= 0 && (shown[row] || s.flags.String("judge") != judgeExamples)
 		if shown[row] {
 			judged++
 		}
@@ -44,7 +45,7 @@ func (s *session) judgedClusters(e contextbuilder.Engine, m *model.Model, q *seq
 			seen[row] = label
 		}
 	}
-	if s.c.String("judge") == judgeMajority {
+	if s.flags.String("judge") == judgeMajority {
 		with, err = m.WithScores(majority(clusters, seen))
 		return with, clusters, judged, err
 	}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -27,8 +28,8 @@ Where both interpreters are in one directory, scores that others publish there m
   deepcase manual --load-interpreter model --load-clusters clusters.csv --save-interpreter model
   deepcase manual --csv labelled.csv --load-interpreter model --save-interpreter model`,
 		Flags: modeFlags(),
-	}, func(s *session) error {
-		if s.c.String("save-interpreter") == "" {
+	}, func(ctx context.Context, s *session) error {
+		if s.flags.String("save-interpreter") == "" {
 			return usagef("nothing would be kept: give a model directory with --save-interpreter")
 		}
 		if err := s.refuse("manual makes no prediction and saves no clusters", "save-prediction", "save-clusters"); err != nil {
@@ -38,11 +39,11 @@ Where both interpreters are in one directory, scores that others publish there m
 		if err != nil {
 			return err
 		}
-		m, give, err := s.score(strategy)
+		m, give, err := s.score(ctx, strategy)
 		if err != nil {
 			return err
 		}
-		scored, err := s.saveScored(m, give)
+		scored, err := s.saveScored(ctx, m, give)
 		if err != nil {
 			return err
 		}
@@ -62,16 +63,16 @@ type scorer func(m *model.Model) (*model.Model, error)
 
 // saveScored saves m with its scores. Where m was loaded from the same directory, it is the version that is current by now that gets
 // them, so that what others publish meanwhile is not lost.
-func (s *session) saveScored(m *model.Model, give scorer) (*model.Model, error) {
-	dir := s.c.String("save-interpreter")
-	if !sameFolder(s.c.String("load-interpreter"), dir) {
+func (s *session) saveScored(ctx context.Context, m *model.Model, give scorer) (*model.Model, error) {
+	dir := s.flags.String("save-interpreter")
+	if !sameFolder(s.flags.String("load-interpreter"), dir) {
 		scored, err := give(m)
 		if err != nil {
 			return nil, err
 		}
-		return s.publish(s, dir, scored)
+		return s.publish(ctx, dir, scored)
 	}
-	if s.c.IsSet("keep-scores") && !s.c.Bool("keep-scores") {
+	if s.flags.IsSet("keep-scores") && !s.flags.Bool("keep-scores") {
 		return nil, usagef("--keep-scores=false has no effect: clusters of the same directory keep the scores that they have; the score none withdraws one")
 	}
 	st, err := openStore(dir)
@@ -79,7 +80,7 @@ func (s *session) saveScored(m *model.Model, give scorer) (*model.Model, error) 
 		return nil, err
 	}
 	var scored *model.Model
-	version, err := st.Update(s, func(current *model.Model) (*model.Model, error) {
+	version, err := st.Update(ctx, func(current *model.Model) (*model.Model, error) {
 		if err := m.SameClusters(current); err != nil {
 			return nil, fmt.Errorf("another model was published meanwhile: %w; score its clusters", err)
 		}
@@ -104,10 +105,10 @@ var errNoScores = errors.New("cannot score clusters because no labels were provi
 	"have a label (--columns label=…, --label)")
 
 // score finds the model whose clusters are to be scored, and their scores.
-func (s *session) score(strategy interpreter.Strategy) (*model.Model, scorer, error) {
+func (s *session) score(ctx context.Context, strategy interpreter.Strategy) (*model.Model, scorer, error) {
 	var labels clusterLabels
 	byFile := func(m *model.Model) (*model.Model, error) { return labels.score(m, strategy) }
-	path := s.c.String("load-clusters")
+	path := s.flags.String("load-clusters")
 	if path != "" {
 		var err error
 		if labels, err = loadClusters(path); err != nil {
@@ -117,18 +118,18 @@ func (s *session) score(strategy interpreter.Strategy) (*model.Model, scorer, er
 			s.note("%s: columns that are not known and not read: %s", path, strings.Join(labels.ignored, ", "))
 		}
 	}
-	if path != "" && s.c.String("load-interpreter") != "" {
-		m, err := s.known()
+	if path != "" && s.flags.String("load-interpreter") != "" {
+		m, err := s.known(ctx)
 		if err != nil {
 			return nil, nil, err
 		}
-		if err := labels.checkVersion(s.c.String("load-interpreter"), m); err != nil {
+		if err := labels.checkVersion(s.flags.String("load-interpreter"), m); err != nil {
 			return nil, nil, err
 		}
 		return m, byFile, nil
 	}
 
-	r, err := s.start()
+	r, err := s.start(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -139,11 +140,11 @@ func (s *session) score(strategy interpreter.Strategy) (*model.Model, scorer, er
 	if path != "" {
 		data.Scores = nil
 	}
-	m, err := s.build(r)
+	m, err := s.build(ctx, r)
 	if err != nil {
 		return nil, nil, err
 	}
-	clustered, clusters, err := s.cluster(r.engine, m, data, strategy)
+	clustered, clusters, err := s.cluster(ctx, r.engine, m, data, strategy)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -152,7 +153,7 @@ func (s *session) score(strategy interpreter.Strategy) (*model.Model, scorer, er
 		base = r.from.model // which has scores and examples
 		if err := r.from.model.SameClusters(clustered); err != nil {
 			return nil, nil, fmt.Errorf("these events do not give the clusters of %s: %w; give those that it was made of, and the same --device",
-				s.c.String("load-interpreter"), err)
+				s.flags.String("load-interpreter"), err)
 		}
 	}
 	if path == "" {
@@ -175,7 +176,7 @@ func (s *session) score(strategy interpreter.Strategy) (*model.Model, scorer, er
 }
 
 // known loads an interpreter; events, where there are any, must be as many as it was made of.
-func (s *session) known() (*model.Model, error) {
+func (s *session) known(ctx context.Context) (*model.Model, error) {
 	from, err := s.load()
 	if err != nil {
 		return nil, err
@@ -189,7 +190,7 @@ func (s *session) known() (*model.Model, error) {
 	if err := s.refuse("the labels are those of --load-clusters", "label", "benign"); err != nil {
 		return nil, err
 	}
-	q, err := s.sequences(from.params())
+	q, err := s.sequences(ctx, from.params())
 	if errors.Is(err, errNoInput) {
 		return from.model, nil
 	}
@@ -197,7 +198,7 @@ func (s *session) known() (*model.Model, error) {
 		return nil, err
 	}
 	if len(q.Events) != from.model.Samples {
-		return nil, fmt.Errorf("%d events, but %s was made of %d", len(q.Events), s.c.String("load-interpreter"), from.model.Samples)
+		return nil, fmt.Errorf("%d events, but %s was made of %d", len(q.Events), s.flags.String("load-interpreter"), from.model.Samples)
 	}
 	return from.model, nil
 }

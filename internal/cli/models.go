@@ -40,7 +40,7 @@ func (l loaded) params() *model.Params {
 
 // load loads what the flags name. A builder and an interpreter must be of the same network.
 func (s *session) load() (loaded, error) {
-	path, dir := s.c.String("load-builder"), s.c.String("load-interpreter")
+	path, dir := s.flags.String("load-builder"), s.flags.String("load-interpreter")
 	if dir == "" {
 		return s.loadBuilder(path)
 	}
@@ -131,18 +131,18 @@ func (s *session) engine() (contextbuilder.Engine, error) {
 	if s.opened != nil {
 		return s.opened, nil
 	}
-	e, err := engine.Open(s.c.String("device"))
+	e, err := engine.Open(s.flags.String("device"))
 	if err != nil {
 		return nil, usagef("%s", err)
 	}
 	s.opened = e
-	s.note("computing on %s: %s", e.Name(), engine.Why(s.c.String("device")))
+	s.note("computing on %s: %s", e.Name(), engine.Why(s.flags.String("device")))
 	return e, nil
 }
 
 // build gives a model for sequences: the loaded one with the settings of the Interpreter that were given, or else one that it trains.
 // Where asked to, it saves the builder.
-func (s *session) build(r ready) (*model.Model, error) {
+func (s *session) build(ctx context.Context, r ready) (*model.Model, error) {
 	from, q := r.from, r.sequences
 	p, err := s.params()
 	if err != nil {
@@ -160,7 +160,7 @@ func (s *session) build(r ready) (*model.Model, error) {
 		}
 		copied := *from.model
 		copied.Params.Timeout = q.Timeout
-		s.interpretation(&copied.Params, s.c.IsSet)
+		s.interpretation(&copied.Params, s.flags.IsSet)
 		m = &copied
 	case from.original != nil:
 		if err := s.refuse("the builder is loaded", builderSettings...); err != nil {
@@ -173,9 +173,9 @@ func (s *session) build(r ready) (*model.Model, error) {
 		if err := s.refuse("no builder of the original is loaded", originalSettings...); err != nil {
 			return nil, err
 		}
-		return s.train(r.engine, q, p, nil)
+		return s.train(ctx, r.engine, q, p, nil)
 	}
-	return m, s.saveBuilder(m)
+	return m, s.saveBuilder(ctx, m)
 }
 
 // Flags that change nothing where what they say was settled when the builder or the interpreter was made.
@@ -187,7 +187,7 @@ var (
 
 // train learns a model from sequences, or goes on from one where there is a start, and saves it where asked to. When an interrupt ends
 // training it saves what was learnt, and returns the interrupt's error.
-func (s *session) train(e contextbuilder.Engine, q *sequences, p model.Params, start *model.Model) (*model.Model, error) {
+func (s *session) train(ctx context.Context, e contextbuilder.Engine, q *sequences, p model.Params, start *model.Model) (*model.Model, error) {
 	data, err := s.budgeted(q, p, start)
 	if err != nil {
 		return nil, err
@@ -201,26 +201,26 @@ func (s *session) train(e contextbuilder.Engine, q *sequences, p model.Params, s
 	began := time.Now()
 	var m *model.Model
 	if start == nil {
-		m, err = model.Train(s, e, data, p)
+		m, err = model.Train(ctx, e, data, p)
 	} else {
-		m, err = s.trainOn(e, q, p, start)
+		m, err = s.trainOn(ctx, e, q, p, start)
 	}
 	shown.end()
 	if err != nil && (m == nil || !errors.Is(err, context.Canceled)) {
 		return nil, err
 	}
 	if err != nil {
-		if saveErr := s.saveBuilder(m); saveErr != nil {
+		if saveErr := s.saveBuilder(ctx, m); saveErr != nil {
 			return nil, saveErr
 		}
-		if s.c.String("save-builder") == "" {
+		if s.flags.String("save-builder") == "" {
 			return nil, fmt.Errorf("training was interrupted: %w", err)
 		}
-		return nil, fmt.Errorf("training was interrupted: what was learnt until then is saved in %s: %w", s.c.String("save-builder"), err)
+		return nil, fmt.Errorf("training was interrupted: what was learnt until then is saved in %s: %w", s.flags.String("save-builder"), err)
 	}
 	s.note("trained %d epochs on %d sequences of %d distinct events in %s with %s, loss %.4f",
 		p.Training.Epochs, len(q.Events), len(q.Names), time.Since(began).Round(time.Millisecond), e.Name(), loss)
-	fit, err := m.Fit(s, e, data)
+	fit, err := m.Fit(ctx, e, data)
 	if err == nil {
 		err = fit.Err()
 	}
@@ -230,14 +230,14 @@ func (s *session) train(e contextbuilder.Engine, q *sequences, p model.Params, s
 	if fit.Poor() {
 		s.note("warning: the network explains nothing, more epochs or another learning rate may: %v", fit)
 	}
-	return m, s.saveBuilder(m)
+	return m, s.saveBuilder(ctx, m)
 }
 
 // budgeted are the sequences that a training learns from, without rare names where there are too many. It is an error if the training would
 // take too much memory. A training that goes on from a start has that one's names.
 func (s *session) budgeted(q *sequences, p model.Params, start *model.Model) (model.Data, error) {
 	data := q.unlabelled()
-	if most := s.c.Int("max-names"); start == nil {
+	if most := s.flags.Int("max-names"); start == nil {
 		if most < 2 {
 			return data, usagef("--max-names: %d, need at least 2", most)
 		}
@@ -247,7 +247,7 @@ func (s *session) budgeted(q *sequences, p model.Params, start *model.Model) (mo
 				len(q.Names), most, len(folded.Names), folded.Names[0], folded.Samples)
 		}
 	}
-	text := s.c.String("max-memory")
+	text := s.flags.String("max-memory")
 	most, err := humanize.ParseBytes(text)
 	if err != nil {
 		return data, usagef("--max-memory: %q, need a number of bytes such as 500MiB", text)
@@ -260,7 +260,7 @@ func (s *session) budgeted(q *sequences, p model.Params, start *model.Model) (mo
 }
 
 // trainOn trains a copy of start's network on further sequences, whose events it must know.
-func (s *session) trainOn(e contextbuilder.Engine, q *sequences, p model.Params, start *model.Model) (*model.Model, error) {
+func (s *session) trainOn(ctx context.Context, e contextbuilder.Engine, q *sequences, p model.Params, start *model.Model) (*model.Model, error) {
 	known := map[string]int32{} // an imported vocabulary is in an order of its own
 	for id, name := range start.Names {
 		known[name] = int32(id)
@@ -285,7 +285,7 @@ func (s *session) trainOn(e contextbuilder.Engine, q *sequences, p model.Params,
 	if err != nil {
 		return nil, err
 	}
-	err = e.Train(s, weights, contextbuilder.Samples{Length: q.Length, Contexts: translate(q.Contexts), Events: translate(q.Events)}, p.Training)
+	err = e.Train(ctx, weights, contextbuilder.Samples{Length: q.Length, Contexts: translate(q.Contexts), Events: translate(q.Events)}, p.Training)
 	if err != nil && !errors.Is(err, context.Canceled) {
 		return nil, err
 	}
@@ -299,23 +299,23 @@ func (s *session) trainOn(e contextbuilder.Engine, q *sequences, p model.Params,
 
 // saveBuilder saves m where --save-builder says; not where the interpreter will be saved beside it, whose version has the builder. It does
 // so after an interrupt, too.
-func (s *session) saveBuilder(m *model.Model) error {
-	dir, interpreter := s.c.String("save-builder"), s.c.String("save-interpreter")
-	comes := interpreter != "" && s.c.Command.Name != "train" && s.Err() == nil
+func (s *session) saveBuilder(ctx context.Context, m *model.Model) error {
+	dir, interpreter := s.flags.String("save-builder"), s.flags.String("save-interpreter")
+	comes := interpreter != "" && s.flags.Command.Name != "train" && ctx.Err() == nil
 	if dir == "" || comes && filepath.Clean(dir) == filepath.Clean(interpreter) {
 		return nil
 	}
-	_, err := s.publish(context.WithoutCancel(s), dir, m)
+	_, err := s.publish(context.WithoutCancel(ctx), dir, m)
 	return err
 }
 
 // cluster clusters data with m.
-func (s *session) cluster(e contextbuilder.Engine, m *model.Model, d model.Data, strategy interpreter.Strategy) (*model.Model, []int32, error) {
+func (s *session) cluster(ctx context.Context, e contextbuilder.Engine, m *model.Model, d model.Data, strategy interpreter.Strategy) (*model.Model, []int32, error) {
 	shown := s.progress.start("clustering")
 	defer shown.end()
 	d.Progress = shown.rows
 	began := time.Now()
-	clustered, clusters, err := m.Cluster(s, e, d, strategy)
+	clustered, clusters, err := m.Cluster(ctx, e, d, strategy)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -331,7 +331,7 @@ func (s *session) cluster(e contextbuilder.Engine, m *model.Model, d model.Data,
 }
 
 // predict gives m's verdict on each row of data.
-func (s *session) predict(e contextbuilder.Engine, m *model.Model, d model.Data) ([]model.Verdict, error) {
+func (s *session) predict(ctx context.Context, e contextbuilder.Engine, m *model.Model, d model.Data) ([]model.Verdict, error) {
 	p, err := model.NewPredictor(m, e)
 	if err != nil {
 		return nil, err
@@ -341,7 +341,7 @@ func (s *session) predict(e contextbuilder.Engine, m *model.Model, d model.Data)
 	defer shown.end()
 	d.Progress = shown.rows
 	began := time.Now()
-	verdicts, err := p.PredictData(s, d)
+	verdicts, err := p.PredictData(ctx, d)
 	if err == nil {
 		s.note("predicted %d sequences in %s", len(verdicts), time.Since(began).Round(time.Millisecond))
 	}

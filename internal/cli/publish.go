@@ -23,7 +23,7 @@ func (s *session) publish(ctx context.Context, dir string, m *model.Model) (*mod
 	switch {
 	case len(m.Clusters) == 0:
 		version, current, err = st.Stage(ctx, m)
-	case s.c.Bool("keep-scores"):
+	case s.flags.Bool("keep-scores"):
 		var done *store.Published
 		if done, err = st.PublishInheriting(ctx, m, s.engine); err == nil {
 			version, m, told = done.Version, done.Model, inherited(done)

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 
 	ucli "github.com/urfave/cli/v2"
@@ -14,12 +15,12 @@ func rollbackCommand() *ucli.Command {
 "deepcase rollback --to VERSION" can make one of them current again. So does a network that waits to be clustered: to drop it, delete its
 folder in versions/.`,
 		Flags: []ucli.Flag{modelFlag(), &ucli.StringFlag{Name: "to", Usage: "`VERSION` to make current (default: the one before the current one)"}},
-	}, func(s *session) error {
+	}, func(ctx context.Context, s *session) error {
 		st, err := s.store()
 		if err != nil {
 			return err
 		}
-		current, err := st.Rollback(s, s.c.String("to"))
+		current, err := st.Rollback(ctx, s.flags.String("to"))
 		if err != nil {
 			return err
 		}

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"io"
 	"slices"
@@ -29,14 +30,14 @@ The other modes start from the saved file, or read events themselves. All files 
   deepcase sequence --csv a.csv.gz --csv b.csv.gz --columns timestamp=time,machine=host,event=name,label=event_label --benign - \
     --save-sequences both.sequences`,
 		Flags: modeFlags(),
-	}, func(s *session) error {
+	}, func(ctx context.Context, s *session) error {
 		err := s.refuse("sequence makes no model", "load-builder", "save-builder", "load-interpreter", "save-interpreter", "load-clusters", "save-clusters",
 			"save-prediction", "events-mapping")
 		if err != nil {
 			return err
 		}
 		s.useless("sequence makes no model", slices.Concat(builderSettings, interpreterSettings, []string{"strategy", "keep-scores", "events-order", "device"})...)
-		q, err := s.sequences(nil)
+		q, err := s.sequences(ctx, nil)
 		if err != nil {
 			return err
 		}

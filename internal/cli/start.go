@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -18,7 +19,7 @@ type ready struct {
 }
 
 // start checks the flags, loads what they name, and makes sequences of events where there are none to load.
-func (s *session) start() (ready, error) {
+func (s *session) start(ctx context.Context) (ready, error) {
 	var r ready
 	_, err := s.params()
 	if err != nil {
@@ -30,7 +31,7 @@ func (s *session) start() (ready, error) {
 	if r.from, err = s.load(); err != nil {
 		return r, err
 	}
-	if r.sequences, err = s.sequences(r.from.params()); err != nil {
+	if r.sequences, err = s.sequences(ctx, r.from.params()); err != nil {
 		return r, err
 	}
 	if m := r.from.model; m != nil && m.Params.Timeout != r.sequences.Timeout {
@@ -43,17 +44,17 @@ func (s *session) start() (ready, error) {
 // saveable finds out before long work whether its results have a place to go.
 func (s *session) saveable() error {
 	read := map[string]string{} // flags by file
-	for _, flag := range s.c.FlagNames() {
-		if files, many := s.c.Generic(flag).(*paths); many {
+	for _, flag := range s.flags.FlagNames() {
+		if files, many := s.flags.Generic(flag).(*paths); many {
 			for _, path := range *files {
 				read[filepath.Clean(path)] = flag
 			}
 		} else if strings.HasPrefix(flag, "load-") {
-			read[filepath.Clean(s.c.String(flag))] = flag
+			read[filepath.Clean(s.flags.String(flag))] = flag
 		}
 	}
 	for _, flag := range []string{"save-sequences", "save-clusters", "save-prediction"} {
-		path := s.c.String(flag)
+		path := s.flags.String(flag)
 		if path == "" {
 			continue
 		}
@@ -70,7 +71,7 @@ func (s *session) saveable() error {
 		}
 	}
 	for _, flag := range []string{"save-builder", "save-interpreter"} {
-		path := s.c.String(flag)
+		path := s.flags.String(flag)
 		if path == "" {
 			continue
 		}

@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -34,15 +35,15 @@ attacks that were found are told from those that were missed. A dot in a FIELD l
 			&ucli.StringFlag{Name: "benign", Usage: benignUsage + ". An attack of this name is none"},
 			&ucli.StringFlag{Name: "attack", Usage: "`FIELD` that names the attack a document is part of, if any"},
 		},
-	}, func(s *session) error {
-		files, _ := s.c.Generic("ndjson").(*paths)
+	}, func(_ context.Context, s *session) error {
+		files, _ := s.flags.Generic("ndjson").(*paths)
 		if len(*files) == 0 {
 			return usagef("no documents: give them with --ndjson")
 		}
-		if s.c.IsSet("benign") && s.c.String("label") == "" && s.c.String("attack") == "" {
+		if s.flags.IsSet("benign") && s.flags.String("label") == "" && s.flags.String("attack") == "" {
 			return usagef("--benign has no effect without --label or --attack")
 		}
-		sum := newTotals(s.c.String("target"), s.c.String("label"), s.c.String("benign"), s.c.String("attack"))
+		sum := newTotals(s.flags.String("target"), s.flags.String("label"), s.flags.String("benign"), s.flags.String("attack"))
 		for _, file := range *files {
 			if err := eachFileLine(file, sum.add); err != nil {
 				return err

@@ -1,6 +1,10 @@
 package cli
 
-import ucli "github.com/urfave/cli/v2"
+import (
+	"context"
+
+	ucli "github.com/urfave/cli/v2"
+)
 
 func trainCommand() *ucli.Command {
 	return command(&ucli.Command{
@@ -12,8 +16,8 @@ training early: what was learnt until then is saved.
 
   deepcase train --load-sequences alerts.sequences --save-builder model`,
 		Flags: modeFlags(),
-	}, func(s *session) error {
-		if s.c.String("save-builder") == "" {
+	}, func(ctx context.Context, s *session) error {
+		if s.flags.String("save-builder") == "" {
 			return usagef("nothing would be kept: give a model directory with --save-builder")
 		}
 		err := s.refuse("train makes a builder only", "load-interpreter", "save-interpreter", "load-clusters", "save-clusters", "save-prediction")
@@ -29,11 +33,11 @@ training early: what was learnt until then is saved.
 		if err != nil {
 			return err
 		}
-		from, err := s.loadBuilder(s.c.String("load-builder"))
+		from, err := s.loadBuilder(s.flags.String("load-builder"))
 		if err != nil {
 			return err
 		}
-		q, err := s.sequences(from.params())
+		q, err := s.sequences(ctx, from.params())
 		if err != nil {
 			return err
 		}
@@ -54,7 +58,7 @@ training early: what was learnt until then is saved.
 				return err
 			}
 		}
-		_, err = s.train(e, q, p, start)
+		_, err = s.train(ctx, e, q, p, start)
 		return err
 	})
 }

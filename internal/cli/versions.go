@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"strconv"
@@ -19,7 +20,7 @@ func modelFlag() ucli.Flag {
 
 // store opens the directory that --model names.
 func (s *session) store() (*store.Store, error) {
-	dir := s.c.String("model")
+	dir := s.flags.String("model")
 	if dir == "" {
 		return nil, usagef("no model: give a model directory with --model")
 	}
@@ -31,7 +32,7 @@ func versionsCommand() *ucli.Command {
 		Name:  "versions",
 		Usage: "List the versions of a model directory, oldest first",
 		Flags: []ucli.Flag{modelFlag(), boolFlag("", "json", "print JSON, an object a line")},
-	}, func(s *session) error {
+	}, func(_ context.Context, s *session) error {
 		st, err := s.store()
 		if err != nil {
 			return err
@@ -46,7 +47,7 @@ func versionsCommand() *ucli.Command {
 		if i := slices.IndexFunc(versions, func(v store.Version) bool { return v.Err == nil && store.Ahead(v.Name, v.Created) }); i >= 0 {
 			s.note("from %s on, names are later than their versions, since a clock was ahead once: names only tell the order, created tells the time", versions[i].Name)
 		}
-		if s.c.Bool("json") {
+		if s.flags.Bool("json") {
 			for _, v := range versions {
 				if err := report.JSON(s.out, versionOf(v), ""); err != nil {
 					return err
