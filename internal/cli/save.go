@@ -3,13 +3,64 @@ package cli
 import (
 	"bufio"
 	"context"
+	"encoding/csv"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
+
+	"connect-deepcase/internal/report"
+	"connect-deepcase/model/store"
+	"connect-deepcase/sequencer"
 )
+
+// saveable finds out before long work whether its results have a place to go.
+func (s *session) saveable() error {
+	read := map[string]string{} // flags by file
+	for _, flag := range s.flags.FlagNames() {
+		if files, many := s.flags.Generic(flag).(*paths); many {
+			for _, path := range *files {
+				read[filepath.Clean(path)] = flag
+			}
+		} else if strings.HasPrefix(flag, "load-") {
+			read[filepath.Clean(s.flags.String(flag))] = flag
+		}
+	}
+	for _, flag := range []string{"save-sequences", "save-clusters", "save-prediction"} {
+		path := s.flags.String(flag)
+		if path == "" {
+			continue
+		}
+		other, taken := read[filepath.Clean(path)]
+		if info, err := os.Stat(path); taken && (err != nil || info.Mode().IsRegular()) {
+			return usagef("--%s and --%s: %s is one file, which would be lost: give another one", other, flag, path)
+		}
+		read[filepath.Clean(path)] = flag
+		if info, err := os.Stat(path); err == nil && info.IsDir() {
+			return fmt.Errorf("%s: %s is a folder, need a file", flag, path)
+		}
+		if info, err := os.Stat(filepath.Dir(path)); err != nil || !info.IsDir() {
+			return fmt.Errorf("%s: %s: there is no folder %s", flag, path, filepath.Dir(path))
+		}
+	}
+	for _, flag := range []string{"save-builder", "save-interpreter"} {
+		path := s.flags.String(flag)
+		if path == "" {
+			continue
+		}
+		if info, err := os.Stat(path); err == nil && !info.IsDir() {
+			return fmt.Errorf("%s: %s is a file, need a model directory", flag, path)
+		}
+		if err := store.Writable(path); err != nil {
+			return fmt.Errorf("%s: %w", flag, err)
+		}
+	}
+	return nil
+}
 
 // saveFile writes a file as a whole or not at all: what was there before stays until the new one is complete, also where the disk fills up
 // or an interrupt ends ctx. What is no file, such as /dev/stdout, is written to as it is.
@@ -57,4 +108,36 @@ func saveFile(ctx context.Context, path string, write func(io.Writer) error) (er
 		err = os.Rename(temporary, path)
 	}
 	return err
+}
+
+// saveClusters writes the original's clusters file; labels may be nil.
+func saveClusters(ctx context.Context, path string, clusters []int32, labels []float64) error {
+	return saveCSV(ctx, path, []string{"clusters", "labels"}, len(clusters), func(row int) []string {
+		label := float64(sequencer.NoLabel)
+		if labels != nil {
+			label = labels[row]
+		}
+		return []string{strconv.Itoa(int(clusters[row])), report.Number(label)}
+	})
+}
+
+// savePrediction writes the original's prediction file, with 1 in place of its 1.0.
+func savePrediction(ctx context.Context, path string, prediction []float64) error {
+	return saveCSV(ctx, path, []string{"labels"}, len(prediction), func(row int) []string { return []string{report.Number(prediction[row])} })
+}
+
+func saveCSV(ctx context.Context, path string, header []string, rows int, row func(int) []string) error {
+	return saveFile(ctx, path, func(out io.Writer) error {
+		w := csv.NewWriter(out)
+		if err := w.Write(header); err != nil {
+			return err
+		}
+		for i := range rows {
+			if err := w.Write(row(i)); err != nil {
+				return err
+			}
+		}
+		w.Flush()
+		return w.Error()
+	})
 }

@@ -1,17 +1,10 @@
 package cli
 
 import (
-	"bufio"
 	"context"
-	"fmt"
-	"io"
 	"slices"
-	"strings"
 
 	ucli "github.com/urfave/cli/v2"
-
-	"connect-deepcase/internal/report"
-	"connect-deepcase/sequencer"
 )
 
 func sequenceCommand() *ucli.Command {
@@ -43,36 +36,4 @@ The other modes start from the saved file, or read events themselves. All files 
 		}
 		return q.show(s.out)
 	})
-}
-
-const shownSequences = 20 // at each end
-
-// show prints the sequences' two ends and how many there are.
-func (q *sequences) show(w io.Writer) error {
-	name := func(id int32) string {
-		if int(id) == len(q.Names) {
-			return noEvent
-		}
-		return report.Visible(q.Names[id])
-	}
-	b := bufio.NewWriter(w)
-	for row, event := range q.Events {
-		if hidden := len(q.Events) - 2*shownSequences; row >= shownSequences && row < shownSequences+hidden {
-			if row == shownSequences {
-				fmt.Fprintf(b, "⋮ %d more\n", hidden)
-			}
-			continue
-		}
-		var context []string
-		for _, id := range q.Contexts[row*q.Length : (row+1)*q.Length] {
-			context = append(context, name(id))
-		}
-		fmt.Fprintf(b, "[%s] --> %s", strings.Join(context, ", "), name(event))
-		if q.Labels != nil && q.Labels[row] != sequencer.NoLabel {
-			fmt.Fprintf(b, "  [%s]", report.Number(q.Labels[row]))
-		}
-		fmt.Fprintln(b)
-	}
-	fmt.Fprintf(b, "\nFound %d sequences of context length %d, %d distinct events\n", len(q.Events), q.Length, len(q.Names))
-	return b.Flush()
 }

@@ -12,7 +12,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/nlpodyssey/safetensors"
 	"github.com/stretchr/testify/require"
@@ -195,7 +194,7 @@ func TestMalformedPickles(t *testing.T) {
 		"h\x05.":                               "memo 5 is empty",
 		"NNs.":                                 "the stack is empty",
 		"NNNs.":                                "items are not pairs for a dict",
-		"}}b.":                                 "attributes of what is no OrderedDict",
+		"}}b.":                                 "sets what are no attributes of an OrderedDict",
 		"ctorch\nFloatStorage\n)R.":            "calls what is neither an empty OrderedDict nor a tensor",
 		"ccollections\nOrderedDict\nN\x85R.":   "calls what is neither an empty OrderedDict nor a tensor",
 		dict + "}Ns.":                          "a key of the state_dict is not a text",
@@ -269,15 +268,7 @@ func TestSharedTuplesTakeNoTime(t *testing.T) {
 		"as a persistent id":    last + "Q.",
 		"as a tensor":           "ctorch._utils\n_rebuild_tensor_v2\n(" + last + last + last + last + "tR.",
 	} {
-		done := make(chan struct{})
-		go func() {
-			_, _ = unpickle([]byte("\x80\x02" + laughs + end))
-			close(done)
-		}()
-		select {
-		case <-done:
-		case <-time.After(20 * time.Second):
-			t.Fatal(name)
-		}
+		_, err := unpickle([]byte("\x80\x02" + laughs + end))
+		require.Error(t, err, name)
 	}
 }

@@ -297,10 +297,11 @@ func call(from []any) (any, error) {
 
 // build drops the attributes of an OrderedDict: a state_dict has the versions of its modules there.
 func build(from []any) (any, error) {
-	if d, ok := from[0].(*dict); !ok || !d.ordered {
-		return nil, malformed("attributes of what is no OrderedDict")
+	d, ok := from[0].(*dict)
+	if _, attributes := from[1].(*dict); !ok || !d.ordered || !attributes {
+		return nil, malformed("sets what are no attributes of an OrderedDict")
 	}
-	return from[0], nil
+	return d, nil
 }
 
 // maxDimensions is beyond what any tensor of a Context Builder has.

@@ -6,37 +6,11 @@ import (
 	"fmt"
 	"math"
 	"strings"
-	"time"
 
 	"connect-deepcase/internal/field"
 	"connect-deepcase/model"
-	"connect-deepcase/model/contextbuilder"
 	"connect-deepcase/sequencer"
 )
-
-// sequences are events with their contexts and what a context is.
-type sequences struct {
-	*sequencer.Sequences
-	Timeout time.Duration
-	Source  sequencer.Format // of the files that they were read from; "" where it is not known
-}
-
-// data is what a model learns from or answers. Scores are the labels.
-func (q *sequences) data() model.Data {
-	d := model.Data{Names: q.Names, Samples: contextbuilder.Samples{Length: q.Length, Contexts: q.Contexts, Events: q.Events}, Scores: q.Labels,
-		Document: q.document}
-	if q.Machine != nil {
-		d.Seen = q.seen
-	}
-	return d
-}
-
-// unlabelled is data without the labels.
-func (q *sequences) unlabelled() model.Data {
-	d := q.data()
-	d.Scores = nil
-	return d
-}
 
 // inputs are the files that the flags with a prefix name, and their format.
 func (s *session) inputs(prefix string) (sequencer.Format, []string, error) {

@@ -3,7 +3,6 @@ package cli
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -15,44 +14,10 @@ import (
 
 	"connect-deepcase/internal/cell"
 	"connect-deepcase/internal/field"
-	"connect-deepcase/internal/report"
 	"connect-deepcase/internal/textfile"
 	"connect-deepcase/model"
 	"connect-deepcase/model/interpreter"
-	"connect-deepcase/sequencer"
 )
-
-// saveClusters writes the original's clusters file; labels may be nil.
-func saveClusters(ctx context.Context, path string, clusters []int32, labels []float64) error {
-	return saveCSV(ctx, path, []string{"clusters", "labels"}, len(clusters), func(row int) []string {
-		label := float64(sequencer.NoLabel)
-		if labels != nil {
-			label = labels[row]
-		}
-		return []string{strconv.Itoa(int(clusters[row])), report.Number(label)}
-	})
-}
-
-// savePrediction writes the original's prediction file, with 1 in place of its 1.0.
-func savePrediction(ctx context.Context, path string, prediction []float64) error {
-	return saveCSV(ctx, path, []string{"labels"}, len(prediction), func(row int) []string { return []string{report.Number(prediction[row])} })
-}
-
-func saveCSV(ctx context.Context, path string, header []string, rows int, row func(int) []string) error {
-	return saveFile(ctx, path, func(out io.Writer) error {
-		w := csv.NewWriter(out)
-		if err := w.Write(header); err != nil {
-			return err
-		}
-		for i := range rows {
-			if err := w.Write(row(i)); err != nil {
-				return err
-			}
-		}
-		w.Flush()
-		return w.Error()
-	})
-}
 
 // clusterLabels are labels of clusters out of a file.
 type clusterLabels struct {

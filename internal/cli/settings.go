@@ -1,0 +1,136 @@
+package cli
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"connect-deepcase/model"
+	"connect-deepcase/model/contextbuilder"
+	"connect-deepcase/model/interpreter"
+)
+
+// params are the settings of a model by the flags that are there.
+func (s *session) params() (model.Params, error) {
+	p := model.DefaultParams()
+	p.Length, p.Timeout = s.flags.Int("length"), s.timeout()
+	p.Hidden, p.LSTM = s.flags.Int("hidden"), s.flags.Bool("lstm")
+	t := &p.Training
+	t.Epochs, t.BatchSize, t.Delta = s.flags.Int("epochs"), s.flags.Int("batch"), s.flags.Float64("delta")
+	t.Optimizer, t.LearningRate = contextbuilder.Optimizer(s.flags.String("optimizer")), s.flags.Float64("learning-rate")
+	t.Seed = s.flags.Uint64("seed")
+	if t.Optimizer == contextbuilder.VarAdam {
+		if err := s.refuse("varadam has its own", "learning-rate"); err != nil {
+			return p, err
+		}
+	}
+	s.interpretation(&p, func(string) bool { return true })
+	if err := p.Validate(); err != nil {
+		return p, usagef("%s", strings.ReplaceAll(err.Error(), "\n", "; "))
+	}
+	return p, nil
+}
+
+// interpretation sets in p what the Interpreter's flags say that take is true for.
+func (s *session) interpretation(p *model.Params, take func(flag string) bool) {
+	if take("confidence") {
+		p.Interpreter.Threshold = s.flags.Float64("confidence")
+	}
+	if take("epsilon") {
+		p.Interpreter.Eps = s.flags.Float64("epsilon")
+	}
+	if take("min_samples") {
+		p.Interpreter.MinSamples = s.flags.Int("min_samples")
+	}
+	if take("iterations") {
+		p.Query.Iterations = s.flags.Int("iterations")
+	}
+	if take("query-batch") {
+		p.Query.BatchSize = s.flags.Int("query-batch")
+	}
+}
+
+func (s *session) timeout() time.Duration {
+	return time.Duration(*s.flags.Generic("timeout").(*seconds))
+}
+
+func (s *session) strategy() (interpreter.Strategy, error) {
+	x := interpreter.Strategy(s.flags.String("strategy"))
+	if x != interpreter.Max && x != interpreter.Min && x != interpreter.Avg {
+		return "", usagef("strategy: %q is not one of max, min, avg", x)
+	}
+	return x, nil
+}
+
+// eventLimit is what --events says; 0 for auto.
+func (s *session) eventLimit() (int, error) {
+	text := s.flags.String("events")
+	if text == "auto" {
+		return 0, nil
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 3 {
+		return 0, usagef("events: %q is neither auto nor a whole number of at least 3", text)
+	}
+	return n, nil
+}
+
+// useless tells of flags that were given and change nothing of what the command is for: settings of a step that it does not take. Scripts
+// give all commands the same settings.
+func (s *session) useless(why string, flags ...string) {
+	for _, flag := range flags {
+		if s.flags.IsSet(flag) {
+			s.note("--%s has no effect: %s", flag, why)
+		}
+	}
+}
+
+// refuse is an error where one of the flags was given that would change nothing: something else was meant.
+func (s *session) refuse(why string, flags ...string) error {
+	var given []string
+	for _, flag := range flags {
+		if s.flags.IsSet(flag) {
+			given = append(given, "--"+flag)
+		}
+	}
+	switch len(given) {
+	case 0:
+		return nil
+	case 1:
+		return usagef("%s has no effect: %s", given[0], why)
+	}
+	return usagef("%s have no effect: %s", strings.Join(given, ", "), why)
+}
+
+// settled refuses flags that say something else than the model that was loaded, which has been made with its own.
+func (s *session) settled(what string, of model.Params, flags []string) error {
+	p, err := s.params()
+	if err != nil {
+		return err
+	}
+	given, is := settings(p), settings(of)
+	for _, flag := range flags {
+		if _, kept := is[flag]; !kept { // a bound of training, no setting of a model
+			s.useless("the "+what+" is loaded", flag)
+		}
+		if s.flags.IsSet(flag) && given[flag] != is[flag] {
+			return usagef("--%s %v has no effect: the %s was made with %v", flag, given[flag], what, is[flag])
+		}
+	}
+	return nil
+}
+
+// settings are what flags say of a model, by flag.
+func settings(p model.Params) map[string]any {
+	t := p.Training
+	return map[string]any{"hidden": p.Hidden, "lstm": p.LSTM, "delta": t.Delta, "epochs": t.Epochs, "batch": t.BatchSize,
+		"optimizer": t.Optimizer, "learning-rate": t.LearningRate, "seed": t.Seed, "confidence": p.Interpreter.Threshold,
+		"epsilon": p.Interpreter.Eps, "min_samples": p.Interpreter.MinSamples, "iterations": p.Query.Iterations, "query-batch": p.Query.BatchSize}
+}
+
+// Flags that change nothing where what they say was settled when the builder or the interpreter was made.
+var (
+	interpreterSettings = []string{"confidence", "epsilon", "min_samples", "iterations", "query-batch"}
+	originalSettings    = []string{"events-order", "events-mapping"}
+	builderSettings     = []string{"hidden", "delta", "lstm", "epochs", "batch", "optimizer", "learning-rate", "seed", "max-names", "max-memory"}
+)
