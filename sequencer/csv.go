@@ -1,6 +1,7 @@
 package sequencer
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -35,7 +36,7 @@ func (r *reader) csv(in io.Reader) error {
 			}
 			break
 		}
-		rows, lines := NewRecords(piece, line, ','), strings.Count(piece, "\n")
+		rows, lines := textfile.NewRecords(piece, line, ','), strings.Count(piece, "\n")
 		line += lines
 		if columns == nil {
 			if columns, err = r.csvHeader(rows); err != nil {
@@ -91,7 +92,7 @@ func (r *reader) takePart(p csvPart) error {
 }
 
 // csvRows appends the rows of a piece.
-func (r *reader) csvRows(rows *Records, columns csvColumns) error {
+func (r *reader) csvRows(rows *textfile.Records, columns csvColumns) error {
 	for {
 		row, wrong := rows.Next()
 		switch {
@@ -99,25 +100,29 @@ func (r *reader) csvRows(rows *Records, columns csvColumns) error {
 			return r.wrong(wrong.Line, "", wrong.Err)
 		case row == nil:
 			return nil
-		case len(row) != columns.width:
-			return r.wrong(rows.lineOf(0), "", fmt.Errorf("%d columns, the header has %d", len(row), columns.width))
+		}
+		if err := columns.header.Width(row); err != nil {
+			return r.wrong(rows.LineOf(0), "", err)
 		}
 		f := fields{timestamp: row[columns.timestamp], machine: row[columns.machine], event: row[columns.event], labelled: r.labelled}
 		if f.labelled {
 			f.kind = strings.TrimSpace(row[columns.label])
 			var err error
 			if f.label, err = field.Label(row[columns.label], r.opts.Benign); err != nil {
-				return r.wrong(rows.lineOf(columns.label), r.columns.Label, err)
+				return r.wrong(rows.LineOf(columns.label), r.columns.Label, err)
 			}
 		}
 		if column, err := r.append(f); err != nil {
-			return r.wrong(rows.lineOf(columns.of(column, r.columns)), column, err)
+			return r.wrong(rows.LineOf(columns.of(column, r.columns)), column, err)
 		}
 	}
 }
 
-// csvColumns are the places of the fields in a row, and its width.
-type csvColumns struct{ timestamp, machine, event, label, width int }
+// csvColumns are the places of the fields in a row.
+type csvColumns struct {
+	header                           textfile.Header
+	timestamp, machine, event, label int
+}
 
 func (c csvColumns) of(column string, names Columns) int {
 	switch column {
@@ -130,7 +135,7 @@ func (c csvColumns) of(column string, names Columns) int {
 }
 
 // csvHeader reads the header and sets r.labelled; nil where no record is.
-func (r *reader) csvHeader(rows *Records) (*csvColumns, error) {
+func (r *reader) csvHeader(rows *textfile.Records) (*csvColumns, error) {
 	header, wrong := rows.Next()
 	if wrong != nil {
 		return nil, r.wrong(wrong.Line, "", wrong.Err)
@@ -147,23 +152,19 @@ func (r *reader) csvHeader(rows *Records) (*csvColumns, error) {
 
 // csvColumns finds the columns in the header and sets r.labelled.
 func (r *reader) csvColumns(header []string) (c csvColumns, err error) {
-	c.width = len(header)
 	if slices.ContainsFunc(header, func(name string) bool { return strings.Contains(name, "\r") }) {
 		return c, errors.New("has line ends of CR alone: want LF or CRLF")
 	}
-	for i := range header {
-		header[i] = strings.TrimSpace(header[i])
-	}
+	c.header = textfile.NewHeader(header)
 	find := func(name string) int {
-		at := slices.Index(header, name)
+		at, wrong := c.header.Column(name)
 		if at < 0 {
-			err = fmt.Errorf("column %q is missing: the header has %s", name, shortList(header))
-		} else if slices.Contains(header[at+1:], name) {
-			err = fmt.Errorf("column %q comes twice: want one", name)
+			wrong = fmt.Errorf("column %q is missing: the header has %s", name, shortList(c.header))
 		}
+		err = cmp.Or(wrong, err) // of several, the last one
 		return at
 	}
-	r.labelled = r.columns.needsLabel() || slices.Contains(header, r.columns.Label)
+	r.labelled = r.columns.needsLabel() || slices.Contains(c.header, r.columns.Label)
 	if r.labelled {
 		c.label = find(r.columns.Label)
 	}

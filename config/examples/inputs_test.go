@@ -187,7 +187,7 @@ func TestLabelsOfAFileThatIsNotAsItShouldBe(t *testing.T) {
 		"":                             nil,
 		"cluster,score\n0,\n":          nil,
 		"cluster;score\n0;1\n":         {`want delimiter: ";"`},
-		"cluster,score\n0\n0,\n":       {"has 1 columns: want 2"},
+		"cluster,score\n0\n0,\n":       {"1 columns, the header has 2"},
 		"cluster,score,score\n0,1,2\n": {`column "score" comes twice`},
 		"\xff\xfec\x00l\x00":           {"is UTF-16: want UTF-8"},
 		"cluster,score,event\n0,1,caf\xe9\n0,,x\n": {"is not UTF-8"},

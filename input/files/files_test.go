@@ -130,7 +130,7 @@ func TestAFileThatFailsDoesNotStopTheOthers(t *testing.T) {
 	assert.Equal(t, []string{
 		`b.csv:1 x,x ! b.csv:1: column "x" comes twice: want one`,
 		`c.csv:2 {"x":"1"}`,
-		`c.csv:3 1,2 ! c.csv:3: has 2 columns: want 1, as the header has`,
+		`c.csv:3 1,2 ! c.csv:3: 2 columns, the header has 1`,
 		`d.csv.gz:2 {"x":"1"}`, `d.csv.gz:3 {"x":"2"}`,
 		`d.csv.gz:4  ! d.csv.gz:4: ends in the middle: want the whole file`,
 		`e.csv:1  ! e.csv:1: is UTF-16: want UTF-8`,

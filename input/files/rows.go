@@ -2,23 +2,21 @@ package files
 
 import (
 	"bytes"
+	"connect-deepcase/internal/textfile"
 	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
 	"unicode/utf8"
-
-	"connect-deepcase/sequencer"
 )
 
-// rows reads csv: a header, and rows, each of which is an object with the header's names. The rules are those of the command line
-// (sequencer.Records). After a row that cannot be read, reading goes on with the line after its first one.
+// rows reads csv: a header, and rows, each of which is an object with the header's names. After a row that cannot be read, reading goes on with the line after its first one.
 type rows struct {
 	*text
 	max     int
 	comma   byte
-	header  []string
+	header  textfile.Header
 	started bool
 	scanned int  // bytes of buf that are whole lines of the row at its beginning
 	open    bool // after an odd number of quotes in these
@@ -48,7 +46,7 @@ func (r *rows) next() (piece, error) {
 		default: // of many lines: its first is to blame
 			return r.broken(fmt.Errorf("a quoted value does not end within %d bytes (%s): want a \" after it", r.max, fieldMaxLine)), nil
 		}
-		records := sequencer.NewRecords(string(record), r.line, r.comma)
+		records := textfile.NewRecords(string(record), r.line, r.comma)
 		fields, wrong := records.Next()
 		if wrong != nil {
 			return r.broken(wrong.Err), nil
@@ -59,19 +57,19 @@ func (r *rows) next() (piece, error) {
 		if fields == nil {
 			continue
 		}
-		switch {
-		case r.header == nil:
+		if r.header == nil {
 			if p.err = r.readHeader(fields); p.err == nil {
 				continue
 			}
 			p.last = true
-		case len(fields) != len(r.header):
-			p.err = fmt.Errorf("has %d columns: want %d, as the header has", len(fields), len(r.header))
-		case !utf8.Valid(record):
-			p.err = errUTF8
-		default:
-			p.row = r.row(fields)
-			return p, nil
+		} else {
+			if p.err = r.header.Width(fields); p.err == nil && !utf8.Valid(record) {
+				p.err = errUTF8
+			}
+			if p.err == nil {
+				p.row = r.row(fields)
+				return p, nil
+			}
 		}
 		p.content = bytes.TrimRight(record, "\r\n")
 		return p, nil
@@ -154,16 +152,12 @@ func (r *rows) broken(err error) piece {
 }
 
 func (r *rows) readHeader(fields []string) error {
-	header, seen := make([]string, len(fields)), map[string]bool{}
-	for i, name := range fields {
-		name = strings.TrimSpace(name)
-		switch {
-		case !utf8.ValidString(name):
-			return errUTF8
-		case name != "" && seen[name]:
-			return fmt.Errorf("column %q comes twice: want one", name)
-		}
-		header[i], seen[name] = name, true
+	header := textfile.NewHeader(fields)
+	if !utf8.ValidString(strings.Join(header, "")) {
+		return errUTF8
+	}
+	if err := header.Distinct(); err != nil {
+		return err
 	}
 	if len(header) == 1 {
 		for _, other := range []string{";", "\t", "|", ","} {

@@ -1,21 +1,26 @@
-package sequencer
+package textfile
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"io"
-	"slices"
 	"strings"
-
-	"connect-deepcase/internal/textfile"
 )
+
+// RecordError says on which line of a csv text something is wrong.
+type RecordError struct {
+	Line int // from 1
+	Err  error
+}
+
+func (e *RecordError) Error() string { return fmt.Sprintf("line %d: %v", e.Line, e.Err) }
+
+func (e *RecordError) Unwrap() error { return e.Err }
 
 // maxColumns bounds the fields of a record: a line of commas takes sixteen times its bytes in memory.
 const maxColumns = 10_000
 
-func tooManyColumns(line int) *RowError {
-	return &RowError{Line: line, Err: fmt.Errorf("more than %d columns: want fewer", maxColumns)}
+func tooManyColumns(line int) *RecordError {
+	return &RecordError{Line: line, Err: fmt.Errorf("more than %d columns: want fewer", maxColumns)}
 }
 
 // Records reads the records of a csv text as encoding/csv does (RFC 4180; blank lines are left out, CRLF is LF), but without an
@@ -35,7 +40,7 @@ func NewRecords(text string, line int, comma byte) *Records {
 }
 
 // Next gives the fields of the next record, which the call after it overwrites; nil at the end.
-func (c *Records) Next() ([]string, *RowError) {
+func (c *Records) Next() ([]string, *RecordError) {
 	for c.rest != "" {
 		start := c.line
 		line := c.cutLine()
@@ -62,8 +67,8 @@ func (c *Records) Next() ([]string, *RowError) {
 	return nil, nil
 }
 
-// lineOf is the line on which a field of the last record begins.
-func (c *Records) lineOf(field int) int { return c.lines[min(field, len(c.lines)-1)] }
+// LineOf is the line on which a field of the last record begins.
+func (c *Records) LineOf(field int) int { return c.lines[min(field, len(c.lines)-1)] }
 
 func (c *Records) cutLine() string {
 	line, rest, _ := strings.Cut(c.rest, "\n")
@@ -72,7 +77,7 @@ func (c *Records) cutLine() string {
 	return strings.TrimSuffix(line, "\r")
 }
 
-func (c *Records) quotedRecord(line string, start int) *RowError {
+func (c *Records) quotedRecord(line string, start int) *RecordError {
 	c.lines = c.lines[:0]
 	for more := true; more; {
 		if len(c.fields) == maxColumns {
@@ -83,10 +88,10 @@ func (c *Records) quotedRecord(line string, start int) *RowError {
 		if strings.HasPrefix(line, `"`) {
 			var ok bool
 			if field, line, more, ok = c.quotedField(line[1:]); !ok {
-				return &RowError{Line: start, Err: errors.New(`a quoted value does not end, or goes on after its ": want each " in it twice`)}
+				return &RecordError{Line: start, Err: errors.New(`a quoted value does not end, or goes on after its ": want each " in it twice`)}
 			}
 		} else if field, line, more = strings.Cut(line, string(c.comma)); strings.Contains(field, `"`) {
-			return &RowError{Line: c.line - 1, Err: errors.New(`a " inside a value: want the value in quotes and each " in it twice`)}
+			return &RecordError{Line: c.line - 1, Err: errors.New(`a " inside a value: want the value in quotes and each " in it twice`)}
 		}
 		c.fields = append(c.fields, field)
 	}
@@ -123,62 +128,5 @@ func (c *Records) quotedField(line string) (field, rest string, more, ok bool) {
 			return part, "", false, true
 		}
 		return part, line[1:], true, true
-	}
-}
-
-// pieces cuts a csv text into pieces that begin and end with a record.
-type pieces struct {
-	in    io.Reader
-	least int // bytes to wait for
-	most  int // bytes of a record
-	text  []byte
-	err   error // why nothing comes after text
-}
-
-// next gives a piece, which no other piece overwrites; an error comes after the last whole record.
-func (p *pieces) next() (string, error) {
-	for least := p.least; ; least = min(max(least, len(p.text)), p.most+1) {
-		p.read(least)
-		end := len(p.text)
-		if p.err != io.EOF {
-			end = recordsEnd(p.text)
-		}
-		if end > 0 {
-			piece := string(p.text[:end])
-			p.text = append(p.text[:0], p.text[end:]...)
-			return piece, nil
-		}
-		if p.err != nil {
-			return "", p.err
-		}
-		if len(p.text) > p.most {
-			return "", textfile.LongError{Most: p.most}
-		}
-	}
-}
-
-// read reads at least so many bytes more, while there are any.
-func (p *pieces) read(least int) {
-	p.text = slices.Grow(p.text, max(least, 4096))
-	for until := len(p.text) + least; len(p.text) < until && p.err == nil; {
-		var n int
-		n, p.err = p.in.Read(p.text[len(p.text):cap(p.text)])
-		p.text = p.text[:len(p.text)+n]
-	}
-}
-
-// recordsEnd is where the last whole record of a text ends: after a line end with an even number of quotes before it. Where a quote is
-// out of place this may be wrong, but not before the end of that line, and there the reading ends.
-func recordsEnd(text []byte) int {
-	quotes := bytes.Count(text, []byte{'"'})
-	for end := len(text); ; {
-		line := bytes.LastIndexByte(text[:end], '\n')
-		if line < 0 {
-			return 0
-		}
-		if quotes -= bytes.Count(text[line:end], []byte{'"'}); quotes%2 == 0 {
-			return line + 1
-		}
-		end = line
 	}
 }
