@@ -13,11 +13,9 @@ import (
 	"connect-deepcase/model/store"
 )
 
-// errUnchanged ends an update that would change nothing.
-var errUnchanged = errors.New("nothing to change")
-
 // publish applies decisions to the current model, with no other writer in between: each gets its cluster and the old score, or the error
-// why not. It returns the version that has the new scores, and its model.
+// why not. It returns the version that has the new scores, and the model
+// before them.
 func (l *label) publish(ctx context.Context, decisions []*decision) (version string, m *model.Model, err error) {
 	if !slices.ContainsFunc(decisions, func(d *decision) bool { return d.err == nil }) {
 		return "", nil, nil
@@ -26,13 +24,9 @@ func (l *label) publish(ctx context.Context, decisions []*decision) (version str
 	if err != nil {
 		return "", nil, err
 	}
-	var seen string
-	version, err = models.Update(ctx, func(current *model.Model) (*model.Model, error) {
+	version, err = models.Update(ctx, func(name string, current *model.Model) (*model.Model, error) {
 		m = current
-		if seen, err = models.Current(); err != nil {
-			return nil, err
-		}
-		if err := l.resolve(ctx, models, seen, current, decisions); err != nil {
+		if err := l.resolve(ctx, models, name, current, decisions); err != nil {
 			return nil, err
 		}
 		changes := map[int]float64{}
@@ -42,13 +36,10 @@ func (l *label) publish(ctx context.Context, decisions []*decision) (version str
 			}
 		}
 		if len(changes) == 0 {
-			return nil, errUnchanged
+			return current, nil
 		}
 		return current.WithScores(changes)
 	})
-	if errors.Is(err, errUnchanged) {
-		return seen, m, nil
-	}
 	return version, m, err
 }
 

@@ -112,7 +112,7 @@ func TestModelGauges(t *testing.T) {
 	require.NoError(t, err)
 	time.Sleep(time.Second) // or the times might be the same
 	for i, event := range []string{"login", "backup"} {
-		version, err := models.Update(t.Context(), func(m *model.Model) (*model.Model, error) { return scored(t, m, event, 1), nil })
+		version, err := models.Update(t.Context(), func(_ string, m *model.Model) (*model.Model, error) { return scored(t, m, event, 1), nil })
 		require.NoError(t, err)
 		made, err := store.CreatedAt(version)
 		require.NoError(t, err)

@@ -164,7 +164,7 @@ func TestTrainKeepsScoresThatComeInTheEnd(t *testing.T) {
 	again, err := builder.Build()
 	require.NoError(t, err)
 	trained := make(chan error, 1)
-	_, err = s.Update(t.Context(), func(m *model.Model) (*model.Model, error) {
+	_, err = s.Update(t.Context(), func(_ string, m *model.Model) (*model.Model, error) {
 		go func() { trained <- again.Run(t.Context()) }()
 		select {
 		case <-learnt:
@@ -199,7 +199,7 @@ func TestTrainKeepsTheAnalystsScores(t *testing.T) {
 	}
 	s, err := store.Open(dir, false)
 	require.NoError(t, err)
-	_, err = s.Update(t.Context(), func(m *model.Model) (*model.Model, error) { return m.WithScores(scores) })
+	_, err = s.Update(t.Context(), func(_ string, m *model.Model) (*model.Model, error) { return m.WithScores(scores) })
 	require.NoError(t, err)
 
 	more := append(alerts(40), `{"machine":"x","event":"new","timestamp":1}`) // all ids shift
@@ -237,7 +237,7 @@ func TestTrainKeepsScoresBeforeDamage(t *testing.T) {
 	require.NoError(t, err)
 	var version string
 	for range 2 {
-		version, err = s.Update(t.Context(), func(m *model.Model) (*model.Model, error) {
+		version, err = s.Update(t.Context(), func(_ string, m *model.Model) (*model.Model, error) {
 			scores := map[int]float64{}
 			for _, c := range m.Clusters {
 				scores[c.ID] = 5

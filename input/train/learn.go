@@ -244,7 +244,9 @@ func (t *train) succeed(ctx context.Context, models *store.Store, m *model.Model
 		version, err := models.Publish(ctx, m)
 		return &store.Published{Version: version, Model: m}, err
 	}
-	done, err := models.PublishInheriting(ctx, m, func() (contextbuilder.Engine, error) { return t.engine, nil })
+	done, err := models.PublishInheriting(ctx, m, func(ctx context.Context, before *model.Model) (*model.Model, model.Inheritance, error) {
+		return m.Inherit(ctx, t.engine, before)
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -31,7 +31,7 @@ func TestTrainReports(t *testing.T) {
 
 	s, err := store.Open(dir, false)
 	require.NoError(t, err)
-	_, err = s.Update(t.Context(), func(m *model.Model) (*model.Model, error) {
+	_, err = s.Update(t.Context(), func(_ string, m *model.Model) (*model.Model, error) {
 		scores := map[int]float64{}
 		for _, c := range m.Clusters {
 			scores[c.ID] = 5

@@ -80,7 +80,7 @@ func (s *session) saveScored(ctx context.Context, m *model.Model, give scorer) (
 		return nil, err
 	}
 	var scored *model.Model
-	version, err := st.Update(ctx, func(current *model.Model) (*model.Model, error) {
+	version, err := st.Update(ctx, func(_ string, current *model.Model) (*model.Model, error) {
 		if err := m.SameClusters(current); err != nil {
 			return nil, fmt.Errorf("another model was published meanwhile: %w; score its clusters", err)
 		}

@@ -113,7 +113,7 @@ func TestLabelsOfAVersionThatIsGone(t *testing.T) {
 	meant := publishIn(t, dir, scoreless(t))
 	st, err := store.Open(dir, false)
 	require.NoError(t, err)
-	_, err = st.Update(t.Context(), func(m *model.Model) (*model.Model, error) { return m.WithScores(map[int]float64{1: 4}) })
+	_, err = st.Update(t.Context(), func(_ string, m *model.Model) (*model.Model, error) { return m.WithScores(map[int]float64{1: 4}) })
 	require.NoError(t, err)
 	require.NoError(t, os.RemoveAll(filepath.Join(dir, "versions", meant)))
 	labels, err := readClusters(strings.NewReader(fmt.Sprintf("cluster,score,model\n0,1,%s\n", meant)))

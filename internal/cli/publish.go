@@ -25,7 +25,7 @@ func (s *session) publish(ctx context.Context, dir string, m *model.Model) (*mod
 		version, current, err = st.Stage(ctx, m)
 	case s.flags.Bool("keep-scores"):
 		var done *store.Published
-		if done, err = st.PublishInheriting(ctx, m, s.engine); err == nil {
+		if done, err = st.PublishInheriting(ctx, m, s.inherit(m)); err == nil {
 			version, m, told = done.Version, done.Model, inherited(done)
 		}
 	default:
@@ -43,6 +43,17 @@ func (s *session) publish(ctx context.Context, dir string, m *model.Model) (*mod
 		s.note("%s", told)
 	}
 	return m, nil
+}
+
+// inherit gives m the scores of a model before. It needs an engine only then.
+func (s *session) inherit(m *model.Model) func(context.Context, *model.Model) (*model.Model, model.Inheritance, error) {
+	return func(ctx context.Context, before *model.Model) (*model.Model, model.Inheritance, error) {
+		e, err := s.engine()
+		if err != nil {
+			return nil, model.Inheritance{}, err
+		}
+		return m.Inherit(ctx, e, before)
+	}
 }
 
 // inherited tells what became of the scores of the model before, "" where there were none.

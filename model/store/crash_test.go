@@ -29,7 +29,7 @@ func TestMain(m *testing.M) {
 		s, err := Open(dir, false, Retain(3))
 		for err == nil {
 			published := 0
-			_, err = s.Update(context.Background(), func(current *model.Model) (*model.Model, error) {
+			_, err = s.Update(context.Background(), func(_ string, current *model.Model) (*model.Model, error) {
 				published = current.Samples + 1
 				return numbered(published), nil
 			})
@@ -138,7 +138,7 @@ func TestWritersDoNotLoseEachOthersVersion(t *testing.T) {
 		require.NoError(t, err)
 		all.Go(func() {
 			for range each {
-				if _, err := own.Update(t.Context(), func(m *model.Model) (*model.Model, error) { return numbered(m.Samples + 1), nil }); err != nil {
+				if _, err := own.Update(t.Context(), func(_ string, m *model.Model) (*model.Model, error) { return numbered(m.Samples + 1), nil }); err != nil {
 					t.Error(err)
 				}
 			}

@@ -38,7 +38,7 @@ func TestRetain(t *testing.T) {
 // score publishes a version with another score.
 func score(t testing.TB, s *Store, score float64) string {
 	t.Helper()
-	version, err := s.Update(t.Context(), func(m *model.Model) (*model.Model, error) { return m.WithScores(map[int]float64{0: score}) })
+	version, err := s.Update(t.Context(), func(_ string, m *model.Model) (*model.Model, error) { return m.WithScores(map[int]float64{0: score}) })
 	require.NoError(t, err)
 	return version
 }
@@ -81,7 +81,7 @@ func TestManifestNamesNotTooManyVersions(t *testing.T) {
 func TestPublishWhereThereIsNoCurrentModel(t *testing.T) {
 	s := open(t)
 	replace := func(number int) (version string, err error) {
-		_, err = s.Update(t.Context(), func(m *model.Model) (*model.Model, error) { return m, errors.New("there is one") })
+		_, err = s.Update(t.Context(), func(_ string, m *model.Model) (*model.Model, error) { return m, errors.New("there is one") })
 		return publish(t, s, number), err
 	}
 	version, err := replace(1)

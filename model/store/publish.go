@@ -25,10 +25,10 @@ func (s *Store) Publish(ctx context.Context, m *model.Model) (version string, er
 	return version, err
 }
 
-// Update publishes what change makes of the current model, with no other writer in between. It returns the new version. An error of
-// change publishes nothing and is returned as it is. change must not write to the same directory, which would wait for itself.
-// ctx ends the wait for other writers.
-func (s *Store) Update(ctx context.Context, change func(current *model.Model) (*model.Model, error)) (version string, err error) {
+// Update publishes what change makes of the current model, with no other writer in between, and returns the new version. If change returns
+// the model that it was given, nothing is published, and Update returns the current version. An error of change publishes nothing and is
+// returned as it is. change must not write to the same directory: it would wait for itself. ctx ends the wait for other writers.
+func (s *Store) Update(ctx context.Context, change func(version string, current *model.Model) (*model.Model, error)) (version string, err error) {
 	err = s.locked(ctx, func() error {
 		name, err := s.Current()
 		if err != nil {
@@ -38,9 +38,13 @@ func (s *Store) Update(ctx context.Context, change func(current *model.Model) (*
 		if err != nil {
 			return err
 		}
-		m, err := change(before)
+		m, err := change(name, before)
 		if err != nil {
 			return err
+		}
+		if m == before {
+			version = name
+			return nil
 		}
 		var lineage bundle.Lineage
 		if m != nil && m.Weights == before.Weights && m.SameClusters(before) == nil { // not trained again
@@ -92,11 +96,8 @@ func (s *Store) Rollback(ctx context.Context, version string) (string, error) {
 			if err != nil {
 				return err
 			}
-			// A network without clusters would answer unknown_event to everything.
-			for version = current; version == current || s.clusterless(version); {
-				if version, err = s.before(version); err != nil {
-					return err
-				}
+			if version, err = s.clusteredBefore(current); err != nil {
+				return err
 			}
 			if version == "" {
 				return fmt.Errorf("%s: there is no version before the current one, %s", s.dir, current)
@@ -129,6 +130,15 @@ func (s *Store) before(version string) (string, error) {
 		return "", nil
 	}
 	return earlier[at-1], nil
+}
+
+// clusteredBefore passes over networks without clusters, which would answer unknown_event to everything.
+func (s *Store) clusteredBefore(version string) (string, error) {
+	before, err := s.before(version)
+	for err == nil && before != "" && s.clusterless(before) {
+		before, err = s.before(before)
+	}
+	return before, err
 }
 
 func (s *Store) clusterless(version string) bool {

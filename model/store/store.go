@@ -20,9 +20,6 @@ import (
 // ErrEmpty says that nothing was published yet.
 var ErrEmpty = errors.New("no model was published yet")
 
-// errDamaged says that CURRENT names no version.
-var errDamaged = errors.New("CURRENT is damaged")
-
 // What a model directory holds. Names in versions/ that start with a dot are a writer's scratch.
 const (
 	currentFile = "CURRENT"
@@ -80,14 +77,15 @@ func Open(dir string, create bool, options ...Option) (*Store, error) {
 	return s, nil
 }
 
-// Current is the name of the current version. Where nothing was published yet, errors.Is(err, ErrEmpty). It reads one small file.
+// Current is the name of the current version. It reads one small file. If nothing was published yet, errors.Is(err, ErrEmpty); if CURRENT
+// names no version, err is a *bundle.DamagedError.
 func (s *Store) Current() (string, error) {
 	path := s.path(currentFile)
 	f, _, err := disk.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", fmt.Errorf("%s: %w", s.dir, ErrEmpty)
 	} else if errors.Is(err, disk.ErrNotRegular) {
-		return "", s.damagedCurrent(err)
+		return "", s.damagedCurrent(disk.ErrNotRegular)
 	} else if err != nil {
 		return "", err
 	}
@@ -98,13 +96,19 @@ func (s *Store) Current() (string, error) {
 	}
 	name := strings.TrimSuffix(string(content), "\n")
 	if _, _, err := parseName(name); err != nil {
-		return "", s.damagedCurrent(fmt.Errorf("%s: %w", path, err))
+		return "", s.damagedCurrent(err)
 	}
 	return name, nil
 }
 
 func (s *Store) damagedCurrent(err error) error {
-	return fmt.Errorf("%w (%w: name one of %s to repair it, with `deepcase rollback --to`)", err, errDamaged, s.path(versionsDir))
+	return &bundle.DamagedError{Path: s.path(currentFile),
+		Err: fmt.Errorf("%w (CURRENT is damaged: name one of %s to repair it, with `deepcase rollback --to`)", err, s.path(versionsDir))}
+}
+
+func isDamage(err error) bool {
+	var damaged *bundle.DamagedError
+	return errors.As(err, &damaged)
 }
 
 // Load reads a version whole and checks it. Where there is no such version, errors.Is(err, os.ErrNotExist); where a newer program
@@ -242,7 +246,7 @@ func (s *Store) versions() (list []Version, changed bool, err error) {
 		return nil, false, err
 	}
 	current, err := s.Current()
-	if err != nil && !errors.Is(err, ErrEmpty) && !errors.Is(err, errDamaged) {
+	if err != nil && !errors.Is(err, ErrEmpty) && !isDamage(err) {
 		return nil, false, err
 	}
 	if at, there := slices.BinarySearch(names, current); err == nil && !there {

@@ -133,10 +133,14 @@ func TestPublishRefusesABadModelAndLeavesNothingBehind(t *testing.T) {
 
 func TestUpdate(t *testing.T) {
 	s := open(t)
-	_, err := s.Update(t.Context(), func(*model.Model) (*model.Model, error) { t.Error("there is nothing to change"); return nil, nil })
+	_, err := s.Update(t.Context(), func(_ string, _ *model.Model) (*model.Model, error) {
+		t.Error("there is nothing to change")
+		return nil, nil
+	})
 	require.ErrorIs(t, err, ErrEmpty)
 	first := publish(t, s, 1)
-	version, err := s.Update(t.Context(), func(current *model.Model) (*model.Model, error) {
+	version, err := s.Update(t.Context(), func(name string, current *model.Model) (*model.Model, error) {
+		require.Equal(t, first, name)
 		name, err := s.Current() // reading is allowed meanwhile
 		require.NoError(t, err)
 		require.Equal(t, first, name)
@@ -148,12 +152,19 @@ func TestUpdate(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 7.0, m.Clusters[0].Score)
 
+	same, err := s.Update(t.Context(), func(_ string, current *model.Model) (*model.Model, error) { return current, nil })
+	require.NoError(t, err)
+	require.Equal(t, version, same)
+	require.Equal(t, []string{first, version}, names(t, s), "nothing is published if nothing changes")
+
 	failed := errors.New("no idea")
-	_, err = s.Update(t.Context(), func(*model.Model) (*model.Model, error) { return nil, failed })
+	_, err = s.Update(t.Context(), func(_ string, _ *model.Model) (*model.Model, error) { return nil, failed })
 	require.Equal(t, failed, err)
-	_, err = s.Update(t.Context(), func(*model.Model) (*model.Model, error) { return nil, nil })
+	_, err = s.Update(t.Context(), func(_ string, _ *model.Model) (*model.Model, error) { return nil, nil })
 	require.ErrorContains(t, err, "no model")
-	require.Panics(t, func() { _, _ = s.Update(t.Context(), func(*model.Model) (*model.Model, error) { panic("in change") }) })
+	require.Panics(t, func() {
+		_, _ = s.Update(t.Context(), func(_ string, _ *model.Model) (*model.Model, error) { panic("in change") })
+	})
 	current, err := s.Current()
 	require.NoError(t, err)
 	require.Equal(t, version, current)
@@ -166,7 +177,7 @@ func TestWaitForAnotherWriterEndsWithItsContext(t *testing.T) {
 	writes := map[string]func(ctx context.Context) error{
 		"publish": func(ctx context.Context) error { _, err := s.Publish(ctx, numbered(3)); return err },
 		"update": func(ctx context.Context) error {
-			_, err := s.Update(ctx, func(*model.Model) (*model.Model, error) { return numbered(3), nil })
+			_, err := s.Update(ctx, func(string, *model.Model) (*model.Model, error) { return numbered(3), nil })
 			return err
 		},
 		"rollback": func(ctx context.Context) error { _, err := s.Rollback(ctx, first); return err },
