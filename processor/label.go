@@ -7,11 +7,15 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/redpanda-data/benthos/v4/public/service"
 
-	"connect-deepcase/internal/alert"
+	"connect-deepcase/internal/annotation"
 	"connect-deepcase/internal/configfield"
+	"connect-deepcase/internal/excerpt"
+	"connect-deepcase/internal/field"
+	"connect-deepcase/internal/mapping"
 	"connect-deepcase/model"
 	"connect-deepcase/model/contextbuilder"
 	"connect-deepcase/model/engine"
@@ -61,7 +65,7 @@ No message is dropped, and order and size of batches stay. A message is flagged 
 			service.NewInterpolatedStringField(fieldVersion).
 				Description("The version of the model in which the analyst saw the cluster, as `deepcase_train` and `deepcase_predict` tell it. Empty or `null`: the current one. For samples it does not matter.").
 				Default(`${! json("model") }`),
-			alert.TargetField(),
+			mapping.TargetField(),
 			configfield.RetainField(),
 			configfield.DeviceField("cpu"),
 		).
@@ -101,7 +105,7 @@ func newLabelFromParsed(conf *service.ParsedConfig, mgr *service.Resources) (*la
 	if l.dir, err = configfield.ParseModel(conf); err != nil {
 		return nil, err
 	}
-	if l.target, err = alert.NewTarget(conf); err != nil {
+	if l.target, err = mapping.ParseTarget(conf); err != nil {
 		return nil, err
 	}
 	if l.cluster, err = conf.FieldInterpolatedString(fieldCluster); err != nil {
@@ -128,7 +132,7 @@ func newLabelFromParsed(conf *service.ParsedConfig, mgr *service.Resources) (*la
 
 type label struct {
 	dir                     string
-	target                  alert.Target
+	target                  annotation.Target
 	cluster, score, version *service.InterpolatedString
 	retain                  int // versions to keep, 0 for all
 	engine                  contextbuilder.Engine
@@ -161,7 +165,7 @@ func (l *label) ProcessBatch(ctx context.Context, batch service.MessageBatch) ([
 		if d.score, d.err = readScore(score, i); d.err != nil {
 			continue
 		}
-		if d.version, d.err = alert.Resolve(fieldVersion, version, i); d.err != nil {
+		if d.version, d.err = interpolated(fieldVersion, version, i); d.err != nil {
 			continue
 		}
 		d.cluster, d.sample, d.err = l.readCluster(message, cluster, i)
@@ -216,8 +220,24 @@ func scoreOrNil(score float64) any {
 	return score
 }
 
+// interpolated is the text that an interpolated field has for a message, "" if it has none.
+func interpolated(name string, x *service.MessageBatchInterpolationExecutor, index int) (string, error) {
+	text, err := x.TryString(index)
+	switch {
+	case err != nil:
+		return "", fmt.Errorf("%s: %w", name, err)
+	case text == "null" || strings.TrimSpace(text) == "":
+		return "", nil
+	case len(text) > field.MaxName:
+		return "", fmt.Errorf("%s: %s has %d bytes, need at most %d", name, excerpt.Quote(text), len(text), field.MaxName)
+	case !utf8.ValidString(text):
+		return "", fmt.Errorf("%s: %s: want UTF-8", name, excerpt.Quote(text))
+	}
+	return text, nil
+}
+
 func readScore(x *service.MessageBatchInterpolationExecutor, index int) (float64, error) {
-	text, err := alert.Resolve(fieldScore, x, index)
+	text, err := interpolated(fieldScore, x, index)
 	if err != nil {
 		return 0, err
 	}
@@ -229,30 +249,30 @@ func readScore(x *service.MessageBatchInterpolationExecutor, index int) (float64
 	}
 	score, err := strconv.ParseFloat(text, 64)
 	if err != nil || !(score >= 0) || math.IsInf(score, 0) {
-		return 0, fmt.Errorf("%s: %q, need a number ≥ 0, or %s to withdraw a score", fieldScore, alert.Excerpt(text), withdrawal)
+		return 0, fmt.Errorf("%s: %s, need a number ≥ 0, or %s to withdraw a score", fieldScore, excerpt.Quote(text), withdrawal)
 	}
 	return score, nil
 }
 
 // readCluster reads the number of a cluster, or the sample in its place and −1.
 func (l *label) readCluster(message *service.Message, x *service.MessageBatchInterpolationExecutor, index int) (int, model.Sample, error) {
-	text, err := alert.Resolve(fieldCluster, x, index)
+	text, err := interpolated(fieldCluster, x, index)
 	if err != nil {
 		return -1, model.Sample{}, err
 	}
 	if text != "" {
 		cluster, err := strconv.ParseFloat(text, 64) // csv and spreadsheets write 17 as 17.0, too
 		if err != nil || cluster != math.Trunc(cluster) || cluster < 0 || cluster > math.MaxInt32 {
-			return -1, model.Sample{}, fmt.Errorf("%s: %q, need the number of a cluster", fieldCluster, alert.Excerpt(text))
+			return -1, model.Sample{}, fmt.Errorf("%s: %s, need the number of a cluster", fieldCluster, excerpt.Quote(text))
 		}
 		return int(cluster), model.Sample{}, nil
 	}
-	document, err := alert.Document(message)
+	document, err := mapping.Document(message)
 	if err != nil {
 		return -1, model.Sample{}, err
 	}
 	sequence, err := l.target.Sequence(document)
-	if errors.Is(err, alert.ErrNoSequence) {
+	if errors.Is(err, annotation.ErrNoSequence) {
 		err = fmt.Errorf("%s: empty or missing, and no event with its context at %s either", fieldCluster, l.target)
 	}
 	return -1, model.Sample{Context: sequence.Context, Event: sequence.Event}, err

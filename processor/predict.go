@@ -9,8 +9,9 @@ import (
 
 	"github.com/redpanda-data/benthos/v4/public/service"
 
-	"connect-deepcase/internal/alert"
+	"connect-deepcase/internal/annotation"
 	"connect-deepcase/internal/configfield"
+	"connect-deepcase/internal/mapping"
 	"connect-deepcase/model"
 	"connect-deepcase/model/engine"
 	"connect-deepcase/model/interpreter"
@@ -60,7 +61,7 @@ A new version in the model directory is loaded while the old one serves, and the
 - `+"`deepcase_model_events`, `deepcase_model_clusters`, `deepcase_model_clusters_scored`"+` (gauges)`).
 		Fields(
 			configfield.ModelField(),
-			alert.TargetField(),
+			mapping.TargetField(),
 			fieldCacheSize.Field().
 				Description(fmt.Sprintf("Verdicts to remember, one per distinct event with its context. Each takes up to %d bytes with a context of 10 events, however long names are, and %d with one of 1,000. 0 remembers none.", verdictBytes(10), verdictBytes(1000))).
 				Default(100_000),
@@ -128,7 +129,7 @@ func init() {
 }
 
 func newPredictFromParsed(conf *service.ParsedConfig, mgr *service.Resources) (*predict, error) {
-	target, err := alert.NewTarget(conf)
+	target, err := mapping.ParseTarget(conf)
 	if err != nil {
 		return nil, err
 	}
@@ -168,7 +169,7 @@ func newPredictFromParsed(conf *service.ParsedConfig, mgr *service.Resources) (*
 		return nil, err
 	}
 	if maxScore > 0 {
-		p.ecs = &ecs{maxScore: maxScore}
+		p.ecs = &annotation.ECS{MaxScore: maxScore}
 	}
 	name, err := configfield.ParseDevice(conf)
 	if err != nil {
@@ -183,11 +184,11 @@ func newPredictFromParsed(conf *service.ParsedConfig, mgr *service.Resources) (*
 }
 
 type predict struct {
-	target  alert.Target
+	target  annotation.Target
 	serving *serving
 	limit   time.Duration // for the unknown samples of a batch
 	explain bool
-	ecs     *ecs // nil: off
+	ecs     *annotation.ECS // nil: off
 
 	verdicts     *service.MetricCounter
 	hits, misses *service.MetricCounter
@@ -222,10 +223,10 @@ func (p *predict) ProcessBatch(ctx context.Context, batch service.MessageBatch) 
 			continue
 		}
 		given[verdicts[i].Status]++
-		document := alert.Mutable(message)
-		annotate(alert.Object(document, p.target...), verdicts[i], name, p.explain)
+		document := mapping.Mutable(message)
+		p.target.WriteVerdict(document, verdicts[i], name, p.explain)
 		if p.ecs != nil {
-			p.ecs.write(document, samples[i].Event, verdicts[i], name)
+			p.ecs.Write(document, samples[i].Event, verdicts[i], name)
 		}
 	}
 	for status, n := range given {
@@ -239,7 +240,7 @@ func (p *predict) sample(message *service.Message, v *version) (s model.Sample, 
 	if err := message.GetError(); err != nil { // the first cause stays
 		return s, err
 	}
-	document, err := alert.Document(message)
+	document, err := mapping.Document(message)
 	if err != nil {
 		return s, err
 	}
@@ -254,7 +255,7 @@ func (p *predict) sample(message *service.Message, v *version) (s model.Sample, 
 		}
 	}
 	if p.ecs != nil {
-		if err := p.ecs.check(document); err != nil {
+		if err := p.ecs.Check(document); err != nil {
 			return s, err
 		}
 	}

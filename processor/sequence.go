@@ -11,9 +11,11 @@ import (
 	"github.com/cespare/xxhash/v2"
 	"github.com/redpanda-data/benthos/v4/public/service"
 
-	"connect-deepcase/internal/alert"
+	"connect-deepcase/internal/annotation"
 	"connect-deepcase/internal/configfield"
+	"connect-deepcase/internal/excerpt"
 	"connect-deepcase/internal/field"
+	"connect-deepcase/internal/mapping"
 	"connect-deepcase/sequencer"
 )
 
@@ -83,7 +85,7 @@ While the cache fails, the batch waits for up to `+"`cache_retry`"+` after the l
 - `+"`deepcase_windows`, `deepcase_windows_bytes`"+` (gauges): machines held in memory, and what their windows take, as `+"`max_bytes`"+` counts it
 - `+"`deepcase_windows_evicted`"+` (counter, label `+"`outcome`"+`): machines that were forgotten beyond `+"`max_machines` or `max_bytes`: `lost`, with events not older than `timeout`; `expired`, without; `cached`, whose windows are in the `cache`"+`
 - `+"`deepcase_cache_failures`"+` (counter): failed reads and writes of the cache, those that were tried again included`).
-		Fields(alert.MappingFields()...).
+		Fields(mapping.Fields()...).
 		Fields(
 			fieldLength.Field().
 				Description("Events in a context. It must be the length that the model was trained with.").
@@ -114,7 +116,7 @@ While the cache fails, the batch waits for up to `+"`cache_retry`"+` after the l
 				Description("How long a failing cache is tried again, before messages are flagged with an error. An access that takes longer than this, and than a second, has failed. With 0 there is one attempt.").
 				Advanced().
 				Default("30s"),
-			alert.TargetField(),
+			mapping.TargetField(),
 		).
 		Example("Alerts of one source", "Alerts with the host, the rule and the time where the Elastic Common Schema has them.", `
 pipeline:
@@ -152,11 +154,11 @@ func init() {
 }
 
 func newSequenceFromParsed(conf *service.ParsedConfig, mgr *service.Resources) (*sequence, error) {
-	mapping, err := alert.NewMapping(conf, mgr.Logger())
+	events, err := mapping.New(conf, mgr.Logger())
 	if err != nil {
 		return nil, err
 	}
-	target, err := alert.NewTarget(conf)
+	target, err := mapping.ParseTarget(conf)
 	if err != nil {
 		return nil, err
 	}
@@ -185,7 +187,7 @@ func newSequenceFromParsed(conf *service.ParsedConfig, mgr *service.Resources) (
 		return nil, err
 	}
 	s := &sequence{
-		mapping:   mapping,
+		mapping:   events,
 		target:    target,
 		windows:   windows,
 		maxFuture: maxFuture,
@@ -220,8 +222,8 @@ func newSequenceFromParsed(conf *service.ParsedConfig, mgr *service.Resources) (
 }
 
 type sequence struct {
-	mapping *alert.Mapping
-	target  alert.Target
+	mapping *mapping.Mapping
+	target  annotation.Target
 	windows *sequencer.Windows
 	kept    *keptWindows // nil: windows are in memory only
 
@@ -279,7 +281,7 @@ func (s *sequence) ProcessBatch(ctx context.Context, batch service.MessageBatch)
 			batch[i].SetError(p.err)
 			continue
 		}
-		s.target.Write(alert.Mutable(batch[i]), alert.Sequence{Machine: p.event.Machine, Event: p.event.Name, Context: p.context})
+		s.target.WriteSequence(mapping.Mutable(batch[i]), annotation.Sequence{Machine: p.event.Machine, Event: p.event.Name, Context: p.context})
 		sequenced++
 		if p.how.Reused || p.how.Other {
 			reused++
@@ -299,15 +301,15 @@ func (s *sequence) ProcessBatch(ctx context.Context, batch service.MessageBatch)
 func (s *sequence) warn(e sequencer.Event, how sequencer.Arrival) {
 	if how.Other && !s.warnedOther.Swap(true) {
 		s.log.With("machine", e.Machine, "event", e.Name, "time", e.Time).Warnf(
-			"%s: %q came before with the same name and time and another document; this and further ones are taken for events that come again. If they are "+
-				"not, it is the id of something else, of a rule, say: need what no other event of the machine has, or nothing", alert.FieldID, alert.Excerpt(e.ID))
+			"%s: %s came before with the same name and time and another document; this and further ones are taken for events that come again. If they are "+
+				"not, it is the id of something else, of a rule, say: need what no other event of the machine has, or nothing", mapping.FieldID, excerpt.Quote(e.ID))
 	}
 	if !how.Reused || s.warned.Swap(true) {
 		return
 	}
 	s.log.With("machine", e.Machine, "event", e.Name, "time", e.Time).Warnf(
-		"%s: %q was that of an event with another name or time before, need what no other event of the machine has, or nothing; "+
-			"this and further ones count as events of their own", alert.FieldID, alert.Excerpt(e.ID))
+		"%s: %s was that of an event with another name or time before, need what no other event of the machine has, or nothing; "+
+			"this and further ones count as events of their own", mapping.FieldID, excerpt.Quote(e.ID))
 }
 
 // complain tells why an event was refused, once: with a wrong mapping it is all of them, and the pipeline goes on as if nothing were.
@@ -318,11 +320,11 @@ func (s *sequence) complain(err error) {
 }
 
 func (s *sequence) check(message *service.Message) error {
-	document, err := alert.Document(message)
+	document, err := mapping.Document(message)
 	if err != nil {
 		return err
 	}
-	return alert.Check(document, s.target...)
+	return s.target.Check(document)
 }
 
 // content is a hash of an event's document where it has an id. One that was annotated before has none: it came again, with the annotation.
@@ -342,7 +344,7 @@ func (s *sequence) checkTime(at, now time.Time) error {
 	}
 	s.future.Incr(1)
 	return fmt.Errorf("%s: %s is later than now (%s) by more than %s (%s): is it the right unit and zone, and are both clocks right?",
-		alert.FieldTimestamp, at.UTC().Format(time.RFC3339), now.UTC().Format(time.RFC3339), fieldMaxFuture, s.maxFuture)
+		mapping.FieldTimestamp, at.UTC().Format(time.RFC3339), now.UTC().Format(time.RFC3339), fieldMaxFuture, s.maxFuture)
 }
 
 func (s *sequence) Close(context.Context) error {

@@ -10,7 +10,7 @@ import (
 	"slices"
 	"time"
 
-	"connect-deepcase/internal/alert"
+	"connect-deepcase/internal/excerpt"
 	"connect-deepcase/internal/spool"
 	"connect-deepcase/model"
 	"connect-deepcase/model/contextbuilder"
@@ -85,12 +85,12 @@ func gather(ctx context.Context, snapshot *spool.Snapshot, opts sequencer.Option
 		again, reused, other := ids.again(r)
 		if reused {
 			if d.reused++; d.reused == 1 {
-				d.reusedID = fmt.Sprintf("%q of machine %q is that of events with other names or times", alert.Excerpt(r.ID), alert.Excerpt(r.Machine))
+				d.reusedID = fmt.Sprintf("%s of machine %s is that of events with other names or times", excerpt.Quote(r.ID), excerpt.Quote(r.Machine))
 			}
 		}
 		if other {
 			if d.other++; d.other == 1 {
-				d.otherID = fmt.Sprintf("%q of machine %q, event %q", alert.Excerpt(r.ID), alert.Excerpt(r.Machine), alert.Excerpt(r.Event))
+				d.otherID = fmt.Sprintf("%s of machine %s, event %s", excerpt.Quote(r.ID), excerpt.Quote(r.Machine), excerpt.Quote(r.Event))
 			}
 		}
 		if again {

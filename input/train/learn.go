@@ -12,8 +12,9 @@ import (
 	"github.com/dustin/go-humanize"
 	"github.com/redpanda-data/benthos/v4/public/service"
 
-	"connect-deepcase/internal/alert"
 	"connect-deepcase/internal/disk"
+	"connect-deepcase/internal/excerpt"
+	"connect-deepcase/internal/mapping"
 	"connect-deepcase/internal/spool"
 	"connect-deepcase/model"
 	"connect-deepcase/model/contextbuilder"
@@ -123,11 +124,11 @@ func (t *train) publish(ctx context.Context) (r report, m *model.Model, err erro
 		return r, nil, err
 	}
 	if d.reused > 0 {
-		t.log.With("events", d.reused).Warnf("The %s of events does not tell them apart: %s. They count as events of their own", alert.FieldID, d.reusedID)
+		t.log.With("events", d.reused).Warnf("The %s of events does not tell them apart: %s. They count as events of their own", mapping.FieldID, d.reusedID)
 	}
 	if d.other > 0 {
 		t.log.With("events", d.other).Warnf("Events with the %s, name and time of an earlier one have another document: %s. They are taken for that event come again "+
-			"and are not learnt from; set %s to what tells events apart, or to nothing", alert.FieldID, d.otherID, alert.FieldID)
+			"and are not learnt from; set %s to what tells events apart, or to nothing", mapping.FieldID, d.otherID, mapping.FieldID)
 	}
 	t.metrics.damaged.Set(int64(d.damaged))
 	if d.damaged > 0 {
@@ -210,7 +211,7 @@ func (t *train) fold(d *dataset) error {
 func excerpts(names []string) string {
 	var shown []string
 	for _, name := range names[:min(3, len(names))] {
-		shown = append(shown, fmt.Sprintf("%q", alert.Excerpt(name)))
+		shown = append(shown, excerpt.Quote(name))
 	}
 	return strings.Join(shown, ", ")
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/dustin/go-humanize"
 	"github.com/redpanda-data/benthos/v4/public/service"
 
-	"connect-deepcase/internal/alert"
 	"connect-deepcase/internal/configfield"
+	"connect-deepcase/internal/mapping"
 	"connect-deepcase/model"
 	"connect-deepcase/model/contextbuilder"
 	"connect-deepcase/sequencer"
@@ -119,7 +119,7 @@ Scores that analysts gave to the clusters of the current model are kept (`+"`kee
 				Description("Where the events come from."),
 			configfield.ModelField().Description("The model directory. It is created if it is missing."),
 		).
-		Fields(alert.MappingFields()...).
+		Fields(mapping.Fields()...).
 		Fields(
 			service.NewInterpolatedStringField(fieldLabel).
 				Description("What is known of the event: a score ≥ 0, `true` (score 1) or `false` (score 0), or nothing (empty, `null` or -1). Any other text is read only if `benign` says which text means benign. An event whose label is refused is learnt, since other events' contexts need it, but without a label. It is logged and counted, and its cluster gets no score from labels: the label may have been that of an attack. Spaces around a label do not count.").
@@ -130,7 +130,7 @@ Scores that analysts gave to the clusters of the current model are kept (`+"`kee
 				Example("-").
 				Example("BENIGN").
 				Default(""),
-			alert.TargetField(),
+			mapping.TargetField(),
 			configfield.OptionalDuration(fieldEvery).Field().
 				Description("How often to learn a new model from the spool. Empty: once, when the child input ends.").
 				Example("24h").

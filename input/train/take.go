@@ -10,8 +10,9 @@ import (
 	"github.com/redpanda-data/benthos/v4/public/service"
 	"golang.org/x/sync/semaphore"
 
-	"connect-deepcase/internal/alert"
+	"connect-deepcase/internal/annotation"
 	"connect-deepcase/internal/field"
+	"connect-deepcase/internal/mapping"
 	"connect-deepcase/internal/spool"
 )
 
@@ -212,7 +213,7 @@ func names(r spool.Record) int {
 
 // record reads the event of a message: with the context that deepcase_sequence gave it, where it has one.
 func (t *train) record(
-	message *service.Message, reader alert.Reader, labels alert.LabelReader, index int,
+	message *service.Message, reader mapping.Reader, labels mapping.LabelReader, index int,
 ) (r spool.Record, err error) {
 	if err := message.GetError(); err != nil {
 		return r, fmt.Errorf("failed before: %w", err)
@@ -223,7 +224,7 @@ func (t *train) record(
 		r.Score = &label
 	}
 	r.Document = document(message)
-	if content, err := alert.Document(message); err == nil {
+	if content, err := mapping.Document(message); err == nil {
 		s, err := t.target.Sequence(content)
 		if err == nil && len(s.Context) != t.params.Length {
 			err = fmt.Errorf("document: %s.context has %d events, need %d", t.target, len(s.Context), t.params.Length)
@@ -231,7 +232,7 @@ func (t *train) record(
 		if err == nil {
 			r.ID, err = reader.ID(index)
 		}
-		if !errors.Is(err, alert.ErrNoSequence) {
+		if !errors.Is(err, annotation.ErrNoSequence) {
 			r.Machine, r.Event, r.Context = s.Machine, s.Event, s.Context
 			if at, err := reader.Time(index); err == nil { // it need not be there: it only tells events with one id apart
 				r.Seconds, r.Nanos = at.Unix(), int64(at.Nanosecond())

@@ -12,8 +12,9 @@ import (
 
 	"github.com/redpanda-data/benthos/v4/public/service"
 
-	"connect-deepcase/internal/alert"
+	"connect-deepcase/internal/annotation"
 	"connect-deepcase/internal/configfield"
+	"connect-deepcase/internal/mapping"
 	"connect-deepcase/internal/redeliver"
 	"connect-deepcase/internal/spool"
 	"connect-deepcase/model"
@@ -50,13 +51,13 @@ func newTrainFromParsed(conf *service.ParsedConfig, mgr *service.Resources, now 
 	default:
 		return nil, fmt.Errorf("field '%s': %q, need one of max, min, avg", fieldStrategy, strategy)
 	}
-	if t.mapping, err = alert.NewMapping(conf, mgr.Logger()); err != nil {
+	if t.mapping, err = mapping.New(conf, mgr.Logger()); err != nil {
 		return nil, err
 	}
-	if t.target, err = alert.NewTarget(conf); err != nil {
+	if t.target, err = mapping.ParseTarget(conf); err != nil {
 		return nil, err
 	}
-	if t.label, err = alert.NewLabel(conf, fieldLabel, fieldBenign); err != nil {
+	if t.label, err = mapping.NewLabel(conf, fieldLabel, fieldBenign); err != nil {
 		return nil, err
 	}
 	if t.dir, err = configfield.ParseModel(conf); err != nil {
@@ -115,9 +116,9 @@ func newTrainFromParsed(conf *service.ParsedConfig, mgr *service.Resources, now 
 // spool and hands clusters to ReadBatch.
 type train struct {
 	child     *service.OwnedInput
-	mapping   *alert.Mapping
-	target    alert.Target
-	label     *alert.Label
+	mapping   *mapping.Mapping
+	target    annotation.Target
+	label     *mapping.Label
 	dir       string
 	spoolDir  string
 	limits    spool.Limits

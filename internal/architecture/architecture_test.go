@@ -65,6 +65,7 @@ var forbidden = map[string][]string{
 	module + "/processor":                {components, connect, module + "/input", module + "/cache", module + "/internal/cli"},
 	module + "/input":                    {components, connect, module + "/processor", module + "/cache", module + "/internal/cli"},
 	module + "/cache":                    {components, connect, module + "/processor", module + "/input", module + "/internal/cli", module + "/model", module + "/sequencer"},
+	module + "/internal/annotation":      {benthos, connect, module + "/sequencer"},
 	module + "/internal/configfield":     {components, connect, module + "/model", module + "/sequencer"},
 	module + "/internal/cli":             {connect, module + "/processor", module + "/input", module + "/cache"},
 }

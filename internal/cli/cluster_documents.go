@@ -10,7 +10,7 @@ import (
 	"strconv"
 	"strings"
 
-	"connect-deepcase/internal/field"
+	"connect-deepcase/internal/annotation"
 	"connect-deepcase/internal/report"
 	"connect-deepcase/model"
 	"connect-deepcase/model/contextbuilder"
@@ -118,6 +118,10 @@ func (s *session) eventDocuments(ctx context.Context, e contextbuilder.Engine, m
 
 // annotatedDocuments prints documents that have an event and its context at --target.
 func (s *session) annotatedDocuments(ctx context.Context, e contextbuilder.Engine, m *model.Model, files []string, print func(model.Verdict, []byte) error) error {
+	target, err := annotation.ParseTarget(s.flags.String("target"))
+	if err != nil {
+		return usagef("--target %s", err)
+	}
 	p, err := model.NewPredictor(m, e)
 	if err != nil {
 		return err
@@ -138,7 +142,7 @@ func (s *session) annotatedDocuments(ctx context.Context, e contextbuilder.Engin
 	}
 	for _, path := range files {
 		err := eachFileLine(path, func(line []byte) error {
-			sample, err := readSample(line, s.flags.String("target"), m.Params.Length)
+			sample, err := readSample(line, target, m.Params.Length)
 			if err != nil {
 				return err
 			}
@@ -168,25 +172,16 @@ func eachFileLine(path string, f func(line []byte) error) error {
 }
 
 // readSample reads what deepcase_sequence wrote into a document.
-func readSample(document []byte, target string, length int) (model.Sample, error) {
+func readSample(document []byte, target annotation.Target, length int) (model.Sample, error) {
 	if !json.Valid(document) || document[0] != '{' {
 		return model.Sample{}, fmt.Errorf("not a JSON object")
 	}
-	var a struct {
-		Event   string
-		Context []*string
-	}
-	if err := json.Unmarshal(field.FindJSON(document, target), &a); err != nil || a.Event == "" {
-		return model.Sample{}, fmt.Errorf("%s: no annotation of deepcase_sequence, with an event and its context", target)
+	a, err := target.JSONSequence(document)
+	if err != nil {
+		return model.Sample{}, err
 	}
 	if len(a.Context) != length {
 		return model.Sample{}, fmt.Errorf("%s: the context has %d events, the model needs %d", target, len(a.Context), length)
 	}
-	sample := model.Sample{Event: a.Event, Context: make([]string, length)}
-	for i, name := range a.Context {
-		if name != nil {
-			sample.Context[i] = *name
-		}
-	}
-	return sample, nil
+	return model.Sample{Event: a.Event, Context: a.Context}, nil
 }

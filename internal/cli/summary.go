@@ -15,9 +15,11 @@ import (
 
 	ucli "github.com/urfave/cli/v2"
 
+	"connect-deepcase/internal/annotation"
 	"connect-deepcase/internal/field"
 	"connect-deepcase/internal/report"
 	"connect-deepcase/internal/textfile"
+	"connect-deepcase/model"
 )
 
 func summaryCommand() *ucli.Command {
@@ -43,7 +45,11 @@ attacks that were found are told from those that were missed. A dot in a FIELD l
 		if s.flags.IsSet("benign") && s.flags.String("label") == "" && s.flags.String("attack") == "" {
 			return usagef("--benign has no effect without --label or --attack")
 		}
-		sum := newTotals(s.flags.String("target"), s.flags.String("label"), s.flags.String("benign"), s.flags.String("attack"))
+		target, err := annotation.ParseTarget(s.flags.String("target"))
+		if err != nil {
+			return usagef("--target %s", err)
+		}
+		sum := newTotals(target, s.flags.String("label"), s.flags.String("benign"), s.flags.String("attack"))
 		for _, file := range *files {
 			if err := eachFileLine(file, sum.add); err != nil {
 				return err
@@ -55,33 +61,27 @@ attacks that were found are told from those that were missed. A dot in a FIELD l
 
 // totals are what a summary counts.
 type totals struct {
-	target, label, benign, attack string
-	statuses                      map[string]int
-	judgements                    []report.Judgement
-	truth                         []report.Truth
-	labelled                      []report.Judgement // of documents that have a label
-	attacks                       map[string]bool    // found: at least one of its events is sent to an analyst
+	target                annotation.Target
+	label, benign, attack string
+	statuses              map[string]int
+	judgements            []report.Judgement
+	truth                 []report.Truth
+	labelled              []report.Judgement // of documents that have a label
+	attacks               map[string]bool    // found: at least one of its events is sent to an analyst
 }
 
-func newTotals(target, label, benign, attack string) *totals {
+func newTotals(target annotation.Target, label, benign, attack string) *totals {
 	return &totals{target: target, label: label, benign: benign, attack: attack, statuses: map[string]int{}, attacks: map[string]bool{}}
 }
 
 // meanings of the statuses, for people.
 var meanings = map[string]string{
-	"scored":         "in a cluster that has a score",
-	"unscored":       "in a cluster without a score yet",
-	"low_confidence": "the context does not explain the event",
-	"unknown_event":  "nothing was learnt about the event",
-	"no_cluster":     "far from all clusters of the event",
-	"no_model":       "no model was published yet",
-}
-
-// annotation is what summary needs of the object that deepcase_predict writes.
-type annotation struct {
-	Status  string   `json:"status"`
-	Score   *float64 `json:"score"`
-	Cluster *int     `json:"cluster"`
+	model.Scored.String():        "in a cluster that has a score",
+	model.Unscored.String():      "in a cluster without a score yet",
+	model.LowConfidence.String(): "the context does not explain the event",
+	model.UnknownEvent.String():  "nothing was learnt about the event",
+	model.NoCluster.String():     "far from all clusters of the event",
+	model.NoModel.String():       "no model was published yet",
 }
 
 // eachLine calls f for each line of a text that is not empty; errors name the file and the line.
@@ -113,9 +113,9 @@ func (t *totals) add(text []byte) error {
 	if !bytes.HasPrefix(document, []byte{'{'}) {
 		return errors.New("not a JSON object")
 	}
-	var a annotation
-	if err := json.Unmarshal(field.FindJSON(document, t.target), &a); err != nil || a.Status == "" {
-		return fmt.Errorf("%s: no annotation of deepcase_predict", t.target)
+	a, err := t.target.JSONVerdict(document)
+	if err != nil {
+		return err
 	}
 	t.statuses[a.Status]++
 	judgement := report.Judgement{Scored: a.Score != nil}

@@ -5,9 +5,9 @@ package clusterjson
 import (
 	"bytes"
 	"encoding/json"
-	"math"
 	"time"
 
+	"connect-deepcase/internal/annotation"
 	"connect-deepcase/model"
 	"connect-deepcase/model/interpreter"
 )
@@ -57,7 +57,7 @@ func newContext(x model.ClusterContext) Context {
 	shown := Context{Count: x.Count, Attended: rounded(Attended(x)),
 		Context: make([]*string, len(x.Context)), Attention: make([]float64, len(x.Attention))}
 	for i, share := range x.Attention {
-		shown.Attention[i] = round(float64(share))
+		shown.Attention[i] = annotation.Round(float64(share))
 	}
 	for i, name := range x.Context {
 		if name != "" {
@@ -84,7 +84,7 @@ func Attended(contexts ...model.ClusterContext) map[string]float64 {
 func rounded(shares map[string]float64) map[string]float64 {
 	delete(shares, "")
 	for name, share := range shares {
-		shares[name] = round(share)
+		shares[name] = annotation.Round(share)
 	}
 	return shares
 }
@@ -97,5 +97,3 @@ func (c Cluster) JSON() ([]byte, error) {
 	err := out.Encode(c)
 	return bytes.TrimSuffix(line.Bytes(), []byte("\n")), err
 }
-
-func round(share float64) float64 { return math.Round(share*1e4) / 1e4 }

@@ -1,10 +1,9 @@
-package alert_test
+package mapping_test
 
 import (
 	"strings"
 	"testing"
 	"time"
-	"unicode/utf8"
 
 	"github.com/redpanda-data/benthos/v4/public/service"
 	"github.com/stretchr/testify/assert"
@@ -12,19 +11,19 @@ import (
 
 	_ "github.com/redpanda-data/benthos/v4/public/components/pure"
 
-	"connect-deepcase/internal/alert"
+	"connect-deepcase/internal/mapping"
 	"connect-deepcase/sequencer"
 )
 
-func mapping(t testing.TB, yaml string) (*alert.Mapping, error) {
+func newMapping(t testing.TB, yaml string) (*mapping.Mapping, error) {
 	t.Helper()
-	conf, err := service.NewConfigSpec().Fields(alert.MappingFields()...).ParseYAML(yaml, nil)
+	conf, err := service.NewConfigSpec().Fields(mapping.Fields()...).ParseYAML(yaml, nil)
 	require.NoError(t, err)
-	return alert.NewMapping(conf, service.MockResources().Logger())
+	return mapping.New(conf, service.MockResources().Logger())
 }
 
 func TestMappingReadsAnEvent(t *testing.T) {
-	m, err := mapping(t, `
+	m, err := newMapping(t, `
 machine: ${! json("host.name") }
 event: ${! json("rule.id") }
 timestamp: ${! json("@timestamp") }
@@ -42,7 +41,7 @@ id: ${! meta("id") }
 }
 
 func TestMappingSaysWhatIsWrong(t *testing.T) {
-	m, err := mapping(t, "machine: ${! json(\"host.name\") }")
+	m, err := newMapping(t, "machine: ${! json(\"host.name\") }")
 	require.NoError(t, err)
 	long := strings.Repeat("x", 10_000)
 	for content, want := range map[string]string{
@@ -73,7 +72,7 @@ func TestMappingSaysWhatIsWrong(t *testing.T) {
 
 func read(t *testing.T, yaml, content string) (sequencer.Event, error) {
 	t.Helper()
-	m, err := mapping(t, yaml)
+	m, err := newMapping(t, yaml)
 	require.NoError(t, err, yaml)
 	message := service.NewMessage([]byte(content))
 	message.MetaSet("host", "from-meta")
@@ -156,13 +155,13 @@ func TestMappingTakesDeclaredTimesAndMachines(t *testing.T) {
 	assert.Equal(t, "-", e.Machine)
 	_, err = read(t, "placeholders: [ localhost ]", `{"machine":"LOCALHOST","event":"e","timestamp":1}`)
 	assert.EqualError(t, err, `machine: "LOCALHOST" stands for a machine that is not known: want a name`)
-	_, err = mapping(t, "time_format: unix")
+	_, err = newMapping(t, "time_format: unix")
 	assert.ErrorContains(t, err, `field 'time_format': "unix": want auto, seconds,`)
 }
 
 func TestMappingRefusesEmptyFields(t *testing.T) {
 	for _, name := range []string{"machine", "event", "timestamp"} {
-		_, err := mapping(t, name+`: ""`)
+		_, err := newMapping(t, name+`: ""`)
 		assert.EqualError(t, err, `field '`+name+`' is empty: need an interpolation such as ${! json("`+name+`") }`)
 	}
 }
@@ -172,48 +171,13 @@ func TestNamesAreAlwaysUTF8(t *testing.T) {
 	assert.EqualError(t, err, `event: content(): "caf\xe9": want UTF-8`)
 }
 
-func target(t *testing.T, path string) alert.Target {
-	t.Helper()
-	conf, err := service.NewConfigSpec().Field(alert.TargetField()).ParseYAML("target: "+path, nil)
-	require.NoError(t, err)
-	at, err := alert.NewTarget(conf)
-	require.NoError(t, err)
-	return at
-}
-
 func TestTargetRefusesEmptyNames(t *testing.T) {
 	for _, path := range []string{"", "a..b", ".a", "a."} {
-		conf, err := service.NewConfigSpec().Field(alert.TargetField()).ParseYAML(`target: "`+path+`"`, nil)
+		conf, err := service.NewConfigSpec().Field(mapping.TargetField()).ParseYAML(`target: "`+path+`"`, nil)
 		require.NoError(t, err)
-		_, err = alert.NewTarget(conf)
+		_, err = mapping.ParseTarget(conf)
 		assert.EqualError(t, err, `field 'target': "`+path+`": need names divided by single dots`)
 	}
-}
-
-func TestSequenceTravelsInADocument(t *testing.T) {
-	for _, path := range []string{"deepcase", "security.deepcase"} {
-		at := target(t, path)
-		message := service.NewMessage([]byte(`{"keep":{"me":1.50}}`))
-		want := alert.Sequence{Machine: "web-1", Event: "b", Context: []string{"", "a\"<>", "é"}}
-		at.Write(alert.Mutable(message), want)
-		bytes, err := message.AsBytes()
-		require.NoError(t, err)
-		assert.Contains(t, string(bytes), `"keep":{"me":1.50}`)
-
-		document, err := alert.Document(service.NewMessage(bytes))
-		require.NoError(t, err)
-		got, err := at.Sequence(document)
-		require.NoError(t, err)
-		assert.Equal(t, want, got)
-	}
-}
-
-func TestWriteDropsAnOldVerdict(t *testing.T) {
-	message := service.NewMessage([]byte(`{"deepcase":{"status":"scored","score":3}}`))
-	target(t, "deepcase").Write(alert.Mutable(message), alert.Sequence{Machine: "m", Event: "e", Context: []string{""}})
-	bytes, err := message.AsBytes()
-	require.NoError(t, err)
-	assert.JSONEq(t, `{"deepcase":{"machine":"m","event":"e","context":[null]}}`, string(bytes))
 }
 
 func TestDocumentsThatAreNone(t *testing.T) {
@@ -226,52 +190,9 @@ func TestDocumentsThatAreNone(t *testing.T) {
 		`{"a":`:    "document: not JSON: unexpected EOF",
 		"\xff\x00": "document: not JSON: invalid character 'ÿ' looking for beginning of value",
 	} {
-		_, err := alert.Document(service.NewMessage([]byte(content)))
+		_, err := mapping.Document(service.NewMessage([]byte(content)))
 		assert.EqualError(t, err, want)
 	}
-	_, err := alert.Document(service.NewMessage(nil))
+	_, err := mapping.Document(service.NewMessage(nil))
 	assert.ErrorContains(t, err, "document: not JSON: ")
-}
-
-func TestSequenceSaysWhatIsWrong(t *testing.T) {
-	at := target(t, "a.b")
-	for content, want := range map[string]string{
-		`{"a":{"b":{"event":"e","context":["x",3]}}}`: "document: a.b.context[1] is a number, need a name or null",
-		`{"a":{"b":{"event":"e","context":"x"}}}`:     `document: a.b.context is the text "x", need a list of names`,
-		`{"a":{"b":{"event":1,"context":[]}}}`:        "document: a.b.event is a number, need a name",
-		`{"a":{"b":{"context":[]}}}`:                  "document: a.b.event is null or missing, need a name",
-		`{"a":{"b":{"event":"e"}}}`:                   "document: a.b: " + alert.ErrNoSequence.Error(),
-		`{"a":[]}`:                                    "document: a.b: " + alert.ErrNoSequence.Error(),
-		`{}`:                                          "document: a.b: " + alert.ErrNoSequence.Error(),
-	} {
-		document, err := alert.Document(service.NewMessage([]byte(content)))
-		require.NoError(t, err)
-		_, err = at.Sequence(document)
-		assert.EqualError(t, err, want)
-	}
-}
-
-func TestCheckNamesWhatIsInTheWay(t *testing.T) {
-	document := map[string]any{"a": map[string]any{"b": "x"}, "n": nil}
-	assert.NoError(t, alert.Check(document, "a", "c", "d"))
-	assert.NoError(t, alert.Check(document, "n", "d"))
-	assert.EqualError(t, alert.Check(document, "a", "b", "c"), `document: a.b is the text "x", need an object`)
-}
-
-func FuzzSequence(f *testing.F) {
-	f.Add([]byte(`{"deepcase":{"machine":"m","event":"e","context":[null,"a"]}}`))
-	f.Add([]byte(`{"deepcase":{"event":{},"context":{}}}`))
-	f.Add([]byte("\xff"))
-	f.Fuzz(func(t *testing.T, content []byte) {
-		document, err := alert.Document(service.NewMessage(content))
-		if err != nil {
-			return
-		}
-		s, err := alert.Target{"deepcase"}.Sequence(document)
-		if err != nil {
-			return
-		}
-		assert.NotEmpty(t, s.Event)
-		assert.True(t, utf8.ValidString(s.Event))
-	})
 }

@@ -1,4 +1,4 @@
-package alert
+package mapping
 
 import (
 	"github.com/redpanda-data/benthos/v4/public/service"

@@ -1,4 +1,4 @@
-package alert
+package mapping
 
 import (
 	"encoding/json"

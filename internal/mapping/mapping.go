@@ -1,5 +1,6 @@
-// Package alert reads machine, event and time out of messages, and the object that annotates an alert in and out of its document.
-package alert
+// Package mapping reads events out of messages: the config fields that say where a message has its machine, event, time, id and label, and
+// what these fields give for each message.
+package mapping
 
 import (
 	"errors"
@@ -7,10 +8,10 @@ import (
 	"strings"
 	"sync"
 	"time"
-	"unicode/utf8"
 
 	"github.com/redpanda-data/benthos/v4/public/service"
 
+	"connect-deepcase/internal/excerpt"
 	"connect-deepcase/internal/field"
 	"connect-deepcase/sequencer"
 )
@@ -29,8 +30,8 @@ const (
 // perMessage lints a field that would be the same for every message: most often an interpolation whose ${! } was forgotten.
 const perMessage = `root = if this.string() != "" && !this.string().contains("${!") { "the same for every message: needs an interpolation such as ${! json(\"%s\") }" }`
 
-// MappingFields are the config fields that NewMapping reads.
-func MappingFields() []*service.ConfigField {
+// Fields are the config fields that New reads.
+func Fields() []*service.ConfigField {
 	return []*service.ConfigField{
 		service.NewInterpolatedStringField(FieldMachine).
 			Description("The entity whose events form one stream: a host, a user, an address. A text or a number of at most 4096 bytes of UTF-8; a list of one is that one. What is missing, empty, one of the `placeholders`, a list, an object or a boolean is an error of the message. The page docs/events.md has all rules.\n\n`${! json(\"a.b\") }` with nothing else in it reads the key `a.b`, or else the key `b` in `a`; a larger expression does so with `json().deepcase_field(\"a.b\")`, where `json(\"a.b\")` reads nested keys alone. Where a field has several parts, each of them has to be there.").
@@ -80,8 +81,8 @@ type Mapping struct {
 	noID         sync.Once
 }
 
-// NewMapping reads the fields of MappingFields.
-func NewMapping(conf *service.ParsedConfig, log *service.Logger) (*Mapping, error) {
+// New reads Fields.
+func New(conf *service.ParsedConfig, log *service.Logger) (*Mapping, error) {
 	m := &Mapping{log: log}
 	for name, x := range map[string]*expression{
 		FieldMachine: &m.machine, FieldEvent: &m.event, FieldTimestamp: &m.timestamp, FieldID: &m.id,
@@ -94,8 +95,8 @@ func NewMapping(conf *service.ParsedConfig, log *service.Logger) (*Mapping, erro
 		case static && text == "" && name != FieldID:
 			return nil, fmt.Errorf("field '%s' is empty: need an interpolation such as ${! json(\"%s\") }", name, name)
 		case static && text != "" && (name == FieldEvent || name == FieldID):
-			return nil, fmt.Errorf("field '%s': %q is the same for every message: need an interpolation such as ${! json(\"%s\") }",
-				name, Excerpt(text), Excerpt(text))
+			return nil, fmt.Errorf("field '%s': %s is the same for every message: need an interpolation such as ${! json(\"%s\") }",
+				name, excerpt.Quote(text), excerpt.Of(text, excerpt.Short))
 		}
 	}
 	format, err := conf.FieldString(FieldTimeFormat)
@@ -198,31 +199,4 @@ func (r Reader) ID(index int) (string, error) {
 		return "", r.id.wrong("", err)
 	}
 	return id, nil
-}
-
-// Resolve gives the text of an interpolation, "" where there is none.
-func Resolve(name string, x *service.MessageBatchInterpolationExecutor, index int) (string, error) {
-	text, err := x.TryString(index)
-	if err != nil {
-		return "", fmt.Errorf("%s: %w", name, err)
-	}
-	if text == "null" || strings.TrimSpace(text) == "" {
-		return "", nil
-	}
-	if len(text) > field.MaxName {
-		return "", fmt.Errorf("%s: %q… has %d bytes, need at most %d", name, Excerpt(text), len(text), field.MaxName)
-	}
-	if !utf8.ValidString(text) {
-		return "", fmt.Errorf("%s: %q: want UTF-8", name, Excerpt(text))
-	}
-	return text, nil
-}
-
-// Excerpt shortens text for an error or a log line.
-func Excerpt(text string) string {
-	const most = 40
-	if len(text) <= most {
-		return text
-	}
-	return strings.ToValidUTF8(text[:most], "")
 }

@@ -1,4 +1,4 @@
-package alert
+package mapping
 
 import (
 	"errors"
@@ -10,6 +10,7 @@ import (
 	"github.com/redpanda-data/benthos/v4/public/bloblang"
 	"github.com/redpanda-data/benthos/v4/public/service"
 
+	"connect-deepcase/internal/excerpt"
 	"connect-deepcase/internal/field"
 )
 
@@ -188,7 +189,7 @@ func (e evaluation) wrong(part string, err error) error {
 	if part == "" || part == e.field {
 		return fmt.Errorf("%s: %w", e.field, err)
 	}
-	return fmt.Errorf("%s: %s: %w", e.field, Excerpt(part), err)
+	return fmt.Errorf("%s: %s: %w", e.field, excerpt.Of(part, excerpt.Short), err)
 }
 
 // name is the value as a text that tells something from something else.

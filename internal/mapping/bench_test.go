@@ -1,4 +1,4 @@
-package alert_test
+package mapping_test
 
 import (
 	"testing"
@@ -21,7 +21,7 @@ func BenchmarkMapping(b *testing.B) {
 	require.NoError(b, err)
 	batch := service.MessageBatch{message}
 	b.Run("mapping", func(b *testing.B) {
-		m, err := mapping(b, yaml)
+		m, err := newMapping(b, yaml)
 		require.NoError(b, err)
 		b.ReportAllocs()
 		for b.Loop() {

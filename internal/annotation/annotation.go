@@ -1,0 +1,165 @@
+// Package annotation knows the object that deepcase_sequence and deepcase_predict write into a document:
+//
+//	"deepcase": {"machine": "web-1", "event": "sshd: failed password", "context": [null, "sshd: invalid user"],
+//	             "status": "scored", "score": 3, "cluster": 17, "confidence": 0.83, "distance": 0.021, "attention": [0, 0.71],
+//	             "model": "20261123T141500Z-3f2a"}
+//
+// Documents are maps of decoded JSON. Errors say what is wrong with a document, and where in it.
+package annotation
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+
+	"connect-deepcase/internal/excerpt"
+	"connect-deepcase/internal/field"
+)
+
+// Target is where a document has its annotation: the names of the objects that lead to it, and its own.
+type Target []string
+
+// ParseTarget reads names that are divided by dots.
+func ParseTarget(path string) (Target, error) {
+	t := Target(strings.Split(path, "."))
+	for _, part := range t {
+		if part == "" {
+			return nil, fmt.Errorf("%q: need names divided by single dots", path)
+		}
+	}
+	return t, nil
+}
+
+func (t Target) String() string { return strings.Join(t, ".") }
+
+// Check says whether an annotation can be written into a document.
+func (t Target) Check(document map[string]any) error { return checkObject(document, t...) }
+
+// ErrNoSequence is in errors about documents without a context.
+var ErrNoSequence = errors.New("no context there: is deepcase_sequence before this component, with the same target?")
+
+// Sequence is an event with the events before it, as deepcase_sequence writes it.
+type Sequence struct {
+	Machine string
+	Event   string
+	Context []string // oldest first, "" for NO_EVENT
+}
+
+// WriteSequence puts s into a document that passed Check. It removes an old verdict, which was about another context.
+func (t Target) WriteSequence(document map[string]any, s Sequence) {
+	object := objectAt(document, t...)
+	clear(object)
+	context := make([]any, len(s.Context))
+	for i, name := range s.Context {
+		if name != "" {
+			context[i] = name
+		}
+	}
+	object["machine"], object["event"], object["context"] = s.Machine, s.Event, context
+}
+
+// Sequence reads what WriteSequence wrote. An error names what is wrong with it.
+func (t Target) Sequence(document map[string]any) (s Sequence, err error) {
+	var at any = document
+	for _, part := range t {
+		object, _ := at.(map[string]any)
+		at = object[part]
+	}
+	object, ok := at.(map[string]any)
+	if !ok {
+		return s, fmt.Errorf("document: %s: %w", t, ErrNoSequence)
+	}
+	s.Machine, _ = object["machine"].(string)
+	if s.Event, ok = object["event"].(string); !ok || s.Event == "" {
+		return s, fmt.Errorf("document: %s.event is %s, need a name", t, kind(object["event"]))
+	}
+	if object["context"] == nil {
+		return s, fmt.Errorf("document: %s: %w", t, ErrNoSequence)
+	}
+	context, ok := object["context"].([]any)
+	if !ok {
+		return s, fmt.Errorf("document: %s.context is %s, need a list of names", t, kind(object["context"]))
+	}
+	s.Context = make([]string, len(context))
+	for i, name := range context {
+		if s.Context[i], ok = name.(string); !ok && name != nil {
+			return s, fmt.Errorf("document: %s.context[%d] is %s, need a name or null", t, i, kind(name))
+		}
+	}
+	return s, nil
+}
+
+// JSONSequence is Sequence for a document that is not decoded. The target may also be a single key with dots.
+func (t Target) JSONSequence(document json.RawMessage) (Sequence, error) {
+	var a struct {
+		Machine, Event string
+		Context        []*string
+	}
+	if err := json.Unmarshal(field.FindJSON(document, t.String()), &a); err != nil || a.Event == "" {
+		return Sequence{}, fmt.Errorf("%s: no annotation of deepcase_sequence, with an event and its context", t)
+	}
+	s := Sequence{Machine: a.Machine, Event: a.Event, Context: make([]string, len(a.Context))}
+	for i, name := range a.Context {
+		if name != nil {
+			s.Context[i] = *name
+		}
+	}
+	return s, nil
+}
+
+// Document is decoded JSON as a document, which is an object.
+func Document(content any) (map[string]any, error) {
+	document, ok := content.(map[string]any)
+	if !ok {
+		return nil, fmt.Errorf("document: need a JSON object, have %s", kind(content))
+	}
+	return document, nil
+}
+
+// Round keeps the 4 decimals that clustering looks at.
+func Round(x float64) float64 { return math.Round(x*1e4) / 1e4 }
+
+// checkObject says whether an object can be at the path: an error names what else is there.
+func checkObject(document map[string]any, path ...string) error {
+	for i, part := range path {
+		next, ok := document[part].(map[string]any)
+		if !ok && document[part] != nil {
+			return fmt.Errorf("document: %s is %s, need an object", strings.Join(path[:i+1], "."), kind(document[part]))
+		}
+		document = next
+	}
+	return nil
+}
+
+// objectAt is the object at a path that passed checkObject. It creates missing objects on the way.
+func objectAt(document map[string]any, path ...string) map[string]any {
+	for _, part := range path {
+		next, ok := document[part].(map[string]any)
+		if !ok {
+			next = map[string]any{}
+			document[part] = next
+		}
+		document = next
+	}
+	return document
+}
+
+func kind(v any) string {
+	switch v := v.(type) {
+	case nil:
+		return "null or missing"
+	case string:
+		return "the text " + excerpt.Quote(v)
+	case bool:
+		return "a boolean"
+	case json.Number, float64, int64, int, uint64:
+		return "a number"
+	case []any:
+		return "a list"
+	case map[string]any:
+		return "an object"
+	}
+	return fmt.Sprintf("a %T", v)
+}
