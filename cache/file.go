@@ -209,46 +209,30 @@ func (f *files) Get(_ context.Context, key string) ([]byte, error) {
 }
 
 func (f *files) Set(_ context.Context, key string, value []byte, _ *time.Duration) error {
-	return f.write(key, value, os.Rename)
+	return f.write(key, value, false)
 }
 
-// Add links the file: unlike a rename that replaces nothing.
 func (f *files) Add(_ context.Context, key string, value []byte, _ *time.Duration) error {
 	if info, err := os.Lstat(f.path(key)); err == nil && f.bounds.expired(info) {
 		if err := f.drop(filepath.Base(f.path(key)), info.ModTime()); err != nil {
 			return err
 		}
 	}
-	err := f.write(key, value, os.Link)
+	err := f.write(key, value, true)
 	if errors.Is(err, fs.ErrExist) {
 		err = service.ErrKeyAlreadyExists
 	}
 	return err
 }
 
-// write gives the value to place in a file, and makes durable what place does with it.
-func (f *files) write(key string, value []byte, place func(temporary, path string) error) (err error) {
+// write puts the value in its file: only if there is none yet, if isNew.
+func (f *files) write(key string, value []byte, isNew bool) error {
 	if len(value) > maxEntry {
 		return fmt.Errorf("entry %q: %d bytes, need at most %d", key, len(value), maxEntry)
 	}
-	path, temporary := f.path(key), scratchPath(f.dir)
-	file, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
-	if err != nil {
-		return err
-	}
-	defer os.Remove(temporary) // gone already after a rename
-	_, err = file.Write(value)
-	if err == nil {
-		err = file.Sync()
-	}
-	if err := errors.Join(err, file.Close()); err != nil {
-		return err
-	}
+	path := f.path(key)
 	before, _ := os.Lstat(path)
-	if err := place(temporary, path); err != nil {
-		return err
-	}
-	if err := disk.SyncDir(f.dir); err != nil {
+	if err := disk.WriteFile(path, disk.Options{Temporary: scratchPath(f.dir), New: isNew}, value); err != nil {
 		return err
 	}
 	return f.written(before, int64(len(value)))
