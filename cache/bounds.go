@@ -2,6 +2,7 @@ package cache
 
 import (
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -77,35 +78,28 @@ func (f *files) written(before fs.FileInfo, size int64) error {
 	return f.sweep()
 }
 
+// entry is what a sweep keeps in memory of a file: there may be millions.
+type entry struct {
+	name    string
+	written time.Time
+	bytes   int64 // on disk
+}
+
 // sweep removes the entries that are too old, and the oldest beyond the bound.
 func (f *files) sweep() error {
 	b := f.bounds
 	b.swept.Store(b.now().UnixNano())
 	before := b.bytes.Load()
-	entries, err := os.ReadDir(f.dir)
+	kept, expired, err := f.entries()
 	if err != nil {
 		return err
 	}
-	var kept []fs.FileInfo
+	if err := f.remove(expired, "expired"); err != nil {
+		return err
+	}
 	var bytes int64
-	for _, e := range entries {
-		if strings.HasPrefix(e.Name(), ".") || !e.Type().IsRegular() {
-			continue
-		}
-		info, err := e.Info()
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		} else if err != nil {
-			return err
-		}
-		if b.expired(info) {
-			if err := f.drop(info.Name(), info.ModTime()); err != nil {
-				return err
-			}
-			b.removed.Incr(1, "expired")
-			continue
-		}
-		kept, bytes = append(kept, info), bytes+onDisk(info.Size())
+	for _, e := range kept {
+		bytes += e.bytes
 	}
 	if b.maxBytes > 0 && bytes > b.maxBytes {
 		if !b.told.Swap(true) {
@@ -113,17 +107,62 @@ func (f *files) sweep() error {
 				"Look whether someone invents names of machines; if all are real, raise it (further ones are only counted)",
 				f.dir, len(kept), bytes, fieldMaxBytes, b.maxBytes)
 		}
-		slices.SortFunc(kept, func(x, y fs.FileInfo) int { return x.ModTime().Compare(y.ModTime()) })
-		for len(kept) > 1 && bytes > b.maxBytes-b.maxBytes/10 { // not one by one, or each write would look at all files
-			if err := f.drop(kept[0].Name(), kept[0].ModTime()); err != nil {
-				return err
-			}
-			b.removed.Incr(1, "full")
-			bytes, kept = bytes-onDisk(kept[0].Size()), kept[1:]
+		slices.SortFunc(kept, func(x, y entry) int { return x.written.Compare(y.written) })
+		n := 0
+		for ; n < len(kept)-1 && bytes > b.maxBytes-b.maxBytes/10; n++ { // not one by one, or each write would look at all files
+			bytes -= kept[n].bytes
+		}
+		if err := f.remove(kept[:n], "full"); err != nil {
+			return err
 		}
 	}
 	b.bytes.Add(bytes - before) // what was written meanwhile may count twice, until the next sweep
 	b.held.Set(bytes)
+	return nil
+}
+
+// entries lists the files of the directory: those to keep and those that are too old.
+func (f *files) entries() (kept, expired []entry, err error) {
+	dir, err := os.Open(f.dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer dir.Close()
+	for {
+		some, err := dir.ReadDir(1000)
+		if err == io.EOF {
+			return kept, expired, nil
+		} else if err != nil {
+			return nil, nil, err
+		}
+		for _, e := range some {
+			if strings.HasPrefix(e.Name(), ".") || !e.Type().IsRegular() {
+				continue
+			}
+			info, err := e.Info()
+			if errors.Is(err, fs.ErrNotExist) {
+				continue
+			} else if err != nil {
+				return nil, nil, err
+			}
+			found := entry{info.Name(), info.ModTime(), onDisk(info.Size())}
+			if f.bounds.expired(info) {
+				expired = append(expired, found)
+			} else {
+				kept = append(kept, found)
+			}
+		}
+	}
+}
+
+// remove drops entries and counts them under a reason.
+func (f *files) remove(entries []entry, reason string) error {
+	for _, e := range entries {
+		if err := f.drop(e.name, e.written); err != nil {
+			return err
+		}
+		f.bounds.removed.Incr(1, reason)
+	}
 	return nil
 }
 
