@@ -11,15 +11,15 @@ import (
 // Columns name the fields of csv and JSON input. In JSON they are paths: rule.description is that key, or else description in rule.
 type Columns struct{ Timestamp, Machine, Event, Label string }
 
-// DefaultColumns are timestamp, machine, event and label.
-func DefaultColumns() Columns {
+// defaultColumns are timestamp, machine, event and label.
+func defaultColumns() Columns {
 	return Columns{Timestamp: "timestamp", Machine: "machine", Event: "event", Label: "label"}
 }
 
 // ParseColumns reads renamings such as "timestamp=time,machine=host,event=name,label=event_label"; what is not renamed keeps
 // its name.
 func ParseColumns(s string) (Columns, error) {
-	c := DefaultColumns()
+	c := defaultColumns()
 	fields := map[string]*string{"timestamp": &c.Timestamp, "machine": &c.Machine, "event": &c.Event, "label": &c.Label}
 	given := map[*string]bool{}
 	for pair := range strings.SplitSeq(s, ",") {
@@ -41,12 +41,12 @@ func ParseColumns(s string) (Columns, error) {
 
 // orDefault gives empty columns their default names.
 func (c Columns) orDefault() Columns {
-	d := DefaultColumns()
+	d := defaultColumns()
 	return Columns{cmp.Or(c.Timestamp, d.Timestamp), cmp.Or(c.Machine, d.Machine), cmp.Or(c.Event, d.Event), cmp.Or(c.Label, d.Label)}
 }
 
 // needsLabel tells whether a label was asked for by name: then a csv header has to have it.
-func (c Columns) needsLabel() bool { return c.Label != DefaultColumns().Label }
+func (c Columns) needsLabel() bool { return c.Label != defaultColumns().Label }
 
 // fields are a row's values.
 type fields struct {
@@ -63,11 +63,14 @@ func (r *reader) append(f fields) (column string, err error) {
 		return r.columns.Timestamp, fmt.Errorf("%s: %w", field.Quote(f.timestamp), err)
 	}
 	of := f.machine
+	if r.opts.NormalizeMachine {
+		of = field.NormalMachine(of)
+	}
 	if r.prefix != "" {
 		of = r.prefix + of
 	}
 	machine, held := r.table.machines.find(of)
-	if !held {
+	if !held || r.opts.NormalizeMachine { // two names that become one need not both be right
 		if err := field.Machine(f.machine, r.placeholders); err != nil {
 			return r.columns.Machine, err
 		}

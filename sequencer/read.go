@@ -38,15 +38,18 @@ func FormatOf(path string) (Format, error) {
 
 // ReadOptions say how to read files.
 type ReadOptions struct {
-	Format   Format                  // "" tells by name
-	Columns  Columns                 // an empty one has its default name
-	Benign   string                  // if set: a label of this text is 0, of any other text 1. Otherwise labels are numbers, true or false
-	Rows     int                     // if > 0: read only so many rows (txt: lines) of all files together
-	Time     string                  // the format of times, as docs/events.md has them; "" for auto
-	Not      []string                // texts that are no machine; nil for the usual ones, such as "-" and "unknown"
-	MaxBytes int                     // of a line, csv record or JSON object; a longer one is an error. 0 means textfile.MaxRecord
-	PerFile  bool                    // each file has machines of its own, named "file/machine"
-	Progress func(done, total int64) // bytes read of all files; total is 0 where unknown; may be nil
+	Format  Format  // "" tells by name
+	Columns Columns // an empty one has its default name
+	Benign  string  // if set: a label of this text is 0, of any other text 1. Otherwise labels are numbers, true or false
+	Rows    int     // if > 0: read only so many rows (txt: lines) of all files together
+	Time    string  // the format of times, as docs/events.md has them; "" for auto
+	// Placeholders are texts that stand for a machine that is not known; nil for the usual ones, such as "-" and "unknown".
+	Placeholders []string
+	// NormalizeMachine takes machines for the same if their names differ in case, or by a dot at the end. It does not matter for txt.
+	NormalizeMachine bool
+	MaxBytes         int                     // of a line, csv record or JSON object; a longer one is an error. 0 means textfile.MaxRecord
+	PerFile          bool                    // each file has machines of its own, named "file/machine"
+	Progress         func(done, total int64) // bytes read of all files; total is 0 where unknown; may be nil
 }
 
 // Read appends the rows of files, compressed (gzip, zstd, bzip2) or not. What is wrong in a file is a *RowError; the rows before stay.
@@ -133,8 +136,8 @@ func newReader(t *Table, opts ReadOptions) (r *reader, err error) {
 	if r.time, err = field.ParseTimeFormat(opts.Time); err != nil {
 		return nil, fmt.Errorf("time format %w", err)
 	}
-	if opts.Not != nil {
-		r.placeholders = field.NewPlaceholders(opts.Not)
+	if opts.Placeholders != nil {
+		r.placeholders = field.NewPlaceholders(opts.Placeholders)
 	}
 	return r, nil
 }

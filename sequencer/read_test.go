@@ -201,7 +201,7 @@ func TestParseColumns(t *testing.T) {
 	assert.Equal(t, Columns{"time", "agent.name", "event", "event_label"}, c)
 	c, err = ParseColumns("")
 	require.NoError(t, err)
-	assert.Equal(t, DefaultColumns(), c)
+	assert.Equal(t, defaultColumns(), c)
 	for _, bad := range []string{"time", "time=timestamp", "event=", ",", "event=a,"} {
 		_, err = ParseColumns(bad)
 		assert.ErrorContains(t, err, ": want timestamp=…, machine=…, event=… or label=…", bad)

@@ -2,7 +2,6 @@ package sequencer
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"runtime"
 	"slices"
@@ -12,14 +11,12 @@ import (
 // SequenceOptions are the settings of the original's Preprocessor.
 type SequenceOptions struct {
 	Options
-	NoEvent  string                // the name that stands for NO_EVENT; "" means DefaultNoEvent
+	NoEvent  string                // the name that stands for NO_EVENT, which no event may have; "" means the original's, -1337
 	Label    *float64              // one label for all rows, instead of the table's
-	Labels   []float64             // one label a row, instead of the table's
 	Progress func(done, total int) // rows; may be nil
 }
 
-// DefaultNoEvent is the original's NO_EVENT.
-const DefaultNoEvent = "-1337"
+const defaultNoEvent = "-1337"
 
 // Sequences are a table's events with their contexts, in the table's row order. They share the table's memory.
 type Sequences struct {
@@ -35,17 +32,17 @@ type Sequences struct {
 	Times    []int64   // rows: Unix nanoseconds; nil where they are not known
 }
 
-// Sequence finds each event's context. Wrong options, a wrong number of labels and a NoEvent that is also an event are errors.
+// Sequence finds each event's context. Wrong options and a NoEvent that is also an event are errors.
 func (t *Table) Sequence(opts SequenceOptions) (*Sequences, error) {
 	if err := opts.Validate(); err != nil {
 		return nil, err
 	}
-	if _, ok := t.names.ids[cmp.Or(opts.NoEvent, DefaultNoEvent)]; ok {
-		return nil, fmt.Errorf("NO_EVENT %q is also an event: want a name that no event has", cmp.Or(opts.NoEvent, DefaultNoEvent))
+	if _, ok := t.names.ids[cmp.Or(opts.NoEvent, defaultNoEvent)]; ok {
+		return nil, fmt.Errorf("NO_EVENT %q is also an event: want a name that no event has", cmp.Or(opts.NoEvent, defaultNoEvent))
 	}
-	labels, err := t.sequenceLabels(opts)
-	if err != nil {
-		return nil, err
+	labels := slices.Clone(t.labels)
+	if opts.Label != nil {
+		labels = slices.Repeat([]float64{*opts.Label}, t.Len())
 	}
 	names, ids := t.vocabulary()
 	s := &Sequences{
@@ -72,20 +69,6 @@ func (t *Table) fullKinds() []uint32 {
 		t.fillKinds(t.Len())
 	}
 	return t.kind
-}
-
-func (t *Table) sequenceLabels(opts SequenceOptions) ([]float64, error) {
-	switch {
-	case opts.Label != nil && opts.Labels != nil:
-		return nil, errors.New("one label for all and one label a row are given: want one of both")
-	case opts.Label != nil:
-		return slices.Repeat([]float64{*opts.Label}, t.Len()), nil
-	case opts.Labels != nil && len(opts.Labels) != t.Len():
-		return nil, fmt.Errorf("%d labels for %d events: want one for each", len(opts.Labels), t.Len())
-	case opts.Labels != nil:
-		return slices.Clone(opts.Labels), nil
-	}
-	return slices.Clone(t.labels), nil
 }
 
 // vocabulary sorts the event names and gives for each interned name its place.

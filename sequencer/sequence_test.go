@@ -176,20 +176,7 @@ func TestSequenceOptions(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, []float64{3, 3}, s.Labels)
 
-	options.Labels = []float64{1, 2}
-	_, err = table().Sequence(options)
-	assert.EqualError(t, err, "one label for all and one label a row are given: want one of both")
-
-	options.Label = nil
-	s, err = table().Sequence(options)
-	require.NoError(t, err)
-	assert.Equal(t, []float64{1, 2}, s.Labels)
-
-	options.Labels = []float64{1, 2, 3}
-	_, err = table().Sequence(options)
-	assert.EqualError(t, err, "3 labels for 2 events: want one for each")
-
-	options.Labels, options.NoEvent = nil, "a"
+	options.NoEvent = "a"
 	_, err = table().Sequence(options)
 	assert.EqualError(t, err, `NO_EVENT "a" is also an event: want a name that no event has`)
 

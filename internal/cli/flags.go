@@ -99,6 +99,7 @@ func readingFlags() []ucli.Flag {
 			"1970 by its digits: seconds, milliseconds, microseconds, nanoseconds, filetime, excel or a layout such as %Y%m%d"},
 		&ucli.StringFlag{Category: categoryIO, Name: "placeholders", DefaultText: "-, null, N/A, unknown and the like",
 			Usage: "`TEXTS` that are no machine, with commas between; one comma alone for none"},
+		boolFlag(categoryIO, "normalize-machine", "machines are the same if their names differ in upper and lower case, or by a dot at the end"),
 		boolFlag(categoryIO, "shared-machines", "a machine name means the same machine in all files (default: each file has machines of its own)"),
 	}
 }

@@ -44,7 +44,7 @@ func (s *session) readOptions(format sequencer.Format) (sequencer.ReadOptions, e
 		return sequencer.ReadOptions{}, usagef("max-record: %d is not in 1 to 2047 MiB", most)
 	}
 	if format == sequencer.Text {
-		if err := s.refuse("txt has neither columns nor labels", "columns", "benign", "time-format", "placeholders"); err != nil {
+		if err := s.refuse("txt has neither columns nor labels", "columns", "benign", "time-format", "placeholders", "normalize-machine"); err != nil {
 			return sequencer.ReadOptions{}, err
 		}
 	}
@@ -52,12 +52,12 @@ func (s *session) readOptions(format sequencer.Format) (sequencer.ReadOptions, e
 		s.useless("--label is the label of all events", "benign")
 	}
 	how := sequencer.ReadOptions{Format: format, Columns: columns, Benign: s.flags.String("benign"), Time: s.flags.String("time-format"), Rows: rows,
-		MaxBytes: most << 20}
+		NormalizeMachine: s.flags.Bool("normalize-machine"), MaxBytes: most << 20}
 	if _, err := field.ParseTimeFormat(how.Time); err != nil {
 		return how, usagef("time-format: %s", err)
 	}
 	if s.flags.IsSet("placeholders") {
-		how.Not = strings.Split(s.flags.String("placeholders"), ",")
+		how.Placeholders = strings.Split(s.flags.String("placeholders"), ",")
 	}
 	return how, nil
 }
@@ -136,7 +136,7 @@ func (s *session) sequences(ctx context.Context, loaded *model.Params) (*sequenc
 		return nil, usagef("cannot save sequences without --csv, --txt, --json or --ndjson")
 	case load != "":
 		err := s.refuse("the sequences are loaded, and were read before", "nrows", "label", "columns", "benign", "time-format",
-			"placeholders", "shared-machines", "max-record")
+			"placeholders", "normalize-machine", "shared-machines", "max-record")
 		if err != nil {
 			return nil, err
 		}
