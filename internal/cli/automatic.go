@@ -78,7 +78,7 @@ func (s *session) interpret(ctx context.Context, r ready, strategy interpreter.S
 		}
 		m := r.from.model
 		if len(m.Clusters) == 0 {
-			return nil, fmt.Errorf("load-interpreter: %s has no clusters: make them with the mode cluster", s.flags.String("load-interpreter"))
+			return nil, fmt.Errorf("--load-interpreter: %s has no clusters: make them with the mode cluster", s.flags.String("load-interpreter"))
 		}
 		if !slices.ContainsFunc(m.Clusters, func(c model.Cluster) bool { return c.Score != interpreter.NoScore }) {
 			s.note("none of the %d clusters has a score: their events get -1, too (score them with the mode manual)", len(m.Clusters))

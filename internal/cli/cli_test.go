@@ -1,11 +1,15 @@
 package cli
 
 import (
+	"bytes"
 	"fmt"
+	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -39,6 +43,7 @@ func TestScripts(t *testing.T) {
 			"head":      checkHead,
 			"lines":     countLines,
 			"partition": comparePartitions,
+			"interrupt": interrupt,
 		},
 	})
 }
@@ -107,6 +112,40 @@ func countLines(ts *testscript.TestScript, neg bool, args []string) {
 	if n := strconv.Itoa(strings.Count(ts.ReadFile(args[0]), "\n")); n != args[1] {
 		ts.Fatalf("%s has %s lines, want %s", args[0], n, args[1])
 	}
+}
+
+// interrupt runs `interrupt INT|TERM FILE command…`: the command gets FILE as its standard input, and the signal as soon as that is written.
+// FILE must be longer than a pipe holds, so that the command has begun to read by then. It must fail; what it says is in interrupted.txt.
+func interrupt(ts *testscript.TestScript, neg bool, args []string) {
+	signals := map[string]os.Signal{"INT": os.Interrupt, "TERM": syscall.SIGTERM}
+	if neg || len(args) < 3 || signals[args[0]] == nil {
+		ts.Fatalf("usage: interrupt INT|TERM FILE command [args…]")
+	}
+	input := ts.ReadFile(args[1])
+	if len(input) <= 1<<16 {
+		ts.Fatalf("%s has %d bytes, which a pipe holds", args[1], len(input))
+	}
+	var program string
+	for _, dir := range filepath.SplitList(ts.Getenv("PATH")) {
+		if _, err := os.Stat(filepath.Join(dir, args[2])); err == nil {
+			program = filepath.Join(dir, args[2])
+			break
+		}
+	}
+	var said bytes.Buffer
+	command := exec.Command(program, args[3:]...)
+	command.Dir, command.Stderr = ts.MkAbs("."), &said
+	stdin, err := command.StdinPipe()
+	ts.Check(err)
+	ts.Check(command.Start())
+	_, err = io.WriteString(stdin, input)
+	ts.Check(err)
+	ts.Check(stdin.Close())
+	ts.Check(command.Process.Signal(signals[args[0]]))
+	if err := command.Wait(); err == nil {
+		ts.Fatalf("the command came to its end")
+	}
+	ts.Check(os.WriteFile(ts.MkAbs("interrupted.txt"), said.Bytes(), 0o644))
 }
 
 // comparePartitions runs `partition A B CLUSTERS EVENTS`: two files of the mode cluster put the events into the same clusters, whatever their

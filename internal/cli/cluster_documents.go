@@ -37,7 +37,7 @@ func (s *session) documents(ctx context.Context, files []string) error {
 		return usagef("--documents lists those of a cluster: say which with --cluster NUMBER, or --cluster none")
 	} else if text != "none" {
 		if cluster, err = strconv.Atoi(text); err != nil || cluster < 0 || cluster >= len(m.Clusters) {
-			return usagef("cluster: %q is neither none nor one of the %d clusters of version %s, numbered from 0", text, len(m.Clusters), version)
+			return usagef("--cluster: %q is neither none nor one of the %d clusters of version %s, numbered from 0", text, len(m.Clusters), version)
 		}
 	}
 	e, err := s.engine()
@@ -55,10 +55,10 @@ func (s *session) documents(ctx context.Context, files []string) error {
 	}
 	annotated := slices.DeleteFunc(slices.Clone(files), func(f string) bool { return !isNDJSON(f) })
 	if len(annotated) > 0 && len(annotated) < len(files) {
-		return usagef("documents: give annotated documents (ndjson) or files of events, not both")
+		return usagef("--documents: give annotated documents (ndjson) or files of events, not both")
 	}
 	if len(annotated) > 0 {
-		if err := s.refuse("documents of ndjson have their contexts", "columns", "benign", "shared-machines"); err != nil {
+		if err := s.refuse("documents of ndjson have their contexts", readingSettings...); err != nil {
 			return err
 		}
 		err = s.annotatedDocuments(ctx, e, m, files, print)
@@ -97,7 +97,7 @@ func (s *session) eventDocuments(ctx context.Context, e contextbuilder.Engine, m
 		if other, err := sequencer.FormatOf(file); err != nil {
 			return err
 		} else if other != format {
-			return usagef("documents: %s is %s, %s is %s: give files of one format only", files[0], format, file, other)
+			return usagef("--documents: %s is %s, %s is %s: give files of one format only", files[0], format, file, other)
 		}
 	}
 	q, err := s.read(format, files, sequencer.Options{Length: m.Params.Length, Timeout: m.Params.Timeout})

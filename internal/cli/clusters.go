@@ -59,7 +59,7 @@ deepcase_sequence or deepcase_predict annotated (ndjson), or events of a csv, tx
 			return usagef("--csv and --json: give one of them")
 		}
 		if n := s.flags.Int("contexts"); n < 0 {
-			return usagef("contexts: %d is not at least 0", n)
+			return usagef("--contexts: %d is not at least 0", n)
 		}
 		if s.flags.Bool("csv") && s.flags.IsSet("contexts") {
 			return usagef("--contexts has no effect: csv shows one")
@@ -68,7 +68,7 @@ deepcase_sequence or deepcase_predict annotated (ndjson), or events of a csv, tx
 		if len(*documents) > 0 {
 			return s.documents(ctx, *documents)
 		}
-		if err := s.refuse("it is for --documents", "cluster", "target", "columns", "benign", "shared-machines", "max-record"); err != nil {
+		if err := s.refuse("it is for --documents", append([]string{"cluster", "target"}, readingSettings...)...); err != nil {
 			return err
 		}
 		st, err := s.store()

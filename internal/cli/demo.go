@@ -41,11 +41,11 @@ quarters of the time to learn from, and the rest, which has one kind of attack t
 		o := demo.Options{Seed: s.flags.Uint64("seed"), Days: s.flags.Int("days"), Machines: s.flags.Int("machines")}
 		switch {
 		case o.Seed < 1:
-			return usagef("seed: %d is not at least 1", o.Seed)
+			return usagef("--seed: %d is not at least 1", o.Seed)
 		case o.Days < 1 || o.Days > 3650:
-			return usagef("days: %d is not in 1 to 3650", o.Days)
+			return usagef("--days: %d is not in 1 to 3650", o.Days)
 		case o.Machines < 1 || o.Machines > 100_000:
-			return usagef("machines: %d is not in 1 to 100000", o.Machines)
+			return usagef("--machines: %d is not in 1 to 100000", o.Machines)
 		case s.flags.Bool("split") && out == "":
 			return usagef("--split writes two files: name them with --out")
 		}
@@ -76,7 +76,7 @@ func demoFormat(format, out string) (func(io.Writer, []demo.Alert) error, error)
 	case "ndjson", "jsonl":
 		return demo.WriteNDJSON, nil
 	}
-	return nil, usagef("format: %q is not one of csv, ndjson", format)
+	return nil, usagef("--format: %q is not one of csv, ndjson", format)
 }
 
 func (s *session) writeDemo(ctx context.Context, path string, alerts []demo.Alert, write func(io.Writer, []demo.Alert) error) error {

@@ -71,7 +71,7 @@ func evaluate(ctx context.Context, s *session) error {
 		return err
 	}
 	if judge := s.flags.String("judge"); judges[judge] == "" {
-		return usagef("judge: %q is not one of all, majority, examples", judge)
+		return usagef("--judge: %q is not one of all, majority, examples", judge)
 	}
 	p, err := s.params()
 	if err != nil {
@@ -115,7 +115,7 @@ func evaluate(ctx context.Context, s *session) error {
 			return err
 		}
 		if len(m.Clusters) == 0 {
-			return fmt.Errorf("load-interpreter: %s has no clusters: make them with the mode cluster", dir)
+			return fmt.Errorf("--load-interpreter: %s has no clusters: make them with the mode cluster", dir)
 		}
 	}
 	options := sequencer.Options{Length: p.Length, Timeout: p.Timeout}

@@ -95,8 +95,9 @@ func readingFlags() []ucli.Flag {
 		stringFlag(categoryIO, "benign", benignUsage),
 		&ucli.IntFlag{Category: categoryIO, Name: "max-record", Value: textfile.MaxRecord >> 20,
 			Usage: "`MIB` that a line, csv record or JSON object may have; a longer one is an error"},
-		&ucli.StringFlag{Category: categoryIO, Name: "time-format", Value: "auto", Usage: "`FORMAT` of times that are neither RFC 3339 nor the time since " +
-			"1970 by its digits: seconds, milliseconds, microseconds, nanoseconds, filetime, excel or a layout such as %Y%m%d"},
+		&ucli.StringFlag{Category: categoryIO, Name: "time-format", Value: "auto", Usage: "`FORMAT` of times: auto (RFC 3339 and its relatives, or the time since " +
+			"1970 in seconds, milliseconds, microseconds or nanoseconds by its 10, 13, 16 or 19 digits), seconds, milliseconds, microseconds or nanoseconds " +
+			"(since 1970, whatever the digits), filetime (Windows), excel (days since 1899-12-30), or a layout of strptime such as %d/%b/%Y:%H:%M:%S %z"},
 		&ucli.StringFlag{Category: categoryIO, Name: "placeholders", DefaultText: "-, null, N/A, unknown and the like",
 			Usage: "`TEXTS` that are no machine, with commas between; one comma alone for none"},
 		boolFlag(categoryIO, "normalize-machine", "machines are the same if their names differ in upper and lower case, or by a dot at the end"),

@@ -66,7 +66,7 @@ func (s *session) loadBuilder(path string) (loaded, error) {
 	}
 	info, err := os.Stat(path)
 	if err != nil {
-		return loaded{}, fmt.Errorf("load-builder: %w: need a model directory or a file of the original's ContextBuilder.save", err)
+		return loaded{}, fmt.Errorf("--load-builder: %w: need a model directory or a file of the original's ContextBuilder.save", err)
 	}
 	if info.IsDir() {
 		m, err := s.loadModel(path, (*store.Store).PendingNetwork)
@@ -74,7 +74,7 @@ func (s *session) loadBuilder(path string) (loaded, error) {
 	}
 	weights, err := original.Load(path)
 	if err != nil {
-		return loaded{}, fmt.Errorf("load-builder: %s: %w", path, err)
+		return loaded{}, fmt.Errorf("--load-builder: %s: %w", path, err)
 	}
 	return loaded{original: weights}, nil
 }

@@ -80,18 +80,33 @@ func (s *session) saveScored(ctx context.Context, m *model.Model, give scorer) (
 		return nil, err
 	}
 	var scored *model.Model
+	unchanged := false
 	version, err := st.Update(ctx, func(_ string, current *model.Model) (*model.Model, error) {
 		if err := m.SameClusters(current); err != nil {
 			return nil, fmt.Errorf("another model was published meanwhile: %w; score its clusters", err)
 		}
-		scored, err = give(current)
-		return scored, err
+		if scored, err = give(current); err != nil {
+			return nil, err
+		}
+		if unchanged = sameScores(scored, current); unchanged {
+			return current, nil
+		}
+		return scored, nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", dir, err)
 	}
-	s.note("saved version %s in %s", version, dir)
+	if unchanged {
+		s.note("no new version is saved in %s: no cluster gets another score", dir)
+	} else {
+		s.note("saved version %s in %s", version, dir)
+	}
 	return scored, nil
+}
+
+// sameScores tells whether two models with the same clusters have the same scores.
+func sameScores(a, b *model.Model) bool {
+	return slices.EqualFunc(a.Clusters, b.Clusters, func(x, y model.Cluster) bool { return x.Score == y.Score })
 }
 
 // sameFolder tells whether two paths, of which either may be missing or "", name one folder.

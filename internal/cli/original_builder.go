@@ -34,11 +34,11 @@ var sources = map[sequencer.Format]original.Source{sequencer.CSV: original.Sourc
 func (s *session) adopt(w *contextbuilder.Weights, q *sequences, p model.Params) (*model.Model, error) {
 	names, err := s.originalNames(w, q)
 	if err != nil {
-		return nil, fmt.Errorf("load-builder: %w", err)
+		return nil, fmt.Errorf("--load-builder: %w", err)
 	}
 	m, err := model.FromNetwork(names, w, p)
 	if err != nil {
-		return nil, fmt.Errorf("load-builder: %w", err)
+		return nil, fmt.Errorf("--load-builder: %w", err)
 	}
 	return m, nil
 }
@@ -76,7 +76,7 @@ func (s *session) originalNames(w *contextbuilder.Weights, q *sequences) ([]stri
 			s.note("the events are numbers: taking them in the order of their values, as the original does (--events-order)")
 		}
 	} else if by != original.ByNumber && by != original.ByText {
-		return nil, usagef("events-order: %q is not one of auto, number, text", order)
+		return nil, usagef("--events-order: %q is not one of auto, number, text", order)
 	}
 	names, err := original.Sort(q.Names, by)
 	if err != nil {
@@ -91,13 +91,13 @@ const originalNoEvent = "-1337" // the last entry of the original's mapping
 func (s *session) mappedNames(path string, q *sequences) ([]string, error) {
 	content, err := os.ReadFile(path)
 	if err != nil {
-		return nil, fmt.Errorf("events-mapping: %w", err)
+		return nil, fmt.Errorf("--events-mapping: %w", err)
 	}
 	var mapping map[string]any
 	decoder := json.NewDecoder(bytes.NewReader(content))
 	decoder.UseNumber() // 2.0 and 2 are different names
 	if err := decoder.Decode(&mapping); err != nil {
-		return nil, fmt.Errorf(`events-mapping: %s: %w: need a JSON object, {"0": "first event", …}`, path, err)
+		return nil, fmt.Errorf(`--events-mapping: %s: %w: need a JSON object, {"0": "first event", …}`, path, err)
 	}
 	names := make([]string, len(mapping))
 	known := map[string]bool{}
@@ -109,9 +109,9 @@ func (s *session) mappedNames(path string, q *sequences) ([]string, error) {
 		case json.Number:
 			names[i] = name.String()
 		case nil:
-			return nil, fmt.Errorf("events-mapping: %s: of %d entries none is %q: need one for each number from 0", path, len(mapping), id)
+			return nil, fmt.Errorf("--events-mapping: %s: of %d entries none is %q: need one for each number from 0", path, len(mapping), id)
 		default:
-			return nil, fmt.Errorf("events-mapping: %s: entry %q is %v, need a text or a number", path, id, name)
+			return nil, fmt.Errorf("--events-mapping: %s: entry %q is %v, need a text or a number", path, id, name)
 		}
 		known[names[i]] = true
 	}
@@ -126,7 +126,7 @@ func (s *session) mappedNames(path string, q *sequences) ([]string, error) {
 	}
 	switch {
 	case without == len(q.Names):
-		return nil, fmt.Errorf("events-mapping: %s: no event of the input is in it, such as %q", path, q.Names[0])
+		return nil, fmt.Errorf("--events-mapping: %s: no event of the input is in it, such as %q", path, q.Names[0])
 	case without > 0:
 		s.note("%d of %d distinct events of the input are not in %s: the builder does not know them", without, len(q.Names), path)
 	}

@@ -33,15 +33,15 @@ func (s *session) inputs(prefix string) (sequencer.Format, []string, error) {
 func (s *session) readOptions(format sequencer.Format) (sequencer.ReadOptions, error) {
 	columns, err := sequencer.ParseColumns(s.flags.String("columns"))
 	if err != nil {
-		return sequencer.ReadOptions{}, usagef("%s", err)
+		return sequencer.ReadOptions{}, usagef("--%s", err) // it begins with columns
 	}
 	rows := s.flags.Int("nrows")
 	if rows < 0 {
-		return sequencer.ReadOptions{}, usagef("nrows: %d is not at least 0", rows)
+		return sequencer.ReadOptions{}, usagef("--nrows: %d is not at least 0", rows)
 	}
 	most := s.flags.Int("max-record")
 	if most < 1 || most > 2047 {
-		return sequencer.ReadOptions{}, usagef("max-record: %d is not in 1 to 2047 MiB", most)
+		return sequencer.ReadOptions{}, usagef("--max-record: %d is not in 1 to 2047 MiB", most)
 	}
 	if format == sequencer.Text {
 		if err := s.refuse("txt has neither columns nor labels", "columns", "benign", "time-format", "placeholders", "normalize-machine"); err != nil {
@@ -54,7 +54,7 @@ func (s *session) readOptions(format sequencer.Format) (sequencer.ReadOptions, e
 	how := sequencer.ReadOptions{Format: format, Columns: columns, Benign: s.flags.String("benign"), Time: s.flags.String("time-format"), Rows: rows,
 		NormalizeMachine: s.flags.Bool("normalize-machine"), MaxBytes: most << 20}
 	if _, err := field.ParseTimeFormat(how.Time); err != nil {
-		return how, usagef("time-format: %s", err)
+		return how, usagef("--time-format: %s", err)
 	}
 	if s.flags.IsSet("placeholders") {
 		how.Placeholders = strings.Split(s.flags.String("placeholders"), ",")
@@ -69,7 +69,7 @@ func (s *session) read(format sequencer.Format, files []string, options sequence
 		return nil, err
 	}
 	if err := options.Validate(); err != nil {
-		return nil, usagef("%s", err)
+		return nil, usagef("%s", byFlag(err))
 	}
 	how.PerFile = len(files) > 1 && !s.flags.Bool("shared-machines")
 	if len(files) == 1 {
@@ -81,7 +81,7 @@ func (s *session) read(format sequencer.Format, files []string, options sequence
 	err = table.Read(how, files...)
 	reading.end()
 	if err != nil {
-		return nil, err
+		return nil, nameFlag(err)
 	}
 	if how.PerFile {
 		s.note("%d files, each with machines of its own (--shared-machines if they share them)", len(files))
@@ -135,8 +135,7 @@ func (s *session) sequences(ctx context.Context, loaded *model.Params) (*sequenc
 	case load != "" && save != "":
 		return nil, usagef("cannot save sequences without --csv, --txt, --json or --ndjson")
 	case load != "":
-		err := s.refuse("the sequences are loaded, and were read before", "nrows", "label", "columns", "benign", "time-format",
-			"placeholders", "normalize-machine", "shared-machines", "max-record")
+		err := s.refuse("the sequences are loaded, and were read before", append([]string{"nrows", "label"}, readingSettings...)...)
 		if err != nil {
 			return nil, err
 		}
@@ -162,7 +161,7 @@ func (s *session) sequences(ctx context.Context, loaded *model.Params) (*sequenc
 		return nil, errNoInput
 	}
 	if events := len(q.Names) + 1; limit > 0 && events > limit {
-		return nil, fmt.Errorf("events: %d distinct events with NO_EVENT, --events allows %d", events, limit)
+		return nil, fmt.Errorf("--events: %d distinct events with NO_EVENT, --events allows %d", events, limit)
 	}
 	if loaded != nil && q.Length != loaded.Length {
 		return nil, fmt.Errorf("the sequences have contexts of %d events, the model has %d: read the events again with --length %d",
@@ -184,7 +183,7 @@ func (s *session) context(loaded *model.Params) (sequencer.Options, error) {
 		return o, nil
 	}
 	if s.flags.IsSet("length") && o.Length != loaded.Length {
-		return o, usagef("length: %d, but the loaded model has contexts of %d events", o.Length, loaded.Length)
+		return o, usagef("--length: %d, but the loaded model has contexts of %d events", o.Length, loaded.Length)
 	}
 	o.Length = loaded.Length
 	if !s.flags.IsSet("timeout") {

@@ -41,10 +41,10 @@ func (s *session) saveable() error {
 		}
 		read[filepath.Clean(path)] = flag
 		if info, err := os.Stat(path); err == nil && info.IsDir() {
-			return fmt.Errorf("%s: %s is a folder, need a file", flag, path)
+			return fmt.Errorf("--%s: %s is a folder, need a file", flag, path)
 		}
 		if info, err := os.Stat(filepath.Dir(path)); err != nil || !info.IsDir() {
-			return fmt.Errorf("%s: %s: there is no folder %s", flag, path, filepath.Dir(path))
+			return fmt.Errorf("--%s: %s: there is no folder %s", flag, path, filepath.Dir(path))
 		}
 	}
 	for _, flag := range []string{"save-builder", "save-interpreter"} {
@@ -53,10 +53,10 @@ func (s *session) saveable() error {
 			continue
 		}
 		if info, err := os.Stat(path); err == nil && !info.IsDir() {
-			return fmt.Errorf("%s: %s is a file, need a model directory", flag, path)
+			return fmt.Errorf("--%s: %s is a file, need a model directory", flag, path)
 		}
 		if err := store.Writable(path); err != nil {
-			return fmt.Errorf("%s: %w", flag, err)
+			return fmt.Errorf("--%s: %w", flag, err)
 		}
 	}
 	return nil

@@ -1,6 +1,12 @@
 package cli
 
 import (
+	"cmp"
+	"errors"
+	"fmt"
+
+	"connect-deepcase/internal/field"
+
 	"strconv"
 	"strings"
 	"time"
@@ -26,7 +32,7 @@ func (s *session) params() (model.Params, error) {
 	}
 	s.interpretation(&p, func(string) bool { return true })
 	if err := p.Validate(); err != nil {
-		return p, usagef("%s", strings.ReplaceAll(err.Error(), "\n", "; "))
+		return p, usagef("%s", byFlag(err))
 	}
 	return p, nil
 }
@@ -57,7 +63,7 @@ func (s *session) timeout() time.Duration {
 func (s *session) strategy() (interpreter.Strategy, error) {
 	x := interpreter.Strategy(s.flags.String("strategy"))
 	if x != interpreter.Max && x != interpreter.Min && x != interpreter.Avg {
-		return "", usagef("strategy: %q is not one of max, min, avg", x)
+		return "", usagef("--strategy: %q is not one of max, min, avg", x)
 	}
 	return x, nil
 }
@@ -70,7 +76,7 @@ func (s *session) eventLimit() (int, error) {
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 3 {
-		return 0, usagef("events: %q is neither auto nor a whole number of at least 3", text)
+		return 0, usagef("--events: %q is neither auto nor a whole number of at least 3", text)
 	}
 	return n, nil
 }
@@ -134,3 +140,32 @@ var (
 	originalSettings    = []string{"events-order", "events-mapping"}
 	builderSettings     = []string{"hidden", "delta", "lstm", "epochs", "batch", "optimizer", "learning-rate", "seed", "max-names", "max-memory"}
 )
+
+// flagOf are the flags of settings that errors name in another way.
+var flagOf = map[string]string{"batch size": "batch", "learning rate": "learning-rate", "query batch size": "query-batch", "eps": "epsilon",
+	"min samples": "min_samples", "threshold": "confidence"}
+
+// byFlag is the text of an error about settings, "batch size: 0 is not at least 1", by the names of their flags.
+func byFlag(err error) string {
+	lines := strings.Split(err.Error(), "\n")
+	for i, line := range lines {
+		if setting, wrong, ok := strings.Cut(line, ": "); ok {
+			lines[i] = "--" + cmp.Or(flagOf[setting], setting) + ": " + wrong
+		}
+	}
+	return strings.Join(lines, "; ")
+}
+
+// nameFlag adds to an error about a value the flag that would make the value right.
+func nameFlag(err error) error {
+	switch {
+	case errors.Is(err, field.ErrBenign):
+		return fmt.Errorf("%w (--benign)", err)
+	case errors.Is(err, field.ErrTime):
+		return fmt.Errorf("%w (--time-format)", err)
+	}
+	return err
+}
+
+// readingSettings are the flags that say how events are read.
+var readingSettings = []string{"columns", "benign", "max-record", "time-format", "placeholders", "normalize-machine", "shared-machines"}

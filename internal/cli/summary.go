@@ -142,7 +142,7 @@ func (t *totals) add(text []byte) error {
 	if t.label != "" {
 		label, err := field.JSONLabel(field.FindJSON(document, t.label), t.benign)
 		if err != nil {
-			return fmt.Errorf("%s: %w", t.label, err)
+			return fmt.Errorf("%s: %w", t.label, nameFlag(err))
 		}
 		if label >= 0 {
 			kind, _ := field.JSONText(field.FindJSON(document, t.label))

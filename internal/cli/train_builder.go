@@ -75,28 +75,39 @@ func (s *session) train(ctx context.Context, e contextbuilder.Engine, q *sequenc
 	if err != nil && (m == nil || !errors.Is(err, context.Canceled)) {
 		return nil, err
 	}
-	if err != nil {
-		if saveErr := s.saveBuilder(ctx, m); saveErr != nil {
-			return nil, saveErr
-		}
+	if interrupt := err; interrupt != nil {
 		if s.flags.String("save-builder") == "" {
+			return nil, fmt.Errorf("training was interrupted: %w", interrupt)
+		}
+		if err := s.usable(context.WithoutCancel(ctx), e, m, data); err != nil {
 			return nil, fmt.Errorf("training was interrupted: %w", err)
 		}
-		return nil, fmt.Errorf("training was interrupted: what was learnt until then is saved in %s: %w", s.flags.String("save-builder"), err)
+		if err := s.saveBuilder(ctx, m); err != nil {
+			return nil, err
+		}
+		return nil, fmt.Errorf("training was interrupted: what was learnt until then is saved in %s: %w", s.flags.String("save-builder"), interrupt)
 	}
 	s.note("trained %d epochs on %d sequences of %d distinct events in %s with %s, loss %.4f",
 		p.Training.Epochs, len(q.Events), len(q.Names), time.Since(began).Round(time.Millisecond), e.Name(), loss)
-	fit, err := m.Fit(ctx, e, data)
+	if err := s.usable(ctx, e, m, data); err != nil {
+		return nil, err
+	}
+	return m, s.saveBuilder(ctx, m)
+}
+
+// usable is an error if the training of m has diverged: then nothing is saved. It warns of a network that explains nothing.
+func (s *session) usable(ctx context.Context, e contextbuilder.Engine, m *model.Model, d model.Data) error {
+	fit, err := m.Fit(ctx, e, d)
 	if err == nil {
 		err = fit.Err()
 	}
 	if err != nil {
-		return nil, fmt.Errorf("nothing is saved: %w", err)
+		return fmt.Errorf("nothing is saved: %w", err)
 	}
 	if fit.Poor() {
 		s.note("warning: the network explains nothing, more epochs or another learning rate may: %v", fit)
 	}
-	return m, s.saveBuilder(ctx, m)
+	return nil
 }
 
 // budgeted are the sequences that a training learns from, without rare names where there are too many. It is an error if the training would

@@ -11,6 +11,9 @@ import (
 // NoLabel is the label of an event that nobody labelled.
 const NoLabel = -1
 
+// ErrBenign says that a text can be a label only if it is known which one means benign.
+var ErrBenign = errors.New("want a number, true or false; where labels are texts, set benign to the one that means benign")
+
 // Label reads a label: a number that is at least 0, true for 1, false for 0 (in any case), or nothing or -1 for NoLabel. Spaces around it
 // do not count.
 //
@@ -35,7 +38,7 @@ func Label(s, benign string) (float64, error) {
 	case err == nil || errors.Is(err, strconv.ErrRange):
 		return 0, fmt.Errorf("%s: want a number that is at least 0, or -1 or nothing for none", Quote(s))
 	case benign == "":
-		return 0, fmt.Errorf("%s: want a number, true or false; where labels are texts, set benign to the one that means benign", Quote(s))
+		return 0, fmt.Errorf("%s: %w", Quote(s), ErrBenign)
 	case soundsBenign[plain.Replace(strings.ToLower(s))]:
 		return 0, fmt.Errorf("%s sounds like no attack, but %s was declared benign: want that, a number, or the name of an attack", Quote(s), Quote(benign))
 	}

@@ -14,7 +14,8 @@ const (
 )
 
 var (
-	errTimeForm = errors.New("want a date and time such as 2006-01-02T15:04:05Z, or the time since 1970 in seconds (10 digits), " +
+	// ErrTime says that a value is no time of the format auto.
+	ErrTime = errors.New("want a date and time such as 2006-01-02T15:04:05Z, or the time since 1970 in seconds (10 digits), " +
 		"milliseconds (13), microseconds (16) or nanoseconds (19); another form needs a time format")
 	errTimeRange = errors.New("want a time between the years 1678 and 2262")
 )
@@ -108,7 +109,7 @@ func (d decimal) nanos() (int64, error) {
 	case d.point == 19:
 		return d.scaled(0)
 	}
-	return 0, errTimeForm
+	return 0, ErrTime
 }
 
 // scaled is the number × 10^shift exactly; what is smaller than 1 then is cut off.
@@ -161,7 +162,7 @@ func parseDate(s string) (time.Time, error) {
 			if sc.skip(".,") {
 				fraction := sc.digits()
 				if fraction == "" {
-					return time.Time{}, errTimeForm
+					return time.Time{}, ErrTime
 				}
 				nanosecond, _ = strconv.Atoi((fraction + "000000000")[:9])
 			}
@@ -169,11 +170,11 @@ func parseDate(s string) (time.Time, error) {
 		offset = sc.zone()
 	}
 	if sc.rest != "" {
-		return time.Time{}, errTimeForm
+		return time.Time{}, ErrTime
 	}
 	midnight := time.Date(year, time.Month(month), day, 0, 0, 0, 0, time.UTC)
 	if month != int(midnight.Month()) || day != midnight.Day() || hour > 23 || minute > 59 || second > 60 {
-		return time.Time{}, errTimeForm
+		return time.Time{}, ErrTime
 	}
 	return inRange(time.Date(year, time.Month(month), day, hour, minute, second-offset, nanosecond, time.UTC))
 }

@@ -59,7 +59,7 @@ func TestParseTimeSaysWhatWouldBeRight(t *testing.T) {
 		"2022-01-14 00:00:61", "2022-01-14 00:00:00.", "2022-01-14 00:00 +1", "2022-01-14 00:00 +24:00", "2022-01-14 00:00 CET",
 		"2022-01-14Z", "\x00"} {
 		_, err := ParseTime(in)
-		assert.EqualError(t, err, strconv.Quote(in)+": "+errTimeForm.Error())
+		assert.EqualError(t, err, strconv.Quote(in)+": "+ErrTime.Error())
 	}
 	for _, in := range []string{"9999999999", "9223372036854775808", "9999-01-01 00:00:00", "1600-01-01"} {
 		_, err := ParseTime(in)
@@ -78,7 +78,7 @@ func TestNumbersThatMayBeSomethingElseAreNoTimes(t *testing.T) {
 		"1000": "a counter", "999999999": "1.998e9, or not", "99999999999": "", "1e30": "", "0001": "a counter", "164211840912": "", "1642118409123456789012": "",
 	} {
 		_, err := ParseTime(in)
-		assert.EqualError(t, err, strconv.Quote(in)+": "+errTimeForm.Error(), what)
+		assert.EqualError(t, err, strconv.Quote(in)+": "+ErrTime.Error(), what)
 	}
 }
 
