@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -49,9 +48,8 @@ type serving struct {
 	log        *service.Logger
 	metrics    servingMetrics
 
+	follower  *store.Follower
 	current   atomic.Pointer[version] // nil: none yet
-	failed    string                  // what was last logged about a version that cannot be read; only reload uses it
-	awaited   bool                    // whether it was logged that there is no version yet; only reload uses it
 	stop      context.CancelFunc
 	stopped   chan struct{}
 	closing   sync.WaitGroup  // replaced versions that still answer
@@ -99,19 +97,13 @@ func (s *serving) start(every time.Duration) {
 	ctx, cancel := context.WithCancel(context.Background())
 	s.stop, s.stopped = cancel, make(chan struct{})
 	s.asking, s.endAsking = context.WithCancel(context.Background())
-	s.reload()
+	s.follower = store.NewFollower(s.dir, s.take, s.report)
+	s.follower.Look()
 	go func() {
 		defer close(s.stopped)
 		ticks := time.NewTicker(every)
 		defer ticks.Stop()
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-ticks.C:
-				s.reload()
-			}
-		}
+		s.follower.Follow(ctx, ticks.C)
 	}()
 }
 
@@ -135,64 +127,42 @@ func (s *serving) acquire() *version {
 
 func (v *version) release() { v.using.RUnlock() }
 
-// reload looks for a new version and puts it in the place of the one that serves. Where that fails the old one goes on serving; it is
-// logged once.
-func (s *serving) reload() {
-	started := time.Now()
-	next, err := s.load()
+// report counts and logs what came of a look at the directory. A failure is logged once: the old version goes on serving.
+func (s *serving) report(look store.Look) {
 	switch {
-	case err != nil:
+	case look.Empty: // a mistake in the path, perhaps
+		s.log.With("model", s.dir).Warnf("No model there yet, events get the status %s until there is one: %v", model.NoModel, look.Err)
+	case look.Err != nil:
 		s.metrics.reloads.Incr(1, "failed")
-		if err.Error() != s.failed {
-			s.failed = err.Error()
-			goingOn := "without a model"
-			if name := s.name(); name != "" {
-				goingOn = "with version " + name
-			}
-			s.log.With("model", s.dir).Errorf("The current model cannot be loaded, going on %s: %v", goingOn, err)
+		if look.Again {
+			return
 		}
-	case next != nil:
-		s.failed = ""
+		goingOn := "without a model"
+		if name := s.follower.Version(); name != "" {
+			goingOn = "with version " + name
+		}
+		s.log.With("model", s.dir).Errorf("The current model cannot be loaded, going on %s: %v", goingOn, look.Err)
+	default:
 		s.metrics.reloads.Incr(1, "loaded")
-		s.metrics.latency.Timing(time.Since(started).Nanoseconds())
-		s.swap(next)
+		s.metrics.latency.Timing(look.Took.Nanoseconds())
 	}
 }
 
-// load opens the current version where it is not the one that serves; nil where there is nothing new.
-func (s *serving) load() (*version, error) {
-	models, err := store.Open(s.dir, false)
-	if errors.Is(err, os.ErrNotExist) || errors.Is(err, store.ErrEmpty) {
-		return nil, s.gone(err)
-	} else if err != nil {
-		return nil, err
-	}
-	name, err := models.Current()
-	if errors.Is(err, store.ErrEmpty) {
-		return nil, s.gone(err)
-	} else if err != nil {
-		return nil, err
-	}
-	if name == s.name() {
-		s.failed = ""
-		return nil, nil
-	}
-	loaded, err := models.Read((*store.Store).Current)
-	if err != nil {
-		return nil, err
-	}
+// take puts a version that was read in the place of the one that serves.
+func (s *serving) take(loaded *store.Loaded) error {
 	predictor, err := model.NewPredictor(loaded.Model, s.engine)
 	if err != nil {
-		return nil, fmt.Errorf("version %s: %w", loaded.Version, err)
+		return err
 	}
 	next := &version{name: loaded.Version, created: loaded.Created, trained: loaded.Trained, predictor: predictor}
 	s.checkClock(next)
 	if size := min(s.cacheSize, s.cacheBytes/verdictBytes(loaded.Model.Params.Length)); size > 0 {
 		if next.verdicts, err = lru.New[sampleKey, model.Verdict](size); err != nil {
-			return nil, errors.Join(err, predictor.Close())
+			return errors.Join(err, predictor.Close())
 		}
 	}
-	return next, nil
+	s.swap(next)
+	return nil
 }
 
 // maxSkew is the difference between the clocks of two machines that nobody is told of.
@@ -213,19 +183,6 @@ func (s *serving) checkClock(v *version) {
 	if v.trained.After(now) {
 		v.trained = now
 	}
-}
-
-// gone judges a directory without a version: before the first one came that may be as it should be, or a mistake in the path, and is
-// logged once; it is an error once one serves.
-func (s *serving) gone(err error) error {
-	if s.current.Load() != nil {
-		return err
-	}
-	if !s.awaited {
-		s.awaited = true
-		s.log.With("model", s.dir).Warnf("No model there yet, events get the status %s until there is one: %v", model.NoModel, err)
-	}
-	return nil
 }
 
 func (s *serving) swap(next *version) {
@@ -252,14 +209,6 @@ func (s *serving) swap(next *version) {
 			}
 		})
 	}
-}
-
-// name of the version that serves, "" where there is none.
-func (s *serving) name() string {
-	if v := s.current.Load(); v != nil {
-		return v.name
-	}
-	return ""
 }
 
 // close ends the watching, and the version that serves with the answers that it is still looking for. It may be called again.

@@ -68,7 +68,7 @@ func TestPredictRefusesAVersionThatComputesNoNumbers(t *testing.T) {
 	}
 	huge.Weights = &weights
 	bad := publish(t, dir, &huge)
-	p.serving.reload()
+	p.serving.follower.Look()
 	assert.Contains(t, log.String(), "going on with version "+good+": version "+bad+": probing the network: ")
 	s, version := status(t, p)
 	assert.Equal(t, "unscored", s)
@@ -85,7 +85,7 @@ func TestPredictFlagsAnswersThatAreNoNumbers(t *testing.T) {
 	p, _ := meddled(t, "model: "+dir, e)
 	m := little(t, 1)
 	publish(t, dir, m)
-	p.serving.reload()
+	p.serving.follower.Look()
 	for name, spoil := range map[string]func(a contextbuilder.QueryResult, row int){
 		"confidence NaN": func(a contextbuilder.QueryResult, row int) { a.Confidence[row] = float32(math.NaN()) },
 		"confidence Inf": func(a contextbuilder.QueryResult, row int) { a.Confidence[row] = float32(math.Inf(1)) },
@@ -125,7 +125,7 @@ func TestPredictGivesUpAQuestion(t *testing.T) {
 	e := &meddling{Engine: cpu.New()}
 	p, _ := meddled(t, "query_timeout: 10ms\nmodel: "+dir, e)
 	publish(t, dir, little(t, 1))
-	p.serving.reload()
+	p.serving.follower.Look()
 	e.query = endless(make(chan struct{}, 1))
 	out := process(t, p, messages(annotated(loginSample)))
 	require.ErrorContains(t, out[0].GetError(), "it took longer than 10ms")
@@ -138,7 +138,7 @@ func TestPredictClosesInTheMiddleOfAQuestion(t *testing.T) {
 	p, _ := meddled(t, "query_timeout: 24h\nmodel: "+dir, e)
 	m := little(t, 1)
 	publish(t, dir, m)
-	p.serving.reload()
+	p.serving.follower.Look()
 	asked, answered := make(chan struct{}, 1), make(chan error)
 	e.query = endless(asked)
 	go func() {
@@ -149,7 +149,7 @@ func TestPredictClosesInTheMiddleOfAQuestion(t *testing.T) {
 	<-asked
 	e.query = nil
 	next := publish(t, dir, m)
-	p.serving.reload()
+	p.serving.follower.Look()
 	s, version := status(t, p)
 	assert.Equal(t, "unscored", s)
 	assert.Equal(t, next, version)
@@ -173,7 +173,7 @@ func TestPredictTellsOfAClockThatWasAhead(t *testing.T) {
 	rename(t, dir, "20991231T235959Z-0000")
 	before := time.Now()
 	publish(t, dir, m)
-	p.serving.reload()
+	p.serving.follower.Look()
 	v := p.serving.current.Load()
 	assert.Equal(t, "20991231T235959Z-0001", v.name)
 	assert.WithinRange(t, v.created, before.Add(-time.Second), time.Now())
@@ -184,7 +184,7 @@ func TestPredictTellsOfAClockThatWasAhead(t *testing.T) {
 	publish(t, dir, m)
 	yesterday := time.Now().Add(-24 * time.Hour)
 	p.serving.now = func() time.Time { return yesterday }
-	p.serving.reload()
+	p.serving.follower.Look()
 	assert.Contains(t, log.String(), "which is in the future: the clock of its writer is ahead, or the clock here is behind")
 	v = p.serving.current.Load()
 	assert.Equal(t, yesterday, v.trained, "how old it is is not known")
@@ -194,6 +194,6 @@ func TestPredictTellsOfAClockThatWasAhead(t *testing.T) {
 	p, log = meddled(t, "model: "+dir, cpu.New())
 	log.Reset()
 	publish(t, dir, m)
-	p.serving.reload()
+	p.serving.follower.Look()
 	assert.NotContains(t, log.String(), "WARN")
 }

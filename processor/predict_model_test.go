@@ -61,8 +61,8 @@ func TestPredictSurvivesBrokenVersions(t *testing.T) {
 	} {
 		damage()
 		for range 3 {
-			p.serving.reload()
-			assert.NotEmpty(t, p.serving.failed, name)
+			p.serving.follower.Look()
+			assert.Error(t, p.serving.follower.Err(), name)
 			s, version := status(t, p)
 			assert.Equal(t, "unscored", s, name)
 			assert.Equal(t, good, version, name)
@@ -71,8 +71,8 @@ func TestPredictSurvivesBrokenVersions(t *testing.T) {
 			require.NoError(t, os.Rename(dir+".away", dir))
 		}
 		good = publish(t, dir, m)
-		p.serving.reload()
-		assert.Empty(t, p.serving.failed)
+		p.serving.follower.Look()
+		assert.NoError(t, p.serving.follower.Err())
 		_, version := status(t, p)
 		assert.Equal(t, good, version, name)
 	}
@@ -89,11 +89,11 @@ func TestPredictLogsABrokenVersionOnce(t *testing.T) {
 	defer p.Close(t.Context())
 	s, _ := status(t, p)
 	assert.Equal(t, "no_model", s)
-	p.serving.reload()
-	p.serving.reload()
+	p.serving.follower.Look()
+	p.serving.follower.Look()
 	assert.Equal(t, 1, strings.Count(log.String(), "level=ERROR"), log.String())
 	truncateVersion(t, dir, publish(t, dir, little(t, 1)))
-	p.serving.reload()
+	p.serving.follower.Look()
 	assert.Equal(t, 2, strings.Count(log.String(), "level=ERROR"), log.String())
 }
 
@@ -105,18 +105,18 @@ func TestPredictLogsThatThereIsNoModel(t *testing.T) {
 	p, err := newPredictFromParsed(parse(t, predictSpec(), "reload: 1h\nmodel: "+dir), resources)
 	require.NoError(t, err)
 	defer p.Close(t.Context())
-	p.serving.reload()
+	p.serving.follower.Look()
 	assert.Equal(t, 1, strings.Count(log.String(), "level=WARN"), log.String())
 	assert.Contains(t, log.String(), "No model there yet, events get the status no_model until there is one: ")
 	assert.Contains(t, log.String(), "model="+dir)
 
 	truncateVersion(t, dir, publish(t, dir, little(t, 1)))
-	p.serving.reload()
+	p.serving.follower.Look()
 	assert.Contains(t, log.String(), "The current model cannot be loaded, going on without a model: ")
 	good := publish(t, dir, little(t, 1))
-	p.serving.reload()
+	p.serving.follower.Look()
 	truncateVersion(t, dir, publish(t, dir, little(t, 1)))
-	p.serving.reload()
+	p.serving.follower.Look()
 	assert.Contains(t, log.String(), "The current model cannot be loaded, going on with version "+good+": ")
 }
 
