@@ -277,32 +277,23 @@ func (p *predict) ask(ctx context.Context, v *version, samples []model.Sample) (
 		}
 		return verdicts, errs
 	}
-	first := map[sampleKey]int{} // of an unknown sample → its place in unknown
+	var asked []int // of samples, those whose verdict is not remembered
 	var unknown []model.Sample
 	var keys []sampleKey
 	var buffer []byte
-	misses := int64(0)
-	asked := make([]int, len(samples)) // place in unknown, −1 for a known one
-	for i, s := range samples {
-		key, known := keyOf(s, &buffer), false
-		asked[i] = -1
+	for i, sample := range samples {
 		if v.verdicts != nil {
-			verdicts[i], known = v.verdicts.Get(key)
+			key := keyOf(sample, &buffer)
+			if verdict, known := v.verdicts.Get(key); known {
+				verdicts[i] = verdict
+				continue
+			}
+			keys = append(keys, key)
 		}
-		if known {
-			continue
-		}
-		misses++
-		place, again := first[key]
-		if !again {
-			place = len(unknown)
-			first[key] = place
-			unknown, keys = append(unknown, s), append(keys, key)
-		}
-		asked[i] = place
+		asked, unknown = append(asked, i), append(unknown, sample)
 	}
-	p.hits.Incr(int64(len(samples)) - misses)
-	p.misses.Incr(misses)
+	p.hits.Incr(int64(len(samples) - len(unknown)))
+	p.misses.Incr(int64(len(unknown)))
 	if len(unknown) == 0 {
 		return verdicts, errs
 	}
@@ -311,41 +302,31 @@ func (p *predict) ask(ctx context.Context, v *version, samples []model.Sample) (
 	defer cancel()
 	answers, err := v.predictor.Predict(ctx, unknown)
 	p.latency.Timing(time.Since(started).Nanoseconds())
-	if err == nil && len(answers) != len(unknown) {
-		err = fmt.Errorf("model gave %d verdicts for %d samples", len(answers), len(unknown))
-	}
-	wrong := map[int]bool{} // places without numbers
 	if partly := (*model.NotFiniteError)(nil); errors.As(err, &partly) {
-		for _, place := range partly.Rows {
-			wrong[place] = true
+		for _, row := range partly.Rows {
+			errs[asked[row]] = fmt.Errorf("query of model %s: %w", v.name, interpreter.ErrNotFinite)
 		}
 		err = nil
 	}
-	if err != nil && ctx.Err() != nil {
-		err = context.Cause(ctx)
-	}
 	if err != nil {
-		err = fmt.Errorf("query of model %s: %w", v.name, err)
-	}
-	for i, place := range asked {
-		switch {
-		case place < 0:
-		case err != nil:
-			errs[i] = err
-		case wrong[place]:
-			errs[i] = fmt.Errorf("query of model %s: %w", v.name, interpreter.ErrNotFinite)
-		default:
-			verdicts[i] = answers[place]
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
 		}
+		for _, i := range asked {
+			errs[i] = fmt.Errorf("query of model %s: %w", v.name, err)
+		}
+		return verdicts, errs
 	}
-	if err == nil && v.verdicts != nil {
-		for place, answer := range answers {
-			if wrong[place] {
-				continue
-			}
-			// It is a slice of what holds the whole query's, which one verdict would keep in memory.
-			answer.Attention = slices.Clone(answer.Attention)
-			v.verdicts.Add(keys[place], answer)
+	for row, i := range asked {
+		if errs[i] != nil {
+			continue
+		}
+		verdicts[i] = answers[row]
+		if v.verdicts != nil {
+			// The attention is a slice of the whole query's, which a single verdict would keep in memory.
+			kept := answers[row]
+			kept.Attention = slices.Clone(kept.Attention)
+			v.verdicts.Add(keys[row], kept)
 		}
 	}
 	return verdicts, errs

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"connect-deepcase/internal/excerpt"
 	"connect-deepcase/internal/field"
 )
 
@@ -29,7 +30,7 @@ func ParseColumns(s string) (Columns, error) {
 		column, name, _ := strings.Cut(pair, "=")
 		to := fields[strings.TrimSpace(column)]
 		if name = strings.TrimSpace(name); to == nil || name == "" {
-			return Columns{}, fmt.Errorf("columns: %s: want timestamp=…, machine=…, event=… or label=…", field.Quote(pair))
+			return Columns{}, fmt.Errorf("columns: %s: want timestamp=…, machine=…, event=… or label=…", excerpt.Quote(pair))
 		}
 		if given[to] {
 			return Columns{}, fmt.Errorf("columns: %s comes twice: want one", strings.TrimSpace(column))
@@ -60,7 +61,7 @@ type fields struct {
 func (r *reader) append(f fields) (column string, err error) {
 	at, err := r.time.Nanos(f.timestamp)
 	if err != nil {
-		return r.columns.Timestamp, fmt.Errorf("%s: %w", field.Quote(f.timestamp), err)
+		return r.columns.Timestamp, fmt.Errorf("%s: %w", excerpt.Quote(f.timestamp), err)
 	}
 	of := f.machine
 	if r.opts.NormalizeMachine {

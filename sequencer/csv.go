@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"connect-deepcase/internal/excerpt"
 	"connect-deepcase/internal/field"
 	"connect-deepcase/internal/textfile"
 )
@@ -181,7 +182,7 @@ func shortList(names []string) string {
 			quoted = append(quoted, fmt.Sprintf("and %d more", len(names)-most))
 			break
 		}
-		quoted = append(quoted, field.Quote(name))
+		quoted = append(quoted, excerpt.Quote(name))
 	}
 	if len(quoted) == 0 {
 		return "none"

@@ -9,6 +9,7 @@ import (
 	"io"
 	"strings"
 
+	"connect-deepcase/internal/excerpt"
 	"connect-deepcase/internal/field"
 	"connect-deepcase/internal/textfile"
 )
@@ -61,7 +62,7 @@ func (r *reader) jsonError(d *json.Decoder, lines *lineCounter, err error) error
 	var syntax *json.SyntaxError
 	switch {
 	case errors.As(err, &syntax):
-		return r.wrong(line, "", fmt.Errorf("%s is not JSON (%w): want an object", field.Quote(firstLine(value)), err))
+		return r.wrong(line, "", fmt.Errorf("%s is not JSON (%w): want an object", excerpt.Quote(firstLine(value)), err))
 	case err == io.EOF:
 		err = io.ErrUnexpectedEOF
 	}
@@ -76,7 +77,7 @@ func firstLine(b []byte) string {
 // jsonRow appends the row that an object holds, or says which field is wrong.
 func (r *reader) jsonRow(object json.RawMessage) (path string, err error) {
 	if object[0] != '{' {
-		return "", fmt.Errorf("%s: want an object", field.Quote(string(object)))
+		return "", fmt.Errorf("%s: want an object", excerpt.Quote(string(object)))
 	}
 	var f fields
 	for _, want := range []struct {

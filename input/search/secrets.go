@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+
+	"connect-deepcase/internal/excerpt"
 )
 
 // secrets are the credentials that must not reach a log.
@@ -66,9 +68,7 @@ func (s secrets) hide(err error) error {
 		}
 		return ' '
 	}, s.replacer.Replace(text[:min(len(text), longestText)]))
-	if len(text) > longestError {
-		text = strings.ToValidUTF8(text[:longestError], "") + "…"
-	}
+	text = excerpt.Of(text, longestError)
 	if text == err.Error() {
 		return err
 	}

@@ -16,6 +16,7 @@ import (
 
 	"connect-deepcase/internal/cell"
 	"connect-deepcase/internal/clusterjson"
+	"connect-deepcase/internal/excerpt"
 	"connect-deepcase/internal/report"
 	"connect-deepcase/model"
 	"connect-deepcase/model/interpreter"
@@ -165,16 +166,12 @@ func hosts(c model.Cluster) string {
 	return strings.Join(parts, "; ")
 }
 
-const longestExample = 1000 // characters
+const longestExample = 1000 // bytes
 
 // exampleTexts are a cluster's examples, cut where they are long.
 func exampleTexts(c model.Cluster) (texts []string) {
 	for _, x := range c.Examples {
-		text := []rune(string(x))
-		if len(text) > longestExample {
-			text = append(text[:longestExample], '…')
-		}
-		texts = append(texts, string(text))
+		texts = append(texts, excerpt.Of(string(x), longestExample))
 	}
 	return texts
 }

@@ -6,6 +6,8 @@ import (
 	"math"
 	"strconv"
 	"strings"
+
+	"connect-deepcase/internal/excerpt"
 )
 
 // NoLabel is the label of an event that nobody labelled.
@@ -36,11 +38,11 @@ func Label(s, benign string) (float64, error) {
 	case err == nil && (label >= 0 && !math.IsInf(label, 0) || label == NoLabel):
 		return label, nil
 	case err == nil || errors.Is(err, strconv.ErrRange):
-		return 0, fmt.Errorf("%s: want a number that is at least 0, or -1 or nothing for none", Quote(s))
+		return 0, fmt.Errorf("%s: want a number that is at least 0, or -1 or nothing for none", excerpt.Quote(s))
 	case benign == "":
-		return 0, fmt.Errorf("%s: %w", Quote(s), ErrBenign)
+		return 0, fmt.Errorf("%s: %w", excerpt.Quote(s), ErrBenign)
 	case soundsBenign[plain.Replace(strings.ToLower(s))]:
-		return 0, fmt.Errorf("%s sounds like no attack, but %s was declared benign: want that, a number, or the name of an attack", Quote(s), Quote(benign))
+		return 0, fmt.Errorf("%s sounds like no attack, but %s was declared benign: want that, a number, or the name of an attack", excerpt.Quote(s), excerpt.Quote(benign))
 	}
 	return 1, nil
 }

@@ -8,25 +8,27 @@ import (
 	"time"
 
 	"github.com/itchyny/timefmt-go"
+
+	"connect-deepcase/internal/excerpt"
 )
 
 // checkLayout refuses a layout that can say one thing of two times, or that cannot be read.
 func (f TimeFormat) checkLayout() error {
 	write := func(year int) string { return timefmt.Format(time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC), f.layout) }
 	if write(2001) == write(2007) { // both a Monday
-		return fmt.Errorf("%s: want a layout with the year", Quote(f.layout))
+		return fmt.Errorf("%s: want a layout with the year", excerpt.Quote(f.layout))
 	}
 	in := time.Date(2006, 11, 27, 17, 48, 0, 0, time.UTC)
 	out, err := timefmt.ParseInLocation(timefmt.Format(in, f.layout), f.layout, time.UTC)
 	switch morning := in.Hour() - 12; {
 	case err != nil:
-		return fmt.Errorf("%s: want a layout that can be read: %w", Quote(f.layout), errors.Unwrap(err))
+		return fmt.Errorf("%s: want a layout that can be read: %w", excerpt.Quote(f.layout), errors.Unwrap(err))
 	case out.YearDay() != in.YearDay() && (out.Hour() != 0 || out.Minute() != 0):
-		return fmt.Errorf("%s: want a layout with month and day", Quote(f.layout))
+		return fmt.Errorf("%s: want a layout with month and day", excerpt.Quote(f.layout))
 	case out.Hour() == morning:
-		return fmt.Errorf("%s: want %%H in place of %%I, or %%p for morning and afternoon", Quote(f.layout))
+		return fmt.Errorf("%s: want %%H in place of %%I, or %%p for morning and afternoon", excerpt.Quote(f.layout))
 	case out.Hour() != in.Hour() && out.Minute() == in.Minute():
-		return fmt.Errorf("%s: want a layout with the hour", Quote(f.layout))
+		return fmt.Errorf("%s: want a layout with the hour", excerpt.Quote(f.layout))
 	}
 	return nil
 }
@@ -36,7 +38,7 @@ func (f TimeFormat) layoutNanos(s string) (int64, error) {
 	t, err := timefmt.ParseInLocation(s, f.layout, time.UTC)
 	if err != nil {
 		return 0, fmt.Errorf("want a time such as %s, as the time format %s has it",
-			Quote(timefmt.Format(time.Date(2006, 1, 2, 15, 4, 5, 0, time.UTC), f.layout)), Quote(f.layout))
+			excerpt.Quote(timefmt.Format(time.Date(2006, 1, 2, 15, 4, 5, 0, time.UTC), f.layout)), excerpt.Quote(f.layout))
 	}
 	if f.isNextMonth(s, t) {
 		return 0, errors.New("want a day that the month has")

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"unicode/utf8"
+
+	"connect-deepcase/internal/excerpt"
 )
 
 // MaxName bounds the bytes of a machine, an event's name and an id: what is longer is a mistake (a whole log line, say), and windows keep
@@ -22,7 +24,7 @@ func Event(s string) error {
 // Machine checks the name of a machine. A placeholder is none, or the events of all machines without a name would be one machine's.
 func Machine(s string, not Placeholders) error {
 	if not.has(s) {
-		return fmt.Errorf("%s stands for a machine that is not known: want a name", Quote(s))
+		return fmt.Errorf("%s stands for a machine that is not known: want a name", excerpt.Quote(s))
 	}
 	return name(s)
 }
@@ -40,11 +42,11 @@ func name(s string) error {
 	case blank(s):
 		return errors.New("is empty: want a name")
 	case !utf8.ValidString(s):
-		return fmt.Errorf("%s: want UTF-8", Quote(s))
+		return fmt.Errorf("%s: want UTF-8", excerpt.Quote(s))
 	case strings.ContainsRune(s, utf8.RuneError):
-		return fmt.Errorf("%s has U+FFFD in place of bytes that were not UTF-8, so that two names may have become one: want UTF-8 at the source", Quote(s))
+		return fmt.Errorf("%s has U+FFFD in place of bytes that were not UTF-8, so that two names may have become one: want UTF-8 at the source", excerpt.Quote(s))
 	case len(s) > MaxName:
-		return fmt.Errorf("%s has %d bytes: want at most %d", Quote(s), len(s), MaxName)
+		return fmt.Errorf("%s has %d bytes: want at most %d", excerpt.Quote(s), len(s), MaxName)
 	}
 	return nil
 }

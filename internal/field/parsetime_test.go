@@ -9,6 +9,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"connect-deepcase/internal/excerpt"
 )
 
 func TestParseTime(t *testing.T) {
@@ -133,7 +135,7 @@ func TestDeclaredTimeFormats(t *testing.T) {
 		"%Y-%m-%d %M:%S": "with the hour", "%Y-%m-%d %Q": "can be read", "%-d/%m/%Y": "can be read",
 	} {
 		_, err := ParseTimeFormat(bad)
-		assert.ErrorContains(t, err, Quote(bad)+": want")
+		assert.ErrorContains(t, err, excerpt.Quote(bad)+": want")
 		assert.ErrorContains(t, err, want)
 	}
 }

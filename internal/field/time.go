@@ -5,6 +5,8 @@ import (
 	"math"
 	"strings"
 	"time"
+
+	"connect-deepcase/internal/excerpt"
 )
 
 // TimeFormat says how a timestamp is written. The zero value takes what cannot be anything else: see ParseTime.
@@ -51,14 +53,14 @@ func ParseTimeFormat(s string) (TimeFormat, error) {
 		return f, f.checkLayout()
 	}
 	return TimeFormat{}, fmt.Errorf("%s: want auto, seconds, milliseconds, microseconds, nanoseconds, filetime, excel, or a layout such as %%Y%%m%%d",
-		Quote(s))
+		excerpt.Quote(s))
 }
 
 // Parse reads a timestamp.
 func (f TimeFormat) Parse(s string) (time.Time, error) {
 	n, err := f.Nanos(s)
 	if err != nil {
-		return time.Time{}, fmt.Errorf("%s: %w", Quote(s), err)
+		return time.Time{}, fmt.Errorf("%s: %w", excerpt.Quote(s), err)
 	}
 	return time.Unix(0, n).UTC(), nil
 }

@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -108,12 +107,3 @@ func oneJSON(value json.RawMessage) json.RawMessage {
 var errObject = wrongKind("an object (a longer path leads into it)")
 
 func wrongKind(kind string) error { return errors.New("is " + kind + ": want a text or a number") }
-
-// Quote quotes a value for an error, shortened.
-func Quote(s string) string {
-	const most = 60
-	if len(s) > most {
-		s = strings.ToValidUTF8(s[:most], "") + "…"
-	}
-	return strconv.Quote(s)
-}

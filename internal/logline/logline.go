@@ -3,7 +3,6 @@ package logline
 
 import (
 	"errors"
-	"fmt"
 	"net/netip"
 	"regexp"
 	"strings"
@@ -165,13 +164,4 @@ func (l *Line) clean() {
 			*field = ""
 		}
 	}
-}
-
-// excerpt shortens text for an error.
-func excerpt(text string) string {
-	const most = 60
-	if len(text) > most {
-		text = strings.ToValidUTF8(text[:most], "") + "…"
-	}
-	return fmt.Sprintf("%q", text)
 }

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 	_ "time/tzdata" // zones by name, on machines that do not know them, too
+
+	"connect-deepcase/internal/excerpt"
 )
 
 var (
@@ -26,7 +28,7 @@ func timestamp(text string, o Options) (at, rest string, err error) {
 	}
 	m := bsd.FindStringSubmatch(text)
 	if m == nil {
-		return "", text, fmt.Errorf("%w; have %s", errNoTime, excerpt(text))
+		return "", text, fmt.Errorf("%w; have %s", errNoTime, excerpt.Quote(text))
 	}
 	year, month, day, clock, zone := m[1]+m[4]+m[7]+m[8], m[2], m[3], m[5], m[6]
 	consumed := m[0]

@@ -26,7 +26,7 @@ func NewLabel(conf *service.ParsedConfig, name, benign string) (*Label, error) {
 
 // LabelReader reads the labels of a batch.
 type LabelReader struct {
-	evaluation
+	label  evaluation
 	benign string
 }
 
@@ -37,16 +37,16 @@ func (l *Label) Over(batch service.MessageBatch) LabelReader {
 
 // Label reads the label of a message of the batch: a score, or field.NoLabel. An error names the path that was read.
 func (r LabelReader) Label(index int) (float64, error) {
-	if len(r.parts) == 0 {
+	if len(r.label.parts) == 0 {
 		return field.NoLabel, nil
 	}
-	v, err := r.value(index)
+	v, err := r.label.value(index)
 	if err != nil {
 		return 0, err
 	}
 	label, err := field.ValueLabel(v, r.benign)
 	if err != nil {
-		return 0, r.wrong("", err)
+		return 0, r.label.wrong("", err)
 	}
 	return label, nil
 }
