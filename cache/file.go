@@ -22,10 +22,11 @@ import (
 	"connect-deepcase/internal/disk"
 )
 
-const (
-	fieldDirectory = "directory"
-	fieldTTL       = "ttl"
-	fieldMaxBytes  = "max_bytes"
+const fieldDirectory = "directory"
+
+var (
+	fieldTTL      = configfield.DurationFrom0("ttl")
+	fieldMaxBytes = configfield.IntAtLeast("max_bytes", 0)
 )
 
 func fileSpec() *service.ConfigSpec {
@@ -62,13 +63,12 @@ A process that is killed while it writes leaves a file `+"`.deepcase_file-…`"+
 		Fields(
 			service.NewStringField(fieldDirectory).
 				Description("Where the files are. It is created if it is missing."),
-			configfield.DurationFrom0(fieldTTL).Field().
+			fieldTTL.Field().
 				Description("Entries that were not written for so long are gone. For windows: at least the `timeout` of `deepcase_sequence` and the longest outage together. 0 keeps them.").
 				Example("168h").
 				Default("0s"),
-			service.NewIntField(fieldMaxBytes).
+			fieldMaxBytes.Field().
 				Description("Bytes that the files may take on the disk, each at least 4096. A window has some 15 bytes per event that it holds, and there may be two per machine. 0 sets no bound.").
-				LintRule(`root = if this < 0 { "max_bytes needs to be at least 0" }`).
 				Default(10<<30),
 		).
 		Example("Cursor and windows of one process", "Both survive a restart, a kill and a power failure.", `
@@ -105,16 +105,13 @@ func init() {
 		if err != nil {
 			return nil, err
 		}
-		ttl, err := configfield.DurationFrom0(fieldTTL).Parse(conf)
+		ttl, err := fieldTTL.Parse(conf)
 		if err != nil {
 			return nil, err
 		}
-		maxBytes, err := conf.FieldInt(fieldMaxBytes)
+		maxBytes, err := fieldMaxBytes.Parse(conf)
 		if err != nil {
 			return nil, err
-		}
-		if maxBytes < 0 {
-			return nil, fmt.Errorf("field '%s': %d, need at least 0", fieldMaxBytes, maxBytes)
 		}
 		return newFiles(dir, newBounds(ttl, int64(maxBytes), mgr))
 	})

@@ -6,6 +6,7 @@ import (
 
 	"github.com/redpanda-data/benthos/v4/public/service"
 
+	"connect-deepcase/internal/configfield"
 	"connect-deepcase/internal/redeliver"
 )
 
@@ -15,15 +16,15 @@ const (
 	fieldFormat    = "format"
 	fieldDelimiter = "delimiter"
 	fieldEnvelopes = "envelopes"
-	fieldMaxLine   = "max_line"
-	fieldBatchSize = "batch_size"
 
 	outcomeRead    = "read"
 	outcomeFailed  = "failed"
 	outcomeRefused = "refused"
+)
 
-	maxMaxLine   = 1 << 30
-	maxBatchSize = 1_000_000
+var (
+	fieldMaxLine   = configfield.IntBetween("max_line", 1, 1<<30)
+	fieldBatchSize = configfield.IntBetween("batch_size", 1, 1_000_000)
 )
 
 func spec() *service.ConfigSpec {
@@ -112,8 +113,12 @@ A pipe's messages go on as they come: a batch is what can be read without waitin
 				Description("A JSON file may be an object around its documents: `{\"Records\":[ … ]}`, as AWS CloudTrail's. These are the keys that such objects have.").
 				Advanced().
 				Default([]any{"Records", "records"}),
-			between(1, maxMaxLine, fieldMaxLine, "The most bytes of a message: of a line, a row or a JSON document.", 16<<20),
-			between(1, maxBatchSize, fieldBatchSize, "Messages in a batch, at most.", 1000),
+			fieldMaxLine.Field().
+				Description("The most bytes of a message: of a line, a row or a JSON document.").
+				Default(16<<20),
+			fieldBatchSize.Field().
+				Description("Messages in a batch, at most.").
+				Default(1000),
 			redeliver.Field(),
 		).
 		Example("A log and its rotated files", "Reads `auth.log.4.gz`, `auth.log.3.gz`, `auth.log.2.gz`, `auth.log.1` and then `auth.log`.", `
@@ -128,11 +133,6 @@ input:
     paths: [ ./exports/*.csv ]
     delimiter: ;
 `)
-}
-
-func between(least, most int, name, description string, def int) *service.ConfigField {
-	return service.NewIntField(name).Description(description).Default(def).
-		LintRule(fmt.Sprintf(`root = if this < %d || this > %d { "%s needs to be from %d to %d" }`, least, most, name, least, most))
 }
 
 func newFromParsed(conf *service.ParsedConfig, mgr *service.Resources) (*input, error) {
@@ -163,10 +163,10 @@ func newFromParsed(conf *service.ParsedConfig, mgr *service.Resources) (*input, 
 	if i.reading.envelopes, err = conf.FieldStringList(fieldEnvelopes); err != nil {
 		return nil, err
 	}
-	if i.reading.max, err = integer(conf, fieldMaxLine, maxMaxLine); err != nil {
+	if i.reading.max, err = fieldMaxLine.Parse(conf); err != nil {
 		return nil, err
 	}
-	if i.size, err = integer(conf, fieldBatchSize, maxBatchSize); err != nil {
+	if i.size, err = fieldBatchSize.Parse(conf); err != nil {
 		return nil, err
 	}
 	found, err := find(mgr.FS(), paths)
@@ -186,12 +186,4 @@ func newFromParsed(conf *service.ParsedConfig, mgr *service.Resources) (*input, 
 	}
 	i.closing, i.close = context.WithCancel(context.Background())
 	return i, nil
-}
-
-func integer(conf *service.ParsedConfig, name string, most int) (int, error) {
-	n, err := conf.FieldInt(name)
-	if err == nil && (n < 1 || n > most) {
-		err = fmt.Errorf("field '%s': %d, need 1 to %d", name, n, most)
-	}
-	return n, err
 }

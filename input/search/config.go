@@ -7,8 +7,6 @@ import (
 
 	"github.com/cenkalti/backoff/v4"
 	"github.com/redpanda-data/benthos/v4/public/service"
-
-	"connect-deepcase/internal/configfield"
 )
 
 func newFromParsed(conf *service.ParsedConfig, mgr *service.Resources, now func() time.Time) (*input, error) {
@@ -65,30 +63,21 @@ func (in *input) parseHow(conf *service.ParsedConfig) error {
 		return err
 	}
 	in.follow = mode == modeFollow
-	if in.poll, err = configfield.DurationAbove0(fieldPoll).Parse(conf); err != nil {
+	if in.poll, err = fieldPoll.Parse(conf); err != nil {
 		return err
 	}
-	if in.lag, err = configfield.DurationFrom0(fieldLag).Parse(conf); err != nil {
+	if in.lag, err = fieldLag.Parse(conf); err != nil {
 		return err
 	}
-	if in.reader.slices, err = conf.FieldInt(fieldSlices); err != nil {
+	if in.reader.slices, err = fieldSlices.Parse(conf); err != nil {
 		return err
 	}
-	if in.reader.slices < 1 || in.reader.slices > maxSlices {
-		return fmt.Errorf("field '%s': %d, need 1 to %d", fieldSlices, in.reader.slices, maxSlices)
-	}
-	if in.reader.size, err = conf.FieldInt(fieldBatchSize); err != nil {
+	if in.reader.size, err = fieldBatchSize.Parse(conf); err != nil {
 		return err
 	}
-	if in.reader.size < 1 || in.reader.size > maxBatchSize {
-		return fmt.Errorf("field '%s': %d, need 1 to %d", fieldBatchSize, in.reader.size, maxBatchSize)
-	}
-	inFlight, err := conf.FieldInt(fieldInFlight)
+	inFlight, err := fieldInFlight.Parse(conf)
 	if err != nil {
 		return err
-	}
-	if inFlight < 1 || inFlight > maxInFlight {
-		return fmt.Errorf("field '%s': %d, need 1 to %d", fieldInFlight, inFlight, maxInFlight)
 	}
 	in.slots = make(chan struct{}, inFlight)
 	if in.reader.usePIT, err = conf.FieldBool(fieldPIT); err != nil {
@@ -117,7 +106,7 @@ func newServer(conf *service.ParsedConfig, mgr *service.Resources, slices int) (
 	if s.index == "" {
 		return nil, fmt.Errorf("field '%s' is empty: need an index, a data stream, an alias or a pattern", fieldIndex)
 	}
-	keepAlive, err := configfield.DurationAbove0(fieldKeepAlive).Parse(conf)
+	keepAlive, err := fieldKeepAlive.Parse(conf)
 	if err != nil {
 		return nil, err
 	}
@@ -132,11 +121,8 @@ func newServer(conf *service.ParsedConfig, mgr *service.Resources, slices int) (
 		}
 	}
 	c.secrets = newSecrets(hidden...)
-	if s.maxAnswer, err = conf.FieldInt(fieldMaxAnswer); err != nil {
+	if s.maxAnswer, err = fieldMaxAnswer.Parse(conf); err != nil {
 		return nil, err
-	}
-	if s.maxAnswer < minMaxAnswer || s.maxAnswer > maxMaxAnswer {
-		return nil, fmt.Errorf("field '%s': %d, need %d to %d", fieldMaxAnswer, s.maxAnswer, minMaxAnswer, maxMaxAnswer)
 	}
 	retry, err := conf.FieldBackOff(fieldRetry)
 	if err != nil {
@@ -156,7 +142,7 @@ func newServer(conf *service.ParsedConfig, mgr *service.Resources, slices int) (
 	if enabled {
 		transport.TLSClientConfig = tls
 	}
-	timeout, err := configfield.DurationAbove0(fieldTimeout).Parse(conf)
+	timeout, err := fieldTimeout.Parse(conf)
 	if err != nil {
 		return nil, err
 	}

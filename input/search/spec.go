@@ -22,14 +22,7 @@ const (
 	fieldTiebreak  = "tiebreak"
 	fieldMissing   = "missing"
 	fieldMode      = "mode"
-	fieldPoll      = "poll_interval"
-	fieldLag       = "lag"
-	fieldSlices    = "slices"
-	fieldBatchSize = "batch_size"
-	fieldMaxAnswer = "max_answer_bytes"
-	fieldInFlight  = "max_in_flight"
 	fieldPIT       = "point_in_time"
-	fieldKeepAlive = "keep_alive"
 	fieldCache     = "cache"
 	fieldCacheKey  = "cache_key"
 	fieldBasicAuth = "basic_auth"
@@ -39,7 +32,6 @@ const (
 	fieldAPIKey    = "api_key"
 	fieldBearer    = "bearer_token"
 	fieldTLS       = "tls"
-	fieldTimeout   = "timeout"
 	fieldRetry     = "retry"
 
 	modeOnce    = "once"
@@ -52,6 +44,17 @@ const (
 	minMaxAnswer = 1 << 16
 	maxMaxAnswer = 1<<31 - 1 // a document of Lucene is not longer
 	maxSlices    = 1024      // the servers' default of index.max_slices_per_pit
+)
+
+var (
+	fieldPoll      = configfield.DurationAbove0("poll_interval")
+	fieldLag       = configfield.DurationFrom0("lag")
+	fieldKeepAlive = configfield.DurationAbove0("keep_alive")
+	fieldTimeout   = configfield.DurationAbove0("timeout")
+	fieldSlices    = configfield.IntBetween("slices", 1, maxSlices)
+	fieldBatchSize = configfield.IntBetween("batch_size", 1, maxBatchSize)
+	fieldMaxAnswer = configfield.IntBetween("max_answer_bytes", minMaxAnswer, maxMaxAnswer)
+	fieldInFlight  = configfield.IntBetween("max_in_flight", 1, maxInFlight)
 )
 
 func spec() *service.ConfigSpec {
@@ -155,20 +158,32 @@ func fields() []*service.ConfigField {
 		service.NewStringAnnotatedEnumField(fieldMode, map[string]string{
 			modeOnce: "Read what is there, then end.", modeFollow: "Then look for newer documents, for ever.",
 		}).Description("When reading ends.").Default(modeOnce),
-		above0(fieldPoll, "How long to wait before looking for newer documents again, in the mode `follow`.", "5s"),
-		configfield.DurationFrom0(fieldLag).Field().
+		fieldPoll.Field().
+			Description("How long to wait before looking for newer documents again, in the mode `follow`.").
+			Default("5s"),
+		fieldLag.Field().
 			Description("How far a document's `sort_field` must be in the past before it is read, in the mode `follow`.").
 			Default("30s"),
-		between(1, maxSlices, fieldSlices, "Parts that are read side by side, and merged into one order.", 1),
-		between(1, maxBatchSize, fieldBatchSize, "Documents in a batch, and in a page that a slice reads. Two pages per slice are held in memory. A batch is smaller if its documents have more bytes than `max_answer_bytes`.", 1000),
-		between(minMaxAnswer, maxMaxAnswer, fieldMaxAnswer, "The most bytes that an answer may have, after it was decompressed. Where a page has more, smaller pages are asked for, with a warning; a single document that has more is an error. The input holds at most about `max_in_flight` + 4 × `slices` times as much.", 64<<20).
+		fieldSlices.Field().
+			Description("Parts that are read side by side, and merged into one order.").
+			Default(1),
+		fieldBatchSize.Field().
+			Description("Documents in a batch, and in a page that a slice reads. Two pages per slice are held in memory. A batch is smaller if its documents have more bytes than `max_answer_bytes`.").
+			Default(1000),
+		fieldMaxAnswer.Field().
+			Description("The most bytes that an answer may have, after it was decompressed. Where a page has more, smaller pages are asked for, with a warning; a single document that has more is an error. The input holds at most about `max_in_flight` + 4 × `slices` times as much.").
+			Default(64 << 20).
 			Advanced(),
-		between(1, maxInFlight, fieldInFlight, "Batches that may be on their way without being acknowledged. With `batch_size` it bounds what comes again after a crash: where `deepcase_sequence` follows, its `late` should be at least their product, so that an event that comes again finds its place.", 8),
+		fieldInFlight.Field().
+			Description("Batches that may be on their way without being acknowledged. With `batch_size` it bounds what comes again after a crash: where `deepcase_sequence` follows, its `late` should be at least their product, so that an event that comes again finds its place.").
+			Default(8),
 		service.NewBoolField(fieldPIT).
 			Description("Whether to read from a point in time.").
 			Advanced().
 			Default(true),
-		above0(fieldKeepAlive, "How long the server keeps a point in time between two pages. When it expires because the output is slow, a new one is opened.", "5m").
+		fieldKeepAlive.Field().
+			Description("How long the server keeps a point in time between two pages. When it expires because the output is slow, a new one is opened.").
+			Default("5m").
 			Advanced(),
 		service.NewStringField(fieldCache).
 			Description("The label of a cache resource that keeps the cursor: `deepcase_file`, or one of a server. Its entries must not expire.").
@@ -189,21 +204,14 @@ func fields() []*service.ConfigField {
 			Advanced().
 			Default("").Secret(),
 		service.NewTLSToggledField(fieldTLS),
-		above0(fieldTimeout, "How long a request may take.", "1m").Advanced(),
+		fieldTimeout.Field().
+			Description("How long a request may take.").
+			Default("1m").Advanced(),
 		service.NewBackOffField(fieldRetry, true, &backoff.ExponentialBackOff{
 			InitialInterval: 500 * time.Millisecond, MaxInterval: 10 * time.Second, MaxElapsedTime: time.Minute,
 		}).Advanced(),
 		redeliver.Field(),
 	}
-}
-
-func above0(name, description, def string) *service.ConfigField {
-	return configfield.DurationAbove0(name).Field().Description(description).Default(def)
-}
-
-func between(least, most int, name, description string, def int) *service.ConfigField {
-	return service.NewIntField(name).Description(description).Default(def).
-		LintRule(fmt.Sprintf(`root = if this < %d || this > %d { "%s needs to be from %d to %d" }`, least, most, name, least, most))
 }
 
 // nodes reads the URLs, in Connect's manner: an item may hold several.

@@ -16,21 +16,24 @@ import (
 )
 
 const (
-	fieldTCP            = "tcp_address"
-	fieldUDP            = "udp_address"
-	fieldTLS            = "tls"
-	fieldCertFile       = "cert_file"
-	fieldKeyFile        = "key_file"
-	fieldClientCAFile   = "client_ca_file"
-	fieldFraming        = "framing"
-	fieldMaxMessage     = "max_message_bytes"
-	fieldMaxConnections = "max_connections"
-	fieldIdle           = "idle_timeout"
-	fieldMaxBytes       = "max_bytes"
-	fieldBatchSize      = "batch_size"
+	fieldTCP          = "tcp_address"
+	fieldUDP          = "udp_address"
+	fieldTLS          = "tls"
+	fieldCertFile     = "cert_file"
+	fieldKeyFile      = "key_file"
+	fieldClientCAFile = "client_ca_file"
+	fieldFraming      = "framing"
 
 	leastMessage = 480 // RFC 5424: what every receiver must accept
 	mostMessage  = 64 << 20
+)
+
+var (
+	fieldMaxMessage     = configfield.IntBetween("max_message_bytes", leastMessage, mostMessage)
+	fieldMaxConnections = configfield.IntBetween("max_connections", 1, 1<<20)
+	fieldIdle           = configfield.DurationFrom0("idle_timeout")
+	fieldMaxBytes       = configfield.IntBetween("max_bytes", 1<<16, 1<<40)
+	fieldBatchSize      = configfield.IntBetween("batch_size", 1, 100_000)
 )
 
 func spec() *service.ConfigSpec {
@@ -105,26 +108,22 @@ Syslog over TCP and UDP is not authenticated, and a datagram can name any sender
 				framingAuto: "By octet count, newline or NUL, as each message has it.",
 				framingNUL:  "By NUL only: messages may hold newlines.",
 			}).Description("How messages of a connection are told apart.").Advanced().Default(framingAuto),
-			service.NewIntField(fieldMaxMessage).
+			fieldMaxMessage.Field().
 				Description("Bytes of a message. A longer one is refused.").
-				LintRule(between(fieldMaxMessage, leastMessage, mostMessage)).
 				Default(128<<10),
-			service.NewIntField(fieldMaxConnections).
+			fieldMaxConnections.Field().
 				Description("Connections that are open at a time. Further ones are closed at once.").
-				LintRule(between(fieldMaxConnections, 1, 1<<20)).
 				Default(512),
-			configfield.DurationFrom0(fieldIdle).Field().
+			fieldIdle.Field().
 				Description("How long a connection may be silent before it is closed. Many senders lose a message when that happens. 0: for ever; the kernel still finds out about peers that are gone.").
 				Advanced().
 				Default("0s"),
-			service.NewIntField(fieldMaxBytes).
+			fieldMaxBytes.Field().
 				Description("Bytes of messages that wait or are not acknowledged yet. 512 are added for each message.").
-				LintRule(between(fieldMaxBytes, 1<<16, 1<<40)).
 				Advanced().
 				Default(64<<20),
-			service.NewIntField(fieldBatchSize).
+			fieldBatchSize.Field().
 				Description("Messages in a batch, at most. A batch does not wait to become full.").
-				LintRule(between(fieldBatchSize, 1, 100_000)).
 				Advanced().
 				Default(500),
 			redeliver.Field(),
@@ -155,19 +154,6 @@ input:
 `)
 }
 
-func between(name string, least, most int) string {
-	return fmt.Sprintf(`root = if this < %d || this > %d { "%s needs to be from %[1]d to %[2]d" }`, least, most, name)
-}
-
-// number reads an integer field within bounds.
-func number(conf *service.ParsedConfig, name string, least, most int) (int, error) {
-	n, err := conf.FieldInt(name)
-	if err == nil && (n < least || n > most) {
-		err = fmt.Errorf("field '%s': %d, need %d to %d", name, n, least, most)
-	}
-	return n, err
-}
-
 func newFromParsed(conf *service.ParsedConfig, mgr *service.Resources) (in *input, err error) {
 	s := &server{}
 	in = &input{server: s}
@@ -186,20 +172,20 @@ func newFromParsed(conf *service.ParsedConfig, mgr *service.Resources) (in *inpu
 	if s.framing, err = conf.FieldString(fieldFraming); err != nil {
 		return nil, err
 	}
-	if s.maxMessage, err = number(conf, fieldMaxMessage, leastMessage, mostMessage); err != nil {
+	if s.maxMessage, err = fieldMaxMessage.Parse(conf); err != nil {
 		return nil, err
 	}
-	if s.maxConnections, err = number(conf, fieldMaxConnections, 1, 1<<20); err != nil {
+	if s.maxConnections, err = fieldMaxConnections.Parse(conf); err != nil {
 		return nil, err
 	}
-	if s.idle, err = configfield.DurationFrom0(fieldIdle).Parse(conf); err != nil {
+	if s.idle, err = fieldIdle.Parse(conf); err != nil {
 		return nil, err
 	}
-	maxBytes, err := number(conf, fieldMaxBytes, 1<<16, 1<<40)
+	maxBytes, err := fieldMaxBytes.Parse(conf)
 	if err != nil {
 		return nil, err
 	}
-	if in.batchSize, err = number(conf, fieldBatchSize, 1, 100_000); err != nil {
+	if in.batchSize, err = fieldBatchSize.Parse(conf); err != nil {
 		return nil, err
 	}
 	in.queue = newQueue(maxBytes)
