@@ -1,6 +1,7 @@
 package search
 
 import (
+	"connect-deepcase/internal/configfield"
 	"context"
 	"errors"
 	"fmt"
@@ -14,8 +15,7 @@ import (
 // cursorKeeper writes to a cache how far a read has been acknowledged. Batches may be acknowledged out of order: what is written is the
 // position behind the last batch before which none is open.
 type cursorKeeper struct {
-	access   func(context.Context, func(service.Cache)) error
-	label    string
+	cache    *configfield.Cache
 	key      string
 	order    order
 	timeout  time.Duration
@@ -28,19 +28,15 @@ type cursorKeeper struct {
 }
 
 func newCursorKeeper(conf *service.ParsedConfig, mgr *service.Resources, timeout time.Duration) (*cursorKeeper, error) {
-	label, err := conf.FieldString(fieldCache)
-	if err != nil || label == "" {
+	cache, err := configfield.ParseCache(conf, mgr)
+	if err != nil || cache == nil {
 		return nil, err
 	}
-	if !mgr.HasCache(label) {
-		return nil, fmt.Errorf("field '%s': no cache resource has the label %q", fieldCache, label)
-	}
 	k := &cursorKeeper{
-		label:    label,
-		access:   func(ctx context.Context, f func(service.Cache)) error { return mgr.AccessCache(ctx, label, f) },
+		cache:    cache,
 		timeout:  timeout,
 		failures: mgr.Metrics().NewCounter("deepcase_search_cursor_failures"),
-		log:      mgr.Logger().With("cache", label),
+		log:      mgr.Logger().With("cache", cache.Label),
 		open:     checkpoint.NewUncapped[position](),
 	}
 	k.failures.Incr(0)
@@ -52,12 +48,12 @@ func newCursorKeeper(conf *service.ParsedConfig, mgr *service.Resources, timeout
 func (k *cursorKeeper) load(ctx context.Context) (p position, err error) {
 	defer func() {
 		if err != nil {
-			err = fmt.Errorf("cache %q, key %q: %w", k.label, k.key, err)
+			err = fmt.Errorf("cache %q, key %q: %w", k.cache.Label, k.key, err)
 		}
 	}()
 	var b []byte
 	var inner error
-	if err := k.access(ctx, func(c service.Cache) { b, inner = c.Get(ctx, k.key) }); err != nil {
+	if err := k.cache.Access(ctx, func(c service.Cache) { b, inner = c.Get(ctx, k.key) }); err != nil {
 		return p, err
 	}
 	if errors.Is(inner, service.ErrKeyNotFound) {
@@ -111,7 +107,7 @@ func (k *cursorKeeper) write(ctx context.Context, p position) error {
 		return err
 	}
 	var inner error
-	if err := k.access(ctx, func(c service.Cache) { inner = c.Set(ctx, k.key, b, nil) }); err != nil {
+	if err := k.cache.Access(ctx, func(c service.Cache) { inner = c.Set(ctx, k.key, b, nil) }); err != nil {
 		return err
 	}
 	return inner

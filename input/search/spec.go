@@ -23,7 +23,6 @@ const (
 	fieldMissing   = "missing"
 	fieldMode      = "mode"
 	fieldPIT       = "point_in_time"
-	fieldCache     = "cache"
 	fieldCacheKey  = "cache_key"
 	fieldBasicAuth = "basic_auth"
 	fieldEnabled   = "enabled"
@@ -185,9 +184,8 @@ func fields() []*service.ConfigField {
 			Description("How long the server keeps a point in time between two pages. When it expires because the output is slow, a new one is opened.").
 			Default("5m").
 			Advanced(),
-		service.NewStringField(fieldCache).
-			Description("The label of a cache resource that keeps the cursor: `deepcase_file`, or one of a server. Its entries must not expire.").
-			Default(""),
+		configfield.CacheField().
+			Description("The label of a cache resource that keeps the cursor: `deepcase_file`, or one of a server. Its entries must not expire."),
 		service.NewStringField(fieldCacheKey).
 			Description("The key of the cursor in the cache: another one for each input that shares the cache.").
 			Default("deepcase_search"),

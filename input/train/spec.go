@@ -2,8 +2,6 @@ package train
 
 import (
 	"errors"
-	"fmt"
-	"math"
 	"strings"
 
 	"github.com/dustin/go-humanize"
@@ -20,35 +18,39 @@ const (
 	fieldInput      = "input"
 	fieldLabel      = "label"
 	fieldBenign     = "benign"
-	fieldEvery      = "every"
 	fieldSpool      = "spool"
-	fieldMaxEvents  = "max_events"
-	fieldMaxBytes   = "max_bytes"
-	fieldMaxNames   = "max_names"
-	fieldMaxMemory  = "max_memory"
 	fieldKeepScores = "keep_scores"
 	fieldReport     = "report"
 	fieldStrategy   = "strategy"
 
-	fieldLength     = "length"
-	fieldTimeout    = "timeout"
-	fieldHidden     = "hidden"
-	fieldLSTM       = "lstm"
-	fieldEpochs     = "epochs"
-	fieldBatchSize  = "batch_size"
-	fieldOptimizer  = "optimizer"
-	fieldRate       = "learning_rate"
-	fieldFactor     = "factor"
-	fieldWarmup     = "warmup"
-	fieldDelta      = "delta"
-	fieldTeachRatio = "teach_ratio"
-	fieldDropout    = "dropout"
-	fieldSeed       = "seed"
-	fieldIterations = "iterations"
-	fieldQueryBatch = "query_batch_size"
-	fieldEps        = "eps"
-	fieldMinSamples = "min_samples"
-	fieldThreshold  = "threshold"
+	fieldLSTM      = "lstm"
+	fieldOptimizer = "optimizer"
+)
+
+var (
+	fieldEvery     = configfield.OptionalDuration("every")
+	fieldMaxEvents = configfield.IntAtLeast("max_events", 1)
+	fieldMaxBytes  = configfield.ByteSize("max_bytes")
+	fieldMaxNames  = configfield.IntAtLeast("max_names", 2)
+	fieldMaxMemory = configfield.ByteSize("max_memory")
+
+	fieldLength     = configfield.IntBetween("length", 1, 10_000)
+	fieldTimeout    = configfield.DurationFrom0("timeout")
+	fieldHidden     = configfield.IntBetween("hidden", 1, maxHidden)
+	fieldEpochs     = configfield.IntAtLeast("epochs", 1)
+	fieldBatchSize  = configfield.IntAtLeast("batch_size", 1)
+	fieldRate       = configfield.FloatAbove0("learning_rate")
+	fieldFactor     = configfield.FloatAbove0("factor")
+	fieldWarmup     = configfield.IntAtLeast("warmup", 1)
+	fieldDelta      = configfield.Share("delta")
+	fieldTeachRatio = configfield.Share("teach_ratio")
+	fieldDropout    = configfield.Share("dropout")
+	fieldSeed       = configfield.IntAtLeast("seed", 0)
+	fieldIterations = configfield.IntAtLeast("iterations", 0)
+	fieldQueryBatch = configfield.IntAtLeast("query_batch_size", 1)
+	fieldEps        = configfield.FloatFrom0("eps")
+	fieldMinSamples = configfield.IntAtLeast("min_samples", 1)
+	fieldThreshold  = configfield.Share("threshold")
 )
 
 // maxHidden bounds the size of the hidden state, 64 times the paper's: matrices have its square as their size, and memory runs out where
@@ -131,17 +133,17 @@ Scores that analysts gave to the clusters of the current model are kept (`+"`kee
 				Example("BENIGN").
 				Default(""),
 			mapping.TargetField(),
-			configfield.OptionalDuration(fieldEvery).Field().
+			fieldEvery.Field().
 				Description("How often to learn a new model from the spool. Empty: once, when the child input ends.").
 				Example("24h").
 				Default(""),
 			service.NewStringField(fieldSpool).
 				Description("The directory of the spool, used by one process at a time. Empty: `spool` in the model directory.").
 				Default(""),
-			atLeast(1, fieldMaxEvents, "Events to keep in the spool, approximately: beyond, the oldest go.", 10_000_000),
-			byteSize(fieldMaxBytes, "How much of the disk the spool may take, such as `500MiB`. Beyond it the oldest events are removed, with a warning.", "16GiB"),
-			atLeast(2, fieldMaxNames, "How many names of events to learn, the most frequent first: the network grows with the square of their number. Events with other names are left out, with a warning: contexts have `null` in their place, and `deepcase_predict` answers `unknown_event` to them.", model.DefaultMaxNames),
-			byteSize(fieldMaxMemory, "How much memory a training may take. If its estimate is higher, it does not begin, and the error has the figures.", strings.ReplaceAll(humanize.IBytes(model.DefaultMaxMemory), " ", "")),
+			fieldMaxEvents.Field().Description("Events to keep in the spool, approximately: beyond, the oldest go.").Default(10_000_000),
+			fieldMaxBytes.Field().Description("How much of the disk the spool may take, such as `500MiB`. Beyond it the oldest events are removed, with a warning.").Default("16GiB"),
+			fieldMaxNames.Field().Description("How many names of events to learn, the most frequent first: the network grows with the square of their number. Events with other names are left out, with a warning: contexts have `null` in their place, and `deepcase_predict` answers `unknown_event` to them.").Default(model.DefaultMaxNames),
+			fieldMaxMemory.Field().Description("How much memory a training may take. If its estimate is higher, it does not begin, and the error has the figures.").Default(strings.ReplaceAll(humanize.IBytes(model.DefaultMaxMemory), " ", "")),
 			service.NewBoolField(fieldKeepScores).
 				Description("Whether clusters without a score inherit from the model before.").
 				Default(true),
@@ -194,101 +196,61 @@ output:
 func hyperparameterFields() []*service.ConfigField {
 	d := model.DefaultParams()
 	return []*service.ConfigField{
-		fromTo(1, 10_000, fieldLength, "Events in a context.", d.Length),
-		configfield.DurationFrom0(fieldTimeout).Field().
+		fieldLength.Field().Description("Events in a context.").Default(d.Length),
+		fieldTimeout.Field().
 			Description("Events that are more than this older than the event are left out of its context.").
 			Default(d.Timeout.String()),
-		atLeast(1, fieldEpochs, "How often to go through all events.", d.Training.Epochs),
-		fromTo(1, maxHidden, fieldHidden, "Size of the network's hidden state.", d.Hidden).Advanced(),
+		fieldEpochs.Field().Description("How often to go through all events.").Default(d.Training.Epochs),
+		fieldHidden.Field().Description("Size of the network's hidden state.").Default(d.Hidden).Advanced(),
 		service.NewBoolField(fieldLSTM).Description("LSTM cells in place of GRU.").Default(d.LSTM).Advanced(),
-		atLeast(1, fieldBatchSize, "Events that a step of the training looks at.", d.Training.BatchSize).Advanced(),
+		fieldBatchSize.Field().Description("Events that a step of the training looks at.").Default(d.Training.BatchSize).Advanced(),
 		service.NewStringAnnotatedEnumField(fieldOptimizer, map[string]string{
 			"sgd": "Stochastic gradient descent.", "adam": "Adam.", "varadam": "Adam with a warm-up.",
 		}).Description("What makes steps of gradients.").Default(string(d.Training.Optimizer)).Advanced(),
-		number(fieldRate, "Size of the steps; not used by `varadam`.", d.Training.LearningRate, "this <= 0", "above 0").Advanced(),
-		number(fieldFactor, "Factor of the learning rate; `varadam` only.", d.Training.Factor, "this <= 0", "above 0").Advanced(),
-		atLeast(1, fieldWarmup, "Steps until the learning rate is at its highest; `varadam` only.", d.Training.Warmup).Advanced(),
-		share(fieldDelta, "Label smoothing: the share of the target that is spread over all events.", d.Training.Delta).Advanced(),
-		share(fieldTeachRatio, "Share of the steps whose next input is the true event and not the predicted one.", d.Training.TeachRatio).Advanced(),
-		share(fieldDropout, "Share of the decoder's input that is dropped in training.", d.Training.Dropout).Advanced(),
-		service.NewIntField(fieldSeed).
+		fieldRate.Field().Description("Size of the steps; not used by `varadam`.").Default(d.Training.LearningRate).Advanced(),
+		fieldFactor.Field().Description("Factor of the learning rate; `varadam` only.").Default(d.Training.Factor).Advanced(),
+		fieldWarmup.Field().Description("Steps until the learning rate is at its highest; `varadam` only.").Default(d.Training.Warmup).Advanced(),
+		fieldDelta.Field().Description("Label smoothing: the share of the target that is spread over all events.").Default(d.Training.Delta).Advanced(),
+		fieldTeachRatio.Field().Description("Share of the steps whose next input is the true event and not the predicted one.").Default(d.Training.TeachRatio).Advanced(),
+		fieldDropout.Field().Description("Share of the decoder's input that is dropped in training.").Default(d.Training.Dropout).Advanced(),
+		fieldSeed.Field().
 			Description("The same seed, events and engine give the same model.").
-			LintRule(`root = if this < 0 { "seed needs to be at least 0" }`).
 			Default(int(d.Training.Seed)).Advanced(),
-		atLeast(0, fieldIterations, "Steps of the search for attention.", d.Query.Iterations).Advanced(),
-		atLeast(1, fieldQueryBatch, "Divides the gradient in the search for attention.", d.Query.BatchSize).Advanced(),
-		number(fieldEps, "Largest distance (L1) between neighbours in a cluster.", d.Interpreter.Eps, "this < 0", "at least 0"),
-		atLeast(1, fieldMinSamples, "Events within `eps` that make a cluster.", d.Interpreter.MinSamples),
-		share(fieldThreshold, "Least confidence of an event that is clustered or scored.", d.Interpreter.Threshold),
+		fieldIterations.Field().Description("Steps of the search for attention.").Default(d.Query.Iterations).Advanced(),
+		fieldQueryBatch.Field().Description("Divides the gradient in the search for attention.").Default(d.Query.BatchSize).Advanced(),
+		fieldEps.Field().Description("Largest distance (L1) between neighbours in a cluster.").Default(d.Interpreter.Eps),
+		fieldMinSamples.Field().Description("Events within `eps` that make a cluster.").Default(d.Interpreter.MinSamples),
+		fieldThreshold.Field().Description("Least confidence of an event that is clustered or scored.").Default(d.Interpreter.Threshold),
 		service.NewStringAnnotatedEnumField(fieldStrategy, map[string]string{
 			"max": "The highest.", "min": "The lowest.", "avg": "The mean.",
 		}).Description("Which of its events' scores a cluster gets.").Default("max"),
 	}
 }
 
-func atLeast(least int, name, description string, def int) *service.ConfigField {
-	return service.NewIntField(name).Description(description).Default(def).
-		LintRule(fmt.Sprintf(`root = if this < %d { "%s needs to be at least %d" }`, least, name, least))
-}
-
-func fromTo(least, most int, name, description string, def int) *service.ConfigField {
-	return service.NewIntField(name).Description(description).Default(def).
-		LintRule(fmt.Sprintf(`root = if this < %d || this > %d { "%s needs to be from %d to %d" }`, least, most, name, least, most))
-}
-
-func number(name, description string, def float64, wrong, want string) *service.ConfigField {
-	return service.NewFloatField(name).Description(description).Default(def).
-		LintRule(fmt.Sprintf(`root = if %s { "%s needs to be %s" }`, wrong, name, want))
-}
-
-func share(name, description string, def float64) *service.ConfigField {
-	return number(name, description, def, "this < 0 || this > 1", "from 0 to 1")
-}
-
-// byteSize is a number of bytes with a unit.
-func byteSize(name, description, def string) *service.ConfigField {
-	return service.NewStringField(name).Description(description).Default(def).
-		LintRule(fmt.Sprintf(`root = if !this.re_match("(?i)^[0-9.]*[1-9][0-9.]* *([kmgtpe]i?)?b?$") { "%s needs to be %s" }`, name, wantBytes))
-}
-
-const wantBytes = "a number of bytes such as 500MiB"
-
-func bytesFromParsed(conf *service.ParsedConfig, name string) (int64, error) {
-	text, err := conf.FieldString(name)
-	if err != nil {
-		return 0, err
-	}
-	n, err := humanize.ParseBytes(text)
-	if err != nil || n < 1 || n > math.MaxInt64 {
-		return 0, fmt.Errorf("field '%s': %q, need %s", name, text, wantBytes)
-	}
-	return int64(n), nil
-}
-
 // paramsFromParsed reads hyperparameterFields.
 func paramsFromParsed(conf *service.ParsedConfig) (p model.Params, err error) {
 	p = model.DefaultParams()
-	integers := map[string]*int{
+	seed := 0
+	for field, value := range map[configfield.Int]*int{
 		fieldLength: &p.Length, fieldHidden: &p.Hidden, fieldEpochs: &p.Training.Epochs, fieldBatchSize: &p.Training.BatchSize,
 		fieldWarmup: &p.Training.Warmup, fieldIterations: &p.Query.Iterations, fieldQueryBatch: &p.Query.BatchSize,
-		fieldMinSamples: &p.Interpreter.MinSamples,
-	}
-	for name, value := range integers {
-		if *value, err = conf.FieldInt(name); err != nil {
+		fieldMinSamples: &p.Interpreter.MinSamples, fieldSeed: &seed,
+	} {
+		if *value, err = field.Parse(conf); err != nil {
 			return p, err
 		}
 	}
-	floats := map[string]*float64{
+	p.Training.Seed = uint64(seed)
+	for field, value := range map[configfield.Float]*float64{
 		fieldRate: &p.Training.LearningRate, fieldFactor: &p.Training.Factor, fieldDelta: &p.Training.Delta,
 		fieldTeachRatio: &p.Training.TeachRatio, fieldDropout: &p.Training.Dropout, fieldEps: &p.Interpreter.Eps,
 		fieldThreshold: &p.Interpreter.Threshold,
-	}
-	for name, value := range floats {
-		if *value, err = conf.FieldFloat(name); err != nil {
+	} {
+		if *value, err = field.Parse(conf); err != nil {
 			return p, err
 		}
 	}
-	if p.Timeout, err = configfield.DurationFrom0(fieldTimeout).Parse(conf); err != nil {
+	if p.Timeout, err = fieldTimeout.Parse(conf); err != nil {
 		return p, err
 	}
 	if p.LSTM, err = conf.FieldBool(fieldLSTM); err != nil {
@@ -299,16 +261,5 @@ func paramsFromParsed(conf *service.ParsedConfig) (p model.Params, err error) {
 		return p, err
 	}
 	p.Training.Optimizer = contextbuilder.Optimizer(optimizer)
-	seed, err := conf.FieldInt(fieldSeed)
-	if err != nil {
-		return p, err
-	}
-	if seed < 0 {
-		return p, fmt.Errorf("field '%s': %d, need at least 0", fieldSeed, seed)
-	}
-	p.Training.Seed = uint64(seed)
-	if p.Hidden > maxHidden {
-		return p, fmt.Errorf("field '%s': %d, need at most %d", fieldHidden, p.Hidden, maxHidden)
-	}
 	return p, errors.Join(sequencer.Options{Length: p.Length, Timeout: p.Timeout}.Validate(), p.Validate())
 }

@@ -69,25 +69,19 @@ func newTrainFromParsed(conf *service.ParsedConfig, mgr *service.Resources, now 
 	if t.spoolDir == "" {
 		t.spoolDir = filepath.Join(t.dir, "spool")
 	}
-	if t.limits.Records, err = conf.FieldInt(fieldMaxEvents); err != nil {
+	if t.limits.Records, err = fieldMaxEvents.Parse(conf); err != nil {
 		return nil, err
 	}
-	if t.limits.Records < 1 {
-		return nil, fmt.Errorf("field '%s': %d, need at least 1", fieldMaxEvents, t.limits.Records)
-	}
-	if t.limits.Bytes, err = bytesFromParsed(conf, fieldMaxBytes); err != nil {
+	if t.limits.Bytes, err = fieldMaxBytes.Parse(conf); err != nil {
 		return nil, err
 	}
-	if t.maxNames, err = conf.FieldInt(fieldMaxNames); err != nil {
+	if t.maxNames, err = fieldMaxNames.Parse(conf); err != nil {
 		return nil, err
 	}
-	if t.maxNames < 2 {
-		return nil, fmt.Errorf("field '%s': %d, need at least 2", fieldMaxNames, t.maxNames)
-	}
-	if t.maxMemory, err = bytesFromParsed(conf, fieldMaxMemory); err != nil {
+	if t.maxMemory, err = fieldMaxMemory.Parse(conf); err != nil {
 		return nil, err
 	}
-	if t.every, err = configfield.OptionalDuration(fieldEvery).Parse(conf); err != nil {
+	if t.every, err = fieldEvery.Parse(conf); err != nil {
 		return nil, err
 	}
 	if t.keepScores, err = conf.FieldBool(fieldKeepScores); err != nil {

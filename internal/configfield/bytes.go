@@ -16,6 +16,9 @@ func ByteSize(name string) Bytes { return Bytes{name} }
 
 const bytesWithUnit = "a number of bytes such as 500MiB"
 
+// String is the name of the field, for messages.
+func (b Bytes) String() string { return b.name }
+
 // Field is the field for a spec.
 func (b Bytes) Field() *service.ConfigField {
 	return service.NewStringField(b.name).LintRule(fmt.Sprintf(
