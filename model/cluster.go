@@ -12,9 +12,26 @@ import (
 	"connect-deepcase/model/interpreter"
 )
 
-// Cluster queries and clusters data and returns a model with the clusters (scored by strategy where d has scores) and each
-// sample's cluster, −1 for none. m stays as it is.
-func (m *Model) Cluster(ctx context.Context, e contextbuilder.Engine, d Data, s interpreter.Strategy) (*Model, []int32, error) {
+// Assignment tells what became of each sample, row by row.
+type Assignment struct {
+	Clusters []int32 // its cluster, −1 for none
+	Contexts []int32 // its distinct context: rows of one event that have the same number have equal contexts; −1 if the event is unknown
+}
+
+// Clustered counts the samples that are in a cluster.
+func (a *Assignment) Clustered() int {
+	n := 0
+	for _, c := range a.Clusters {
+		if c >= 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// Cluster queries and clusters data and returns a model with the clusters (scored by strategy if d has scores), and what became of each
+// sample. m stays as it is.
+func (m *Model) Cluster(ctx context.Context, e contextbuilder.Engine, d Data, s interpreter.Strategy) (*Model, *Assignment, error) {
 	if err := d.validate(m.Params.Length); err != nil {
 		return nil, nil, err
 	}
@@ -37,21 +54,19 @@ func (m *Model) Cluster(ctx context.Context, e contextbuilder.Engine, d Data, s 
 	if err != nil {
 		return nil, nil, err
 	}
-	clusters := slices.Repeat([]int32{interpreter.Noise}, d.Samples.Rows())
-	of := c.Rows()
-	for i, cluster := range of {
-		clusters[rows[i]] = cluster
+	all := &Assignment{slices.Repeat([]int32{interpreter.Noise}, d.Samples.Rows()), slices.Repeat([]int32{unknown}, d.Samples.Rows())}
+	for i, context := range c.Of {
+		all.Clusters[rows[i]], all.Contexts[rows[i]] = c.Cluster[context], context
 	}
 	clustered := *m
 	clustered.Samples, clustered.Vectors, clustered.VectorCluster = d.Samples.Rows(), c.Vectors, c.VectorCluster
 	clustered.Clusters = describe(m.Names, samples, c)
-	illustrate(clustered.Clusters, d, rows, c.Of, of)
 	if d.Scores != nil {
-		equal, err := interpreter.ScoreClusters(clusters, d.Scores, s, interpreter.NoScore)
+		equal, err := interpreter.ScoreClusters(all.Clusters, d.Scores, s, interpreter.NoScore)
 		if err != nil {
 			return nil, nil, err
 		}
-		scores, err := interpreter.ClusterScores(clusters, len(clustered.Clusters), equal)
+		scores, err := interpreter.ClusterScores(all.Clusters, len(clustered.Clusters), equal)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -59,7 +74,7 @@ func (m *Model) Cluster(ctx context.Context, e contextbuilder.Engine, d Data, s 
 			clustered.Clusters[i].Score = score
 		}
 	}
-	return &clustered, clusters, nil
+	return &clustered, all, nil
 }
 
 // askable drops samples of unknown events, which a network cannot be asked for, and tells which rows are left.

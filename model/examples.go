@@ -32,36 +32,40 @@ func (s sample) day() int64 {
 	return time.Unix(0, s.at).Unix() / (24 * 60 * 60)
 }
 
-// illustrate adds to each cluster where and when its samples were seen, and documents that represent it. Sample i is row rows[i] of d, has
-// the distinct context contexts[i] and the cluster of[i].
-func illustrate(clusters []Cluster, d Data, rows, contexts, of []int32) {
-	if d.Document == nil && d.Seen == nil {
-		return
+// Source is what is known of samples beside event and context, by row.
+type Source struct {
+	Seen     func(row int) (machine string, at time.Time) // where and when it was seen, a zero time if that is not known; may be nil
+	Document func(row int) json.RawMessage                // what it came from, nil if there is none; may be nil
+}
+
+// Pick is the source of the given rows alone.
+func (s Source) Pick(rows []int32) Source {
+	var picked Source
+	if s.Seen != nil {
+		picked.Seen = func(row int) (string, time.Time) { return s.Seen(int(rows[row])) }
 	}
-	starts := make([]int, len(clusters)+1)
-	for _, c := range of {
-		if c >= 0 {
-			starts[c+1]++
-		}
+	if s.Document != nil {
+		picked.Document = func(row int) json.RawMessage { return s.Document(int(rows[row])) }
 	}
-	for i := range clusters {
-		starts[i+1] += starts[i]
+	return picked
+}
+
+// WithExamples returns a copy of m in which each cluster says where and when its samples were seen, and has documents that represent it. a is
+// what Cluster returned with m. Documents are asked for a few times per cluster.
+func (m *Model) WithExamples(a *Assignment, source Source) *Model {
+	with := *m
+	with.Clusters = slices.Clone(m.Clusters)
+	if source.Document == nil && source.Seen == nil {
+		return &with
 	}
-	next, order := slices.Clone(starts), make([]int32, starts[len(clusters)])
-	for i, c := range of {
-		if c >= 0 {
-			order[next[c]] = int32(i)
-			next[c]++
-		}
-	}
-	for i := range clusters {
-		samples := make([]sample, 0, starts[i+1]-starts[i])
+	for i, rows := range a.byCluster(len(with.Clusters)) {
+		samples := make([]sample, 0, len(rows))
 		var machines []MachineCount
 		ids := map[string]int32{}
-		for _, k := range order[starts[i]:starts[i+1]] {
-			s := sample{row: rows[k], context: contexts[k], at: undated}
-			if d.Seen != nil {
-				name, at := d.Seen(int(rows[k]))
+		for _, row := range rows {
+			s := sample{row: row, context: a.Contexts[row], at: undated}
+			if source.Seen != nil {
+				name, at := source.Seen(int(row))
 				if y := at.Year(); y > 1677 && y < 2262 { // what int64 holds
 					s.at = at.UnixNano()
 				}
@@ -76,11 +80,37 @@ func illustrate(clusters []Cluster, d Data, rows, contexts, of []int32) {
 			}
 			samples = append(samples, s)
 		}
-		clusters[i].place(samples, machines)
-		if d.Document != nil {
-			clusters[i].Examples = examples(samples, d.Document)
+		with.Clusters[i].place(samples, machines)
+		if source.Document != nil {
+			with.Clusters[i].Examples = examples(samples, source.Document)
 		}
 	}
+	return &with
+}
+
+// byCluster gives the rows of each of n clusters, ascending.
+func (a *Assignment) byCluster(n int) [][]int32 {
+	starts := make([]int, n+1)
+	for _, c := range a.Clusters {
+		if c >= 0 {
+			starts[c+1]++
+		}
+	}
+	for i := range n {
+		starts[i+1] += starts[i]
+	}
+	next, order := slices.Clone(starts), make([]int32, starts[n])
+	for row, c := range a.Clusters {
+		if c >= 0 {
+			order[next[c]] = int32(row)
+			next[c]++
+		}
+	}
+	rows := make([][]int32, n)
+	for i := range rows {
+		rows[i] = order[starts[i]:starts[i+1]]
+	}
+	return rows
 }
 
 // place says on which machines and when samples were seen.
@@ -130,127 +160,3 @@ func examples(samples []sample, document func(row int) json.RawMessage) []json.R
 }
 
 func inTime(a, b sample) int { return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.row, b.row)) }
-
-// picker chooses samples that represent all of them: the first and the last in time, and then the one that stands for most, by the shares
-// that its context, its machine and its day have of the samples. Each that was picked divides the share of those that are like it (the
-// method of Sainte-Laguë), so that what is frequent is shown more often, but not alone.
-type picker struct {
-	samples  []sample // by context, machine and day
-	groups   []group
-	contexts map[int32]*share
-	machines map[int32]*share
-	days     map[int64]*share
-	ends     []int // places of the first and the last one, while they are not picked
-	taken    map[int]bool
-}
-
-// group is a range of samples that are alike.
-type group struct {
-	from, to, picked     int
-	context, machine, on *share
-}
-
-type share struct{ of, picked float64 }
-
-func (s *share) left() float64 { return s.of / (1 + 2*s.picked) }
-
-func newPicker(samples []sample) *picker {
-	p := &picker{samples: slices.Clone(samples), contexts: map[int32]*share{}, machines: map[int32]*share{}, days: map[int64]*share{}, taken: map[int]bool{}}
-	alike := func(a, b sample) int {
-		return cmp.Or(cmp.Compare(a.context, b.context), cmp.Compare(a.machine, b.machine), cmp.Compare(a.day(), b.day()))
-	}
-	slices.SortFunc(p.samples, func(a, b sample) int { return cmp.Or(alike(a, b), inTime(a, b)) })
-	first, last := 0, 0
-	for i, s := range p.samples {
-		if i == 0 || alike(p.samples[i-1], s) != 0 {
-			p.groups = append(p.groups, group{from: i, context: count(p.contexts, s.context), machine: count(p.machines, s.machine), on: count(p.days, s.day())})
-		}
-		g := &p.groups[len(p.groups)-1]
-		g.to = i + 1
-		g.context.of++
-		g.machine.of++
-		g.on.of++
-		if inTime(s, p.samples[first]) < 0 {
-			first = i
-		}
-		if inTime(s, p.samples[last]) > 0 {
-			last = i
-		}
-	}
-	p.ends = []int{first, last}
-	return p
-}
-
-func count[K comparable](shares map[K]*share, of K) *share {
-	s := shares[of]
-	if s == nil {
-		s = &share{}
-		shares[of] = s
-	}
-	return s
-}
-
-// next picks a sample; ok is false when all were.
-func (p *picker) next() (s sample, ok bool) {
-	for len(p.ends) > 0 && len(p.samples) > 0 {
-		at := p.ends[0]
-		p.ends = p.ends[1:]
-		if !p.taken[at] {
-			g, _ := slices.BinarySearchFunc(p.groups, at, func(g group, at int) int {
-				switch {
-				case g.to <= at:
-					return -1
-				case g.from > at:
-					return 1
-				}
-				return 0
-			})
-			return p.take(&p.groups[g], at), true
-		}
-	}
-	var best *group
-	most, furthest := 0.0, 0.0
-	for i := range p.groups {
-		g := &p.groups[i]
-		left := g.context.left() + g.machine.left() + g.on.left()
-		if g.picked == g.to-g.from || left < most {
-			continue
-		}
-		if far := p.distance(g); left > most || far > furthest { // of equals the one furthest from those that were picked
-			best, most, furthest = g, left, far
-		}
-	}
-	if best == nil {
-		return s, false
-	}
-	// The middle first, then the middles of the halves, and so on; what is taken already leaves its place to the one after it.
-	at, step := 0.0, 1.0
-	for n := best.picked + 1; n > 0; n /= 2 {
-		step /= 2
-		at += step * float64(n%2)
-	}
-	size := best.to - best.from
-	place := int(at * float64(size))
-	for p.taken[best.from+place] {
-		place = (place + 1) % size
-	}
-	return p.take(best, best.from+place), true
-}
-
-// distance is how many rows the middle of a group is away from what was picked.
-func (p *picker) distance(g *group) float64 {
-	nearest := math.Inf(1)
-	for at := range p.taken {
-		nearest = min(nearest, math.Abs(float64(p.samples[(g.from+g.to)/2].row-p.samples[at].row)))
-	}
-	return nearest
-}
-
-func (p *picker) take(g *group, at int) sample {
-	p.taken[at] = true
-	g.picked++
-	for _, s := range []*share{g.context, g.machine, g.on} {
-		s.picked++
-	}
-	return p.samples[at]
-}

@@ -133,14 +133,14 @@ func TestExamplesHaveABound(t *testing.T) {
 func TestClusterSaysWhereAndWhen(t *testing.T) {
 	d := data(abc, "a a > b", "a a > b", "a a > b", "a a > b", "a a > b", "c c > b")
 	at := []time.Time{time.Unix(70, 0), {}, time.Unix(10, 0), time.Unix(90, 5), time.Unix(20, 0), time.Unix(1, 0)}
-	d.Seen = func(row int) (string, time.Time) { return []string{"web", "db", "web"}[row%3], at[row] }
+	source := Source{Seen: func(row int) (string, time.Time) { return []string{"web", "db", "web"}[row%3], at[row] }}
 	e := &scripted{}
 	m, err := Train(t.Context(), e, d, params(2))
 	require.NoError(t, err)
-	clustered, clusters, err := m.Cluster(t.Context(), e, d, "")
+	clustered, rows, err := m.Cluster(t.Context(), e, d, "")
 	require.NoError(t, err)
-	require.Equal(t, []int32{0, 0, 0, 0, 0, -1}, clusters)
-	c := clustered.Clusters[0]
+	require.Equal(t, []int32{0, 0, 0, 0, 0, -1}, rows.Clusters)
+	c := clustered.WithExamples(rows, source).Clusters[0]
 	require.Equal(t, 2, c.MachineCount)
 	require.Equal(t, []MachineCount{{"web", 3}, {"db", 2}}, c.Machines)
 	require.Equal(t, time.Unix(10, 0).UTC(), c.FirstSeen)

@@ -2,9 +2,7 @@ package model
 
 import (
 	"cmp"
-	"encoding/json"
 	"slices"
-	"time"
 
 	"connect-deepcase/model/contextbuilder"
 	"connect-deepcase/model/interpreter"
@@ -13,7 +11,8 @@ import (
 // Folded says what Fold left out.
 type Folded struct {
 	Names   []string // in order
-	Samples int      // whose events have these names
+	Samples int      // left out with them
+	Rows    []int32  // of the samples that are left, ascending; nil if nothing was left out
 }
 
 // Fold leaves out rare names: most names of the most frequent events stay, of equally frequent ones the first by name. A sample of another
@@ -49,7 +48,7 @@ func (d Data) Fold(most int) (Data, Folded) {
 		rest.Names[i], to[id] = d.Names[id], int32(i)
 	}
 	steps := interpreter.Steps(d.Samples)
-	var rows []int32
+	rows := []int32{}
 	rest.Samples = contextbuilder.Samples{Length: d.Samples.Length}
 	for row := range d.Samples.Rows() {
 		events := d.Samples.Events[row*steps : (row+1)*steps]
@@ -64,18 +63,12 @@ func (d Data) Fold(most int) (Data, Folded) {
 			rest.Samples.Contexts = append(rest.Samples.Contexts, to[id])
 		}
 	}
-	folded.Samples = d.Samples.Rows() - len(rows)
+	folded.Samples, folded.Rows = d.Samples.Rows()-len(rows), rows
 	if d.Scores != nil {
 		rest.Scores = make([]float64, len(rows))
 		for i, row := range rows {
 			rest.Scores[i] = d.Scores[row]
 		}
-	}
-	if d.Document != nil {
-		rest.Document = func(row int) json.RawMessage { return d.Document(int(rows[row])) }
-	}
-	if d.Seen != nil {
-		rest.Seen = func(row int) (machine string, at time.Time) { return d.Seen(int(rows[row])) }
 	}
 	return rest, folded
 }

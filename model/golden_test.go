@@ -146,8 +146,9 @@ func TestGoldenEndToEnd(t *testing.T) {
 
 			train := g.data(t, "train", names)
 			train.Scores = g.numbers(t, "train_scores")
-			m, clusters, err := m.Cluster(t.Context(), cpu.New(), train, interpreter.Max)
+			m, assignment, err := m.Cluster(t.Context(), cpu.New(), train, interpreter.Max)
 			require.NoError(t, err)
+			clusters := assignment.Clusters
 			rows := len(clusters)
 			require.LessOrEqual(t, regrouped(clusters, g.numbers(t, "clusters")), rows/200, "of %d rows", rows)
 

@@ -80,12 +80,7 @@ func (m *Model) Inherit(ctx context.Context, e contextbuilder.Engine, before *Mo
 	if err != nil {
 		return nil, Inheritance{}, err
 	}
-	report := Inheritance{Inherited: len(inherited)}
-	for _, c := range with.Clusters {
-		if c.Score < 0 {
-			report.New++
-		}
-	}
+	report := Inheritance{Inherited: len(inherited), New: len(with.Clusters) - with.ScoredClusters()}
 	for i, c := range before.Clusters {
 		if c.Score >= 0 && !found[i] {
 			report.Lost = append(report.Lost, c)

@@ -29,14 +29,14 @@ func TestLittleData(t *testing.T) {
 			again, err := Train(t.Context(), cpu.New(), d, p)
 			require.NoError(t, err)
 			require.Equal(t, m.Weights, again.Weights)
-			m, clusters, err := m.Cluster(t.Context(), cpu.New(), d, interpreter.Avg)
+			m, rows, err := m.Cluster(t.Context(), cpu.New(), d, interpreter.Avg)
 			require.NoError(t, err)
 			require.NoError(t, m.Validate())
 			predictor, err := NewPredictor(m, cpu.New())
 			require.NoError(t, err)
 			verdicts, err := predictor.PredictData(t.Context(), d)
 			require.NoError(t, err)
-			for row, c := range clusters {
+			for row, c := range rows.Clusters {
 				require.EqualValues(t, c, verdicts[row].Cluster)
 				require.Equal(t, c >= 0, verdicts[row].Status == Scored)
 			}

@@ -56,14 +56,15 @@ type ClusterContext struct {
 	Count     int       `json:"count"`
 }
 
-// Data are samples by name.
-type Data struct {
-	Names    []string // id → event name; id len(Names) is NO_EVENT
-	Samples  contextbuilder.Samples
-	Scores   []float64                                    // a sample's score, NoScore where unknown; nil where nobody scored any
-	Document func(row int) json.RawMessage                // the source document of a sample, where there are any; may be nil
-	Seen     func(row int) (machine string, at time.Time) // where and when a sample was seen, a zero time where that is not known; may be nil
-	Progress func(done, total int)                        // called as Cluster and PredictData get on with the distinct samples; may be nil
+// ScoredClusters counts the clusters that have a score.
+func (m *Model) ScoredClusters() int {
+	n := 0
+	for _, c := range m.Clusters {
+		if c.Score != interpreter.NoScore {
+			n++
+		}
+	}
+	return n
 }
 
 // Validate checks a model that comes from outside: whatever passes can be predicted with.

@@ -103,9 +103,9 @@ func learnt(t *testing.T, e contextbuilder.Engine) *Model {
 	d := data(abc, lines...)
 	m, err := Train(t.Context(), e, d, params(2))
 	require.NoError(t, err)
-	m, clusters, err := m.Cluster(t.Context(), e, d, "")
+	m, rows, err := m.Cluster(t.Context(), e, d, "")
 	require.NoError(t, err)
-	require.Equal(t, []int32{0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, -1}, clusters)
+	require.Equal(t, []int32{0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, -1}, rows.Clusters)
 	return m
 }
 
@@ -208,7 +208,8 @@ func TestClusterCapsContextsAndExamples(t *testing.T) {
 	}
 	d := data(abc, lines...)
 	asked := 0
-	d.Document = func(row int) json.RawMessage {
+	var source Source
+	source.Document = func(row int) json.RawMessage {
 		asked++
 		if row == 1 {
 			return nil
@@ -218,11 +219,12 @@ func TestClusterCapsContextsAndExamples(t *testing.T) {
 	e := &scripted{}
 	m, err := Train(t.Context(), e, d, params(5))
 	require.NoError(t, err)
-	clustered, clusters, err := m.Cluster(t.Context(), e, d, "")
+	clustered, rows, err := m.Cluster(t.Context(), e, d, "")
 	require.NoError(t, err)
-	require.Equal(t, make([]int32, len(lines)), clusters)
+	require.Equal(t, make([]int32, len(lines)), rows.Clusters)
 	require.Nil(t, m.Clusters, "the model itself stays as it is")
-	c := clustered.Clusters[0]
+	c := clustered.WithExamples(rows, source).Clusters[0]
+	require.Nil(t, clustered.Clusters[0].Examples, "the model itself stays as it is")
 	require.Equal(t, len(lines), c.Size)
 	slices.Sort(counts)
 	slices.Reverse(counts)
@@ -246,9 +248,9 @@ func TestClusterOfDataWithOtherNames(t *testing.T) {
 		[]string{"a a > x", "a a > -"})...)
 	progress := 0
 	d.Progress = func(done, total int) { progress = done; require.Equal(t, 2, total) }
-	m, clusters, err := m.Cluster(t.Context(), e, d, "")
+	m, rows, err := m.Cluster(t.Context(), e, d, "")
 	require.NoError(t, err)
-	require.Equal(t, []int32{1, 1, 1, 1, 1, 0, 0, 0, 0, 0, -1, -1}, clusters)
+	require.Equal(t, []int32{1, 1, 1, 1, 1, 0, 0, 0, 0, 0, -1, -1}, rows.Clusters)
 	require.Equal(t, []contextbuilder.Samples{{Length: 2, Contexts: []int32{1, 1, 3, 3}, Events: []int32{2, 1}}}, e.asked)
 	require.Equal(t, 2, progress)
 	require.Equal(t, []string{"", ""}, m.Clusters[0].Contexts[0].Context)

@@ -24,9 +24,9 @@ func Train(ctx context.Context, e contextbuilder.Engine, d Data, p Params) (*Mod
 	if len(names) < 2 {
 		return nil, fmt.Errorf("training needs at least 2 distinct events, there is %d: %q", len(names), names)
 	}
-	samples := d.translate(names)
-	if i := slices.Index(samples.Events, unknown); i >= 0 {
-		return nil, fmt.Errorf("sample %d: NO_EVENT is not an event to learn", i/(len(samples.Events)/samples.Rows()))
+	samples, err := d.learnable(names)
+	if err != nil {
+		return nil, err
 	}
 	config := contextbuilder.Config{Events: len(names) + 1, Length: p.Length, Hidden: p.Hidden, LSTM: p.LSTM}
 	weights, err := contextbuilder.Init(config, p.Training.Seed)
@@ -39,6 +39,52 @@ func Train(ctx context.Context, e contextbuilder.Engine, d Data, p Params) (*Mod
 	}
 	p.Training.Progress = nil
 	return &Model{Params: p, Names: names, Weights: weights, Samples: samples.Rows()}, err
+}
+
+// learnable gives d's samples in ids over names, which has all of d's.
+func (d Data) learnable(names []string) (contextbuilder.Samples, error) {
+	samples := d.translate(names)
+	if i := slices.Index(samples.Events, unknown); i >= 0 {
+		return samples, fmt.Errorf("sample %d: NO_EVENT is not an event to learn", i/(len(samples.Events)/samples.Rows()))
+	}
+	return samples, nil
+}
+
+// UnknownEventError says that an event is not in a model's vocabulary.
+type UnknownEventError struct{ Name string }
+
+func (e UnknownEventError) Error() string {
+	return fmt.Sprintf("event %q is not in the vocabulary of the model", e.Name)
+}
+
+// TrainFurther trains a copy of m's network on further data, whose names m must all know (UnknownEventError). The result has the settings p,
+// the shape of m's network and no clusters. When ctx ends, it is as Train is.
+func (m *Model) TrainFurther(ctx context.Context, e contextbuilder.Engine, d Data, p Params) (*Model, error) {
+	if err := d.validate(m.Params.Length); err != nil {
+		return nil, err
+	}
+	to := renumber(d.Names, m.Names)
+	if i := slices.Index(to[:len(d.Names)], unknown); i >= 0 {
+		return nil, UnknownEventError{d.Names[i]}
+	}
+	samples, err := d.learnable(m.Names)
+	if err != nil {
+		return nil, err
+	}
+	weights, err := contextbuilder.FromTensors(m.Weights.Tensors())
+	if err != nil {
+		return nil, err
+	}
+	err = e.Train(ctx, weights, samples, p.Training)
+	if err != nil && ctx.Err() == nil {
+		return nil, fmt.Errorf("training: %w", err)
+	}
+	further, wrong := FromNetwork(m.Names, weights, p)
+	if wrong != nil {
+		return nil, wrong
+	}
+	further.Samples = samples.Rows()
+	return further, err
 }
 
 // FromNetwork makes a model of imported weights and their vocabulary: names by id, of which the network may have more than one beyond,

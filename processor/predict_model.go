@@ -187,12 +187,7 @@ func (s *serving) checkClock(v *version) {
 
 func (s *serving) swap(next *version) {
 	m := next.predictor.Model()
-	scored := 0
-	for _, c := range m.Clusters {
-		if c.Score >= 0 {
-			scored++
-		}
-	}
+	scored := m.ScoredClusters()
 	last := s.current.Swap(next)
 	// Not the version as a label: series of old versions could never be removed.
 	s.metrics.created.Set(next.created.Unix())

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"connect-deepcase/model"
-	"connect-deepcase/model/contextbuilder"
 	"connect-deepcase/model/contextbuilder/cpu"
 	"connect-deepcase/model/interpreter"
 	"connect-deepcase/model/store"
@@ -24,8 +23,7 @@ func Sequence(opts sequencer.ReadOptions, paths ...string) (*sequencer.Sequences
 
 // Data is what a model learns from sequences.
 func Data(s *sequencer.Sequences) model.Data {
-	return model.Data{Names: s.Names, Scores: s.Labels,
-		Samples: contextbuilder.Samples{Length: s.Length, Contexts: s.Contexts, Events: s.Events}}
+	return model.NewData(s.Names, s.Length, s.Contexts, s.Events, s.Labels)
 }
 
 // Times say how long each step of learning took.

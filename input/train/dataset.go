@@ -7,20 +7,19 @@ import (
 	"fmt"
 	"hash/maphash"
 	"math"
-	"slices"
 	"time"
 
 	"connect-deepcase/internal/excerpt"
 	"connect-deepcase/internal/spool"
 	"connect-deepcase/model"
-	"connect-deepcase/model/contextbuilder"
 	"connect-deepcase/model/interpreter"
 	"connect-deepcase/sequencer"
 )
 
 // dataset is what a model is learnt from, gathered from a spool.
 type dataset struct {
-	data model.Data
+	data   model.Data
+	source model.Source
 	// Records left out: they were there before; they cannot be read; they came with a context of another length.
 	repeated, damaged, misfit int
 	// Events whose id was that of an event with another name or time: they are not left out.
@@ -131,22 +130,18 @@ func gather(ctx context.Context, snapshot *spool.Snapshot, opts sequencer.Option
 	if err != nil {
 		return nil, err
 	}
-	d.data = model.Data{
-		Names:   s.Names,
-		Samples: contextbuilder.Samples{Length: opts.Length, Contexts: s.Contexts, Events: s.Events},
-		Scores:  s.Labels,
-	}
+	d.data = model.NewData(s.Names, opts.Length, s.Contexts, s.Events, s.Labels)
 	if len(attachedRows) > 0 {
-		attached.appendTo(&d.data)
+		d.data.Append(attached.data(opts.Length))
 	}
 	order := append(tableRows, attachedRows...)
-	d.data.Seen = func(row int) (string, time.Time) {
+	d.source.Seen = func(row int) (string, time.Time) {
 		if row < len(tableRows) {
 			return s.Machines[s.Machine[row]], time.Unix(0, s.Times[row])
 		}
 		return attached.seen(row - len(tableRows))
 	}
-	d.data.Document = func(row int) json.RawMessage { return snapshot.Document(order[row]) }
+	d.source.Document = func(row int) json.RawMessage { return snapshot.Document(order[row]) }
 	return &d, nil
 }
 
@@ -257,41 +252,12 @@ func (a *attached) id(name string) int32 {
 	return id
 }
 
-// appendTo appends the samples to data, and their names to its vocabulary.
-func (a *attached) appendTo(data *model.Data) {
-	names := slices.Concat(data.Names, a.names)
-	slices.Sort(names)
-	names = slices.Compact(names)
-	final := func(name string) int32 {
-		id, _ := slices.BinarySearch(names, name)
-		return int32(id)
-	}
-	noEvent := int32(len(names))
-	old := make([]int32, len(data.Names)+1) // data's id → new id
-	for id, name := range data.Names {
-		old[id] = final(name)
-	}
-	old[len(data.Names)] = noEvent
-	for i, id := range data.Samples.Contexts {
-		data.Samples.Contexts[i] = old[id]
-	}
-	for i, id := range data.Samples.Events {
-		data.Samples.Events[i] = old[id]
-	}
-	own := make([]int32, len(a.names)) // a's id → new id
-	for id, name := range a.names {
-		own[id] = final(name)
-	}
-	for _, id := range a.contexts {
+// data are the samples, which take a's ids.
+func (a *attached) data(length int) model.Data {
+	for i, id := range a.contexts {
 		if id < 0 {
-			data.Samples.Contexts = append(data.Samples.Contexts, noEvent)
-		} else {
-			data.Samples.Contexts = append(data.Samples.Contexts, own[id])
+			a.contexts[i] = int32(len(a.names))
 		}
 	}
-	for _, id := range a.events {
-		data.Samples.Events = append(data.Samples.Events, own[id])
-	}
-	data.Scores = append(data.Scores, a.scores...)
-	data.Names = names
+	return model.NewData(a.names, length, a.contexts, a.events, a.scores)
 }

@@ -164,7 +164,8 @@ func (t *train) publish(ctx context.Context) (r report, m *model.Model, err erro
 	if err != nil {
 		return r, nil, fmt.Errorf("clustering: %w", err)
 	}
-	if without := withhold(m, rows, refused); d.refused > 0 {
+	m = m.WithExamples(rows, d.source)
+	if without := withhold(m, rows.Clusters, refused); d.refused > 0 {
 		t.log.With("events", d.refused, "clusters_without_score", without).
 			Errorf("Labels were refused, so that their events have none and their clusters get no score from labels: %s", d.whyRefused)
 	}
@@ -198,6 +199,7 @@ func (t *train) fold(d *dataset) error {
 	if len(folded.Names) == 0 {
 		return nil
 	}
+	d.source = d.source.Pick(folded.Rows)
 	t.log.With("names", all, "left_out", len(folded.Names), "events", folded.Samples).
 		Warnf("There are more than %d names of events (%s), so that rare ones are left out: contexts have no event in their place, and events of these names will be unknown_event. Some of them: %s",
 			t.maxNames, fieldMaxNames, excerpts(folded.Names))

@@ -69,14 +69,8 @@ func (r report) message() *service.Message {
 }
 
 // clustered is the share of rows that have a cluster.
-func clustered(clusters []int32) float64 {
-	n := 0
-	for _, c := range clusters {
-		if c >= 0 {
-			n++
-		}
-	}
-	return float64(n) / float64(max(1, len(clusters)))
+func clustered(rows *model.Assignment) float64 {
+	return float64(rows.Clustered()) / float64(max(1, len(rows.Clusters)))
 }
 
 // clusterMessages tell an analyst what clusters are.

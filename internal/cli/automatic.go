@@ -80,7 +80,7 @@ func (s *session) interpret(ctx context.Context, r ready, strategy interpreter.S
 		if len(m.Clusters) == 0 {
 			return nil, fmt.Errorf("--load-interpreter: %s has no clusters: make them with the mode cluster", s.flags.String("load-interpreter"))
 		}
-		if !slices.ContainsFunc(m.Clusters, func(c model.Cluster) bool { return c.Score != interpreter.NoScore }) {
+		if m.ScoredClusters() == 0 {
 			s.note("none of the %d clusters has a score: their events get -1, too (score them with the mode manual)", len(m.Clusters))
 		}
 		return m, nil
@@ -98,7 +98,7 @@ func (s *session) interpret(ctx context.Context, r ready, strategy interpreter.S
 	if err != nil {
 		return nil, err
 	}
-	m, clusters, err := s.cluster(ctx, r.engine, builder, r.sequences.data(), strategy)
+	m, clusters, err := s.cluster(ctx, r.engine, builder, r.sequences.data(), r.sequences.source(), strategy)
 	if err != nil {
 		return nil, err
 	}

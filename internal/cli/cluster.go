@@ -38,7 +38,7 @@ mode manual. Clusters inherit the scores of the directory's version before (--ke
 		if err != nil {
 			return err
 		}
-		clustered, clusters, err := s.cluster(ctx, r.engine, m, r.sequences.unlabelled(), interpreter.Max)
+		clustered, clusters, err := s.cluster(ctx, r.engine, m, r.sequences.unlabelled(), r.sequences.source(), interpreter.Max)
 		if err != nil {
 			return err
 		}

@@ -9,25 +9,20 @@ import (
 	"connect-deepcase/model/interpreter"
 )
 
-// cluster clusters data with m.
-func (s *session) cluster(ctx context.Context, e contextbuilder.Engine, m *model.Model, d model.Data, strategy interpreter.Strategy) (*model.Model, []int32, error) {
+// cluster clusters data with m, and gives the clusters examples out of source.
+func (s *session) cluster(ctx context.Context, e contextbuilder.Engine, m *model.Model, d model.Data, source model.Source, strategy interpreter.Strategy) (
+	*model.Model, []int32, error) {
 	shown := s.progress.start("clustering")
 	defer shown.end()
 	d.Progress = shown.rows
 	began := time.Now()
-	clustered, clusters, err := m.Cluster(ctx, e, d, strategy)
+	clustered, rows, err := m.Cluster(ctx, e, d, strategy)
 	if err != nil {
 		return nil, nil, err
 	}
-	inside := 0
-	for _, c := range clusters {
-		if c >= 0 {
-			inside++
-		}
-	}
 	s.note("found %d clusters, with %d of %d sequences, in %s",
-		len(clustered.Clusters), inside, len(clusters), time.Since(began).Round(time.Millisecond))
-	return clustered, clusters, nil
+		len(clustered.Clusters), rows.Clustered(), len(rows.Clusters), time.Since(began).Round(time.Millisecond))
+	return clustered.WithExamples(rows, source), rows.Clusters, nil
 }
 
 // predict gives m's verdict on each row of data.

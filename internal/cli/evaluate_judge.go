@@ -21,15 +21,13 @@ var judges = map[string]string{
 // judgedClusters clusters labelled events and scores the clusters as --judge says; judged is how many labels that took.
 func (s *session) judgedClusters(ctx context.Context, e contextbuilder.Engine, m *model.Model, q *sequences, strategy interpreter.Strategy) (
 	with *model.Model, clusters []int32, judged int, err error) {
-	d := q.data()
+	source, labels := q.source(), q.Labels
 	shown := make([]bool, len(q.Events))
-	d.Document = func(row int) json.RawMessage {
+	source.Document = func(row int) json.RawMessage {
 		shown[row] = true
 		return q.document(row)
 	}
-	labels := d.Scores
-	d.Scores = nil
-	if m, clusters, err = s.cluster(ctx, e, m, d, strategy); err != nil {
+	if m, clusters, err = s.cluster(ctx, e, m, q.unlabelled(), source, strategy); err != nil {
 		return nil, nil, 0, err
 	}
 	for row := range shown {

@@ -47,13 +47,7 @@ Where both interpreters are in one directory, scores that others publish there m
 		if err != nil {
 			return err
 		}
-		with := 0
-		for _, c := range scored.Clusters {
-			if c.Score != interpreter.NoScore {
-				with++
-			}
-		}
-		s.note("%d of %d clusters have a score", with, len(scored.Clusters))
+		s.note("%d of %d clusters have a score", scored.ScoredClusters(), len(scored.Clusters))
 		return nil
 	})
 }
@@ -159,7 +153,7 @@ func (s *session) score(ctx context.Context, strategy interpreter.Strategy) (*mo
 	if err != nil {
 		return nil, nil, err
 	}
-	clustered, clusters, err := s.cluster(ctx, r.engine, m, data, strategy)
+	clustered, clusters, err := s.cluster(ctx, r.engine, m, data, r.sequences.source(), strategy)
 	if err != nil {
 		return nil, nil, err
 	}

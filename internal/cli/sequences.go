@@ -11,7 +11,6 @@ import (
 
 	"connect-deepcase/internal/report"
 	"connect-deepcase/model"
-	"connect-deepcase/model/contextbuilder"
 	"connect-deepcase/sequencer"
 )
 
@@ -24,12 +23,16 @@ type sequences struct {
 
 // data is what a model learns from or answers. Scores are the labels.
 func (q *sequences) data() model.Data {
-	d := model.Data{Names: q.Names, Samples: contextbuilder.Samples{Length: q.Length, Contexts: q.Contexts, Events: q.Events}, Scores: q.Labels,
-		Document: q.document}
+	return model.NewData(q.Names, q.Length, q.Contexts, q.Events, q.Labels)
+}
+
+// source is what clusters show of their events.
+func (q *sequences) source() model.Source {
+	source := model.Source{Document: q.document}
 	if q.Machine != nil {
-		d.Seen = q.seen
+		source.Seen = q.seen
 	}
-	return d
+	return source
 }
 
 // unlabelled is data without the labels.

@@ -69,7 +69,10 @@ func (s *session) train(ctx context.Context, e contextbuilder.Engine, q *sequenc
 	if start == nil {
 		m, err = model.Train(ctx, e, data, p)
 	} else {
-		m, err = s.trainOn(ctx, e, q, p, start)
+		m, err = start.TrainFurther(ctx, e, data, p)
+		if unknown := (model.UnknownEventError{}); errors.As(err, &unknown) {
+			err = fmt.Errorf("event %q is not in the vocabulary of the loaded builder: train a new one, without --load-builder", unknown.Name)
+		}
 	}
 	shown.end()
 	if err != nil && (m == nil || !errors.Is(err, context.Canceled)) {
@@ -134,44 +137,6 @@ func (s *session) budgeted(q *sequences, p model.Params, start *model.Model) (mo
 			data.Samples.Rows(), len(data.Names), p.Length, p.Hidden, humanize.IBytes(uint64(need)), text)
 	}
 	return data, nil
-}
-
-// trainOn trains a copy of start's network on further sequences, whose events it must know.
-func (s *session) trainOn(ctx context.Context, e contextbuilder.Engine, q *sequences, p model.Params, start *model.Model) (*model.Model, error) {
-	known := map[string]int32{} // an imported vocabulary is in an order of its own
-	for id, name := range start.Names {
-		known[name] = int32(id)
-	}
-	ids := make([]int32, len(q.Names)+1)
-	for i, name := range q.Names {
-		id, ok := known[name]
-		if !ok {
-			return nil, fmt.Errorf("event %q is not in the vocabulary of the loaded builder: train a new one, without --load-builder", name)
-		}
-		ids[i] = id
-	}
-	ids[len(q.Names)] = int32(len(start.Names)) // NO_EVENT
-	translate := func(from []int32) []int32 {
-		to := make([]int32, len(from))
-		for i, id := range from {
-			to[i] = ids[id]
-		}
-		return to
-	}
-	weights, err := contextbuilder.FromTensors(start.Weights.Tensors())
-	if err != nil {
-		return nil, err
-	}
-	err = e.Train(ctx, weights, contextbuilder.Samples{Length: q.Length, Contexts: translate(q.Contexts), Events: translate(q.Events)}, p.Training)
-	if err != nil && !errors.Is(err, context.Canceled) {
-		return nil, err
-	}
-	m, wrong := model.FromNetwork(start.Names, weights, p)
-	if wrong != nil {
-		return nil, wrong
-	}
-	m.Samples = len(q.Events)
-	return m, err
 }
 
 // saveBuilder saves m where --save-builder says; not where the interpreter will be saved beside it, whose version has the builder. It does

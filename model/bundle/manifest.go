@@ -181,13 +181,7 @@ func describe(m *model.Model, lineage Lineage, created time.Time) *Manifest {
 }
 
 func count(m *model.Model) Counts {
-	c := Counts{Events: m.Weights.Config.Events, Samples: m.Samples, Clusters: len(m.Clusters), Vectors: len(m.VectorCluster)}
-	for _, cluster := range m.Clusters {
-		if cluster.Score != interpreter.NoScore {
-			c.Scored++
-		}
-	}
-	return c
+	return Counts{Events: m.Weights.Config.Events, Samples: m.Samples, Clusters: len(m.Clusters), Scored: m.ScoredClusters(), Vectors: len(m.VectorCluster)}
 }
 
 // model gives what the manifest knows of a model.
