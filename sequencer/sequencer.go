@@ -1,6 +1,11 @@
-// Package sequencer turns events into contexts: the events that came before each event on the same machine (paper, section
-// III-A). [Table] does it for events at rest, [Windows] for a live stream; fed in time order, both give the same contexts.
-// It speaks event names and knows no model.
+// Package sequencer gives each security event its context: the events before it on the same machine (paper, section III-A).
+//
+//   - [Table] is for events at rest. It reads csv, txt, JSON and ndjson files, compressed or not, and [Table.Sequence] gives the contexts.
+//   - [Windows] is for a live stream. It keeps the last events of each machine within a bound of memory, takes late events and
+//     redeliveries, and its windows can be saved and restored.
+//
+// If the events of a stream come in the order of their times, both give the same contexts. Event names are text here. The package knows
+// no model: package connect-deepcase/model learns from the sequences.
 package sequencer
 
 import (
