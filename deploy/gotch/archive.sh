@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Makes an archive to check a GPU with where there is no Go: archive.sh FILE.tar.xz. There, unpack it and run ./gpu-check.sh.
-# The tests hold golden vectors and programs. Both binaries fit the libtorch that libtorch.sh found here, so set LIBTORCH to one of the
-# version that is there.
+# Makes an archive that checks a GPU on a machine without Go: archive.sh FILE.tar.xz. Unpack it on that machine and run ./gpu-check.sh.
+# The test binary contains its golden vectors and programs. Both binaries fit the libtorch that libtorch.sh found here, so set LIBTORCH to the
+# version of that machine.
 set -euo pipefail
 here="$(cd "$(dirname "$0")" && pwd)"
 out="$(realpath "$1")"

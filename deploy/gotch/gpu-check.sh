@@ -2,8 +2,8 @@
 # Checks the gotch engine on a GPU and prints one table: gpu-check.sh [DEVICE]. DEVICE is cuda (default), cuda:N or libtorch, which is
 # libtorch on the CPU, with fewer rows.
 #
-# In the repository it builds what it runs, with the libtorch that libtorch.sh finds. Out of the archive that archive.sh makes it needs
-# no Go, but a machine with torch: $LIBTORCH, or that of $PYTHON (python3).
+# In the repository, it builds what it runs, with the libtorch that libtorch.sh finds. From the archive that archive.sh makes, it needs no Go, but
+# a machine with torch: $LIBTORCH, or that of $PYTHON (python3).
 set -euo pipefail
 device="${1:-cuda}"
 here="$(cd "$(dirname "$0")" && pwd)"
@@ -33,7 +33,7 @@ row "conformance" "$verdict" "$(grep -c -- '--- PASS' "$work/tests") tests passe
 # speed: invented samples, all distinct, 300 events
 "$test" -device "$flag" -rows "$rows" -test.run '^$' -test.bench '/invented' -test.benchtime 1x >"$work/bench" 2>&1 ||
     { cat "$work/bench" >&2; verdict=FAILED; }
-speed() { # of a benchmark by name
+speed() { # prints the speed of a benchmark, by its name
     awk -v name="$1" '$1 ~ name {for (i = 5; $i != "samples/s"; i++); printf "%.3f s, %s samples/s", $3 / 1e9, $(i - 1)}' "$work/bench"
 }
 row "training epoch, $rows samples, batch 128" "$(speed '^BenchmarkTrain/invented300/128/')" "goal on an H200, 1 M samples: under 6 s; paper: 37.2 s"

@@ -3,22 +3,22 @@
 #
 #     eval "$(deploy/gotch/libtorch.sh)" && go build ./cmd/connect-deepcase
 #
-# libtorch is the first of: $LIBTORCH (an unpacked libtorch, with include/ and lib/); the torch of $PYTHON (python3); a CPU build
-# that is fetched once with pip and mvn into the cache folder (180 MB, 470 MB unpacked). FETCH=1 takes the fetched one in any case.
-# Versions 2.1 to 2.11. Needs g++; the first build compiles gotch's C++ in about three minutes, later ones take it from Go's cache.
+# It takes libtorch from the first of: $LIBTORCH (an unpacked libtorch, with include/ and lib/); the torch of $PYTHON (python3); a CPU build that
+# is fetched once with pip and mvn into the cache folder (180 MB, 470 MB unpacked). With FETCH=1 it always takes the fetched one.
+# Versions 2.1 to 2.11. Needs g++. The first build compiles gotch's C++ in about three minutes; later builds take it from Go's cache.
 set -euo pipefail
-trap '[ $? = 0 ] || echo false' EXIT # or an eval of nothing would go well
+trap '[ $? = 0 ] || echo false' EXIT # else an eval of nothing would succeed
 here="$(cd "$(dirname "$0")" && pwd)"
 cache="${XDG_CACHE_HOME:-$HOME/.cache}/connect-deepcase/gotch"
 say() { echo "libtorch.sh: $*" >&2; }
 die() { say "$*"; exit 1; }
 
-version() { # of the libtorch in a folder: what its headers define
+version() { # prints the version of the libtorch in a folder, from its headers
     sed -nE 's/^#define TORCH_VERSION_(MAJOR|MINOR) ([0-9]+).*/\2/p' "$1/include/torch/csrc/api/include/torch/version.h" \
         "$1/include/torch/headeronly/version.h" 2>/dev/null | head -2 | paste -sd. || true
 }
 
-fetch() { # into a folder: libraries out of DJL's jar, headers, which are the same for all systems, out of the smallest wheel
+fetch() { # into a folder: libraries from DJL's jar, headers (the same for all systems) from the smallest wheel
     command -v mvn >/dev/null || die "fetching libtorch needs mvn (Maven); or set LIBTORCH to an unpacked libtorch of version 2.1 to 2.11"
     local tmp
     tmp="$(mktemp -d "$cache/fetch.XXXXXX")"
@@ -65,15 +65,15 @@ esac
 [ -e "$torch/lib/libtorch_cpu.so" ] || die "$torch (from $from) has no lib/libtorch_cpu.so"
 say "libtorch $found in $torch, from $from"
 
-# Go's cache holds compiled C++ by the names of compiler and flags: files that they name lie in one place for all checkouts.
+# Go's cache finds compiled C++ by the names of compiler and flags. So the files that they name are in one place for all checkouts.
 install -m 755 "$here/fastcxx" "$cache/fastcxx"
 install -m 644 "$here/gotch-compat.h" "$cache/gotch-compat.h"
-# gotch links CUDA by name. Empty archives satisfy that; the libraries themselves are opened at start, where there are any.
+# gotch links CUDA by name. Empty archives satisfy the linker. The libraries themselves are opened at start, if there are any.
 mkdir -p "$cache/stubs"
 for l in cuda cudart cublas cudnn caffe2_nvrtc nvrtc-builtins nvrtc nvToolsExt c10_cuda torch_cuda; do
     [ -e "$cache/stubs/lib$l.a" ] || ar crs "$cache/stubs/lib$l.a"
 done
-# which of libstdc++'s two std::string this libtorch was built with
+# Which of libstdc++'s two std::string this libtorch was built with.
 abi=0
 grep -q torchCheckFailEPKcS2_jRKNSt7__cxx1112basic_string "$torch/lib/libc10.so" && abi=1
 case "$cache$torch" in *[[:space:],]*) die "the linker's flags cannot hold a space or comma in a path: $cache, $torch" ;; esac
@@ -83,5 +83,5 @@ export_ LIBTORCH "$torch"
 export_ CGO_ENABLED 1
 export_ CXX "$cache/fastcxx"
 export_ CGO_CXXFLAGS "-D_GLIBCXX_USE_CXX11_ABI=$abi -I$torch/include -I$torch/include/torch/csrc/api/include $flags"
-# By the linker's flags and not CGO_LDFLAGS, which would have Go compile all packages a second time.
+# Through linker flags and not CGO_LDFLAGS, which would make Go compile all packages a second time.
 export_ GOFLAGS "$(go env GOFLAGS) -tags=gotch -ldflags=-extldflags=-Wl,--allow-shlib-undefined,-L$cache/stubs,-L$torch/lib,-rpath,$torch/lib"
