@@ -4,7 +4,6 @@ package processor
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"sync/atomic"
 	"time"
 
@@ -205,19 +204,15 @@ func newSequenceFromParsed(conf *service.ParsedConfig, mgr *service.Resources) (
 	if err != nil || cache == nil {
 		return s, err
 	}
-	s.kept = &keptWindows{
-		writer:   rand.Uint64(),
-		access:   cache.Access,
-		failures: mgr.Metrics().NewCounter("deepcase_cache_failures"),
-		log:      mgr.Logger().With("cache", cache.Label),
-	}
-	s.kept.failures.Incr(0)
-	if s.kept.prefix, err = conf.FieldString(fieldCachePrefix); err != nil {
+	prefix, err := conf.FieldString(fieldCachePrefix)
+	if err != nil {
 		return nil, err
 	}
-	if s.kept.retry, err = fieldCacheRetry.Parse(conf); err != nil {
+	retry, err := fieldCacheRetry.Parse(conf)
+	if err != nil {
 		return nil, err
 	}
+	s.kept = newSharedStates("window", sequencer.SnapshotArrived, cache, prefix, retry, mgr)
 	return s, nil
 }
 
@@ -225,7 +220,7 @@ type sequence struct {
 	mapping *mapping.Mapping
 	target  annotation.Target
 	windows *sequencer.Windows
-	kept    *keptWindows // nil: windows are in memory only
+	kept    *sharedStates // windows; nil: they are in memory only
 
 	maxFuture time.Duration // 0: no bound
 	now       func() time.Time
@@ -267,7 +262,7 @@ func (s *sequence) ProcessBatch(ctx context.Context, batch service.MessageBatch)
 		events[i] = p
 	}
 	if s.kept != nil {
-		s.kept.add(ctx, s.windows, events)
+		s.addShared(ctx, events)
 	} else {
 		for _, p := range events {
 			if p.err == nil {

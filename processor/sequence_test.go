@@ -377,7 +377,7 @@ func TestSequenceStartsAnewOnADamagedWindow(t *testing.T) {
 }
 
 func TestCacheKeysArePlainAndDistinct(t *testing.T) {
-	k := &keptWindows{prefix: "p-"}
+	k := &sharedStates{prefix: "p-"}
 	long := strings.Repeat("é", 2000)
 	sum := fmt.Sprintf("%x", sha256.Sum256([]byte(long)))
 	seen := map[string]bool{}

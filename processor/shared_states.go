@@ -1,0 +1,239 @@
+package processor
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/url"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/redpanda-data/benthos/v4/public/service"
+
+	"connect-deepcase/internal/configfield"
+)
+
+// sharedState is what this process holds of a machine. *sequencer.Window is one.
+type sharedState interface {
+	// Arrived is how much has gone into the state. Of two states of a machine, the one in which more has arrived is the later one.
+	Arrived() uint64
+	Snapshot() []byte
+	Restore(snapshot []byte) error
+	// Forget empties the state and leaves Arrived as it is, so that the state is later than those before.
+	Forget()
+}
+
+// sharedStates are states of machines that processes share through a cache. The cache is read before each change of a state and written
+// after it, so that whoever comes next knows a machine's past.
+type sharedStates struct {
+	what       string                                // a state is, for messages
+	arrived    func(snapshot []byte) (uint64, error) // what Arrived was at a snapshot
+	access     func(context.Context, func(service.Cache)) error
+	prefix     string // of the keys
+	retry      time.Duration
+	writer     uint64 // tells what this process wrote from what others did
+	failures   *service.MetricCounter
+	toldDamage atomic.Bool
+	log        *service.Logger
+}
+
+// newSharedStates shares the states that what names through a cache. retry is how long a failing cache is tried again.
+func newSharedStates(what string, arrived func([]byte) (uint64, error), cache *configfield.Cache, prefix string, retry time.Duration, mgr *service.Resources) *sharedStates {
+	s := &sharedStates{
+		what:     what,
+		arrived:  arrived,
+		access:   cache.Access,
+		prefix:   prefix,
+		retry:    retry,
+		writer:   rand.Uint64(),
+		failures: mgr.Metrics().NewCounter("deepcase_cache_failures"),
+		log:      mgr.Logger().With("cache", cache.Label),
+	}
+	s.failures.Incr(0)
+	return s
+}
+
+// update has change go on from the latest state of the machine, which may be state or in the cache, and writes what it becomes to the
+// cache. If that fails, the state is as it was before. All updates of a batch share wait.
+//
+// When a machine moves from one process to another, the old one may still have events on their way, and write its state after the new one
+// has written a later one. So that it does not replace that, each machine has two keys: a process writes to the one where its own state is,
+// or else to the one that was written less recently. And of both, and its own memory, it goes on from the state in which most arrived. If
+// one of the two cannot be read, which may have been that state, the machine begins anew: what comes of an older one would miss events, and
+// nobody would see it.
+func (s *sharedStates) update(ctx context.Context, wait *patience, machine string, state sharedState, change func()) error {
+	before := state.Snapshot()
+	if err := s.exchange(ctx, wait, machine, state, change); err != nil {
+		return errors.Join(err, state.Restore(before))
+	}
+	return nil
+}
+
+func (s *sharedStates) exchange(ctx context.Context, wait *patience, machine string, state sharedState, change func()) error {
+	keys := s.keys(machine)
+	var places [2]stamp
+	var damaged []string
+	for i, key := range keys {
+		data, err := s.read(ctx, wait, key)
+		if err != nil {
+			return err
+		}
+		if data == nil {
+			continue
+		}
+		if places[i], err = s.take(state, data); err != nil {
+			// Waiting would not mend it, and refusing the machine for ever would be worse than a state that begins anew.
+			s.failures.Incr(1)
+			if !s.toldDamage.Swap(true) {
+				s.log.With("key", key).Errorf("The cache holds a %s that cannot be read, the machine begins with an empty one (further ones are only counted): %v", s.what, err)
+			}
+			damaged = append(damaged, key)
+		}
+	}
+	if damaged != nil {
+		state.Forget()
+	}
+	change()
+	to := damaged // all of them, or the next batch would find one again
+	switch {
+	case to != nil:
+	case places[1].writer == s.writer, places[0].writer != s.writer && places[1].turn < places[0].turn:
+		to = keys[1:]
+	default:
+		to = keys[:1]
+	}
+	data := stamp{writer: s.writer, turn: 1 + max(places[0].turn, places[1].turn)}.before(state.Snapshot())
+	for _, key := range to {
+		err := s.try(ctx, wait, "written", func(ctx context.Context, c service.Cache) error { return c.Set(ctx, key, data, nil) })
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// stamp comes before a snapshot in the cache.
+type stamp struct {
+	writer uint64 // the process
+	turn   uint64 // one more than the writer had seen
+}
+
+func (s stamp) before(snapshot []byte) []byte {
+	data := binary.LittleEndian.AppendUint64(make([]byte, 0, 16+len(snapshot)), s.writer)
+	return append(binary.LittleEndian.AppendUint64(data, s.turn), snapshot...)
+}
+
+// take restores state from what is in the cache, if more has arrived there.
+func (s *sharedStates) take(state sharedState, data []byte) (stamp, error) {
+	if len(data) < 16 {
+		return stamp{}, fmt.Errorf("%d bytes, need 16 and a %s", len(data), s.what)
+	}
+	snapshot := data[16:]
+	arrived, err := s.arrived(snapshot)
+	if err == nil && arrived > state.Arrived() {
+		err = state.Restore(snapshot)
+	}
+	if err != nil {
+		return stamp{}, err
+	}
+	return stamp{binary.LittleEndian.Uint64(data), binary.LittleEndian.Uint64(data[8:])}, nil
+}
+
+// read gives what the cache holds, nil for nothing.
+func (s *sharedStates) read(ctx context.Context, wait *patience, key string) (data []byte, err error) {
+	err = s.try(ctx, wait, "read", func(ctx context.Context, c service.Cache) (err error) {
+		if data, err = c.Get(ctx, key); errors.Is(err, service.ErrKeyNotFound) {
+			data, err = nil, nil
+		}
+		return err
+	})
+	return data, err
+}
+
+// patience begins the time for which a batch waits for a failing cache.
+func (s *sharedStates) patience() *patience { return &patience{until: time.Now().Add(s.retry)} }
+
+// patience is how long the machines of a batch wait for a failing cache: together, or a large batch would wait once for each few of them.
+type patience struct {
+	mu    sync.Mutex
+	until time.Time // cache_retry after the batch began, or after the last access that succeeded
+	err   error     // of the access that failed beyond; the rest of the batch fails with it
+}
+
+func (p *patience) lost() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.err
+}
+
+func (p *patience) extend(by time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.until = time.Now().Add(by)
+}
+
+// lose says whether there is no time for another attempt after a pause; then err is what the rest of the batch fails with.
+func (p *patience) lose(pause time.Duration, err error) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if time.Now().Add(pause).Before(p.until) {
+		return false
+	}
+	if p.err == nil {
+		p.err = err
+	}
+	return true
+}
+
+// shortestAccess is what an access to the cache may take at least, also where cache_retry asks for a single attempt.
+const shortestAccess = time.Second
+
+// try repeats an access to the cache until it succeeds, the batch's patience is lost or ctx ends.
+func (s *sharedStates) try(ctx context.Context, wait *patience, what string, f func(context.Context, service.Cache) error) error {
+	for pause := 10 * time.Millisecond; ; pause = min(2*pause, time.Second) {
+		if err := wait.lost(); err != nil {
+			return err
+		}
+		failed := s.attempt(ctx, f)
+		if failed == nil {
+			wait.extend(s.retry)
+			return nil
+		}
+		s.failures.Incr(1)
+		s.log.Debugf("The cache cannot be %s: %v", what, failed)
+		err := fmt.Errorf("cache cannot be %s: %w", what, failed)
+		if wait.lose(pause, err) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(pause):
+		}
+	}
+}
+
+func (s *sharedStates) attempt(ctx context.Context, f func(context.Context, service.Cache) error) (failed error) {
+	ctx, cancel := context.WithTimeout(ctx, max(s.retry, shortestAccess))
+	defer cancel()
+	if err := s.access(ctx, func(c service.Cache) { failed = f(ctx, c) }); err != nil {
+		return err
+	}
+	return failed
+}
+
+// keys name the two states of a machine in the cache. Caches differ in what their keys may hold (the file cache makes files of them), so
+// what is not plain is escaped and what is long is hashed. No escaped name ends with a percent sign, or has one before "s".
+func (s *sharedStates) keys(machine string) [2]string {
+	escaped := url.QueryEscape(machine)
+	if len(escaped) > 150 {
+		sum := sha256.Sum256([]byte(machine))
+		escaped = "%sha256-" + hex.EncodeToString(sum[:])
+	}
+	return [2]string{s.prefix + escaped, s.prefix + escaped + "%"}
+}
