@@ -260,10 +260,10 @@ var lines = []struct {
 	value func(report.Triage) string
 }{
 	{"coverage (events that get a score)", func(t report.Triage) string { return t.Coverage.String() }},
-	{"sent to an analyst, of all events", func(t report.Triage) string { return t.SentAll.String() }},
-	{"sent to an analyst, events a day", func(t report.Triage) string { return perDay(t.SentPerDay) }},
-	{"sent to an analyst, on the busiest day", func(t report.Triage) string { return busiest(t) }},
-	{"sent to an analyst, of benign events", func(t report.Triage) string { return t.SentBenign.String() }},
+	{"events sent to an analyst", func(t report.Triage) string { return t.SentAll.String() }},
+	{"events sent per day", func(t report.Triage) string { return perDay(t.SentPerDay) }},
+	{"events sent on the busiest day", func(t report.Triage) string { return busiest(t) }},
+	{"benign events sent to an analyst", func(t report.Triage) string { return t.SentBenign.String() }},
 	{"sent: precision", func(t report.Triage) string { return t.Sent.Precision.String() }},
 	{"sent: recall", func(t report.Triage) string { return t.Sent.Recall.String() }},
 	{"sent: F1", func(t report.Triage) string { return t.Sent.F1.String() }},
@@ -289,9 +289,9 @@ func missedRows(triages []report.Triage) (rows [][]string) {
 	types := slices.SortedFunc(maps.Keys(missed), func(a, b string) int { return cmp.Or(cmp.Compare(missed[b], missed[a]), cmp.Compare(a, b)) })
 	for i, name := range types {
 		if i == mostTypes {
-			return append(rows, []string{fmt.Sprintf("missed of %d more types: see --json", len(types)-mostTypes)})
+			return append(rows, []string{fmt.Sprintf("and %d more types of attacks: see --json", len(types)-mostTypes)})
 		}
-		row := []string{"missed of " + strconv.Quote(name)}
+		row := []string{"missed events of " + strconv.Quote(name)}
 		for _, t := range triages {
 			n := 0
 			if at := slices.IndexFunc(t.MissedByType, func(x report.MissedType) bool { return x.Type == name }); at >= 0 {
@@ -319,12 +319,12 @@ func busiest(t report.Triage) string {
 	return strconv.Itoa(t.BusiestDay)
 }
 
-const footnote = `An event is an attack where its label is above 0. It is sent to an analyst where it gets no score, or one above 0.
-missed:    attack events that are not sent, all of them and by their label.
-a day:     events that are sent, by the time from the first event to the last.
-sent:      of all events, how well those that are sent are the attacks.
-scored:    of the events that get a score, how well those with a score above 0 are the attacks.
-workload reduction: the share of events that nobody looks at when an analyst looks at each event without a score, and at one
-           event of each cluster (rule-only: type) that scores events, in place of all of these. It does not tell how right the scores are.
-rule-only: an event gets the highest label that its type had in training; a type that was not there gets no score.
+const footnote = `An event is an attack if its label is above 0. It is sent to an analyst if it gets no score, or a score above 0.
+missed:    attack events that are not sent, in total and for each label.
+per day:   events that are sent, divided by the time from the first event to the last.
+sent:      precision and recall of sending: an event that is sent counts as called an attack. All events count.
+scored:    precision and recall of the scores: a score above 0 counts as called an attack. Only events that get a score count.
+workload reduction: the share of events that nobody looks at if an analyst looks at each event without a score and at one event of
+           each cluster that gives scores (rule-only: each type). It does not say whether the scores are right.
+rule-only: an event gets the highest label that its type had in training. A type that training did not have gets no score.
 `

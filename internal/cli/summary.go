@@ -159,7 +159,7 @@ func (t *totals) write(w io.Writer) error {
 		return err
 	}
 	share := func(part int) string { return report.Share(float64(part) / float64(n)).String() }
-	rows := [][]string{{"", "events", "share"}, {"in", strconv.Itoa(n), ""}}
+	rows := [][]string{{"", "events", "share"}, {"all events", strconv.Itoa(n), ""}}
 	for _, status := range slices.SortedFunc(maps.Keys(t.statuses), func(a, b string) int {
 		return cmp.Or(cmp.Compare(t.statuses[b], t.statuses[a]), cmp.Compare(a, b))
 	}) {
@@ -175,14 +175,14 @@ func (t *totals) write(w io.Writer) error {
 			sent++
 		}
 	}
-	rows = append(rows, []string{"for an analyst (no score, or one above 0)", strconv.Itoa(sent), share(sent)},
-		[]string{"nobody needs to look at", strconv.Itoa(n - sent), share(n - sent)})
+	rows = append(rows, []string{"sent to an analyst (no score, or a score above 0)", strconv.Itoa(sent), share(sent)},
+		[]string{"not sent to an analyst (score 0)", strconv.Itoa(n - sent), share(n - sent)})
 	if err := report.Table(w, rows); err != nil {
 		return err
 	}
 	if t.label != "" {
 		triage := report.Assess(t.truth, t.labelled, false)
-		fmt.Fprintf(w, "\nof the attacks' events, found: %s; of the benign events, sent to an analyst: %s\n", triage.Sent.Recall, triage.SentBenign)
+		fmt.Fprintf(w, "\nattack events found: %s; benign events sent to an analyst: %s\n", triage.Sent.Recall, triage.SentBenign)
 		fmt.Fprintf(w, "attack events missed: %d of %d\n", triage.Missed, triage.Attacks)
 		if missed := missedRows([]report.Triage{triage}); len(missed) > 0 {
 			if err := report.Table(w, missed); err != nil {
@@ -190,7 +190,7 @@ func (t *totals) write(w io.Writer) error {
 			}
 		}
 		if without := n - len(t.truth); without > 0 {
-			fmt.Fprintf(w, "(%d events have no label and are not counted there)\n", without)
+			fmt.Fprintf(w, "(%d events have no label and are not counted here)\n", without)
 		}
 	}
 	if t.attack == "" {
