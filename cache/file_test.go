@@ -17,11 +17,10 @@ import (
 	"testing"
 	"time"
 
+	_ "github.com/redpanda-data/benthos/v4/public/components/pure"
 	"github.com/redpanda-data/benthos/v4/public/service"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-
-	_ "github.com/redpanda-data/benthos/v4/public/components/pure"
 
 	_ "connect-deepcase/input/search"
 	_ "connect-deepcase/processor"

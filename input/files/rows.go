@@ -2,13 +2,14 @@ package files
 
 import (
 	"bytes"
-	"connect-deepcase/internal/textfile"
 	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"connect-deepcase/internal/textfile"
 )
 
 // rows reads csv: a header, and rows, each of which is an object with the header's names. After a row that cannot be read, reading goes on with the line after its first one.

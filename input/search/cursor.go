@@ -1,7 +1,6 @@
 package search
 
 import (
-	"connect-deepcase/internal/configfield"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +9,8 @@ import (
 
 	"github.com/Jeffail/checkpoint"
 	"github.com/redpanda-data/benthos/v4/public/service"
+
+	"connect-deepcase/internal/configfield"
 )
 
 // cursorKeeper writes to a cache how far a read has been acknowledged. Batches may be acknowledged out of order: what is written is the

@@ -123,10 +123,10 @@ func TestTrainIsDueUntilItsClustersArrive(t *testing.T) {
 	due := time.Now().Add(-2 * time.Hour).Truncate(time.Second)
 	require.NoError(t, os.Chtimes(marker, due, due))
 	for _, arrives := range []bool{false, true} {
-		conf, err := trainSpec().ParseYAML(fmt.Sprintf("input: {counter: {after: %q}}\nmodel: %q\nevery: 1h\n%s",
+		conf, err := spec().ParseYAML(fmt.Sprintf("input: {counter: {after: %q}}\nmodel: %q\nevery: 1h\n%s",
 			filepath.Join(dir, "never"), dir, strings.ReplaceAll(quick, "    ", "")), nil)
 		require.NoError(t, err)
-		tr, err := newTrainFromParsed(conf, service.MockResources(), time.Now)
+		tr, err := newFromParsed(conf, service.MockResources(), time.Now)
 		require.NoError(t, err)
 		require.NoError(t, tr.Connect(t.Context()))
 		batch, ack, err := tr.ReadBatch(t.Context())

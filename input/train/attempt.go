@@ -26,9 +26,9 @@ type attempt struct {
 
 // begin writes trainingFile. It is an error if a training with the same settings was killed: what killed the process once would kill it
 // again and again.
-func (t *train) begin(events int) error {
-	path := filepath.Join(t.spoolDir, trainingFile)
-	now := attempt{t.now().UTC(), events, fmt.Sprintf("%+v %d %d %+v", t.limits, t.maxNames, t.maxMemory, t.params)}
+func (l *learner) begin(events int) error {
+	path := filepath.Join(l.spoolDir, trainingFile)
+	now := attempt{l.now().UTC(), events, fmt.Sprintf("%+v %d %d %+v", l.limits, l.maxNames, l.maxMemory, l.params)}
 	var before attempt
 	switch file, _, err := disk.Open(path); {
 	case errors.Is(err, fs.ErrNotExist):
@@ -50,9 +50,9 @@ func (t *train) begin(events int) error {
 }
 
 // finish removes trainingFile.
-func (t *train) finish() error {
-	if err := os.Remove(filepath.Join(t.spoolDir, trainingFile)); err != nil {
+func (l *learner) finish() error {
+	if err := os.Remove(filepath.Join(l.spoolDir, trainingFile)); err != nil {
 		return err
 	}
-	return disk.SyncDir(t.spoolDir)
+	return disk.SyncDir(l.spoolDir)
 }

@@ -42,7 +42,7 @@ func TestTrainThatWasKilledIsNotTriedAgain(t *testing.T) {
 
 // What a link in the place of the mark leads to is not written.
 func TestTheMarkOfATrainingIsNotWrittenThroughALink(t *testing.T) {
-	tr := &train{spoolDir: t.TempDir(), now: time.Now}
+	tr := &learner{spoolDir: t.TempDir(), now: time.Now}
 	victim, marker := filepath.Join(t.TempDir(), "victim"), filepath.Join(tr.spoolDir, trainingFile)
 	require.NoError(t, os.WriteFile(victim, []byte("{}"), 0o644))
 	require.NoError(t, os.Symlink(victim, marker))

@@ -286,7 +286,7 @@ func TestTrainersTakeTurns(t *testing.T) {
 
 func TestUntilDue(t *testing.T) {
 	now := time.Now()
-	tr := &train{spoolDir: t.TempDir(), every: time.Hour, now: func() time.Time { return now }}
+	tr := &learner{spoolDir: t.TempDir(), every: time.Hour, now: func() time.Time { return now }}
 	assert.Equal(t, time.Hour, tr.untilDue(), "nothing was learnt yet")
 	marker := filepath.Join(tr.spoolDir, trainedFile)
 	require.NoError(t, os.WriteFile(marker, nil, 0o644))

@@ -1,7 +1,6 @@
 package train
 
 import (
-	"errors"
 	"strings"
 
 	"github.com/dustin/go-humanize"
@@ -10,8 +9,6 @@ import (
 	"connect-deepcase/internal/configfield"
 	"connect-deepcase/internal/mapping"
 	"connect-deepcase/model"
-	"connect-deepcase/model/contextbuilder"
-	"connect-deepcase/sequencer"
 )
 
 const (
@@ -57,8 +54,8 @@ var (
 // someone means something else.
 const maxHidden = 8192
 
-func trainSpec() *service.ConfigSpec {
-	spec := service.NewConfigSpec().
+func spec() *service.ConfigSpec {
+	s := service.NewConfigSpec().
 		Stable().
 		Version("0.1.0").
 		Categories("DeepCASE").
@@ -154,7 +151,7 @@ Scores that analysts gave to the clusters of the current model are kept (`+"`kee
 			configfield.DeviceField("auto"),
 		).
 		Fields(hyperparameterFields()...)
-	return spec.
+	return s.
 		Example("From a file", "A csv file with labels. The clusters go into a file for the analyst.", `
 input:
   deepcase_train:
@@ -225,41 +222,4 @@ func hyperparameterFields() []*service.ConfigField {
 			"max": "The highest.", "min": "The lowest.", "avg": "The mean.",
 		}).Description("Which of its events' scores a cluster gets.").Default("max"),
 	}
-}
-
-// paramsFromParsed reads hyperparameterFields.
-func paramsFromParsed(conf *service.ParsedConfig) (p model.Params, err error) {
-	p = model.DefaultParams()
-	seed := 0
-	for field, value := range map[configfield.Int]*int{
-		fieldLength: &p.Length, fieldHidden: &p.Hidden, fieldEpochs: &p.Training.Epochs, fieldBatchSize: &p.Training.BatchSize,
-		fieldWarmup: &p.Training.Warmup, fieldIterations: &p.Query.Iterations, fieldQueryBatch: &p.Query.BatchSize,
-		fieldMinSamples: &p.Interpreter.MinSamples, fieldSeed: &seed,
-	} {
-		if *value, err = field.Parse(conf); err != nil {
-			return p, err
-		}
-	}
-	p.Training.Seed = uint64(seed)
-	for field, value := range map[configfield.Float]*float64{
-		fieldRate: &p.Training.LearningRate, fieldFactor: &p.Training.Factor, fieldDelta: &p.Training.Delta,
-		fieldTeachRatio: &p.Training.TeachRatio, fieldDropout: &p.Training.Dropout, fieldEps: &p.Interpreter.Eps,
-		fieldThreshold: &p.Interpreter.Threshold,
-	} {
-		if *value, err = field.Parse(conf); err != nil {
-			return p, err
-		}
-	}
-	if p.Timeout, err = fieldTimeout.Parse(conf); err != nil {
-		return p, err
-	}
-	if p.LSTM, err = conf.FieldBool(fieldLSTM); err != nil {
-		return p, err
-	}
-	optimizer, err := conf.FieldString(fieldOptimizer)
-	if err != nil {
-		return p, err
-	}
-	p.Training.Optimizer = contextbuilder.Optimizer(optimizer)
-	return p, errors.Join(sequencer.Options{Length: p.Length, Timeout: p.Timeout}.Validate(), p.Validate())
 }

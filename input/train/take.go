@@ -11,7 +11,6 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"connect-deepcase/internal/annotation"
-	"connect-deepcase/internal/field"
 	"connect-deepcase/internal/mapping"
 	"connect-deepcase/internal/spool"
 )
@@ -25,14 +24,35 @@ const (
 	maxWrite   = 16 << 20 // written to disk together
 )
 
-// maxRecord bounds the bytes of an event with its context.
-const maxRecord = 8 << 20
-
 // tellPause is how long messages that were set aside are counted before they are told again: a flood of them is no flood of log lines.
 const tellPause = time.Minute
 
 // spoolPause is how long a failing spool is left alone.
 const spoolPause = 500 * time.Millisecond
+
+// taker brings events from the child input to the spool.
+type taker struct {
+	child    *service.OwnedInput
+	mapping  *mapping.Mapping
+	target   annotation.Target
+	label    *mapping.Label
+	length   int // of the contexts that events may come with
+	limits   spool.Limits
+	spoolDir string
+	spool    *spool.Spool
+	log      *service.Logger
+	metrics  metrics
+	now      func() time.Time
+
+	refused bool   // it was logged that a label was refused
+	stuck   string // what was last logged about old events that cannot be dropped
+	crowded bool   // it was logged that max_bytes drops events
+
+	// What was set aside and not told yet, why the first of them was, and when it was last told.
+	untold int
+	why    string
+	told   time.Time
+}
 
 // taken is a batch of the child that waits to be spooled.
 type taken struct {
@@ -41,9 +61,9 @@ type taken struct {
 	bytes int64
 }
 
-// take spools what the child gives until it ends. Child batches that arrive while others are written are written together: a source
-// of single messages does not wait for the disk at each.
-func (t *train) take(ctx context.Context) {
+// run spools what the child gives until the child ends (true) or ctx does (false). Batches that arrive while others are written are then
+// written together: a source of single messages does not wait for the disk at each.
+func (t *taker) run(ctx context.Context) (ended bool) {
 	arrived := make(chan taken, gatherBatches)
 	room := semaphore.NewWeighted(maxWaiting)
 	go func() {
@@ -83,9 +103,7 @@ func (t *train) take(ctx context.Context) {
 		room.Release(bytes)
 	}
 	t.tellRejected()
-	if ctx.Err() == nil {
-		close(t.ended)
-	}
+	return ctx.Err() == nil
 }
 
 // size is the bytes of a batch's messages.
@@ -98,7 +116,7 @@ func size(batch service.MessageBatch) (bytes int64) {
 }
 
 // keep spools batches and acknowledges them; where the input is closed before the spool took them, they go back to the child.
-func (t *train) keep(ctx context.Context, all []taken) {
+func (t *taker) keep(ctx context.Context, all []taken) {
 	var records []spool.Record
 	var rejected []spool.Rejected
 	for _, one := range all {
@@ -116,10 +134,11 @@ func (t *train) keep(ctx context.Context, all []taken) {
 			}
 			if record.Refused != "" {
 				t.metrics.refusedLabels.Incr(1)
-				t.refused.Do(func() {
+				if !t.refused {
+					t.refused = true
 					t.log.Warnf("A label is refused: its event is learnt without one, and its cluster gets no score from labels (further ones are only counted): %s",
 						record.Refused)
-				})
+				}
 			}
 			records = append(records, record)
 		}
@@ -130,14 +149,14 @@ func (t *train) keep(ctx context.Context, all []taken) {
 	}
 }
 
-func (t *train) acknowledge(ctx context.Context, one taken, err error) {
+func (t *taker) acknowledge(ctx context.Context, one taken, err error) {
 	if e := one.ack(context.WithoutCancel(ctx), err); e != nil && ctx.Err() == nil {
 		t.log.Errorf("Acknowledgement of spooled events failed, they may come again: %v", e)
 	}
 }
 
 // tellRejected logs what was set aside since it was last told.
-func (t *train) tellRejected() {
+func (t *taker) tellRejected() {
 	if t.untold == 0 {
 		return
 	}
@@ -147,7 +166,7 @@ func (t *train) tellRejected() {
 
 // write spools until it works, or ctx ends: a source to which thousands of messages go back at once would give them again one by one, with
 // a pause after each, for hours after the disk has recovered.
-func (t *train) write(ctx context.Context, records []spool.Record, rejected []spool.Rejected) error {
+func (t *taker) write(ctx context.Context, records []spool.Record, rejected []spool.Rejected) error {
 	if len(rejected) > 0 && t.untold == 0 {
 		t.why = rejected[0].Error
 	}
@@ -200,47 +219,4 @@ func (t *train) write(ctx context.Context, records []spool.Record, rejected []sp
 	t.metrics.events.Incr(int64(len(rejected)), "rejected")
 	t.metrics.spooled.Set(int64(t.spool.Len()))
 	return nil
-}
-
-// names is the bytes of all names in a record.
-func names(r spool.Record) int {
-	n := len(r.Machine) + len(r.Event) + len(r.ID)
-	for _, name := range r.Context {
-		n += len(name)
-	}
-	return n
-}
-
-// record reads the event of a message: with the context that deepcase_sequence gave it, where it has one.
-func (t *train) record(
-	message *service.Message, reader mapping.Reader, labels mapping.LabelReader, index int,
-) (r spool.Record, err error) {
-	if err := message.GetError(); err != nil {
-		return r, fmt.Errorf("failed before: %w", err)
-	}
-	if label, err := labels.Label(index); err != nil {
-		r.Refused = err.Error()
-	} else if label != field.NoLabel {
-		r.Score = &label
-	}
-	r.Document = document(message)
-	if content, err := mapping.Document(message); err == nil {
-		s, err := t.target.Sequence(content)
-		if err == nil && len(s.Context) != t.params.Length {
-			err = fmt.Errorf("document: %s.context has %d events, need %d", t.target, len(s.Context), t.params.Length)
-		}
-		if err == nil {
-			r.ID, err = reader.ID(index)
-		}
-		if !errors.Is(err, annotation.ErrNoSequence) {
-			r.Machine, r.Event, r.Context = s.Machine, s.Event, s.Context
-			if at, err := reader.Time(index); err == nil { // it need not be there: it only tells events with one id apart
-				r.Seconds, r.Nanos = at.Unix(), int64(at.Nanosecond())
-			}
-			return r, err
-		}
-	}
-	e, err := reader.Event(index)
-	r.Machine, r.Event, r.ID, r.Seconds, r.Nanos = e.Machine, e.Name, e.ID, e.Time.Unix(), int64(e.Time.Nanosecond())
-	return r, err
 }

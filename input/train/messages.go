@@ -5,6 +5,7 @@ import (
 
 	"github.com/redpanda-data/benthos/v4/public/service"
 
+	"connect-deepcase/internal/clusterjson"
 	"connect-deepcase/model"
 	"connect-deepcase/model/store"
 )
@@ -79,4 +80,12 @@ func clusterMessages(m *model.Model, version string) (batch service.MessageBatch
 		batch = append(batch, clusterMessage(c, version))
 	}
 	return batch
+}
+
+// clusterMessage tells an analyst what a cluster is.
+func clusterMessage(c model.Cluster, version string) *service.Message {
+	line, err := clusterjson.New(c, version, len(c.Contexts)).JSON()
+	m := service.NewMessage(line)
+	m.SetError(err)
+	return m
 }

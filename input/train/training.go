@@ -1,0 +1,183 @@
+package train
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/dustin/go-humanize"
+
+	"connect-deepcase/internal/excerpt"
+	"connect-deepcase/internal/mapping"
+	"connect-deepcase/internal/spool"
+	"connect-deepcase/model"
+	"connect-deepcase/model/contextbuilder"
+	"connect-deepcase/model/store"
+	"connect-deepcase/sequencer"
+)
+
+// publish learns from the spool and publishes what it learnt.
+func (l *learner) publish(ctx context.Context) (r report, m *model.Model, err error) {
+	snapshot := l.spool.Snapshot()
+	defer func() { err = errors.Join(err, snapshot.Close()) }()
+	if err := l.begin(snapshot.Len()); err != nil {
+		return r, nil, err
+	}
+	defer func() { err = errors.Join(err, l.finish()) }()
+	if err := l.afford(0, snapshot.Len()); err != nil { // before the events take their part of it
+		return r, nil, err
+	}
+	d, err := gather(ctx, snapshot, sequencer.Options{Length: l.params.Length, Timeout: l.params.Timeout})
+	if err != nil {
+		return r, nil, err
+	}
+	if err := l.fold(d); err != nil {
+		return r, nil, err
+	}
+	refused := d.unlabel()
+	if err := l.afford(len(d.data.Names), d.data.Samples.Rows()); err != nil {
+		return r, nil, err
+	}
+	if d.reused > 0 {
+		l.log.With("events", d.reused).Warnf("The %s of events does not tell them apart: %s. They count as events of their own", mapping.FieldID, d.reusedID)
+	}
+	if d.other > 0 {
+		l.log.With("events", d.other).Warnf("Events with the %s, name and time of an earlier one have another document: %s. They are taken for that event come again "+
+			"and are not learnt from; set %s to what tells events apart, or to nothing", mapping.FieldID, d.otherID, mapping.FieldID)
+	}
+	l.metrics.damaged.Set(int64(d.damaged))
+	if d.damaged > 0 {
+		l.log.With("events", d.damaged, "file", filepath.Join(l.spoolDir, spool.DamagedFile)).
+			Warn("Events in the spool were damaged on the disk, the training goes on without them")
+	}
+	if earlier := snapshot.Earlier(); earlier > 0 && l.every == 0 {
+		l.log.With("spool", l.spoolDir).Warnf("%d events are of an earlier run, which did not end well; to learn without them, stop and remove the spool",
+			earlier)
+	}
+	l.log.With("events", d.data.Samples.Rows(), "types", len(d.data.Names), "of_earlier_runs", snapshot.Earlier(), "repeated", d.repeated,
+		"damaged", d.damaged, "other_length", d.misfit, "engine", l.engine.Name()).Info("Training started")
+
+	params := l.params
+	params.Training.Progress = l.progress
+	m, err = model.Train(ctx, l.engine, d.data, params)
+	if err != nil {
+		return r, nil, err
+	}
+	fit, err := m.Fit(ctx, l.engine, d.data)
+	if err == nil {
+		err = fit.Err()
+	}
+	if err != nil {
+		return r, nil, err
+	}
+	if fit.Poor() {
+		l.log.Warnf("The network explains nothing, more epochs or another learning rate may: %v", fit)
+	} else {
+		l.log.Infof("Network trained: %v", fit)
+	}
+	m, rows, err := m.Cluster(ctx, l.engine, d.data, l.strategy)
+	if err != nil {
+		return r, nil, fmt.Errorf("clustering: %w", err)
+	}
+	m = m.WithExamples(rows, d.source)
+	if without := withhold(m, rows.Clusters, refused); d.refused > 0 {
+		l.log.With("events", d.refused, "clusters_without_score", without).
+			Errorf("Labels were refused, so that their events have none and their clusters get no score from labels: %s", d.whyRefused)
+	}
+	if len(m.Clusters) == 0 {
+		// It would answer unknown_event to everything, and the scores of the model before would be gone.
+		return r, nil, fmt.Errorf("no clusters in %d events of %d types (%d more came twice): need more events, or a smaller min_samples",
+			d.data.Samples.Rows(), len(d.data.Names), d.repeated)
+	}
+	models, err := store.Open(l.dir, true, store.Retain(l.retain))
+	if err != nil {
+		return r, nil, err
+	}
+	done, err := l.succeed(ctx, models, m)
+	if err != nil {
+		return r, nil, err
+	}
+	l.metrics.clusters.Set(int64(len(m.Clusters)))
+	return report{
+		Status: "published", Model: done.Version, Events: d.data.Samples.Rows(), Names: len(d.data.Names), RareNames: d.rareNames, Repeated: d.repeated,
+		Damaged: d.damaged, Refused: d.refused, Clusters: len(m.Clusters), Clustered: clustered(rows), Scores: newScoresReport(done),
+	}, done.Model, nil
+}
+
+// fold leaves out rare names where there are too many.
+func (l *learner) fold(d *dataset) error {
+	all := len(d.data.Names)
+	var folded model.Folded
+	d.data, folded = d.data.Fold(l.maxNames)
+	d.rareNames = len(folded.Names)
+	l.metrics.rareNames.Set(int64(d.rareNames))
+	if len(folded.Names) == 0 {
+		return nil
+	}
+	d.source = d.source.Pick(folded.Rows)
+	l.log.With("names", all, "left_out", len(folded.Names), "events", folded.Samples).
+		Warnf("There are more than %d names of events (%s), so that rare ones are left out: contexts have no event in their place, and events of these names will be unknown_event. Some of them: %s",
+			l.maxNames, fieldMaxNames, excerpts(folded.Names))
+	if d.data.Samples.Rows() == 0 {
+		return fmt.Errorf("no events are left to learn from with %s %d", fieldMaxNames, l.maxNames)
+	}
+	return nil
+}
+
+// excerpts shows the first few names.
+func excerpts(names []string) string {
+	var shown []string
+	for _, name := range names[:min(3, len(names))] {
+		shown = append(shown, excerpt.Quote(name))
+	}
+	return strings.Join(shown, ", ")
+}
+
+// afford is an error if learning would take more memory than it may.
+func (l *learner) afford(names, events int) error {
+	if need := l.params.TrainingMemory(names, events); need > l.maxMemory {
+		return fmt.Errorf("learning from %d events of %d names (length %d, hidden %d) would take about %s of memory, more than %s (%s): raise that, or lower %s (%d) or %s (%d)",
+			events, names, l.params.Length, l.params.Hidden, humanize.IBytes(uint64(need)), humanize.IBytes(uint64(l.maxMemory)), fieldMaxMemory,
+			fieldMaxEvents, l.limits.Records, fieldMaxNames, l.maxNames)
+	}
+	return nil
+}
+
+// progress shows the end of each epoch.
+func (l *learner) progress(p contextbuilder.Progress) {
+	if p.Batch < p.Batches {
+		return
+	}
+	l.metrics.epoch.Set(int64(p.Epoch))
+	l.metrics.loss.SetFloat64(p.Loss)
+	l.log.With("epoch", p.Epoch, "epochs", p.Epochs, "loss", p.Loss).Info("Epoch trained")
+}
+
+// succeed publishes m, with the scores of the model before where they are to be kept.
+func (l *learner) succeed(ctx context.Context, models *store.Store, m *model.Model) (*store.Published, error) {
+	if !l.keepScores {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		version, err := models.Publish(ctx, m)
+		return &store.Published{Version: version, Model: m}, err
+	}
+	done, err := models.PublishInheriting(ctx, m, func(ctx context.Context, before *model.Model) (*model.Model, model.Inheritance, error) {
+		return m.Inherit(ctx, l.engine, before)
+	})
+	if err != nil {
+		return nil, err
+	}
+	log := l.log.With("version", done.Version, "before", done.From)
+	switch {
+	case done.NotKept != nil:
+		log.Errorf("The scores of the model before are not kept: %v", done.NotKept)
+	case len(done.Lost) > 0:
+		log.Warnf("Scores of the model before: %v", done.Inheritance)
+	case done.From != "":
+		log.Infof("Scores of the model before kept: %v", done.Inheritance)
+	}
+	return done, nil
+}
