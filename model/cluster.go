@@ -110,7 +110,7 @@ func describe(names []string, s contextbuilder.Samples, c *interpreter.Clusterin
 		cluster := &clusters[c.Cluster[i]]
 		cluster.Size += int(c.Count[i])
 		cluster.ContextCount++
-		if len(cluster.Contexts) == MaxContexts {
+		if len(cluster.Contexts) == maxContexts {
 			continue
 		}
 		context := make([]string, s.Length)

@@ -10,10 +10,10 @@ import (
 
 // What a Cluster shows of its samples at most.
 const (
-	MaxContexts     = 10
+	maxContexts     = 10
 	MaxMachines     = 10
 	MaxExamples     = 8       // documents, where the data has any
-	MaxExampleBytes = 1 << 20 // of all documents of a cluster: one that would be too much gives way to another
+	maxExampleBytes = 1 << 20 // of all documents of a cluster: one that would be too much gives way to another
 )
 
 // sample is one of a cluster.
@@ -139,7 +139,7 @@ func examples(samples []sample, document func(row int) json.RawMessage) []json.R
 		document json.RawMessage
 	}
 	var chosen []example
-	room := MaxExampleBytes
+	room := maxExampleBytes
 	p := newPicker(samples)
 	for tries := 0; len(chosen) < MaxExamples && tries < 4*MaxExamples; tries++ {
 		s, ok := p.next()

@@ -111,7 +111,7 @@ func TestExamplesHaveABound(t *testing.T) {
 		samples[i].row = int32(i)
 	}
 	asked := 0
-	large := json.RawMessage(`"` + strings.Repeat("x", MaxExampleBytes/2) + `"`)
+	large := json.RawMessage(`"` + strings.Repeat("x", maxExampleBytes/2) + `"`)
 	got := examples(samples, func(row int) json.RawMessage {
 		asked++
 		if row%2 == 0 {
@@ -124,7 +124,7 @@ func TestExamplesHaveABound(t *testing.T) {
 	for _, x := range got {
 		size += len(x)
 	}
-	require.LessOrEqual(t, size, MaxExampleBytes)
+	require.LessOrEqual(t, size, maxExampleBytes)
 	asked = 0
 	require.Empty(t, examples(samples, func(int) json.RawMessage { asked++; return nil }))
 	require.LessOrEqual(t, asked, 4*MaxExamples, "documents that are not there are not searched for without end")

@@ -33,7 +33,7 @@ type Cluster struct {
 	Event    string           `json:"event"`
 	Size     int              `json:"size"`     // samples
 	Score    float64          `json:"score"`    // interpreter.NoScore where nobody scored it
-	Contexts []ClusterContext `json:"contexts"` // the most frequent ones, at most MaxContexts
+	Contexts []ClusterContext `json:"contexts"` // the most frequent ones, at most maxContexts
 	// What the data said of its samples; empty in a model of an earlier version of this program.
 	ContextCount int               `json:"context_count,omitempty"` // distinct contexts
 	MachineCount int               `json:"machine_count,omitempty"` // machines

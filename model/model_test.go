@@ -228,7 +228,7 @@ func TestClusterCapsContextsAndExamples(t *testing.T) {
 	require.Equal(t, len(lines), c.Size)
 	slices.Sort(counts)
 	slices.Reverse(counts)
-	require.Len(t, c.Contexts, MaxContexts)
+	require.Len(t, c.Contexts, maxContexts)
 	for i, context := range c.Contexts {
 		require.Equal(t, counts[i], context.Count)
 	}

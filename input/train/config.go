@@ -28,9 +28,8 @@ func newFromParsed(conf *service.ParsedConfig, mgr *service.Resources, now func(
 	if err != nil {
 		return nil, err
 	}
-	switch l.strategy = interpreter.Strategy(strategy); l.strategy {
-	case interpreter.Max, interpreter.Min, interpreter.Avg:
-	default:
+	l.strategy = interpreter.Strategy(strategy)
+	if l.strategy.Validate() != nil {
 		return nil, fmt.Errorf("field '%s': %q, need one of max, min, avg", fieldStrategy, strategy)
 	}
 	if t.mapping, err = mapping.New(conf, mgr.Logger()); err != nil {

@@ -62,7 +62,7 @@ func (s *session) timeout() time.Duration {
 
 func (s *session) strategy() (interpreter.Strategy, error) {
 	x := interpreter.Strategy(s.flags.String("strategy"))
-	if x != interpreter.Max && x != interpreter.Min && x != interpreter.Avg {
+	if x.Validate() != nil {
 		return "", usagef("--strategy: %q is not one of max, min, avg", x)
 	}
 	return x, nil

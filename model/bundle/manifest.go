@@ -17,8 +17,8 @@ import (
 	"connect-deepcase/model/interpreter"
 )
 
-// Format is the number of the newest format that this package understands, and of what it writes.
-const Format = 1
+// newestFormat is the number of the newest format that this package understands, and of what it writes.
+const newestFormat = 1
 
 // ErrNewerFormat marks a version that a newer program wrote.
 var ErrNewerFormat = errors.New("newer format")
@@ -168,7 +168,7 @@ func decodeList[T any](content []byte, most int, what string) ([]T, error) {
 func describe(m *model.Model, lineage Lineage, created time.Time) *Manifest {
 	t, q := m.Params.Training, m.Params.Query
 	manifest := &Manifest{
-		Format: Format, Created: created.UTC(), Lineage: lineage.bounded(), Names: m.Names, Counts: count(m), Files: map[string]File{weightsFile: {}},
+		Format: newestFormat, Created: created.UTC(), Lineage: lineage.bounded(), Names: m.Names, Counts: count(m), Files: map[string]File{weightsFile: {}},
 		Params: params{Length: m.Params.Length, Timeout: duration(m.Params.Timeout), Hidden: m.Params.Hidden, LSTM: m.Params.LSTM,
 			Training: training{t.Epochs, t.BatchSize, t.Optimizer, t.LearningRate, t.Factor, t.Warmup, t.Delta, t.TeachRatio, t.Dropout,
 				t.Steps, t.Seed, t.InOrder},
@@ -270,9 +270,9 @@ func decodeManifest(content []byte) (*Manifest, error) {
 	case format.Format == nil:
 		return nil, errors.New("format: is missing")
 	case *format.Format < 1:
-		return nil, fmt.Errorf("format: %d is not one, need 1 to %d", *format.Format, Format)
-	case *format.Format > Format:
-		return nil, fmt.Errorf("%w: %d, this program understands 1 to %d; it needs to be updated", ErrNewerFormat, *format.Format, Format)
+		return nil, fmt.Errorf("format: %d is not one, need 1 to %d", *format.Format, newestFormat)
+	case *format.Format > newestFormat:
+		return nil, fmt.Errorf("%w: %d, this program understands 1 to %d; it needs to be updated", ErrNewerFormat, *format.Format, newestFormat)
 	}
 	m := &Manifest{}
 	if err := json.Unmarshal(content, m); err != nil {

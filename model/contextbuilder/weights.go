@@ -177,8 +177,8 @@ func FromTensors(tensors []Tensor) (*Weights, error) {
 		}
 		delete(named, sharedEmbedding)
 	}
-	for _, name := range slices.Sorted(maps.Keys(named)) {
-		return nil, fmt.Errorf("tensor %q is not one of a Context Builder with one layer and one direction", name)
+	if unknown := slices.Sorted(maps.Keys(named)); len(unknown) > 0 {
+		return nil, fmt.Errorf("tensor %q is not one of a Context Builder with one layer and one direction", unknown[0])
 	}
 	return w, nil
 }

@@ -75,7 +75,7 @@ func (it *Interpreter) clusterEvent(c *Clustering, event int32, at []int32, all 
 		of[k] = int32(len(weights) - 1)
 		weights[of[k]] += c.Count[row]
 	}
-	labels, _ := DBSCAN(vectors, weights, it.options.units(), it.options.MinSamples)
+	labels, _ := dbscan(vectors, weights, it.options.units(), it.options.MinSamples)
 	first := int32(len(c.Events))
 	for i, label := range labels {
 		if label == Noise {

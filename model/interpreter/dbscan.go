@@ -3,12 +3,12 @@ package interpreter
 // Noise is the cluster of a vector that is in none.
 const Noise = -1
 
-// DBSCAN clusters distinct vectors (Ester et al., 1996) by L1 distance: a vector is core where the weights of those within eps units,
+// dbscan clusters distinct vectors (Ester et al., 1996) by L1 distance: a vector is core where the weights of those within eps units,
 // its own included, sum to at least minSamples; cores within eps of each other are in one cluster, numbered by their first cores;
 // other vectors join the first of the clusters that have a core within eps, or are Noise. These are scikit-learn's answers.
-func DBSCAN(v *Vectors, weights []int32, eps int64, minSamples int) (labels []int32, core []bool) {
+func dbscan(v *Vectors, weights []int32, eps int64, minSamples int) (labels []int32, core []bool) {
 	t := newTree(v, nil)
-	d := dbscan{tree: t, search: newSearch(t.ids), vectors: v, eps: eps, labels: make([]int32, v.Len()), core: make([]bool, v.Len())}
+	d := clusterer{tree: t, search: newSearch(t.ids), vectors: v, eps: eps, labels: make([]int32, v.Len()), core: make([]bool, v.Len())}
 	for i := range d.labels {
 		d.labels[i] = Noise
 	}
@@ -18,7 +18,7 @@ func DBSCAN(v *Vectors, weights []int32, eps int64, minSamples int) (labels []in
 	return d.labels, d.core
 }
 
-type dbscan struct {
+type clusterer struct {
 	tree    *tree
 	search  *search
 	vectors *Vectors
@@ -28,7 +28,7 @@ type dbscan struct {
 }
 
 // findCores stops counting as soon as there is enough weight, so that dense regions cost no more than sparse ones.
-func (d *dbscan) findCores(weights []int32, enough int64) {
+func (d *clusterer) findCores(weights []int32, enough int64) {
 	weight := int64(0)
 	count := func(at int32, _ int64) bool {
 		weight += int64(weights[d.tree.rows[at]])
@@ -44,7 +44,7 @@ func (d *dbscan) findCores(weights []int32, enough int64) {
 }
 
 // joinCores follows the cores from one to the next. A core that was reached is taken out of the search, so that each is reached once.
-func (d *dbscan) joinCores() {
+func (d *clusterer) joinCores() {
 	d.search.keep(d.tree, func(at int32) bool { return d.core[d.tree.rows[at]] })
 	label, stack := int32(-1), []int32(nil)
 	reach := func(at int32, _ int64) bool {
@@ -69,7 +69,7 @@ func (d *dbscan) joinCores() {
 }
 
 // joinBorder labels what is not core.
-func (d *dbscan) joinBorder() {
+func (d *clusterer) joinBorder() {
 	d.search.keep(d.tree, func(at int32) bool { return d.core[d.tree.rows[at]] })
 	first := int32(Noise)
 	lower := func(at int32, _ int64) bool {
@@ -87,7 +87,7 @@ func (d *dbscan) joinBorder() {
 	}
 }
 
-func (d *dbscan) within(row int, visit func(at int32, distance int64) bool) {
+func (d *clusterer) within(row int, visit func(at int32, distance int64) bool) {
 	ids, values := d.vectors.Row(row)
 	d.search.within(d.tree, ids, values, d.eps, visit)
 }

@@ -72,7 +72,7 @@ func dense(rows [][]float64) *Vectors {
 	for _, row := range rows {
 		var ids, values []int32
 		for id, x := range row {
-			if units := int32(math.RoundToEven(x * Scale)); units > 0 {
+			if units := int32(math.RoundToEven(x * scale)); units > 0 {
 				ids, values = append(ids, int32(id)), append(values, units)
 			}
 		}
@@ -95,13 +95,13 @@ func TestDBSCANGolden(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.Name, func(t *testing.T) {
 			v, eps := dense(c.Vectors), Options{Eps: c.Eps}.units()
-			labels, core := DBSCAN(v, c.Weights, eps, c.MinSamples)
+			labels, core := dbscan(v, c.Weights, eps, c.MinSamples)
 			require.Equal(t, c.Labels, labels)
 			for i := range core {
 				// scikit-learn adds float64 differences: a distance of exactly eps may come out a little above it
 				if core[i] != slices.Contains(c.Core, i) {
 					require.True(t, core[i])
-					_, without := DBSCAN(v, c.Weights, eps-1, c.MinSamples)
+					_, without := dbscan(v, c.Weights, eps-1, c.MinSamples)
 					require.False(t, without[i], "vector %d is core even without the neighbours at exactly eps", i)
 				}
 			}
@@ -121,7 +121,7 @@ type shape struct {
 	vectors, ids, entries int
 	centres               int // near-duplicates of so many vectors; 0: independent ones
 	spread                int // largest change of a number in a near-duplicate
-	scale                 int // a number is at most this; 0: a vector sums to about Scale
+	scale                 int // a number is at most this; 0: a vector sums to about scale
 }
 
 func (s shape) draw(r *rand.Rand) *Vectors {
@@ -139,7 +139,7 @@ func (s shape) draw(r *rand.Rand) *Vectors {
 				}
 			}
 			for id, x := range raw {
-				c[id] = int(math.RoundToEven(x / sum * Scale))
+				c[id] = int(math.RoundToEven(x / sum * scale))
 			}
 		}
 		return c
@@ -192,7 +192,7 @@ func TestDBSCANIsThatOfAllPairs(t *testing.T) {
 		}
 		for _, eps := range []int64{0, 3, 500, 1000, math.MaxInt32} {
 			for _, minSamples := range []int{1, 5, 20} {
-				labels, core := DBSCAN(v, weights, eps, minSamples)
+				labels, core := dbscan(v, weights, eps, minSamples)
 				wantLabels, wantCore := scan(v, weights, eps, minSamples)
 				require.Equal(t, wantCore, core, "%+v eps %d min samples %d", s, eps, minSamples)
 				require.Equal(t, wantLabels, labels, "%+v eps %d min samples %d", s, eps, minSamples)
@@ -202,7 +202,7 @@ func TestDBSCANIsThatOfAllPairs(t *testing.T) {
 }
 
 func TestDBSCANOfNothing(t *testing.T) {
-	labels, core := DBSCAN(&Vectors{}, nil, 1000, 5)
+	labels, core := dbscan(&Vectors{}, nil, 1000, 5)
 	require.Empty(t, labels)
 	require.Empty(t, core)
 }

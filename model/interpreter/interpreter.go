@@ -47,10 +47,10 @@ func (o Options) Validate() error {
 	return errors.Join(errs...)
 }
 
-// units is the largest distance in units of 1/Scale that is within Eps. The tiny addition keeps 0.1·Scale from becoming 999 where a
+// units is the largest distance in units of 1/scale that is within Eps. The tiny addition keeps 0.1·scale from becoming 999 where a
 // product falls short of the decimal number that was meant.
 func (o Options) units() int64 {
-	return int64(min(math.Floor(o.Eps*Scale+1e-6), math.MaxInt32))
+	return int64(min(math.Floor(o.Eps*scale+1e-6), math.MaxInt32))
 }
 
 // Strategy makes one score out of those of a cluster's samples.

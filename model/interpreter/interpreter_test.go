@@ -137,7 +137,7 @@ func TestPredictAnswersWhatWasClustered(t *testing.T) {
 					least, want = d, cluster
 				}
 			}
-			require.Equal(t, float64(least)/Scale, m.Distance)
+			require.Equal(t, float64(least)/scale, m.Distance)
 			if least > 2000 {
 				want = NoCluster
 			}
@@ -211,15 +211,15 @@ func TestOrderOfCodes(t *testing.T) {
 	it := interpreterFor(t, fake{}, DefaultOptions())
 	// one event a context, so vectors are unit vectors; event 5 has two clusters at the same place, event 6 none
 	require.NoError(t, it.Use(&Clusters{
-		Vectors:       &Vectors{Offsets: []int32{0, 1, 3, 5}, IDs: []int32{3, 3, 4, 3, 4}, Values: []int32{Scale, 9_600, 400, 9_600, 400}},
+		Vectors:       &Vectors{Offsets: []int32{0, 1, 3, 5}, IDs: []int32{3, 3, 4, 3, 4}, Values: []int32{scale, 9_600, 400, 9_600, 400}},
 		VectorCluster: []int32{2, 1, 0}, Events: []int32{5, 5, 5}, Scores: []float64{7, NoScore, 9}}))
 	s := contextbuilder.Samples{Length: 1, Contexts: []int32{3, 4, 3, 3}, Events: []int32{5, 5, 1, 6}}
 	predicted, err := it.Predict(t.Context(), s, nil)
 	require.NoError(t, err)
 	require.Equal(t, []float64{9, NoCluster, NotConfident, UnknownEvent}, predicted, "event 1 is neither known nor confident: the latter says it")
 	// 1,000 units from the nearest of event 5 are within eps of 0.1, 1,002 are not; all attention of a context of 1 is on its event
-	for mass, want := range map[int32]float64{Scale - 500: 9, Scale - 501: NoCluster} {
-		require.NoError(t, it.Use(&Clusters{Vectors: &Vectors{Offsets: []int32{0, 2}, IDs: []int32{3, 4}, Values: []int32{mass, Scale - mass}},
+	for mass, want := range map[int32]float64{scale - 500: 9, scale - 501: NoCluster} {
+		require.NoError(t, it.Use(&Clusters{Vectors: &Vectors{Offsets: []int32{0, 2}, IDs: []int32{3, 4}, Values: []int32{mass, scale - mass}},
 			VectorCluster: []int32{0}, Events: []int32{5}, Scores: []float64{9}}))
 		predicted, err := it.Predict(t.Context(), contextbuilder.Samples{Length: 1, Contexts: []int32{3}, Events: []int32{5}}, nil)
 		require.NoError(t, err)

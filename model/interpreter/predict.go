@@ -95,7 +95,7 @@ func (it *Interpreter) Match(ctx context.Context, s contextbuilder.Samples, prog
 		}
 		ids, values := a.vectors.Row(at)
 		nearest, distance := search.nearest(t, ids, values)
-		m.Cluster, m.Distance = NoCluster, float64(distance)/Scale
+		m.Cluster, m.Distance = NoCluster, float64(distance)/scale
 		if distance <= eps {
 			m.Cluster = t.tags[nearest]
 		}

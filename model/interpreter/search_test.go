@@ -60,7 +60,7 @@ func TestWithinAndNearestAreThoseOfAllVectors(t *testing.T) {
 }
 
 func TestSearchInNothing(t *testing.T) {
-	at, _ := newSearch(5).nearest(newTree(&Vectors{}, nil), []int32{1}, []int32{Scale})
+	at, _ := newSearch(5).nearest(newTree(&Vectors{}, nil), []int32{1}, []int32{scale})
 	require.EqualValues(t, -1, at)
 }
 
@@ -81,7 +81,7 @@ func BenchmarkDBSCAN(b *testing.B) {
 		weights := slices.Repeat([]int32{1}, v.Len())
 		b.Run(c.name, func(b *testing.B) {
 			for b.Loop() {
-				labels, _ := DBSCAN(v, weights, 1000, 5)
+				labels, _ := dbscan(v, weights, 1000, 5)
 				b.ReportMetric(float64(slices.Max(labels)+1), "clusters")
 			}
 		})

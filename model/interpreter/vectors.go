@@ -9,12 +9,12 @@ import (
 	"connect-deepcase/model/contextbuilder"
 )
 
-// Scale is the number of units in 1: attention is rounded to 4 decimals (half to even), so vectors hold whole ten-thousandths and
+// scale is the number of units in 1: attention is rounded to 4 decimals (half to even), so vectors hold whole ten-thousandths and
 // distances between them are exact.
-const Scale = 10_000
+const scale = 10_000
 
 // Vectors are n sparse vectors over event ids: row i holds IDs[Offsets[i]:Offsets[i+1]], ascending and distinct, and the Values beside
-// them, > 0, in units of 1/Scale.
+// them, > 0, in units of 1/scale.
 type Vectors struct {
 	Offsets []int32 // n+1
 	IDs     []int32
@@ -81,7 +81,7 @@ func (v *Vectors) Validate(events int) error {
 	return nil
 }
 
-// Vectorize sums the attention (n×L) of each sample's context by event id (paper, section III-C1; the original's vectorize and the
+// Vectorize sums the attention (n×L) of each sample's context by event id (paper, section III-C1; the original's Vectorize and the
 // rounding of its attended_context). Sums are taken in float64, as SciPy does for the original.
 func Vectorize(s contextbuilder.Samples, attention []float32) *Vectors {
 	v := &Vectors{Offsets: make([]int32, 1, s.Rows()+1)}
@@ -97,7 +97,7 @@ func Vectorize(s contextbuilder.Samples, attention []float32) *Vectors {
 			for ; i < len(order) && context[order[i]] == id; i++ {
 				sum += float64(share[order[i]])
 			}
-			if units := math.RoundToEven(sum * Scale); units > 0 {
+			if units := math.RoundToEven(sum * scale); units > 0 {
 				v.IDs = append(v.IDs, id)
 				v.Values = append(v.Values, int32(min(units, math.MaxInt32)))
 			}

@@ -106,7 +106,7 @@ func FuzzVectors(f *testing.F) {
 		for i := range weights {
 			weights[i] = int32(i%3) + 1
 		}
-		labels, core := DBSCAN(v, weights, 1000, 3)
+		labels, core := dbscan(v, weights, 1000, 3)
 		wantLabels, wantCore := scan(v, weights, 1000, 3)
 		require.Equal(t, wantLabels, labels)
 		require.Equal(t, wantCore, core)

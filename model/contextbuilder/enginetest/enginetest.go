@@ -59,7 +59,7 @@ func testForward(t *testing.T, e contextbuilder.Engine) {
 				steps  int
 				prefix string
 			}{{1, ""}, {3, "steps3_"}} {
-				if !g.Has(v.prefix + "attention") {
+				if !g.has(v.prefix + "attention") {
 					continue
 				}
 				f, err := n.Forward(t.Context(), g.IDs("X"), v.steps)
@@ -74,7 +74,7 @@ func testForward(t *testing.T, e contextbuilder.Engine) {
 func testQuery(t *testing.T, e contextbuilder.Engine) {
 	for _, name := range Names(t, "context_builder") {
 		g := Open(t, "context_builder/"+name)
-		if !g.Has("query_X") {
+		if !g.has("query_X") {
 			continue
 		}
 		t.Run(name, func(t *testing.T) {

@@ -47,8 +47,8 @@ func Names(t testing.TB, folder string) (names []string) {
 	return names
 }
 
-// Has tells whether a tensor is there.
-func (g Golden) Has(name string) bool {
+// has tells whether a tensor is there.
+func (g Golden) has(name string) bool {
 	_, ok := g.file.Tensor(name)
 	return ok
 }
