@@ -31,6 +31,7 @@ func ExampleTable() {
 		fmt.Println(err)
 		return
 	}
+	fmt.Println(table.Len(), "events with", len(s.Names), "names")
 	name := func(id int32) string {
 		if int(id) == len(s.Names) {
 			return "NO_EVENT"
@@ -42,6 +43,7 @@ func ExampleTable() {
 		fmt.Printf("%s, %s -> %s, label %v\n", name(context[0]), name(context[1]), name(event), s.Labels[row])
 	}
 	// Output:
+	// 4 events with 3 names
 	// NO_EVENT, NO_EVENT -> invalid user, label 0
 	// NO_EVENT, NO_EVENT -> login, label 0
 	// NO_EVENT, invalid user -> failed password, label 1

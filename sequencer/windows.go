@@ -186,13 +186,6 @@ func (w *Window) Add(e Event) (context []string, how Arrival) {
 	return w.windows.add(w.shard, w.window, e)
 }
 
-// Len is the number of events remembered; 0 for a machine that was not held.
-func (w *Window) Len() int {
-	w.shard.mu.Lock()
-	defer w.shard.mu.Unlock()
-	return len(w.window.entries)
-}
-
 // Arrived is how many events of the machine have arrived, redeliveries apart, since its window was first made.
 func (w *Window) Arrived() uint64 {
 	w.shard.mu.Lock()

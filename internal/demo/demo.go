@@ -31,7 +31,7 @@ func (o Options) orDefault() Options {
 }
 
 // Split is where the alerts to learn from end and the new ones begin, after three quarters of the time: all kinds of attacks are
-// on both sides, but for one (NovelAttack) that comes only from the first midnight after it.
+// on both sides, but for one (novelAttack) that comes only from the first midnight after it.
 func (o Options) Split() time.Time {
 	o = o.orDefault()
 	return o.Start.Add(time.Duration(o.Days) * 24 * time.Hour * 3 / 4)

@@ -70,7 +70,7 @@ func TestGenerate(t *testing.T) {
 	assert.False(t, alerts[0].Timestamp.Before(opts.orDefault().Start))
 	assert.True(t, end.Before(opts.orDefault().Start.AddDate(0, 0, 8)))
 
-	assert.Zero(t, before[NovelAttack])
+	assert.Zero(t, before[novelAttack])
 	for _, s := range scripts {
 		if s.attack {
 			assert.Positive(t, after[s.name], s.name)

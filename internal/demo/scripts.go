@@ -43,8 +43,8 @@ func (s step) severe(severity int) step {
 
 func rounds(n int, steps ...step) []step { return slices.Repeat(steps, n) }
 
-// NovelAttack is the kind of attack that comes only after Options.Split.
-const NovelAttack = "ransomware"
+// novelAttack is the kind of attack that comes only after Options.Split.
+const novelAttack = "ransomware"
 
 var linux, windows = []role{web, db, mail, gateway}, []role{desktop, file, dc}
 
@@ -154,7 +154,7 @@ var scripts = []*script{
 			[]step{once("Windows: 4624 logon").severe(3), once("Windows: 4672 special privileges").severe(3),
 				some("Sysmon: 10 process memory read", 3, 4).severe(3), once("Windows: 4720 user created").severe(3)},
 		)},
-	{name: NovelAttack, attack: true, novel: true, roles: []role{desktop, file}, perDay: 0.2, hours: anyTime, pace: time.Second,
+	{name: novelAttack, attack: true, novel: true, roles: []role{desktop, file}, perDay: 0.2, hours: anyTime, pace: time.Second,
 		steps: slices.Concat(
 			[]step{once("Windows: 4688 PowerShell started").severe(3), times(2, "Windows: shadow copies deleted").severe(3)},
 			rounds(8, once("Windows: 5145 share accessed").severe(2), once("Sysmon: 11 file created").severe(3)),
