@@ -128,20 +128,39 @@ func TestExamplesLint(t *testing.T) {
 // collector gathers the messages that reach the end of a stream.
 type collector struct {
 	mu       sync.Mutex
+	came     *sync.Cond
 	messages []*service.Message
+}
+
+func newCollector() *collector {
+	c := &collector{}
+	c.came = sync.NewCond(&c.mu)
+	return c
 }
 
 func (c *collector) add(_ context.Context, m *service.Message) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.messages = append(c.messages, m)
+	c.came.Broadcast()
 	return nil
 }
 
+// await gives the n messages that come next.
+func (c *collector) await(n int) []*service.Message {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	first := len(c.messages)
+	for len(c.messages) < first+n {
+		c.came.Wait()
+	}
+	return c.messages[first : first+n]
+}
+
 // stream builds a stream with a producer at its head and a collector at its end.
-func stream(t testing.TB, threads int, processors ...string) (*service.Stream, service.MessageBatchHandlerFunc, *collector) {
+func stream(t testing.TB, env *service.Environment, threads int, processors ...string) (*service.Stream, service.MessageBatchHandlerFunc, *collector) {
 	t.Helper()
-	builder := service.NewStreamBuilder()
+	builder := env.NewStreamBuilder()
 	builder.SetLogger(slog.New(slog.DiscardHandler))
 	builder.SetThreads(threads)
 	for _, yaml := range processors {
@@ -149,7 +168,7 @@ func stream(t testing.TB, threads int, processors ...string) (*service.Stream, s
 	}
 	produce, err := builder.AddBatchProducerFunc()
 	require.NoError(t, err)
-	end := &collector{}
+	end := newCollector()
 	require.NoError(t, builder.AddConsumerFunc(end.add))
 	s, err := builder.Build()
 	require.NoError(t, err)

@@ -275,7 +275,7 @@ func TestLabelFromManyThreads(t *testing.T) {
 	dir := t.TempDir()
 	m := little(t, 1)
 	publish(t, dir, m)
-	s, produce, end := stream(t, 4, fmt.Sprintf("deepcase_label: {model: %q}", dir))
+	s, produce, end := stream(t, service.GlobalEnvironment(), 4, fmt.Sprintf("deepcase_label: {model: %q}", dir))
 	running := make(chan error, 1)
 	go func() { running <- s.Run(t.Context()) }()
 	var all sync.WaitGroup

@@ -2,11 +2,11 @@ package processor
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/redpanda-data/benthos/v4/public/service"
@@ -93,35 +93,32 @@ func (n *numbers) model() map[string]int64 {
 // The gauges follow the version that serves, and are no more for having had many versions.
 func TestModelGauges(t *testing.T) {
 	recorded.values = map[string]int64{}
-	dir := t.TempDir()
-	m := little(t, 1)
-	trained, err := store.CreatedAt(publish(t, dir, m))
-	require.NoError(t, err)
-	builder := service.NewStreamBuilder()
+	builder := service.NewResourceBuilder()
 	builder.SetLogger(slog.New(slog.DiscardHandler))
 	require.NoError(t, builder.SetMetricsYAML("recorded: {}"))
-	require.NoError(t, builder.AddProcessorYAML(fmt.Sprintf("deepcase_predict: {model: %q, reload: 5ms}", dir)))
-	_, err = builder.AddBatchProducerFunc()
+	resources, closeResources, err := builder.Build()
 	require.NoError(t, err)
-	require.NoError(t, builder.AddOutputYAML("drop: {}"))
-	s, err := builder.Build()
-	require.NoError(t, err)
-	running := make(chan error, 1)
-	go func() { running <- s.Run(t.Context()) }()
-	models, err := store.Open(dir, false)
-	require.NoError(t, err)
-	time.Sleep(time.Second) // or the times might be the same
-	for i, event := range []string{"login", "backup"} {
-		version, err := models.Update(t.Context(), func(_ string, m *model.Model) (*model.Model, error) { return scored(t, m, event, 1), nil })
+	defer func() { assert.NoError(t, closeResources(t.Context())) }()
+	dir, m := t.TempDir(), little(t, 1)
+	synctest.Test(t, func(t *testing.T) {
+		trained, err := store.CreatedAt(publish(t, dir, m))
 		require.NoError(t, err)
-		made, err := store.CreatedAt(version)
+		p, err := newPredictFromParsed(parse(t, predictSpec(), "model: "+dir), resources)
 		require.NoError(t, err)
-		require.Eventually(t, func() bool { return recorded.model()["deepcase_model_clusters_scored"] == int64(i+1) }, 10*time.Second, time.Millisecond)
-		assert.Equal(t, map[string]int64{
-			"deepcase_model_created_seconds": made.Unix(), "deepcase_model_trained_seconds": trained.Unix(), "deepcase_model_events": 6, "deepcase_model_clusters": 2,
-			"deepcase_model_clusters_scored": int64(i + 1),
-		}, recorded.model())
-	}
-	require.NoError(t, s.StopWithin(10*time.Second))
-	require.NoError(t, <-running)
+		defer func() { assert.NoError(t, p.Close(t.Context())) }()
+		models, err := store.Open(dir, false)
+		require.NoError(t, err)
+		for i, event := range []string{"login", "backup"} {
+			time.Sleep(time.Second) // or the times would be the same
+			version, err := models.Update(t.Context(), func(_ string, m *model.Model) (*model.Model, error) { return scored(t, m, event, 1), nil })
+			require.NoError(t, err)
+			made, err := store.CreatedAt(version)
+			require.NoError(t, err)
+			reload()
+			assert.Equal(t, map[string]int64{
+				"deepcase_model_created_seconds": made.Unix(), "deepcase_model_trained_seconds": trained.Unix(), "deepcase_model_events": 6, "deepcase_model_clusters": 2,
+				"deepcase_model_clusters_scored": int64(i + 1),
+			}, recorded.model())
+		}
+	})
 }

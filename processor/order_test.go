@@ -37,7 +37,7 @@ func counted(t *testing.T, threads int, processor string, batches ...service.Mes
 	require.NoError(t, builder.AddProcessorYAML(processor))
 	produce, err := builder.AddBatchProducerFunc()
 	require.NoError(t, err)
-	end := &collector{}
+	end := newCollector()
 	require.NoError(t, builder.AddConsumerFunc(end.add))
 	s, err := builder.Build()
 	require.NoError(t, err)

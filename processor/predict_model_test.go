@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/redpanda-data/benthos/v4/public/service"
@@ -17,32 +18,40 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// eventually waits until the sample that every model knows gets this status from this version.
-func eventually(t testing.TB, p *predict, wantStatus, wantVersion string) {
-	t.Helper()
-	require.Eventually(t, func() bool {
-		s, v := status(t, p)
-		return s == wantStatus && v == wantVersion
-	}, 10*time.Second, 10*time.Millisecond)
+// reload lets a processor with the default of reload look for a new version.
+func reload() {
+	time.Sleep(10 * time.Second) // in a bubble of synctest
+	synctest.Wait()
 }
 
 func TestPredictFindsAModelThatComesLater(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "not", "yet")
-	p := newPredict(t, "reload: 5ms\nmodel: "+dir)
-	s, version := status(t, p)
-	assert.Equal(t, "no_model", s)
-	assert.Empty(t, version)
-	eventually(t, p, "unscored", publish(t, dir, little(t, 1)))
+	dir, m := filepath.Join(t.TempDir(), "not", "yet"), little(t, 1)
+	synctest.Test(t, func(t *testing.T) {
+		p := newPredict(t, "model: "+dir)
+		s, version := status(t, p)
+		assert.Equal(t, "no_model", s)
+		assert.Empty(t, version)
+		published := publish(t, dir, m)
+		reload()
+		s, version = status(t, p)
+		assert.Equal(t, "unscored", s)
+		assert.Equal(t, published, version)
+	})
 }
 
 func TestPredictForgetsVerdictsOfOldModels(t *testing.T) {
-	dir := t.TempDir()
-	m := little(t, 1)
-	publish(t, dir, m)
-	p := newPredict(t, "reload: 5ms\nmodel: "+dir)
-	s, _ := status(t, p)
-	assert.Equal(t, "unscored", s)
-	eventually(t, p, "scored", publish(t, dir, scored(t, m, "login", 1)))
+	dir, m := t.TempDir(), little(t, 1)
+	synctest.Test(t, func(t *testing.T) {
+		publish(t, dir, m)
+		p := newPredict(t, "model: "+dir)
+		s, _ := status(t, p)
+		assert.Equal(t, "unscored", s)
+		published := publish(t, dir, scored(t, m, "login", 1))
+		reload()
+		s, version := status(t, p)
+		assert.Equal(t, "scored", s)
+		assert.Equal(t, published, version)
+	})
 }
 
 // Whatever is wrong with what was published last, the version before it goes on serving, and the next good one takes over.
@@ -126,27 +135,38 @@ func TestPredictReloadsUnderLoad(t *testing.T) {
 	dir := t.TempDir()
 	m := little(t, 1)
 	scores := map[string]float64{} // version → score of login
-	var mu sync.Mutex
 	put := func(score float64) string {
-		mu.Lock() // a version is known before anyone can see an answer of it checked
-		defer mu.Unlock()
 		version := publish(t, dir, scored(t, m, "login", score))
 		scores[version] = score
 		return version
 	}
 	put(0)
-	s, produce, end := stream(t, 4,
+	env := service.GlobalEnvironment().Clone()
+	built := make(chan *predict, 1)
+	require.NoError(t, env.RegisterBatchProcessor("predict_that_reloads_here", predictSpec(), func(conf *service.ParsedConfig, mgr *service.Resources) (service.BatchProcessor, error) {
+		p, err := newPredictFromParsed(conf, mgr)
+		built <- p
+		return p, err
+	}))
+	const producing, batchSize = 4, 3
+	s, produce, end := stream(t, env, 4,
 		"deepcase_sequence: {length: 3}",
-		fmt.Sprintf("deepcase_predict: {model: %q, reload: 3ms, cache_size: 4}", dir))
+		fmt.Sprintf("predict_that_reloads_here: {model: %q, reload: 1h, cache_size: 4}", dir))
 	running := make(chan error, 1)
 	go func() { running <- s.Run(t.Context()) }()
+	follower := (<-built).serving.follower
 
 	var sent atomic.Int64
 	stop := make(chan struct{})
 	var producers sync.WaitGroup
-	for producer := range 4 {
+	halt := sync.OnceFunc(func() {
+		close(stop)
+		producers.Wait()
+	})
+	defer halt()
+	for producer := range producing {
 		producers.Go(func() {
-			for i := 0; ; i += 3 {
+			for i := 0; ; i += batchSize {
 				select {
 				case <-stop:
 					return
@@ -155,34 +175,34 @@ func TestPredictReloadsUnderLoad(t *testing.T) {
 				machine := fmt.Sprintf("m%d-%d", producer, i) // a machine of its own, so that login follows nothing but scan and guess
 				batch := messages(alertOf(machine, "scan", 1), alertOf(machine, "guess", 2), alertOf(machine, "login", 3))
 				if assert.NoError(t, produce(t.Context(), batch)) {
-					sent.Add(3)
+					sent.Add(batchSize)
 				}
 			}
 		})
 	}
-	answeredBy := func(version string) func() bool {
-		return func() bool {
-			end.mu.Lock()
-			defer end.mu.Unlock()
-			for _, message := range end.messages[max(0, len(end.messages)-20):] {
-				if at(t, message)["model"] == version {
-					return true
-				}
+	answeredBy := func(version string) {
+		t.Helper()
+		const onTheirWay = producing * batchSize // may have the version before, and arrive at any time
+		answered := 0
+		for _, message := range end.await(onTheirWay + 20) {
+			if at(t, message)["model"] == version {
+				answered++
 			}
-			return false
 		}
+		require.GreaterOrEqual(t, answered, 20)
 	}
 	for i := range 8 {
 		version := put(float64(i + 1))
-		require.Eventually(t, answeredBy(version), 10*time.Second, time.Millisecond)
+		follower.Look()
+		answeredBy(version)
 		if i%2 == 1 {
 			require.NoError(t, os.WriteFile(filepath.Join(dir, "CURRENT"), []byte("broken\n"), 0o644))
-			time.Sleep(10 * time.Millisecond)
-			require.Eventually(t, answeredBy(version), time.Second, time.Millisecond, "serves on")
+			follower.Look()
+			require.Error(t, follower.Err())
+			answeredBy(version)
 		}
 	}
-	close(stop)
-	producers.Wait()
+	halt()
 	require.NoError(t, s.StopWithin(10*time.Second))
 	require.NoError(t, <-running)
 

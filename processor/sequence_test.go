@@ -170,7 +170,7 @@ deepcase_sequence:
   id: rule of ${! json("machine") }`+cache))
 		produce, err := builder.AddBatchProducerFunc()
 		require.NoError(t, err)
-		end := &collector{}
+		end := newCollector()
 		require.NoError(t, builder.AddConsumerFunc(end.add))
 		s, err := builder.Build()
 		require.NoError(t, err)
@@ -195,7 +195,7 @@ deepcase_sequence:
 // Many threads on many machines: each event's context is that of its machine in order, as from a single thread.
 func TestSequenceFromManyThreads(t *testing.T) {
 	const threads, each = 8, 300
-	s, produce, end := stream(t, threads, "deepcase_sequence: {length: 4}")
+	s, produce, end := stream(t, service.GlobalEnvironment(), threads, "deepcase_sequence: {length: 4}")
 	running := make(chan error, 1)
 	go func() { running <- s.Run(t.Context()) }()
 	var all sync.WaitGroup
