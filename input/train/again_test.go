@@ -1,11 +1,8 @@
 package train
 
 import (
-	"bufio"
 	"bytes"
-	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -19,6 +16,7 @@ import (
 
 	"connect-deepcase/internal/spool"
 	"connect-deepcase/model"
+	"connect-deepcase/model/contextbuilder"
 	"connect-deepcase/model/store"
 )
 
@@ -105,7 +103,7 @@ func TestTrainIsDueAfterAnInterruption(t *testing.T) {
 	due := time.Now().Add(-2 * time.Hour).Truncate(time.Second)
 	require.NoError(t, os.Chtimes(marker, due, due))
 	stop = start("epochs: 1000000")
-	time.Sleep(300 * time.Millisecond)
+	require.Eventually(t, func() bool { _, err := os.Stat(filepath.Join(dir, "spool", trainingFile)); return err == nil }, 10*time.Second, time.Millisecond, "it learns")
 	stop()
 	assert.Equal(t, due, marked())
 
@@ -123,11 +121,7 @@ func TestTrainIsDueUntilItsClustersArrive(t *testing.T) {
 	due := time.Now().Add(-2 * time.Hour).Truncate(time.Second)
 	require.NoError(t, os.Chtimes(marker, due, due))
 	for _, arrives := range []bool{false, true} {
-		conf, err := spec().ParseYAML(fmt.Sprintf("input: {counter: {after: %q}}\nmodel: %q\nevery: 1h\n%s",
-			filepath.Join(dir, "never"), dir, strings.ReplaceAll(quick, "    ", "")), nil)
-		require.NoError(t, err)
-		tr, err := newFromParsed(conf, service.MockResources(), time.Now)
-		require.NoError(t, err)
+		tr := parsed(t, fmt.Sprintf("input: {counter: {after: %q}}\nmodel: %q\nevery: 1h\n%s", filepath.Join(dir, "never"), dir, quick))
 		require.NoError(t, tr.Connect(t.Context()))
 		batch, ack, err := tr.ReadBatch(t.Context())
 		require.NoError(t, err)
@@ -142,45 +136,48 @@ func TestTrainIsDueUntilItsClustersArrive(t *testing.T) {
 	}
 }
 
+// opening calls before whenever weights are opened.
+type opening struct {
+	contextbuilder.Engine
+	before func()
+}
+
+func (o *opening) Open(w *contextbuilder.Weights) (contextbuilder.Network, error) {
+	o.before()
+	return o.Engine.Open(w)
+}
+
 // Scores that are published while a training ends are not overwritten.
 func TestTrainKeepsScoresThatComeInTheEnd(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "model")
+	dir, other := filepath.Join(t.TempDir(), "model"), filepath.Join(t.TempDir(), "other")
 	run(t, fromFile(write(t, alerts(40)...), dir, ""))
-	s, err := store.Open(dir, false)
+	run(t, fromFile(write(t, alerts(40)...), other, "    seed: 7"))
+	_, learnt := current(t, other)
+	s, err := store.Open(dir, true)
 	require.NoError(t, err)
-	log, lines := io.Pipe()
-	learnt := make(chan struct{})
-	go func() {
-		for scan := bufio.NewScanner(log); scan.Scan(); {
-			if strings.Contains(scan.Text()+" ", " epoch=30 ") { // fields come in any order
-				close(learnt)
+	publish := func(score float64) {
+		_, err := s.Update(t.Context(), func(_ string, m *model.Model) (*model.Model, error) {
+			scores := map[int]float64{}
+			for _, c := range m.Clusters {
+				scores[c.ID] = score
 			}
+			return m.WithScores(scores)
+		})
+		require.NoError(t, err)
+	}
+	publish(1)
+	in := parsed(t, fromFile("unread", dir, ""))
+	opened := 0
+	in.learner.engine = &opening{in.learner.engine, func() { // to find what is inherited
+		if opened++; opened == 1 {
+			publish(5)
 		}
-	}()
-	builder := service.NewStreamBuilder()
-	builder.SetLogger(slog.New(slog.NewTextHandler(lines, nil)))
-	require.NoError(t, builder.AddInputYAML(fromFile(write(t, alerts(40)...), dir, "    seed: 7")))
-	require.NoError(t, builder.AddOutputYAML("drop: {}"))
-	again, err := builder.Build()
+	}}
+	_, err = in.learner.succeed(t.Context(), s, learnt)
 	require.NoError(t, err)
-	trained := make(chan error, 1)
-	_, err = s.Update(t.Context(), func(_ string, m *model.Model) (*model.Model, error) {
-		go func() { trained <- again.Run(t.Context()) }()
-		select {
-		case <-learnt:
-		case <-time.After(time.Minute):
-			return nil, errors.New("nothing is learnt")
-		}
-		time.Sleep(500 * time.Millisecond) // by now it has clustered, too, and waits for us
-		scores := map[int]float64{}
-		for _, c := range m.Clusters {
-			scores[c.ID] = 5
-		}
-		return m.WithScores(scores)
-	})
-	require.NoError(t, err)
-	require.NoError(t, <-trained)
+	require.Greater(t, opened, 1, "it finds that again")
 	_, now := current(t, dir)
+	require.NotEmpty(t, now.Clusters)
 	for _, c := range now.Clusters {
 		assert.Equal(t, 5.0, c.Score)
 	}

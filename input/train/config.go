@@ -83,6 +83,7 @@ func newFromParsed(conf *service.ParsedConfig, mgr *service.Resources, now func(
 	}
 	in.log.With("engine", l.engine.Name(), "why", engine.Why(name)).Info("Engine chosen")
 	t.length, t.limits, t.spoolDir, t.log, t.metrics, t.now = l.params.Length, in.limits, in.spoolDir, in.log, in.metrics, now
+	t.after = time.After
 	l.limits, l.spoolDir, l.log, l.metrics, l.now, l.out = in.limits, in.spoolDir, in.log, in.metrics, now, make(chan outgoing)
 	// Last, since a child input that nobody closes would stay.
 	in.child, err = conf.FieldInput(fieldInput)

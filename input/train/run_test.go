@@ -161,18 +161,8 @@ func TestTrainLosesNothingInACrash(t *testing.T) {
 // would send them again one by one, with a pause after each.
 func TestTrainWaitsForItsSpool(t *testing.T) {
 	dir, gate := filepath.Join(t.TempDir(), "model"), filepath.Join(t.TempDir(), "gate")
-	s, end := build(t, fmt.Sprintf("deepcase_train:\n    input: {counter: {limit: 300, after: %q}}\n    model: %q\n%s", gate, dir, quick))
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	running := make(chan error, 1)
-	go func() { running <- s.Run(ctx) }()
-	require.Eventually(t, func() bool {
-		_, err := os.Stat(filepath.Join(dir, "spool", trainedFile)) // the spool is open
-		return err == nil
-	}, 10*time.Second, time.Millisecond)
-	blocker := filepath.Join(dir, "spool", "events-00000001.crc.ndjson") // where the first segment has to go
-	require.NoError(t, os.Mkdir(blocker, 0o755))
-	require.NoError(t, os.WriteFile(gate, nil, 0o644))
+	in := parsed(t, fmt.Sprintf("input: {counter: {limit: 300, after: %q}}\nmodel: %q\n%s", gate, dir, quick))
+	open := blockSpool(t, in, dir, gate)
 	source, _ := counters.Load(gate)
 	state := func() (waiting, nacked int) {
 		source.(*counter).mu.Lock()
@@ -180,14 +170,35 @@ func TestTrainWaitsForItsSpool(t *testing.T) {
 		return source.(*counter).waiting, source.(*counter).nacked
 	}
 	require.Eventually(t, func() bool { waiting, _ := state(); return waiting > 100 }, 10*time.Second, time.Millisecond)
-	time.Sleep(2 * spoolPause)
-	require.NoError(t, os.Remove(blocker))
-	require.NoError(t, <-running)
+	open()
+	assert.NotEmpty(t, readToEnd(t, in))
+	require.NoError(t, in.Close(t.Context()))
 	_, nacked := state()
 	assert.Zero(t, nacked)
 	_, m := current(t, dir)
 	assert.Equal(t, 300, m.Samples)
-	assert.NotEmpty(t, end())
+}
+
+// blockSpool connects the input, lets its counter begin (gate) and has the spool refuse what comes, until the function that it gives is
+// called. That one waits until the input has tried to write for the second time.
+func blockSpool(t *testing.T, in *input, dir, gate string) (open func()) {
+	t.Helper()
+	tried := make(chan chan time.Time)
+	in.taker.after = func(time.Duration) <-chan time.Time {
+		again := make(chan time.Time)
+		tried <- again
+		return again
+	}
+	blocker := filepath.Join(dir, "spool", "events-00000001.crc.ndjson") // where the first segment has to go
+	require.NoError(t, in.Connect(t.Context()))
+	require.NoError(t, os.Mkdir(blocker, 0o755))
+	require.NoError(t, os.WriteFile(gate, nil, 0o644))
+	return func() {
+		close(<-tried)
+		again := <-tried
+		require.NoError(t, os.Remove(blocker))
+		close(again)
+	}
 }
 
 // A spool that cannot be written to does not hold up a stop.
@@ -254,7 +265,7 @@ func TestTrainStopsInTheMiddle(t *testing.T) {
 	running := make(chan error, 1)
 	go func() { running <- s.Run(ctx) }()
 	require.Eventually(t, func() bool { return spooled(t, dir) == 1800 }, 10*time.Second, 10*time.Millisecond)
-	time.Sleep(50 * time.Millisecond)
+	require.Eventually(t, func() bool { _, err := os.Stat(filepath.Join(dir, "spool", trainingFile)); return err == nil }, 10*time.Second, time.Millisecond)
 	started := time.Now()
 	require.NoError(t, s.StopWithin(20*time.Second))
 	assert.Less(t, time.Since(started), 10*time.Second)
@@ -272,16 +283,12 @@ func TestTrainersTakeTurns(t *testing.T) {
 	dir := t.TempDir()
 	held, err := spool.Open(filepath.Join(dir, "spool"), spool.Limits{Records: 10, Bytes: 1 << 30})
 	require.NoError(t, err)
-	s, end := build(t, fromFile(write(t, alerts(40)...), dir, ""))
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	running := make(chan error, 1)
-	go func() { running <- s.Run(ctx) }()
-	time.Sleep(100 * time.Millisecond)
-	assert.Empty(t, end())
+	in := parsed(t, fromFile(write(t, alerts(40)...), dir, ""))
+	require.ErrorIs(t, in.Connect(t.Context()), spool.ErrLocked)
 	require.NoError(t, held.Close())
-	require.NoError(t, <-running)
-	assert.NotEmpty(t, end())
+	require.NoError(t, in.Connect(t.Context()))
+	assert.NotEmpty(t, readToEnd(t, in))
+	require.NoError(t, in.Close(t.Context()))
 }
 
 func TestUntilDue(t *testing.T) {

@@ -43,6 +43,7 @@ type taker struct {
 	log      *service.Logger
 	metrics  metrics
 	now      func() time.Time
+	after    func(time.Duration) <-chan time.Time
 
 	refused bool   // it was logged that a label was refused
 	stuck   string // what was last logged about old events that cannot be dropped
@@ -194,7 +195,7 @@ func (t *taker) write(ctx context.Context, records []spool.Record, rejected []sp
 			t.log.Errorf("Events cannot be spooled, trying again until they can: %v", err)
 		}
 		select {
-		case <-time.After(spoolPause):
+		case <-t.after(spoolPause):
 		case <-ctx.Done():
 			return err
 		}

@@ -1,7 +1,6 @@
 package train
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -20,19 +19,9 @@ import (
 // Messages that wait for the disk are bounded by their bytes: the source waits, and nothing is lost.
 func TestTrainBoundsTheBytesThatWait(t *testing.T) {
 	dir, gate := filepath.Join(t.TempDir(), "model"), filepath.Join(t.TempDir(), "gate")
-	blocker := filepath.Join(dir, "spool", "events-00000001.crc.ndjson") // where the first segment has to go
 	const size = 1 << 20
-	s, _ := build(t, fmt.Sprintf("deepcase_train:\n    input: {counter: {limit: 120, pad: %d, after: %q}}\n    model: %q\n    min_samples: 1\n%s", size, gate, dir, quick))
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	running := make(chan error, 1)
-	go func() { running <- s.Run(ctx) }()
-	require.Eventually(t, func() bool {
-		_, err := os.Stat(filepath.Join(dir, "spool", trainedFile)) // the spool is open
-		return err == nil
-	}, 10*time.Second, time.Millisecond)
-	require.NoError(t, os.Mkdir(blocker, 0o755))
-	require.NoError(t, os.WriteFile(gate, nil, 0o644))
+	in := parsed(t, fmt.Sprintf("input: {counter: {limit: 120, pad: %d, after: %q}}\nmodel: %q\nmin_samples: 1\n%s", size, gate, dir, quick))
+	open := blockSpool(t, in, dir, gate)
 	source, _ := counters.Load(gate)
 	read := func() int {
 		source.(*counter).mu.Lock()
@@ -40,10 +29,10 @@ func TestTrainBoundsTheBytesThatWait(t *testing.T) {
 		return source.(*counter).next
 	}
 	require.Eventually(t, func() bool { return read() >= maxWaiting/size }, 20*time.Second, time.Millisecond)
-	time.Sleep(2 * spoolPause)
+	open()
 	assert.LessOrEqual(t, read(), maxWaiting/size+3, "a batch of up to three waits for room")
-	require.NoError(t, os.Remove(blocker))
-	require.NoError(t, <-running)
+	readToEnd(t, in)
+	require.NoError(t, in.Close(t.Context()))
 	_, m := current(t, dir)
 	assert.Equal(t, 120, m.Samples)
 	var shown struct {
