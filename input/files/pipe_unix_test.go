@@ -90,16 +90,18 @@ func TestCloseDoesNotWaitForAPipe(t *testing.T) {
 				_, _, err := i.ReadBatch(context.Background())
 				ended <- err
 			}()
-			time.Sleep(20 * time.Millisecond)
+			// It holds the lock for as long as it reads.
+			require.Eventually(t, func() bool {
+				free := i.mu.TryLock()
+				if free {
+					i.mu.Unlock()
+				}
+				return !free
+			}, 10*time.Second, time.Millisecond)
 			require.NoError(t, i.Close(t.Context()))
 			assert.ErrorIs(t, <-ended, context.Canceled)
-			for range 100 {
-				if runtime.NumGoroutine() <= before {
-					return
-				}
-				time.Sleep(10 * time.Millisecond)
-			}
-			t.Errorf("%d goroutines, before %d", runtime.NumGoroutine(), before)
+			assert.Eventually(t, func() bool { return runtime.NumGoroutine() <= before+1 }, 10*time.Second, time.Millisecond,
+				"%d goroutines before, and one that looks", before)
 		})
 	}
 }
