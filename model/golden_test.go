@@ -33,7 +33,8 @@ func (g golden) numbers(t *testing.T, name string) []float64 {
 	t.Helper()
 	view, there := g.Tensor(name)
 	require.True(t, there, name)
-	size, read := 0, func([]byte) float64 { return 0 }
+	var size int
+	var read func([]byte) float64
 	switch view.DType() {
 	case safetensors.U8:
 		size, read = 1, func(b []byte) float64 { return float64(b[0]) }

@@ -2,6 +2,7 @@ package model
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"connect-deepcase/model/contextbuilder"
@@ -42,13 +43,11 @@ func NewPredictor(m *Model, e contextbuilder.Engine) (*Predictor, error) {
 		err = it.Use(known)
 	}
 	if err != nil {
-		network.Close()
-		return nil, err
+		return nil, errors.Join(err, network.Close())
 	}
 	p := &Predictor{model: m, network: network, interpreter: it, ids: idsByName(m.Names)}
 	if err := p.probe(); err != nil {
-		network.Close()
-		return nil, fmt.Errorf("probing the network: %w", err)
+		return nil, errors.Join(fmt.Errorf("probing the network: %w", err), network.Close())
 	}
 	return p, nil
 }

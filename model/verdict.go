@@ -9,6 +9,7 @@ import (
 // Status says what a verdict means.
 type Status uint8
 
+// The statuses, and the original's codes for them.
 const (
 	Scored        Status = iota // in a cluster with a score
 	Unscored                    // in a cluster that nobody scored

@@ -3,6 +3,7 @@ package processor
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"runtime"
@@ -146,7 +147,7 @@ func TestPredictKeepsTheFirstError(t *testing.T) {
 	contents := []string{`{}`, `not JSON`, `[1]`, annotated(loginSample), `{"deepcase":{"event":1,"context":[]}}`}
 	batch := messages(contents...)
 	for _, m := range batch {
-		m.SetError(fmt.Errorf("machine: empty or missing"))
+		m.SetError(errors.New("machine: empty or missing"))
 	}
 	for i, m := range process(t, newPredict(t, "model: "+t.TempDir()), batch) {
 		assert.EqualError(t, m.GetError(), "machine: empty or missing")

@@ -77,7 +77,7 @@ func readPieces(text string, opts ReadOptions, size, workers int, bytewise bool)
 // A pipe that stays open gives the rows that were asked for.
 func TestReadNoFurtherThanTheRowsAskedFor(t *testing.T) {
 	in, out := io.Pipe()
-	go out.Write([]byte("timestamp,machine,event\n1,m,a\n2,m,b\n"))
+	go func() { _, _ = out.Write([]byte("timestamp,machine,event\n1,m,a\n2,m,b\n")) }()
 	var table Table
 	require.NoError(t, table.ReadStream(in, "a.csv", ReadOptions{Rows: 2}))
 	assert.Equal(t, []string{"1 m a", "2 m b"}, table.rows())

@@ -17,6 +17,7 @@ import (
 // Format is a kind of input file.
 type Format string
 
+// The formats, named as their files end.
 const (
 	CSV    Format = "csv"    // a header and rows
 	Text   Format = "txt"    // a machine a line: its events, separated by spaces

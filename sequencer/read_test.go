@@ -3,7 +3,6 @@ package sequencer
 import (
 	"bytes"
 	"compress/gzip"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -219,7 +218,7 @@ func fuzzRead(f *testing.F, format Format, seeds ...string) {
 		var table Table
 		if err := table.ReadStream(bytes.NewReader(data), "fuzz", ReadOptions{Format: format}); err != nil {
 			var row *RowError
-			require.True(t, errors.As(err, &row), "%v", err)
+			require.ErrorAs(t, err, &row)
 			require.LessOrEqual(t, row.Line, 1+bytes.Count(data, []byte("\n"))+bytes.Count(data, []byte("\r")))
 		}
 		s, err := table.Sequence(SequenceOptions{Options: Options{Length: 2}, NoEvent: "\xff"})

@@ -120,8 +120,7 @@ func convert(source, target string, work func(io.Reader, io.Writer) error) error
 		return err
 	}
 	if err := work(unpacked, out); err != nil {
-		out.Close()
-		return fmt.Errorf("%s: %w", source, err)
+		return errors.Join(fmt.Errorf("%s: %w", source, err), out.Close())
 	}
 	return out.Close()
 }

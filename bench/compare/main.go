@@ -24,7 +24,6 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
 	python := flag.String("python", "", "Python interpreter that has the original (deepcase 1.0.1, torch 2.1.0); empty measures ours alone")
 	source := flag.String("data", "../shared/data", "folder with hdfs/ and ait-ads/; without it only independent events are measured")
 	work := flag.String("work", "", "folder for converted data (default: a temporary one)")
@@ -32,7 +31,9 @@ func main() {
 	out := flag.String("out", "", "file to write the table to, as Markdown (default: standard output)")
 	only := flag.String("jobs", "", "jobs to measure, separated by commas (default: all)")
 	flag.Parse()
-	if err := run(ctx, *python, *source, *work, *rounds, *out, *only); err != nil {
+	err := run(ctx, *python, *source, *work, *rounds, *out, *only)
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "compare:", err)
 		os.Exit(1)
 	}
@@ -226,8 +227,8 @@ func (o *original) measure(job, data string, threads, rows int) (rate float64, e
 }
 
 func (o *original) stop() {
-	o.in.Close()
-	o.command.Wait()
+	_ = o.in.Close()
+	_ = o.command.Wait()
 }
 
 func table(cells []cell, theirs *original, engine string, rounds int) string {

@@ -99,7 +99,7 @@ func input(format, text string) measured {
 // refused runs an input until it ends, or for some time if it tries again for ever.
 func refused(yaml string, most time.Duration) error {
 	builder := service.NewStreamBuilder()
-	builder.SetLogger(slog.New(slog.NewTextHandler(io.Discard, nil)))
+	builder.SetLogger(slog.New(slog.DiscardHandler))
 	if err := errors.Join(builder.AddInputYAML(yaml), builder.AddOutputYAML("drop: {}")); err != nil {
 		return err
 	}

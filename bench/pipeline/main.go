@@ -24,7 +24,6 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
 	var b bench
 	flag.StringVar(&b.data, "data", "../shared/data/ait-ads", "folder with the AIT Alert Data Set: fox is annotated")
 	flag.StringVar(&b.model, "model", "", "model directory (default: one that is learnt from russellmitchell and santos)")
@@ -33,7 +32,9 @@ func main() {
 	flag.IntVar(&b.rounds, "rounds", 5, "times that each pipeline runs")
 	flag.StringVar(&b.profile, "cpuprofile", "", "file for a CPU profile of the DeepCASE pipeline")
 	flag.Parse()
-	if err := b.run(ctx); err != nil {
+	err := b.run(ctx)
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "pipeline:", err)
 		os.Exit(1)
 	}

@@ -21,14 +21,15 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
 	only := flag.String("only", "", "run one measurement in this process: sequence, windows or learn")
 	size := flag.Int("size", 0, "events of sequence, machines of windows")
 	most := flag.Int("most", 10_000_000, "events to sequence at most")
 	data := flag.String("data", "../shared/data/ait-ads", "folder with the AIT Alert Data Set")
 	plot := flag.String("plot", "", "SVG file for the plot of sequencing")
 	flag.Parse()
-	if err := run(ctx, *only, *size, *most, *data, *plot); err != nil {
+	err := run(ctx, *only, *size, *most, *data, *plot)
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "scaling:", err)
 		os.Exit(1)
 	}

@@ -242,7 +242,7 @@ func all(t *testing.T, i *input) (read service.MessageBatch) {
 	t.Helper()
 	for {
 		batch, _, err := i.ReadBatch(t.Context())
-		if err == service.ErrEndOfInput {
+		if errors.Is(err, service.ErrEndOfInput) {
 			return read
 		}
 		require.NoError(t, err)
@@ -257,7 +257,7 @@ func TestBatchesAreBounded(t *testing.T) {
 	var sizes []int
 	for {
 		batch, _, err := i.ReadBatch(t.Context())
-		if err == service.ErrEndOfInput {
+		if errors.Is(err, service.ErrEndOfInput) {
 			break
 		}
 		require.NoError(t, err)

@@ -19,8 +19,7 @@ type scan struct {
 // feed reads on in a value. It ends with b[:n] if done; with an error, b[n-1] cannot be in it. A number, true, false or null that b ends with
 // may go on.
 func (s *scan) feed(b []byte) (n int, done bool, err error) {
-	for i := 0; i < len(b); i++ {
-		c := b[i]
+	for i, c := range b {
 		if s.quoted {
 			switch {
 			case c == '\n':

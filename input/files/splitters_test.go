@@ -48,7 +48,7 @@ func split(t testing.TB, in io.Reader, r reading, name string, impatient bool) [
 	for calls := 0; ; calls++ {
 		text.wait = !impatient
 		p, err := s.next()
-		if err == errLater {
+		if errors.Is(err, errLater) {
 			text.wait = true
 			p, err = s.next()
 		}

@@ -88,8 +88,7 @@ func do[T any, A interface {
 				return nil, fmt.Errorf("after %d attempts: %w", attempt, err)
 			}
 		}
-		var failed *serverError
-		if errors.As(err, &failed) {
+		if failed, ok := errors.AsType[*serverError](err); ok {
 			pause = max(pause, failed.after)
 		}
 		c.retries.Incr(1, reason)

@@ -3,6 +3,7 @@ package search
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -146,7 +147,7 @@ func readAll(t *testing.T, s *input) (ids []string) {
 	for {
 		if err := s.Connect(ctx); err != nil {
 			require.NoError(t, ctx.Err())
-			if err == service.ErrEndOfInput {
+			if errors.Is(err, service.ErrEndOfInput) {
 				return ids
 			}
 			continue

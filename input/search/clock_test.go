@@ -3,6 +3,7 @@ package search
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -53,7 +54,7 @@ func TestFollowsAClockThatJumpsBack(t *testing.T) {
 		defer cancel()
 		for read < n || n == 0 {
 			batch, ack, err := s.ReadBatch(ctx)
-			if err == service.ErrNotConnected {
+			if errors.Is(err, service.ErrNotConnected) {
 				require.NoError(t, s.Connect(t.Context()))
 				continue
 			}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -56,13 +57,13 @@ func attempt(t *testing.T, s *input, j *journal) (ids []string, ended bool) {
 	defer cancel()
 	if err := s.Connect(ctx); err != nil {
 		_, _ = fmt.Fprintln(j, err)
-		return nil, err == service.ErrEndOfInput
+		return nil, errors.Is(err, service.ErrEndOfInput)
 	}
 	for {
 		batch, ack, err := s.ReadBatch(ctx)
 		if err != nil {
 			require.NoError(t, ctx.Err())
-			return ids, err == service.ErrEndOfInput
+			return ids, errors.Is(err, service.ErrEndOfInput)
 		}
 		for _, m := range batch {
 			id, _ := m.MetaGet("search_id")

@@ -39,18 +39,21 @@ func TestCredentialsDoNotReachTheLog(t *testing.T) {
 	const password = `pä"ss SEKRET/word`
 	echoes := map[string]func(w http.ResponseWriter, seen string){
 		"error": func(w http.ResponseWriter, seen string) {
-			w.WriteHeader(401)
+			w.WriteHeader(http.StatusUnauthorized)
 			fmt.Fprintf(w, `{"error":{"type":"security_exception","reason":%q}}`, seen)
 		},
 		"type": func(w http.ResponseWriter, seen string) {
-			w.WriteHeader(400)
+			w.WriteHeader(http.StatusBadRequest)
 			fmt.Fprintf(w, `{"error":{"type":%q,"reason":"x"}}`, seen)
 		},
-		"text":         func(w http.ResponseWriter, seen string) { w.WriteHeader(500); fmt.Fprint(w, seen) },
+		"text": func(w http.ResponseWriter, seen string) {
+			w.WriteHeader(http.StatusInternalServerError)
+			fmt.Fprint(w, seen)
+		},
 		"error in 200": func(w http.ResponseWriter, seen string) { fmt.Fprintf(w, `{"error":%q}`, seen) },
 		"redirect": func(w http.ResponseWriter, seen string) {
 			w.Header().Set("Location", "http://x/"+seen)
-			w.WriteHeader(302)
+			w.WriteHeader(http.StatusFound)
 		},
 		"sort value": func(w http.ResponseWriter, seen string) {
 			fmt.Fprintf(w, `{"hits":{"hits":[{"_index":"a","_id":"b","sort":[%q,1]}]}}`, seen)
@@ -59,7 +62,7 @@ func TestCredentialsDoNotReachTheLog(t *testing.T) {
 			fmt.Fprintf(w, `{"hits":{"hits":[{"_index":"a","_id":%q}]}}`, seen)
 		},
 		"cut": func(w http.ResponseWriter, seen string) {
-			w.WriteHeader(400)
+			w.WriteHeader(http.StatusBadRequest)
 			fmt.Fprint(w, strings.Repeat("x", longestError-30)+seen)
 		},
 	}
@@ -125,7 +128,7 @@ func TestURLsAreShownWithoutCredentials(t *testing.T) {
 // What a server says is one line of the log, and text.
 func TestErrorsAreOneLineOfText(t *testing.T) {
 	p := pretend(t, onPages(func(w http.ResponseWriter, _ request) {
-		w.WriteHeader(400)
+		w.WriteHeader(http.StatusBadRequest)
 		fmt.Fprintf(w, `{"error":{"type":"x\u001b]0;owned\u0007","reason":"1\nlevel=info msg=forged\r\u001b[2J\u202e%s"}}`, strings.Repeat("ä", 5000))
 	}))
 	s, j := openLogged(t, "urls: [ "+p.URL+" ]")

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"net/http"
@@ -103,7 +104,7 @@ func requireReads(t *testing.T, s *input, want ...timed) {
 	for quiet := 0; quiet < 3 || quiet < 500 && len(ids) < len(wanted); { // some more polls when all are there
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 		batch, ack, err := s.ReadBatch(ctx)
-		if err == service.ErrNotConnected {
+		if errors.Is(err, service.ErrNotConnected) {
 			_ = s.Connect(t.Context())
 		}
 		if err != nil {

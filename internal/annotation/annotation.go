@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"connect-deepcase/internal/excerpt"
@@ -24,10 +25,8 @@ type Target []string
 // ParseTarget reads names that are divided by dots.
 func ParseTarget(path string) (Target, error) {
 	t := Target(strings.Split(path, "."))
-	for _, part := range t {
-		if part == "" {
-			return nil, fmt.Errorf("%q: need names divided by single dots", path)
-		}
+	if slices.Contains(t, "") {
+		return nil, fmt.Errorf("%q: need names divided by single dots", path)
 	}
 	return t, nil
 }

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -92,7 +93,7 @@ func (s *session) interpret(ctx context.Context, r ready, strategy interpreter.S
 		s.useless("no interpreter is saved", "keep-scores")
 	}
 	if r.sequences.Labels == nil {
-		return nil, fmt.Errorf("no scores to predict: give an interpreter with --load-interpreter, or events that have a label")
+		return nil, errors.New("no scores to predict: give an interpreter with --load-interpreter, or events that have a label")
 	}
 	builder, err := s.build(ctx, r)
 	if err != nil {

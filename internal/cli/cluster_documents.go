@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -174,7 +175,7 @@ func eachFileLine(path string, f func(line []byte) error) error {
 // readSample reads what deepcase_sequence wrote into a document.
 func readSample(document []byte, target annotation.Target, length int) (model.Sample, error) {
 	if !json.Valid(document) || document[0] != '{' {
-		return model.Sample{}, fmt.Errorf("not a JSON object")
+		return model.Sample{}, errors.New("not a JSON object")
 	}
 	a, err := target.JSONSequence(document)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -135,7 +136,7 @@ func decodeSequences(data []byte) (*sequences, error) {
 		return nil, fmt.Errorf("names: %w", err)
 	}
 	if !slices.IsSorted(q.Names) || len(slices.Compact(slices.Clone(q.Names))) != len(q.Names) {
-		return nil, fmt.Errorf("names: not sorted and distinct")
+		return nil, errors.New("names: not sorted and distinct")
 	}
 	timeout, err := strconv.ParseInt(meta["timeout"], 10, 64)
 	if err != nil || timeout < 0 {

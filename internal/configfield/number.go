@@ -6,6 +6,7 @@ package configfield
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/redpanda-data/benthos/v4/public/service"
@@ -104,5 +105,5 @@ func (f Float) Parse(conf *service.ParsedConfig, in ...string) (float64, error) 
 }
 
 func within(objects []string, name string) []string {
-	return append(objects[:len(objects):len(objects)], name)
+	return append(slices.Clip(objects), name)
 }

@@ -31,7 +31,7 @@ func TestRejectedMessagesAreCut(t *testing.T) {
 	text := spool.NewRejected([]byte(strings.Repeat("x", 65535)+"é and more"), errors.New("why"))
 	assert.Equal(t, spool.Rejected{Error: "why", Text: strings.Repeat("x", 65535), Bytes: 65546}, text)
 	binary := spool.NewRejected([]byte(strings.Repeat("\xff", 100_000)), errors.New("why"))
-	assert.Equal(t, 65536, len(binary.Content))
+	assert.Len(t, binary.Content, 65536)
 	assert.Equal(t, 100_000, binary.Bytes)
 }
 

@@ -20,20 +20,19 @@ func compareRecords(t *testing.T, text string) {
 	for {
 		record, err := want.Read()
 		fields, wrong := have.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			require.Nil(t, fields, "%q", text)
 			require.Nil(t, wrong, "%q", text)
 			return
 		}
-		var parse *csv.ParseError
-		if errors.As(err, &parse) {
+		if parse, ok := errors.AsType[*csv.ParseError](err); ok {
 			require.NotNil(t, wrong, "%q: %v", text, err)
 			line := parse.Line
-			if parse.Err == csv.ErrQuote {
+			if errors.Is(parse, csv.ErrQuote) {
 				line = parse.StartLine
 			}
 			require.Equal(t, line, wrong.Line, "%q: %v", text, err)
-			require.Equal(t, parse.Err == csv.ErrBareQuote, strings.HasPrefix(wrong.Err.Error(), `a " inside`), "%q", text)
+			require.Equal(t, errors.Is(parse, csv.ErrBareQuote), strings.HasPrefix(wrong.Err.Error(), `a " inside`), "%q", text)
 			return
 		}
 		require.Nil(t, wrong, "%q", text)

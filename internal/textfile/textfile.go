@@ -105,7 +105,7 @@ func (s *source) explain(kind string, err error) error {
 		return s.failed
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return errors.New("ends in the middle: want the whole file")
-	case err == errUnreadable:
+	case errors.Is(err, errUnreadable):
 		return fmt.Errorf("is %s: %w", kind, err)
 	case errors.Is(err, zstd.ErrWindowSizeExceeded):
 		return fmt.Errorf("needs more than %d bytes of memory to decompress: want it compressed with a smaller window", maxWindow)

@@ -28,9 +28,9 @@ func gzipped(t *testing.T, texts ...string) string {
 	return b.String()
 }
 
-func zstandard(t *testing.T, text string, options ...zstd.EOption) string {
+func zstandard(t *testing.T, text string) string {
 	var b bytes.Buffer
-	w, err := zstd.NewWriter(&b, options...)
+	w, err := zstd.NewWriter(&b)
 	require.NoError(t, err)
 	_, err = w.Write([]byte(text))
 	require.NoError(t, err)
@@ -105,8 +105,9 @@ func TestWhatCannotBeReadIsNamed(t *testing.T) {
 		"\x28\xb5\x2f\xfdgarbage, garbage": "is damaged zstd: want the file as it was compressed",
 		"\x28\xb5\x2f\xfd\x00\xa0\x00\x00\x00\x00\x00": "needs more than 134217728 bytes of memory to decompress: want it compressed with a smaller window",
 	} {
-		_, err := read(in)
+		text, err := read(in)
 		assert.EqualError(t, err, want, "%.20q", in)
+		assert.True(t, strings.HasPrefix(long, text), "%.20q: what is read is what was there", in)
 	}
 }
 
@@ -124,7 +125,7 @@ func TestAnErrorOfTheInputIsItsOwn(t *testing.T) {
 // A pipe that stays open gives its first line at once.
 func TestALineIsReadWhenItIsThere(t *testing.T) {
 	in, out := io.Pipe()
-	go out.Write([]byte("a b\n"))
+	go func() { _, _ = out.Write([]byte("a b\n")) }()
 	text, err := textfile.NewReader(in)
 	require.NoError(t, err)
 	line, err := text.ReadString('\n')

@@ -2,6 +2,7 @@ package bundle
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 
@@ -34,7 +35,7 @@ func encodeClusters(w io.Writer, clusters []model.Cluster) error {
 func decodeClusters(content []byte, most int) ([]model.Cluster, error) {
 	clusters, err := decodeList[model.Cluster](content, most, "clusters")
 	if err == nil && clusters == nil {
-		return nil, fmt.Errorf("is null, need an array of clusters")
+		return nil, errors.New("is null, need an array of clusters")
 	}
 	return clusters, err
 }

@@ -15,6 +15,7 @@ import (
 // numbers depend on the type that pandas gave the column.
 type Order string
 
+// The two orders.
 const (
 	ByText   Order = "text"   // the column was text: "10" before "2"
 	ByNumber Order = "number" // the column was numbers: 2 before 10
@@ -23,6 +24,7 @@ const (
 // Source is where event names come from, as far as it tells what type they had in the original.
 type Source string
 
+// What the original read.
 const (
 	SourceCSV   Source = "csv"   // read by pandas.read_csv, which makes numbers of a column of numbers
 	SourceText  Source = "txt"   // read by the original's Preprocessor.text, which makes whole numbers of all events

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 )
 
@@ -146,7 +147,7 @@ func (u *unpickler) number(op byte) error {
 	if err != nil {
 		return err
 	}
-	n := binary.LittleEndian.Uint32(append(argument[:len(argument):len(argument)], 0, 0, 0))
+	n := binary.LittleEndian.Uint32(append(slices.Clip(argument), 0, 0, 0))
 	switch op {
 	case 'K', 'M': // BININT1, BININT2
 		u.push(int(n))
@@ -242,7 +243,8 @@ func (u *unpickler) global() error {
 
 // setItems adds one pair of key and value, or all since the mark, to the dict below them.
 func (u *unpickler) setItems(marked bool) error {
-	items, err := []any(nil), error(nil)
+	var items []any
+	var err error
 	if marked {
 		items, err = u.popMark()
 	} else {
@@ -320,14 +322,14 @@ func newTensor(arguments tuple) (any, error) {
 		return nil, errors.New("a tensor is not described by storage, offset, size and stride")
 	}
 	t := tensor{shape: size, storage: s, offset: offset, numbers: 1}
-	for i := len(size) - 1; i >= 0; i-- {
-		if size[i] < 0 || size[i] > 0 && t.numbers > math.MaxInt32/size[i] {
+	for i, n := range slices.Backward(size) {
+		if n < 0 || n > 0 && t.numbers > math.MaxInt32/n {
 			return nil, fmt.Errorf("a tensor of size %v is too large", size)
 		}
-		if size[i] > 1 && stride[i] != t.numbers {
+		if n > 1 && stride[i] != t.numbers {
 			return nil, fmt.Errorf("a tensor of size %v has stride %v, need numbers without gaps, row by row", size, stride)
 		}
-		t.numbers *= size[i]
+		t.numbers *= n
 	}
 	return t, nil
 }

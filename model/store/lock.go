@@ -59,8 +59,8 @@ func (s *Store) lock() (release func(), err error) {
 		return nil, errors.Join(failed, file.Close())
 	}
 	return func() {
-		dir.Close()
-		file.Close()
+		_ = dir.Close()
+		_ = file.Close()
 	}, nil
 }
 
@@ -75,13 +75,13 @@ func (s *Store) lockFile() (*flock.Flock, error) {
 		lock := flock.New(path, flock.SetFlag(os.O_RDONLY))
 		err = lock.Lock()
 		opened, statErr := f.Stat()
-		f.Close()
+		_ = f.Close()
 		if err == nil && statErr == nil {
 			if now, err := os.Lstat(path); err == nil && os.SameFile(opened, now) {
 				return lock, nil
 			}
 		}
-		lock.Close()
+		_ = lock.Close()
 		if err != nil && !os.IsNotExist(err) {
 			return nil, err
 		}

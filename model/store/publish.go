@@ -48,7 +48,7 @@ func (s *Store) Update(ctx context.Context, change func(version string, current 
 		}
 		var lineage bundle.Lineage
 		if m != nil && m.Weights == before.Weights && m.SameClusters(before) == nil { // not trained again
-			lineage.SameClusters, lineage.Trained = append(manifest.SameClusters, name), s.trained(manifest)
+			lineage.SameClusters, lineage.Trained = slices.Concat(manifest.SameClusters, []string{name}), s.trained(manifest)
 		}
 		version, err = s.publish(m, lineage)
 		return err

@@ -32,7 +32,7 @@ func hdfs(b *testing.B) (s contextbuilder.Samples, events int, ok bool) {
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
 		var session []int32
-		for _, field := range strings.Fields(lines.Text()) {
+		for field := range strings.FieldsSeq(lines.Text()) {
 			key, err := strconv.Atoi(field)
 			require.NoError(b, err)
 			if _, ok := ids[key]; !ok {

@@ -29,7 +29,7 @@ func testBadInput(t *testing.T, e contextbuilder.Engine) {
 		"events only":        {func(s *contextbuilder.Samples) { s.Contexts = nil }, "0 contexts"},
 		"nothing, no length": {func(s *contextbuilder.Samples) { *s = contextbuilder.Samples{} }, "contexts of 0 events"},
 	}
-	w := weights(t, small, 1)
+	w := weights(t, small)
 	n := open(t, e, w)
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -40,7 +40,7 @@ func testBadInput(t *testing.T, e contextbuilder.Engine) {
 			require.ErrorContains(t, err, c.want)
 		})
 	}
-	assert.Equal(t, weights(t, small, 1), w, "what is refused changes nothing")
+	assert.Equal(t, weights(t, small), w, "what is refused changes nothing")
 
 	s := good()
 	for want, contexts := range map[string][]int32{"whole number": s.Contexts[1:], "row 1: context holds id 99": {6: 99, 11: 0}} {
@@ -84,14 +84,14 @@ func testBadInput(t *testing.T, e contextbuilder.Engine) {
 	require.Error(t, err)
 	_, err = e.Open(&contextbuilder.Weights{})
 	require.ErrorContains(t, err, "events")
-	broken := weights(t, small, 1)
+	broken := weights(t, small)
 	broken.Out.Weight = broken.Out.Weight[1:]
 	_, err = e.Open(broken)
 	require.ErrorContains(t, err, "decoder_event.out.weight")
 	require.ErrorContains(t, e.Train(t.Context(), broken, s, quick()), "decoder_event.out.weight")
 
 	// numbers that are too large: any answer, but no panic, and no weights that are not finite
-	wild := weights(t, small, 1)
+	wild := weights(t, small)
 	settings = quick()
 	settings.LearningRate, settings.Epochs = 1e4, 5
 	if err := e.Train(t.Context(), wild, s, settings); err != nil {

@@ -21,7 +21,7 @@ func testOptimizers(t *testing.T, e contextbuilder.Engine) {
 			s := Random(small, batches*settings.BatchSize, 1, 12)
 			got := train(t, e, small, s, settings).Tensors()
 
-			w := weights(t, small, 1)
+			w := weights(t, small)
 			moments := map[string][][2]float64{}
 			for b := range batches {
 				size := settings.BatchSize

@@ -16,9 +16,9 @@ import (
 
 var small = contextbuilder.Config{Events: 11, Length: 6, Hidden: 20}
 
-func weights(t testing.TB, c contextbuilder.Config, seed uint64) *contextbuilder.Weights {
+func weights(t testing.TB, c contextbuilder.Config) *contextbuilder.Weights {
 	t.Helper()
-	w, err := contextbuilder.Init(c, seed)
+	w, err := contextbuilder.Init(c, 1)
 	require.NoError(t, err)
 	return w
 }
@@ -57,7 +57,7 @@ func quick() contextbuilder.Training {
 func train(t testing.TB, e contextbuilder.Engine, c contextbuilder.Config, s contextbuilder.Samples,
 	settings contextbuilder.Training) *contextbuilder.Weights {
 	t.Helper()
-	w := weights(t, c, 1)
+	w := weights(t, c)
 	require.NoError(t, e.Train(t.Context(), w, s, settings))
 	return w
 }
@@ -213,7 +213,7 @@ func testCancel(t *testing.T, e contextbuilder.Engine) {
 			cancel()
 		}
 	}
-	w := weights(t, small, 1)
+	w := weights(t, small)
 	require.ErrorIs(t, e.Train(ctx, w, s, settings), context.Canceled)
 	assert.Equal(t, want, w)
 
@@ -229,7 +229,7 @@ func testCancel(t *testing.T, e contextbuilder.Engine) {
 // A network does not see later changes to the weights it was made of.
 func testSnapshot(t *testing.T, e contextbuilder.Engine) {
 	s := Random(small, 20, 1, 10)
-	w := weights(t, small, 1)
+	w := weights(t, small)
 	n := open(t, e, w)
 	before, err := n.Query(t.Context(), s, contextbuilder.DefaultQuery())
 	require.NoError(t, err)
@@ -244,7 +244,7 @@ func testSnapshot(t *testing.T, e contextbuilder.Engine) {
 // Calls at the same time do not disturb each other.
 func testConcurrency(t *testing.T, e contextbuilder.Engine) {
 	s := Random(small, 100, 1, 11)
-	w := weights(t, small, 1)
+	w := weights(t, small)
 	n := open(t, e, w)
 	q := contextbuilder.Query{Iterations: 20, BatchSize: 1024}
 	forward, err := n.Forward(t.Context(), s.Contexts, 1)

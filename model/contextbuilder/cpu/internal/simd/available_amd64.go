@@ -134,22 +134,22 @@ func (x assembly) product(m, n, k int, a []float32, rs, cs int, b []float32, ldb
 		kb, from := min(size, k-k0), cs*k0
 		for j := 0; j < n; {
 			vectors := min(2, (n-j)/x.width)
-			tile := func(row, rows, tiles int, f tile) {
+			tile := func(row, tiles int, f tile) {
 				f(tiles, kb, &a[from+row*rs], 4*rs, 4*cs, &b[ldb*k0+j], 4*ldb, &c[row*ldc+j], 4*ldc, flag)
 			}
 			i := slices.IndexFunc(x.wide, func(w wide) bool { return m == 1 && n-j >= w.vectors*x.width })
 			if i >= 0 {
 				vectors = x.wide[i].vectors
-				tile(0, 1, 1, x.wide[i].tile)
+				tile(0, 1, x.wide[i].tile)
 			} else {
 				kernels := x.gemm[vectors]
 				most := len(kernels)
 				tiles := m / most
 				if tiles > 0 {
-					tile(0, most, tiles, kernels[most-1])
+					tile(0, tiles, kernels[most-1])
 				}
 				if rest := m % most; rest > 0 {
-					tile(tiles*most, rest, 1, kernels[rest-1])
+					tile(tiles*most, 1, kernels[rest-1])
 				}
 			}
 			j += vectors * x.width

@@ -250,7 +250,7 @@ func TestLayout(t *testing.T) {
 
 // A slice that is too short must not get as far as the assembly.
 func TestShortSlices(t *testing.T) {
-	s := func(n int) []float32 { return make([]float32, n, n) }
+	s := func(n int) []float32 { return make([]float32, n) }
 	for name, f := range map[string]func(){
 		"A":    func() { Gemm(2, 16, 3, s(5), 3, 1, s(48), 16, s(32), 16, false) },
 		"B":    func() { Gemm(2, 16, 3, s(6), 3, 1, s(47), 16, s(32), 16, false) },
