@@ -284,3 +284,14 @@ func TestPagesOfLongDocumentsGetSmaller(t *testing.T) {
 	require.False(t, ended)
 	require.Contains(t, j.String(), "the next document: answer is too long: more than 65536 bytes: raise max_answer_bytes, or have the query leave it out")
 }
+
+// Documents of one sort value are remembered one by one, so their number is bounded.
+func TestTiesAreBounded(t *testing.T) {
+	p := pretend(t, nil)
+	s, j := openLogged(t, "urls: [ "+p.URL+" ]")
+	s.position = position{started: true, at: value{instant: time.UnixMilli(1000)}, seen: make([]key, maxTies)}
+	ids, ended := attempt(t, s, j)
+	require.Empty(t, ids)
+	require.False(t, ended)
+	require.Contains(t, j.String(), `sort_field: more than 2000000 documents have the same \"@timestamp\" as document 0 of index alerts`)
+}

@@ -4,6 +4,7 @@ package search
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"sync"
 	"time"
@@ -163,6 +164,10 @@ func (in *input) collect(ctx context.Context) error {
 		h, err := in.pass.next(ctx)
 		if err != nil {
 			return err
+		}
+		if len(in.position.seen) == maxTies && in.position.at.compare(h.at) == 0 {
+			return fmt.Errorf("sort_field: more than %d documents have the same %q as document %s of index %s: the cursor remembers each of them. "+
+				"Sort by a field that tells documents apart better, such as a time with milliseconds", maxTies, in.reader.order.field, h.ID, h.Index)
 		}
 		in.position = in.position.after(h.at, h.key)
 		in.pending = append(in.pending, *h)

@@ -16,6 +16,9 @@ type position struct {
 	seen    []key // only appended to
 }
 
+// maxTies bounds the documents of one value: a cursor has some 25 bytes for each, and is written again with each batch.
+const maxTies = 2_000_000
+
 // key tells a document from all others: a hash of index and id.
 type key [16]byte
 
