@@ -19,13 +19,16 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// parsedSequenceSpec is the spec, whose lint rules take a while to parse.
+var parsedSequenceSpec = sync.OnceValue(sequenceSpec)
+
 func newSequence(t testing.TB, yaml string, caches ...string) *sequence {
 	t.Helper()
 	var options []service.MockResourcesOptFn
 	for _, name := range caches {
 		options = append(options, service.MockResourcesOptAddCache(name))
 	}
-	s, err := newSequenceFromParsed(parse(t, sequenceSpec(), yaml), service.MockResources(options...))
+	s, err := newSequenceFromParsed(parse(t, parsedSequenceSpec(), yaml), service.MockResources(options...))
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, s.Close(context.Background())) })
 	return s
