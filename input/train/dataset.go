@@ -30,9 +30,10 @@ type dataset struct {
 	otherID string
 	// Names that were left out since there were too many.
 	rareNames int
-	// Events whose label was refused: their score is NaN until withhold.
-	refused    int
-	whyRefused string // the first one
+	// Events whose label was refused: their score is NaN until unlabel.
+	refused     int
+	whyRefused  string // the first one
+	refusedRows []int  // of unlabel
 }
 
 // withhold takes the score of each cluster that has an event whose label was refused: it may have been that of an attack, and the others'

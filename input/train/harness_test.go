@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/redpanda-data/benthos/v4/public/service"
+	"github.com/stretchr/testify/require"
 )
 
 // The child process of the crash test is this test binary with this variable set.
@@ -158,3 +159,27 @@ func (c *counter) acknowledge(at [2]int, err error) {
 }
 
 func (c *counter) Close(context.Context) error { return nil }
+
+// parsed is the input of the yaml that fromFile makes.
+func parsed(t testing.TB, yaml string) *input {
+	t.Helper()
+	conf, err := spec().ParseYAML(strings.ReplaceAll(strings.TrimPrefix(yaml, "deepcase_train:\n"), "    ", ""), nil)
+	require.NoError(t, err)
+	in, err := newFromParsed(conf, service.MockResources(), time.Now)
+	require.NoError(t, err)
+	return in
+}
+
+// readToEnd reads and acknowledges all that comes of an input.
+func readToEnd(t testing.TB, in *input) (out service.MessageBatch) {
+	t.Helper()
+	for {
+		batch, ack, err := in.ReadBatch(t.Context())
+		if err == service.ErrEndOfInput {
+			return out
+		}
+		require.NoError(t, err)
+		require.NoError(t, ack(t.Context(), nil))
+		out = append(out, batch...)
+	}
+}

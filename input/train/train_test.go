@@ -69,30 +69,6 @@ func run(t testing.TB, input string) (out []*service.Message) {
 	return end()
 }
 
-// parsed is the input of the yaml that fromFile makes.
-func parsed(t testing.TB, yaml string) *input {
-	t.Helper()
-	conf, err := spec().ParseYAML(strings.ReplaceAll(strings.TrimPrefix(yaml, "deepcase_train:\n"), "    ", ""), nil)
-	require.NoError(t, err)
-	in, err := newFromParsed(conf, service.MockResources(), time.Now)
-	require.NoError(t, err)
-	return in
-}
-
-// readToEnd reads and acknowledges all that comes of an input.
-func readToEnd(t testing.TB, in *input) (out service.MessageBatch) {
-	t.Helper()
-	for {
-		batch, ack, err := in.ReadBatch(t.Context())
-		if err == service.ErrEndOfInput {
-			return out
-		}
-		require.NoError(t, err)
-		require.NoError(t, ack(t.Context(), nil))
-		out = append(out, batch...)
-	}
-}
-
 func build(t testing.TB, input string) (*service.Stream, func() []*service.Message) {
 	t.Helper()
 	builder := service.NewStreamBuilder()

@@ -26,19 +26,47 @@ func (l *learner) publish(ctx context.Context) (r report, m *model.Model, err er
 		return r, nil, err
 	}
 	defer func() { err = errors.Join(err, l.finish()) }()
-	if err := l.afford(0, snapshot.Len()); err != nil { // before the events take their part of it
-		return r, nil, err
-	}
-	d, err := gather(ctx, snapshot, sequencer.Options{Length: l.params.Length, Timeout: l.params.Timeout})
+	d, err := l.load(ctx, snapshot)
 	if err != nil {
 		return r, nil, err
 	}
-	if err := l.fold(d); err != nil {
+	if m, err = l.train(ctx, d); err != nil {
 		return r, nil, err
 	}
-	refused := d.unlabel()
-	if err := l.afford(len(d.data.Names), d.data.Samples.Rows()); err != nil {
+	m, rows, err := l.cluster(ctx, m, d)
+	if err != nil {
 		return r, nil, err
+	}
+	models, err := store.Open(l.dir, true, store.Retain(l.retain))
+	if err != nil {
+		return r, nil, err
+	}
+	done, err := l.succeed(ctx, models, m)
+	if err != nil {
+		return r, nil, err
+	}
+	l.metrics.clusters.Set(int64(len(m.Clusters)))
+	return report{
+		Status: "published", Model: done.Version, Events: d.data.Samples.Rows(), Names: len(d.data.Names), RareNames: d.rareNames, Repeated: d.repeated,
+		Damaged: d.damaged, Refused: d.refused, Clusters: len(m.Clusters), Clustered: clustered(rows), Scores: newScoresReport(done),
+	}, done.Model, nil
+}
+
+// load reads what is learnt from, and tells what of it is left out.
+func (l *learner) load(ctx context.Context, snapshot *spool.Snapshot) (*dataset, error) {
+	if err := l.afford(0, snapshot.Len()); err != nil { // before the events take their part of it
+		return nil, err
+	}
+	d, err := gather(ctx, snapshot, sequencer.Options{Length: l.params.Length, Timeout: l.params.Timeout})
+	if err != nil {
+		return nil, err
+	}
+	if err := l.fold(d); err != nil {
+		return nil, err
+	}
+	d.refusedRows = d.unlabel()
+	if err := l.afford(len(d.data.Names), d.data.Samples.Rows()); err != nil {
+		return nil, err
 	}
 	if d.reused > 0 {
 		l.log.With("events", d.reused).Warnf("The %s of events does not tell them apart: %s. They count as events of their own", mapping.FieldID, d.reusedID)
@@ -58,52 +86,49 @@ func (l *learner) publish(ctx context.Context) (r report, m *model.Model, err er
 	}
 	l.log.With("events", d.data.Samples.Rows(), "types", len(d.data.Names), "of_earlier_runs", snapshot.Earlier(), "repeated", d.repeated,
 		"damaged", d.damaged, "other_length", d.misfit, "engine", l.engine.Name()).Info("Training started")
+	return d, nil
+}
 
+// train trains a network and tells how well it predicts.
+func (l *learner) train(ctx context.Context, d *dataset) (*model.Model, error) {
 	params := l.params
 	params.Training.Progress = l.progress
-	m, err = model.Train(ctx, l.engine, d.data, params)
+	m, err := model.Train(ctx, l.engine, d.data, params)
 	if err != nil {
-		return r, nil, err
+		return nil, err
 	}
 	fit, err := m.Fit(ctx, l.engine, d.data)
 	if err == nil {
 		err = fit.Err()
 	}
 	if err != nil {
-		return r, nil, err
+		return nil, err
 	}
 	if fit.Poor() {
 		l.log.Warnf("The network explains nothing, more epochs or another learning rate may: %v", fit)
 	} else {
 		l.log.Infof("Network trained: %v", fit)
 	}
+	return m, nil
+}
+
+// cluster finds clusters, with examples and the scores that labels give them.
+func (l *learner) cluster(ctx context.Context, m *model.Model, d *dataset) (*model.Model, *model.Assignment, error) {
 	m, rows, err := m.Cluster(ctx, l.engine, d.data, l.strategy)
 	if err != nil {
-		return r, nil, fmt.Errorf("clustering: %w", err)
+		return nil, nil, fmt.Errorf("clustering: %w", err)
 	}
 	m = m.WithExamples(rows, d.source)
-	if without := withhold(m, rows.Clusters, refused); d.refused > 0 {
+	if without := withhold(m, rows.Clusters, d.refusedRows); d.refused > 0 {
 		l.log.With("events", d.refused, "clusters_without_score", without).
 			Errorf("Labels were refused, so that their events have none and their clusters get no score from labels: %s", d.whyRefused)
 	}
 	if len(m.Clusters) == 0 {
 		// It would answer unknown_event to everything, and the scores of the model before would be gone.
-		return r, nil, fmt.Errorf("no clusters in %d events of %d types (%d more came twice): need more events, or a smaller min_samples",
+		return nil, nil, fmt.Errorf("no clusters in %d events of %d types (%d more came twice): need more events, or a smaller min_samples",
 			d.data.Samples.Rows(), len(d.data.Names), d.repeated)
 	}
-	models, err := store.Open(l.dir, true, store.Retain(l.retain))
-	if err != nil {
-		return r, nil, err
-	}
-	done, err := l.succeed(ctx, models, m)
-	if err != nil {
-		return r, nil, err
-	}
-	l.metrics.clusters.Set(int64(len(m.Clusters)))
-	return report{
-		Status: "published", Model: done.Version, Events: d.data.Samples.Rows(), Names: len(d.data.Names), RareNames: d.rareNames, Repeated: d.repeated,
-		Damaged: d.damaged, Refused: d.refused, Clusters: len(m.Clusters), Clustered: clustered(rows), Scores: newScoresReport(done),
-	}, done.Model, nil
+	return m, rows, nil
 }
 
 // fold leaves out rare names where there are too many.
