@@ -18,16 +18,16 @@ func automaticCommand() *ucli.Command {
 	return command(&ucli.Command{
 		Name:  "automatic",
 		Usage: "Score events by the scores of the clusters",
-		Description: `Saves a score for each event as a csv file: column labels, a row an event in the order of the input. In place of a score stands
-−1 where the builder is not confident enough (or the cluster has no score), −2 where the event was not in training, and
-−3 where the nearest cluster is further away than epsilon. Where events have labels it prints a classification report and a confusion matrix.
-Without --load-interpreter it does all earlier steps with the same events, whose labels are the scores.
+		Description: `Saves a score for each event in a csv file: one column, labels, and one row per event, in the order of the input. Some events get no score:
+−1 means that the builder is not confident enough or that the cluster has no score, −2 that the event was not in training, and
+−3 that the nearest cluster is further away than epsilon. If events have labels, it prints a classification report and a confusion matrix.
+Without --load-interpreter it does all earlier steps with the same events. Their labels are the scores then.
 
   deepcase automatic --csv new.csv --load-interpreter model --save-prediction prediction.csv`,
 		Flags: modeFlags(),
 	}, func(ctx context.Context, s *session) error {
 		if s.flags.String("save-prediction") == "" {
-			return usagef("use --save-prediction CSV_FILE to say where the prediction of each sequence is saved")
+			return usagef("no place for the prediction: give a csv file with --save-prediction")
 		}
 		strategy, err := s.strategy()
 		if err != nil {
@@ -59,7 +59,7 @@ Without --load-interpreter it does all earlier steps with the same events, whose
 	})
 }
 
-// loadedInterpreter refuses settings that are others than those of the interpreter that was loaded, whose clusters have their scores.
+// loadedInterpreter refuses settings that differ from those of the loaded interpreter: its clusters are made and scored.
 func (s *session) loadedInterpreter(m *model.Model) error {
 	s.useless("the interpreter is loaded", "keep-scores")
 	if err := s.refuse("the interpreter is loaded", append([]string{"strategy"}, originalSettings...)...); err != nil {
@@ -68,7 +68,7 @@ func (s *session) loadedInterpreter(m *model.Model) error {
 	return s.settled("interpreter", m.Params, slices.Concat(builderSettings, interpreterSettings))
 }
 
-// interpret gives a model with clusters to predict with: the loaded one, or one made of the events themselves.
+// interpret returns a model with clusters to predict with: the loaded one, or one made from the events themselves.
 func (s *session) interpret(ctx context.Context, r ready, strategy interpreter.Strategy) (*model.Model, error) {
 	if r.from.clusters {
 		if err := s.loadedInterpreter(r.from.model); err != nil {
@@ -82,7 +82,7 @@ func (s *session) interpret(ctx context.Context, r ready, strategy interpreter.S
 			return nil, fmt.Errorf("--load-interpreter: %s has no clusters: make them with the mode cluster", s.flags.String("load-interpreter"))
 		}
 		if m.ScoredClusters() == 0 {
-			s.note("none of the %d clusters has a score: their events get -1, too (score them with the mode manual)", len(m.Clusters))
+			s.note("none of the %d clusters has a score, so that their events get -1: give scores with the mode manual", len(m.Clusters))
 		}
 		return m, nil
 	}
@@ -93,7 +93,7 @@ func (s *session) interpret(ctx context.Context, r ready, strategy interpreter.S
 		s.useless("no interpreter is saved", "keep-scores")
 	}
 	if r.sequences.Labels == nil {
-		return nil, errors.New("no scores to predict: give an interpreter with --load-interpreter, or events that have a label")
+		return nil, errors.New("there are no scores to predict: give an interpreter with --load-interpreter, or events that have a label")
 	}
 	builder, err := s.build(ctx, r)
 	if err != nil {
@@ -114,7 +114,7 @@ func (s *session) interpret(ctx context.Context, r ready, strategy interpreter.S
 	return m, nil
 }
 
-// compare prints how a prediction fits the labels. Events without a label do not count.
+// compare prints how well a prediction fits the labels. Events without a label do not count.
 func compare(w io.Writer, labels, prediction []float64) error {
 	var truth, said []float64
 	for i, label := range labels {

@@ -1,5 +1,5 @@
-// Package cli is the command line of DeepCASE: the modes of the original's (sequence, train, cluster, manual, automatic) with its
-// flags, and what a model directory needs besides.
+// Package cli is the command line of DeepCASE. It has the modes of the original (sequence, train, cluster, manual, automatic) with their
+// flags, and commands for model directories.
 package cli
 
 import (
@@ -25,10 +25,10 @@ func Command() *ucli.Command {
 	return &ucli.Command{
 		Name:  "deepcase",
 		Usage: "Learn and use DeepCASE models from files, without a pipeline",
-		Description: `DeepCASE learns which events usually come before a security event, groups events with alike contexts into clusters, and
+		Description: `DeepCASE learns which events usually come before a security event, groups events with similar contexts into clusters, and
 gives new events the score that an analyst gave to their cluster (van Ede et al., IEEE S&P 2022).
 
-From files to scores, each step from the saved result of the one before:
+From files to scores, where each step reads what the step before saved:
 
   deepcase sequence  --csv alerts.csv --save-sequences alerts.sequences
   deepcase train     --load-sequences alerts.sequences --save-builder model
@@ -36,7 +36,7 @@ From files to scores, each step from the saved result of the one before:
   deepcase manual    --load-interpreter model --load-clusters clusters.csv --save-interpreter model
   deepcase automatic --csv new.csv --load-interpreter model --save-prediction prediction.csv
 
-Builders and interpreters are saved as versions of a model directory, the same that the processor deepcase_predict reads.`,
+Builders and interpreters are saved as versions of a model directory. The processor deepcase_predict reads the same directory.`,
 		Subcommands: []*ucli.Command{
 			sequenceCommand(), trainCommand(), clusterCommand(), manualCommand(), automaticCommand(),
 			evaluateCommand(), summaryCommand(), clustersCommand(), versionsCommand(), rollbackCommand(), demoCommand(),
@@ -51,13 +51,13 @@ Builders and interpreters are saved as versions of a model directory, the same t
 	}
 }
 
-// command completes a command whose flags are ready: run gets a session that ends on an interrupt (Ctrl-C, SIGTERM).
+// command completes a command that has its flags. The context of run ends on an interrupt (Ctrl-C, SIGTERM).
 func command(c *ucli.Command, run func(ctx context.Context, s *session) error) *ucli.Command {
 	c.OnUsageError = onUsageError
 	c.HideHelpCommand = true
 	c.Action = func(c *ucli.Context) error {
 		if c.Args().Present() {
-			return usageError(c, "%q: unexpected argument, everything is given by flags", c.Args().First())
+			return usageError(c, "%q: unexpected argument: everything is given by flags", c.Args().First())
 		}
 		ctx, stop := signal.NotifyContext(c.Context, os.Interrupt, syscall.SIGTERM)
 		defer stop()
@@ -77,7 +77,7 @@ func command(c *ucli.Command, run func(ctx context.Context, s *session) error) *
 	return c
 }
 
-// visible is an error whose text, which may hold names from outside, does nothing to a terminal.
+// visible makes the text of an error harmless to a terminal: it may hold names from outside.
 func visible(err error) error {
 	if err == nil {
 		return nil
@@ -88,7 +88,7 @@ func visible(err error) error {
 	return err
 }
 
-// visibleLines keeps line ends: errors have them between several causes.
+// visibleLines keeps line ends, which separate the causes of an error.
 func visibleLines(text string) string {
 	lines := strings.Split(text, "\n")
 	for i, line := range lines {
@@ -110,16 +110,16 @@ func (e visibleError) Unwrap() error { return e.error }
 type session struct {
 	flags    *ucli.Context
 	out      io.Writer // results
-	notes    io.Writer // what is done; discards where silent
+	notes    io.Writer // what is done; discarded with --silent
 	progress progress
-	opened   contextbuilder.Engine // by engine; nil before
+	opened   contextbuilder.Engine // set by the method engine
 }
 
 func (s *session) note(format string, arguments ...any) {
 	fmt.Fprintln(s.notes, report.Visible(fmt.Sprintf(format, arguments...)))
 }
 
-// usage is an error in the command's flags. It ends the program with status 2.
+// usage is an error in the flags. It ends the program with status 2.
 type usage struct{ message string }
 
 func (u usage) Error() string { return u.message }
@@ -130,7 +130,7 @@ func usageError(c *ucli.Context, format string, arguments ...any) error {
 	return ucli.Exit(visibleLines(fmt.Sprintf("%s: "+format+" (see --help)", slices.Concat([]any{c.Command.FullName()}, arguments)...)), 2)
 }
 
-// onUsageError words the errors of Go's flag package, which knows of one dash only.
+// onUsageError rewords the errors of Go's flag package, which writes flags with one dash.
 func onUsageError(c *ucli.Context, err error, _ bool) error {
 	if name, ok := strings.CutPrefix(err.Error(), "flag provided but not defined: -"); ok {
 		return usageError(c, "unknown flag --%s", name)

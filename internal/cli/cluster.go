@@ -11,11 +11,11 @@ import (
 func clusterCommand() *ucli.Command {
 	return command(&ucli.Command{
 		Name:  "cluster",
-		Usage: "Cluster events with alike contexts, for an analyst to score",
-		Description: `Saves the interpreter as a new version of a model directory, and which event is in which cluster as a csv file: columns clusters and
-labels, a row an event in the order of the input, cluster −1 for none, label −1 where there is none. Give labels there and go on with the
-mode manual. Clusters inherit the scores of the directory's version before (--keep-scores); the others have none yet. Without
---load-builder it trains one first.
+		Usage: "Cluster events with similar contexts, for an analyst to score",
+		Description: `Saves the interpreter as a new version of a model directory, and a csv file that says which cluster each event is in: columns clusters and
+labels, one row per event in the order of the input. Cluster −1 means no cluster, label −1 no label. Fill in labels there and continue with
+the mode manual. Clusters inherit the scores of the previous version of the directory (--keep-scores); new ones have no score yet.
+Without --load-builder it trains a builder first.
 
   deepcase cluster --load-sequences alerts.sequences --load-builder model --save-interpreter model --save-clusters clusters.csv`,
 		Flags: modeFlags(),

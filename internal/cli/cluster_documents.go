@@ -20,7 +20,7 @@ import (
 
 const noCluster = -1
 
-// documents prints those documents of files that a model finds to be in the cluster that --cluster names.
+// documents prints the documents of files that a model puts into the cluster that --cluster names.
 func (s *session) documents(ctx context.Context, files []string) error {
 	if err := s.refuse("documents are printed as they are", "csv", "json", "contexts", "unscored"); err != nil {
 		return err
@@ -35,10 +35,10 @@ func (s *session) documents(ctx context.Context, files []string) error {
 	}
 	cluster := noCluster
 	if text := s.flags.String("cluster"); text == "" {
-		return usagef("--documents lists those of a cluster: say which with --cluster NUMBER, or --cluster none")
+		return usagef("--documents lists the documents of one cluster: say which with --cluster NUMBER or --cluster none")
 	} else if text != "none" {
 		if cluster, err = strconv.Atoi(text); err != nil || cluster < 0 || cluster >= len(m.Clusters) {
-			return usagef("--cluster: %q is neither none nor one of the %d clusters of version %s, numbered from 0", text, len(m.Clusters), version)
+			return usagef("--cluster: %q is neither none nor one of the %d clusters of version %s, which are numbered from 0", text, len(m.Clusters), version)
 		}
 	}
 	e, err := s.engine()
@@ -59,12 +59,12 @@ func (s *session) documents(ctx context.Context, files []string) error {
 		return usagef("--documents: give annotated documents (ndjson) or files of events, not both")
 	}
 	if len(annotated) > 0 {
-		if err := s.refuse("documents of ndjson have their contexts", readingSettings...); err != nil {
+		if err := s.refuse("documents in ndjson have their contexts already", readingSettings...); err != nil {
 			return err
 		}
 		err = s.annotatedDocuments(ctx, e, m, files, print)
 	} else {
-		if err := s.refuse("the files are no documents", "target"); err != nil {
+		if err := s.refuse("the files hold events, not documents", "target"); err != nil {
 			return err
 		}
 		err = s.eventDocuments(ctx, e, m, files, print)

@@ -19,18 +19,18 @@ import (
 	"connect-deepcase/model/interpreter"
 )
 
-// clusterLabels are labels of clusters out of a file.
+// clusterLabels are labels of clusters that a file gives.
 type clusterLabels struct {
 	path      string
 	clusters  []int32
-	labels    []float64    // NoScore where there is none
-	withdrawn map[int]bool // clusters whose score is taken back
-	perEvent  bool         // a row an event (columns clusters, labels), else a row a cluster (cluster, score)
-	version   string       // of the model whose clusters they are; "" where the file does not say
-	ignored   []string     // columns that are not known
+	labels    []float64    // NoScore if there is none
+	withdrawn map[int]bool // clusters whose score is withdrawn
+	perEvent  bool         // one row per event (columns clusters, labels), not one per cluster (cluster, score)
+	version   string       // of the model that has these clusters; "" if the file does not say
+	ignored   []string     // unknown columns
 }
 
-// withdrawal is what stands in the place of a score that is taken back.
+// withdrawal is written in the column score to withdraw a score.
 const withdrawal = "none"
 
 func loadClusters(path string) (clusterLabels, error) {
@@ -67,7 +67,7 @@ func readClusters(in io.Reader) (clusterLabels, error) {
 	for i, name := range header {
 		header[i] = strings.TrimSpace(name)
 		if slices.Contains(header[:i], header[i]) && header[i] != "" {
-			return l, fmt.Errorf("column %q is there twice, need one", header[i])
+			return l, fmt.Errorf("column %q comes twice, need one", header[i])
 		}
 	}
 	l.perEvent = slices.Contains(header, "clusters")
@@ -77,7 +77,7 @@ func readClusters(in io.Reader) (clusterLabels, error) {
 	}
 	columns := [2]int{slices.Index(header, names[0]), slices.Index(header, names[1])}
 	if columns[0] < 0 || columns[1] < 0 {
-		return l, fmt.Errorf("columns are %s, need clusters,labels (a row an event) or cluster,score (a row a cluster)", strings.Join(header, ","))
+		return l, fmt.Errorf("columns are %s, need clusters,labels (one row per event) or cluster,score (one row per cluster)", strings.Join(header, ","))
 	}
 	version := slices.Index(header, "model")
 	for _, name := range header {
@@ -85,7 +85,7 @@ func readClusters(in io.Reader) (clusterLabels, error) {
 			l.ignored = append(l.ignored, strconv.Quote(name))
 		}
 	}
-	given := map[int32]string{} // clusters that had a score already
+	given := map[int32]string{} // by cluster
 	for {
 		bounded.used = r.InputOffset()
 		row, err := r.Read()
@@ -99,7 +99,7 @@ func readClusters(in io.Reader) (clusterLabels, error) {
 			return fmt.Errorf("line %d: %s: %q is not %s", line, names[i], row[columns[i]], want)
 		}
 		for i, text := range row {
-			row[i] = cell.Unquote(text) // ours, or of a spreadsheet that was told that it is text
+			row[i] = cell.Unquote(text) // a quote of ours, or of a user who told a spreadsheet that it is text
 		}
 		cluster, err := strconv.ParseFloat(row[columns[0]], 64) // a spreadsheet may have written 3.0
 		if err != nil || cluster != float64(int32(cluster)) || cluster < -1 {
@@ -109,9 +109,9 @@ func readClusters(in io.Reader) (clusterLabels, error) {
 		if !l.perEvent && text != "" {
 			switch before, again := given[int32(cluster)]; {
 			case cluster < 0:
-				return l, wrong(0, "the number of a cluster, which a score needs")
+				return l, wrong(0, "the number of a cluster: a score needs one")
 			case again && before != text:
-				return l, wrong(1, fmt.Sprintf("%q, which the cluster had in an earlier row", before))
+				return l, wrong(1, fmt.Sprintf("%q, the score of the cluster in an earlier row", before))
 			}
 			given[int32(cluster)] = text
 		}
@@ -127,7 +127,7 @@ func readClusters(in io.Reader) (clusterLabels, error) {
 		}
 		label, err := field.Label(text, "")
 		if err != nil || !(label >= 0 && label <= maxScore || label == interpreter.NoScore) {
-			want := "a score of at least 0, or none to withdraw one"
+			want := "a score of at least 0, or none to withdraw the score"
 			if l.perEvent {
 				want = "a label of at least 0, or -1 for none"
 			}
@@ -136,7 +136,7 @@ func readClusters(in io.Reader) (clusterLabels, error) {
 		if version >= 0 && row[version] != "" {
 			if l.version != "" && l.version != row[version] {
 				line, _ := r.FieldPos(version)
-				return l, fmt.Errorf("line %d: model: %q after %q: the rows must be of one version", line, row[version], l.version)
+				return l, fmt.Errorf("line %d: model: %q after %q: all rows must be of one version", line, row[version], l.version)
 			}
 			l.version = row[version]
 		}
@@ -144,11 +144,11 @@ func readClusters(in io.Reader) (clusterLabels, error) {
 	}
 }
 
-// boundedRecords is an error where a csv reader does not get on: a record is longer than textfile.MaxRecord.
+// boundedRecords fails when a csv reader makes no progress: when a record is longer than textfile.MaxRecord.
 type boundedRecords struct {
 	in   io.Reader
 	read int64
-	used int64 // bytes of the records before
+	used int64 // bytes of earlier records
 }
 
 func (b *boundedRecords) Read(p []byte) (int, error) {
@@ -160,7 +160,7 @@ func (b *boundedRecords) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// semicolons tells whether a spreadsheet of a country with decimal commas wrote the file.
+// semicolons reports whether the file comes from a spreadsheet of a country with decimal commas.
 func semicolons(b *bufio.Reader) bool {
 	start, _ := b.Peek(200)
 	header, _, _ := bytes.Cut(start, []byte("\n"))
@@ -169,27 +169,27 @@ func semicolons(b *bufio.Reader) bool {
 
 const maxScore = 1e15 // keeps nonsense out
 
-// check compares the labels' clusters with those that were found.
+// check compares the clusters in the file with those that were found.
 func (l clusterLabels) check(clusters []int32) error {
 	if !l.perEvent {
 		return nil
 	}
 	if len(l.clusters) != len(clusters) {
-		return fmt.Errorf("%s: %d rows for %d events", l.path, len(l.clusters), len(clusters))
+		return fmt.Errorf("%s: %d rows, need %d: one per event", l.path, len(l.clusters), len(clusters))
 	}
 	for row, c := range clusters {
 		if l.clusters[row] != c {
-			return fmt.Errorf("%s: row %d says cluster %d, the event is in cluster %d: the file is of another clustering", l.path, row+1, l.clusters[row], c)
+			return fmt.Errorf("%s: row %d says cluster %d, but the event is in cluster %d: the file belongs to another clustering", l.path, row+1, l.clusters[row], c)
 		}
 	}
 	return nil
 }
 
-// score gives m's clusters the scores that a strategy makes of the labels; a cluster without a label keeps its score. Rows an event must
-// have as many rows of each cluster as m says.
+// score gives m's clusters the scores that a strategy makes of the labels. A cluster without a label keeps its score. If there is one row
+// per event, each cluster must have as many rows as it has events in m.
 func (l clusterLabels) score(m *model.Model, strategy interpreter.Strategy) (*model.Model, error) {
 	if l.perEvent && len(l.clusters) != m.Samples {
-		return nil, fmt.Errorf("%s: %d rows, but the interpreter was made of %d events", l.path, len(l.clusters), m.Samples)
+		return nil, fmt.Errorf("%s: %d rows, but the interpreter was made from %d events", l.path, len(l.clusters), m.Samples)
 	}
 	sizes := make([]int, len(m.Clusters))
 	for row, c := range l.clusters {
@@ -202,7 +202,7 @@ func (l clusterLabels) score(m *model.Model, strategy interpreter.Strategy) (*mo
 	}
 	for i, c := range m.Clusters {
 		if l.perEvent && sizes[i] != c.Size {
-			return nil, fmt.Errorf("%s: %d rows of cluster %d, which has %d events: the file is of another clustering", l.path, sizes[i], i, c.Size)
+			return nil, fmt.Errorf("%s: %d rows of cluster %d, which has %d events: the file belongs to another clustering", l.path, sizes[i], i, c.Size)
 		}
 	}
 	scored, err := scoreRows(m, l.clusters, l.labels, strategy)

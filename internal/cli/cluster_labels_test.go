@@ -45,7 +45,7 @@ func TestClustersFileOfASpreadsheet(t *testing.T) {
 func TestBadClustersFiles(t *testing.T) {
 	for text, want := range map[string]string{
 		"":                                    "the file is empty, need a header",
-		"a,b\n":                               "columns are a,b, need clusters,labels (a row an event) or cluster,score (a row a cluster)",
+		"a,b\n":                               "columns are a,b, need clusters,labels (one row per event) or cluster,score (one row per cluster)",
 		"clusters\n1\n":                       "columns are clusters, need clusters,labels",
 		"clusters,labels\n1.5,0\n":            `line 2: clusters: "1.5" is not the number of a cluster, or -1 for none`,
 		"clusters,labels\n-2,0\n":             `line 2: clusters: "-2"`,
@@ -56,11 +56,11 @@ func TestBadClustersFiles(t *testing.T) {
 		"clusters,labels\n1,1e16\n":           `line 2: labels: "1e16"`,
 		"clusters,labels\n1,NaN\n":            `line 2: labels: "NaN"`,
 		"cluster,score\n1,high\n":             `line 2: score: "high" is not a score`,
-		"cluster,score,model\n1,1,a\n2,1,b\n": `line 3: model: "b" after "a": the rows must be of one version`,
-		"cluster,score,score\n1,1,1\n":        `column "score" is there twice, need one`,
-		"cluster,score\n1,1\n1,2\n":           `line 3: score: "2" is not "1", which the cluster had in an earlier row`,
+		"cluster,score,model\n1,1,a\n2,1,b\n": `line 3: model: "b" after "a": all rows must be of one version`,
+		"cluster,score,score\n1,1,1\n":        `column "score" comes twice, need one`,
+		"cluster,score\n1,1\n1,2\n":           `line 3: score: "2" is not "1", the score of the cluster in an earlier row`,
 		"cluster,score\n1,none\n1,2\n":        `line 3: score: "2" is not "none"`,
-		"cluster,score\n-1,2\n":               `line 2: cluster: "-1" is not the number of a cluster, which a score needs`,
+		"cluster,score\n-1,2\n":               `line 2: cluster: "-1" is not the number of a cluster: a score needs one`,
 		"clusters,labels\n1,none\n":           `line 2: labels: "none" is not a label`,
 		"clusters,labels\n1\n":                "wrong number of fields",
 		"clusters,labels\n1,\"never closed":   "quote",
@@ -136,18 +136,18 @@ func (endless) Read(p []byte) (int, error) {
 
 func TestLabelsOfAnotherClustering(t *testing.T) {
 	for want, l := range map[string]clusterLabels{
-		"f: 5 rows, but the interpreter was made of 6 events": {path: "f", clusters: make([]int32, 5), labels: make([]float64, 5), perEvent: true},
-		"f: 6 rows of cluster 0, which has 2 events":          {path: "f", clusters: make([]int32, 6), labels: make([]float64, 6), perEvent: true},
-		"f: row 1: cluster 9 is not one of 3":                 {path: "f", clusters: []int32{9, 0, 0, 0, 0, 0}, labels: make([]float64, 6), perEvent: true},
-		"f: row 1: cluster 3 is not one of 3":                 {path: "f", clusters: []int32{3}, labels: []float64{1}},
+		"f: 5 rows, but the interpreter was made from 6 events": {path: "f", clusters: make([]int32, 5), labels: make([]float64, 5), perEvent: true},
+		"f: 6 rows of cluster 0, which has 2 events":            {path: "f", clusters: make([]int32, 6), labels: make([]float64, 6), perEvent: true},
+		"f: row 1: cluster 9 is not one of 3":                   {path: "f", clusters: []int32{9, 0, 0, 0, 0, 0}, labels: make([]float64, 6), perEvent: true},
+		"f: row 1: cluster 3 is not one of 3":                   {path: "f", clusters: []int32{3}, labels: []float64{1}},
 	} {
 		_, err := l.score(threeClusters(), interpreter.Max)
 		assert.ErrorContains(t, err, want)
 	}
 	l := clusterLabels{path: "f", clusters: []int32{0, 1}, labels: []float64{0, 0}, perEvent: true}
 	assert.NoError(t, l.check([]int32{0, 1}))
-	assert.EqualError(t, l.check([]int32{0}), "f: 2 rows for 1 events")
-	assert.ErrorContains(t, l.check([]int32{0, -1}), "f: row 2 says cluster 1, the event is in cluster -1")
+	assert.EqualError(t, l.check([]int32{0}), "f: 2 rows, need 1: one per event")
+	assert.ErrorContains(t, l.check([]int32{0, -1}), "f: row 2 says cluster 1, but the event is in cluster -1")
 }
 
 func FuzzReadClusters(f *testing.F) {

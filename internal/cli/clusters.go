@@ -27,32 +27,32 @@ func clustersCommand() *ucli.Command {
 	return command(&ucli.Command{
 		Name:  "clusters",
 		Usage: "List the clusters of a model directory, for an analyst to score",
-		Description: `Each cluster with its event, the number of events in it, its score, the machines and the time on which these were seen, the contexts
-that came most often (the events before it that explain it, with their shares of the attention), and examples: events that represent the
-cluster, the first and the last, and others by how frequent their context, machine and day are. The JSON form, that of the input
-deepcase_train, has the whole contexts, oldest first.
+		Description: `Prints for each cluster its event, the number of events in it and its score; the machines and the time span; the most frequent contexts
+(the events before it that explain it, with their shares of the attention); and examples. The examples represent the cluster: the first
+event, the last one, and others with frequent contexts, machines and days. With --json it prints what the input deepcase_train does, with
+whole contexts, oldest event first.
 
-The csv form has a row for each cluster. Fill in the column score (0 is benign, higher is worse, "none" withdraws a score), and give the file to
-the processor deepcase_label, or to "deepcase manual --load-clusters". Text that a spreadsheet would take for a formula begins with an
-apostrophe there.
+With --csv it prints one row per cluster. Fill in the column score (0 is benign, higher is worse, "none" withdraws a score), and give the
+file to the processor deepcase_label or to "deepcase manual --load-clusters". Text that a spreadsheet would take for a formula begins with
+an apostrophe.
 
   deepcase clusters --model model --csv > clusters.csv
   deepcase manual --load-interpreter model --load-clusters clusters.csv --save-interpreter model
 
-With --documents it lists documents of one cluster, or those that belong to none, as the model sees them now: documents that
-deepcase_sequence or deepcase_predict annotated (ndjson), or events of a csv, txt or json file.
+With --documents it lists the documents of one cluster, or those that belong to none, as the model sees them now. The files hold documents
+that deepcase_sequence or deepcase_predict annotated (ndjson), or events (csv, txt or json).
 
   deepcase clusters --model model --documents annotated.ndjson --cluster 17
   deepcase clusters --model model --documents alerts.csv --cluster none`,
 		Flags: slices.Concat([]ucli.Flag{
 			modelFlag(),
 			&ucli.StringFlag{Name: "of", Usage: "`VERSION` to list (default: the current one)"},
-			&ucli.IntFlag{Name: "contexts", Value: 3, Usage: "show `N` contexts of a cluster; in csv it is one"},
+			&ucli.IntFlag{Name: "contexts", Value: 3, Usage: "show `N` contexts of each cluster; csv always has one"},
 			boolFlag("", "unscored", "only clusters without a score"),
 			boolFlag("", "csv", "print csv"),
-			boolFlag("", "json", "print JSON, an object a line"),
-			&ucli.GenericFlag{Name: "documents", Value: &paths{}, Usage: "`FILE` of annotated documents or of events, to list those of one cluster; may be given several times"},
-			&ucli.StringFlag{Name: "cluster", Usage: "`CLUSTER` whose documents are listed, or none: documents that belong to no cluster"},
+			boolFlag("", "json", "print JSON, one object per line"),
+			&ucli.GenericFlag{Name: "documents", Value: &paths{}, Usage: "`FILE` of annotated documents or events, to list those of one cluster; may be given several times"},
+			&ucli.StringFlag{Name: "cluster", Usage: "`CLUSTER` whose documents are listed; none for documents that belong to no cluster"},
 			&ucli.StringFlag{Name: "target", Value: "deepcase", Usage: "`FIELD` of the annotation in documents"},
 		}, readingFlags(), otherFlags()),
 	}, func(ctx context.Context, s *session) error {
@@ -63,7 +63,7 @@ deepcase_sequence or deepcase_predict annotated (ndjson), or events of a csv, tx
 			return usagef("--contexts: %d is not at least 0", n)
 		}
 		if s.flags.Bool("csv") && s.flags.IsSet("contexts") {
-			return usagef("--contexts has no effect: csv shows one")
+			return usagef("--contexts has no effect: csv has one context per cluster")
 		}
 		documents, _ := s.flags.Generic("documents").(*paths)
 		if len(*documents) > 0 {
@@ -96,7 +96,7 @@ deepcase_sequence or deepcase_predict annotated (ndjson), or events of a csv, tx
 	})
 }
 
-// loadVersion loads a version, "" for the current one, and tells its name.
+// loadVersion loads a version, "" for the current one, and returns its name.
 func loadVersion(st *store.Store, version string) (*model.Model, string, error) {
 	if version == "" {
 		loaded, err := st.Read((*store.Store).Current)
@@ -139,7 +139,7 @@ func (s *session) printCSV(clusters []model.Cluster, version string) error {
 	return w.Error()
 }
 
-// number is empty for 0, which says that a model of an earlier version does not know it.
+// number is empty for 0: a model that an earlier program wrote does not have the number.
 func number(n int) string {
 	if n == 0 {
 		return ""
@@ -154,7 +154,7 @@ func timeText(at time.Time) string {
 	return at.UTC().Format(time.RFC3339)
 }
 
-// hosts are the machines with most events.
+// hosts lists the machines with most events.
 func hosts(c model.Cluster) string {
 	var parts []string
 	for _, m := range c.Machines {
@@ -168,7 +168,7 @@ func hosts(c model.Cluster) string {
 
 const longestExample = 1000 // bytes
 
-// exampleTexts are a cluster's examples, cut where they are long.
+// exampleTexts are a cluster's examples, shortened if they are long.
 func exampleTexts(c model.Cluster) (texts []string) {
 	for _, x := range c.Examples {
 		texts = append(texts, excerpt.Of(string(x), longestExample))
@@ -200,7 +200,7 @@ func (s *session) printText(clusters []model.Cluster) error {
 	return err
 }
 
-// scoreText is a score; empty where there is none.
+// scoreText is a score, or empty if there is none.
 func scoreText(score float64) string {
 	if score == interpreter.NoScore {
 		return ""
@@ -208,11 +208,10 @@ func scoreText(score float64) string {
 	return report.Number(score)
 }
 
-// noEvent stands for a place of a context in which there is no event: the machine had none before, or not for a time.
+// noEvent stands for NO_EVENT in a context: the machine had no earlier event, or none that is recent enough.
 const noEvent = "no event"
 
-// contextText shows the events of contexts that explain, with their shares of the attention, the largest first; shares below 1 % are left
-// out.
+// contextText lists the events of contexts with their shares of the attention, the largest first. It leaves out shares below 1 %.
 func contextText(contexts ...model.ClusterContext) string {
 	shares := clusterjson.Attended(contexts...)
 	names := slices.SortedFunc(maps.Keys(shares), func(a, b string) int {

@@ -17,19 +17,19 @@ func demoCommand() *ucli.Command {
 	return command(&ucli.Command{
 		Name:  "demo",
 		Usage: "Invent the alerts of a security operations centre, to try things out with",
-		Description: `Some 40,000 alerts of machines with routines, noise and bursts, and of attacks in several steps, with labels (0 benign, 1 to 3 by
-severity). The same flags give the same alerts. With --split they go into two files, alerts-train and alerts-new for --out alerts.csv: the first three
-quarters of the time to learn from, and the rest, which has one kind of attack that the first part has not.
+		Description: `Writes some 40,000 alerts of machines with routines, noise and bursts, and of attacks in several steps, with labels (0 is benign, 1 to 3 the
+severity). The same flags give the same alerts. With --split and --out alerts.csv they go into two files: alerts-train.csv has the first
+three quarters of the time, to learn from; alerts-new.csv has the rest, with one kind of attack that the first part does not have.
 
   deepcase demo --split --out alerts.csv
   deepcase evaluate --train-csv alerts-train.csv --test-csv alerts-new.csv`,
 		Flags: []ucli.Flag{
-			&ucli.Uint64Flag{Name: "seed", Value: 1, Usage: "`SEED`: another one gives other alerts"},
+			&ucli.Uint64Flag{Name: "seed", Value: 1, Usage: "`SEED`: another seed gives other alerts"},
 			&ucli.IntFlag{Name: "days", Value: 8, Usage: "`DAYS` that the alerts span"},
 			&ucli.IntFlag{Name: "machines", Value: 40, Usage: "number of `MACHINES`"},
-			&ucli.StringFlag{Name: "format", Usage: "`FORMAT` (csv|ndjson; default: by the name of the file, csv on the standard output)"},
-			&ucli.StringFlag{Name: "out", Usage: "`FILE` to write (default: the standard output)"},
-			boolFlag("", "split", "write two files: to learn from, and new ones"),
+			&ucli.StringFlag{Name: "format", Usage: "`FORMAT` (csv|ndjson; default: what the name of the file says, csv on standard output)"},
+			&ucli.StringFlag{Name: "out", Usage: "`FILE` to write (default: standard output)"},
+			boolFlag("", "split", "write two files: alerts to learn from, and new ones"),
 			boolFlag("", "silent", "print errors only"),
 		},
 	}, func(ctx context.Context, s *session) error {

@@ -21,43 +21,43 @@ import (
 func evaluateCommand() *ucli.Command {
 	return command(&ucli.Command{
 		Name:  "evaluate",
-		Usage: "Measure on labelled events what DeepCASE would spare an analyst, and what it would miss",
-		Description: `Learns from the training files (ContextBuilder, clusters, and the clusters' scores out of the labels), scores each test file, and
-compares the scores with its labels. Beside it stands what simple rules would do that give an event the highest label its type had in training.
-With --load-interpreter nothing is learnt; the training files serve the rules only, then, and may be left out.
+		Usage: "Measure on labelled events how much work DeepCASE saves an analyst, and what it misses",
+		Description: `Learns from the training files (builder, clusters, and the scores of clusters from the labels), scores each test file, and compares the
+scores with its labels. A second column shows simple rules instead: they give an event the highest label that its type had in training.
+With --load-interpreter nothing is learnt. The training files are for the rules alone then, and may be left out.
 
-Clusters are scored by the labels of all their events (--judge all), by the label that most of them have (majority), or by those of the
-examples that an analyst is shown (examples: what "deepcase clusters" lists), which tells what scoring by hand would be worth.
+Clusters are scored by the labels of all their events (--judge all), by the label that most of their events have (majority), or by the
+labels of the examples that "deepcase clusters" shows to an analyst (examples). The last one says what scoring by hand would be worth.
 
   deepcase evaluate --train-csv monday.csv --train-csv tuesday.csv --test-csv wednesday.csv --test-csv thursday.csv \
     --columns timestamp=time,machine=host,event=name,label=event_label --benign -`,
 		Flags: slices.Concat(inputFlags("train-", "learn from"), inputFlags("test-", "score and compare"), readingFlags(), sequencingFlags(),
 			builderFlags(), interpreterFlags(), savedInterpreterFlags(), []ucli.Flag{
 				&ucli.StringFlag{Category: categoryInterpreter, Name: "judge", Value: judgeAll,
-					Usage: "by `WHAT` the clusters are scored: all their labels, the majority of them, or their examples alone (all|majority|examples)"},
+					Usage: "`LABELS` that score the clusters: all, the label of the majority, or those of the examples alone (all|majority|examples)"},
 				boolFlag(categoryIO, "json", "print JSON"),
 			}, otherFlags()),
 	}, evaluate)
 }
 
-// evaluation is the outcome: the training and each test file.
+// evaluation is the result: the training and each test file.
 type evaluation struct {
 	Training *learnt  `json:"training,omitempty"`
 	Tests    []tested `json:"tests"`
 }
 
-// learnt says what the training gave.
+// learnt is the result of the training.
 type learnt struct {
 	Events            int          `json:"events"`
 	Types             int          `json:"types"`
 	Clusters          int          `json:"clusters"`
 	Clustered         report.Share `json:"clustered"` // events in a cluster
 	WorkloadReduction report.Share `json:"workload_reduction"`
-	Judge             string       `json:"judge"`  // by what the clusters are scored
-	Judged            int          `json:"judged"` // events whose labels were looked at for that
+	Judge             string       `json:"judge"`  // the labels that score the clusters
+	Judged            int          `json:"judged"` // events whose labels were used for that
 }
 
-// tested is the outcome for one file.
+// tested is the result for one file.
 type tested struct {
 	File       string         `json:"file"`
 	Unlabelled int            `json:"unlabelled"`
@@ -189,7 +189,7 @@ func summary(q *sequences, m *model.Model, clusters []int32) *learnt {
 		WorkloadReduction: report.Share(float64(inside-len(m.Clusters)) / n)}
 }
 
-// assess compares verdicts, and rules where there are any, with the labels of the events that have one.
+// assess compares verdicts, and rules if there are any, with the labels of events. Events without a label are only counted.
 func assess(file string, q *sequences, verdicts []model.Verdict, rules *report.Rules) tested {
 	t := tested{File: file}
 	var truth []report.Truth
@@ -254,7 +254,7 @@ func (v evaluation) write(w io.Writer) error {
 	return err
 }
 
-// lines are those of the printed table.
+// lines are the lines of the printed table.
 var lines = []struct {
 	name  string
 	value func(report.Triage) string
@@ -277,7 +277,7 @@ var lines = []struct {
 
 const mostTypes = 20 // of attacks that are listed
 
-// missedRows tell of each type of attack how many events are missed.
+// missedRows say how many events of each type of attack are missed.
 func missedRows(triages []report.Triage) (rows [][]string) {
 	missed, events := map[string]int{}, map[string]int{}
 	for _, t := range triages {
@@ -304,7 +304,7 @@ func missedRows(triages []report.Triage) (rows [][]string) {
 	return rows
 }
 
-// perDay is a number of events; it is not defined where they have no times.
+// perDay is a number of events; "-" if events have no times.
 func perDay(x report.Share) string {
 	if x != x {
 		return "-"

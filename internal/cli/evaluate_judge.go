@@ -18,7 +18,7 @@ var judges = map[string]string{
 	judgeExamples: "the labels of their examples alone, as an analyst would",
 }
 
-// judgedClusters clusters labelled events and scores the clusters as --judge says; judged is how many labels that took.
+// judgedClusters clusters labelled events and scores the clusters as --judge says. judged is the number of labels used.
 func (s *session) judgedClusters(ctx context.Context, e contextbuilder.Engine, m *model.Model, q *sequences, strategy interpreter.Strategy) (
 	with *model.Model, clusters []int32, judged int, err error) {
 	source, labels := q.source(), q.Labels
@@ -51,7 +51,7 @@ func (s *session) judgedClusters(ctx context.Context, e contextbuilder.Engine, m
 	return with, clusters, judged, err
 }
 
-// majority is the label that most events of a cluster have, the higher one of equals.
+// majority returns for each cluster the label that most of its events have, the higher one in case of a tie.
 func majority(clusters []int32, labels []float64) map[int]float64 {
 	type vote struct {
 		cluster int
@@ -71,7 +71,7 @@ func majority(clusters []int32, labels []float64) map[int]float64 {
 	return scores
 }
 
-// scoreRows gives m's clusters the scores that a strategy makes of the labels of rows; a cluster without a label keeps its score.
+// scoreRows gives m's clusters the scores that a strategy makes of the labels of rows. A cluster without a label keeps its score.
 func scoreRows(m *model.Model, clusters []int32, labels []float64, strategy interpreter.Strategy) (*model.Model, error) {
 	perRow, err := interpreter.ScoreClusters(clusters, labels, strategy, interpreter.NoScore)
 	if err != nil {

@@ -20,7 +20,7 @@ import (
 	"connect-deepcase/sequencer"
 )
 
-// Categories of the help page: the original's.
+// Categories of the help page, as the original has them.
 const (
 	categoryIO          = "Input/Output"
 	categorySequencing  = "Sequencing"
@@ -30,7 +30,7 @@ const (
 	categoryOther       = "Other"
 )
 
-// paths is a flag that may be given several times, a path each time.
+// paths is a flag that may be given several times, with one path each.
 type paths []string
 
 func (p *paths) Set(path string) error {
@@ -38,7 +38,7 @@ func (p *paths) Set(path string) error {
 		return errors.New("an empty path")
 	}
 	if slices.ContainsFunc(*p, func(other string) bool { return filepath.Clean(other) == filepath.Clean(path) }) {
-		return errors.New("the file is given twice: what it holds would count twice")
+		return errors.New("the file is given twice: its events would count twice")
 	}
 	*p = append(*p, path)
 	return nil
@@ -46,7 +46,7 @@ func (p *paths) Set(path string) error {
 
 func (p *paths) String() string { return strings.Join(*p, " ") }
 
-// seconds is a duration that is given as the original's command line has it.
+// seconds is a duration in seconds, as in the original's command line.
 type seconds time.Duration
 
 func (s *seconds) Set(text string) error {
@@ -76,7 +76,7 @@ var formats = []struct {
 	name   string
 }{{sequencer.CSV, "CSV"}, {sequencer.Text, "TXT"}, {sequencer.JSON, "JSON"}, {sequencer.NDJSON, "NDJSON"}}
 
-// inputFlags name files of each format; prefix tells several groups of them apart.
+// inputFlags name files of each format. prefix tells several groups of files apart.
 func inputFlags(prefix, what string) []ucli.Flag {
 	var flags []ucli.Flag
 	for _, f := range formats {
@@ -86,31 +86,31 @@ func inputFlags(prefix, what string) []ucli.Flag {
 	return flags
 }
 
-const benignUsage = "`TEXT` of the label that means benign, label 0; any other text that is no number is label 1 (default: labels are numbers, true or false)"
+const benignUsage = "`TEXT` of the label that means benign: it is label 0, and any other text is label 1, unless it is a number (default: labels are numbers, true or false)"
 
 func readingFlags() []ucli.Flag {
 	return []ucli.Flag{
-		stringFlag(categoryIO, "columns", "`NAMES` of columns where they are not timestamp, machine, event and label: "+
+		stringFlag(categoryIO, "columns", "`NAMES` of columns, if they are not timestamp, machine, event and label: "+
 			"timestamp=time,machine=host,event=name,label=class"),
 		stringFlag(categoryIO, "benign", benignUsage),
 		&ucli.IntFlag{Category: categoryIO, Name: "max-record", Value: textfile.MaxRecord >> 20,
-			Usage: "`MIB` that a line, csv record or JSON object may have; a longer one is an error"},
+			Usage: "most `MIB` of a line, csv record or JSON object; a longer one is an error"},
 		&ucli.StringFlag{Category: categoryIO, Name: "time-format", Value: "auto", Usage: "`FORMAT` of times: auto (RFC 3339 and its relatives, or the time since " +
 			"1970 in seconds, milliseconds, microseconds or nanoseconds by its 10, 13, 16 or 19 digits), seconds, milliseconds, microseconds or nanoseconds " +
 			"(since 1970, whatever the digits), filetime (Windows), excel (days since 1899-12-30), or a layout of strptime such as %d/%b/%Y:%H:%M:%S %z"},
 		&ucli.StringFlag{Category: categoryIO, Name: "placeholders", DefaultText: "-, null, N/A, unknown and the like",
-			Usage: "`TEXTS` that are no machine, with commas between; one comma alone for none"},
+			Usage: "`TEXTS` that stand for an unknown machine, separated by commas; a single comma for none"},
 		boolFlag(categoryIO, "normalize-machine", "machines are the same if their names differ in upper and lower case, or by a dot at the end"),
-		boolFlag(categoryIO, "shared-machines", "a machine name means the same machine in all files (default: each file has machines of its own)"),
+		boolFlag(categoryIO, "shared-machines", "a machine name means the same machine in all files (default: each file has its own machines)"),
 	}
 }
 
 func limitFlags() []ucli.Flag {
 	return []ucli.Flag{
-		&ucli.IntFlag{Category: categoryIO, Name: "nrows", Usage: "read `N` rows at most (lines of txt); 0 for all"},
+		&ucli.IntFlag{Category: categoryIO, Name: "nrows", Usage: "read at most `N` rows (lines of txt); 0 for all"},
 		&ucli.Float64Flag{Category: categoryIO, Name: "label", Usage: "`LABEL` of all events, whatever the files say", DefaultText: "what the files say"},
 		&ucli.StringFlag{Category: categoryIO, Name: "events", Value: "auto",
-			Usage: "`NUMBER` of distinct events to handle, NO_EVENT included; more of them in the input are an error"},
+			Usage: "`NUMBER` of distinct events, including NO_EVENT; more in the input are an error"},
 	}
 }
 
@@ -137,25 +137,25 @@ func builderFlags() []ucli.Flag {
 	return []ucli.Flag{
 		&ucli.IntFlag{Category: categoryBuilder, Name: "hidden", Value: p.Hidden, Usage: "`HIDDEN` layers dimension"},
 		&ucli.Float64Flag{Category: categoryBuilder, Name: "delta", Value: t.Delta, Usage: "label smoothing `DELTA`"},
-		boolFlag(categoryBuilder, "lstm", "LSTM cells in place of GRU"),
+		boolFlag(categoryBuilder, "lstm", "LSTM cells instead of GRU"),
 		&ucli.IntFlag{Category: categoryTrain, Name: "epochs", Value: t.Epochs, Usage: "number of `EPOCHS` to train with"},
 		&ucli.IntFlag{Category: categoryTrain, Name: "batch", Value: t.BatchSize, Usage: "`BATCH` size to train with"},
 		&ucli.StringFlag{Category: categoryTrain, Name: "optimizer", Value: string(t.Optimizer), Usage: "`OPTIMIZER` to train with (sgd|adam|varadam)"},
 		&ucli.Float64Flag{Category: categoryTrain, Name: "learning-rate", Value: t.LearningRate,
-			Usage: "learning `RATE` to train with; varadam has its own"},
+			Usage: "learning `RATE` to train with; varadam sets its own"},
 		&ucli.Uint64Flag{Category: categoryTrain, Name: "seed", Value: t.Seed,
 			Usage: "`SEED` of training: the same seed, input and device give the same model"},
 		&ucli.IntFlag{Category: categoryTrain, Name: "max-names", Value: model.DefaultMaxNames,
-			Usage: "`NAMES` of events to learn, those of the most frequent events; events of other names are not learnt, and are no event in contexts"},
+			Usage: "number of event `NAMES` to learn, the most frequent ones; other events are not learnt and are left out of contexts"},
 		&ucli.StringFlag{Category: categoryTrain, Name: "max-memory", Value: humanize.IBytes(model.DefaultMaxMemory),
-			Usage: "`BYTES` that training may take of the memory: where its estimate is higher, it does not begin"},
+			Usage: "`BYTES` of memory that training may take: it does not start if it is expected to take more"},
 	}
 }
 
 func savedBuilderFlags() []ucli.Flag {
 	return []ucli.Flag{
 		stringFlag(categoryBuilder, "save-builder", "model `DIRECTORY` to save the ContextBuilder in, as a new version"),
-		stringFlag(categoryBuilder, "load-builder", "model `DIRECTORY` to load the ContextBuilder from (the last version, where that has no clusters yet, else the current one), "+
+		stringFlag(categoryBuilder, "load-builder", "model `DIRECTORY` to load the ContextBuilder from (the last version if it has no clusters yet, otherwise the current one), "+
 			"or a file of the original's ContextBuilder.save"),
 	}
 }
@@ -167,7 +167,7 @@ func interpreterFlags() []ucli.Flag {
 		&ucli.Float64Flag{Category: categoryInterpreter, Name: "epsilon", Value: o.Eps, Usage: "DBSCAN clustering `EPSILON`"},
 		&ucli.IntFlag{Category: categoryInterpreter, Name: "min_samples", Value: o.MinSamples, Usage: "DBSCAN clustering `MIN_SAMPLES`"},
 		&ucli.StringFlag{Category: categoryInterpreter, Name: "strategy", Value: string(interpreter.Max),
-			Usage: "`STRATEGY` that makes a cluster's score out of those of its events (max|min|avg)"},
+			Usage: "`STRATEGY` that makes a cluster's score from the scores of its events (max|min|avg)"},
 		&ucli.IntFlag{Category: categoryInterpreter, Name: "iterations", Value: q.Iterations, Usage: "`ITERATIONS` of the attention query"},
 		&ucli.IntFlag{Category: categoryInterpreter, Name: "query-batch", Value: q.BatchSize, Usage: "batch `SIZE` of the attention query"},
 	}
@@ -178,24 +178,24 @@ func savedInterpreterFlags() []ucli.Flag {
 		stringFlag(categoryInterpreter, "save-interpreter", "model `DIRECTORY` to save the Interpreter in, as a new version"),
 		stringFlag(categoryInterpreter, "load-interpreter", "model `DIRECTORY` to load the Interpreter from"),
 		&ucli.BoolFlag{Category: categoryInterpreter, Name: "keep-scores", Value: true,
-			Usage: "clusters without a score that are saved in a model directory inherit from the version before"},
+			Usage: "clusters without a score inherit one from the previous version when they are saved in a model directory"},
 	}
 }
 
 func otherFlags() []ucli.Flag {
 	return []ucli.Flag{
 		&ucli.StringFlag{Category: categoryOther, Name: "device", Value: "auto", Usage: "`DEVICE` used for computation (cpu|cuda|cuda:N|libtorch|auto)"},
-		boolFlag(categoryOther, "silent", "silence mode, print results and errors only"),
+		boolFlag(categoryOther, "silent", "print results and errors only"),
 	}
 }
 
-// modeFlags are the flags of the original's command line, all of which every mode takes.
+// modeFlags are the flags of the original's command line. Every mode takes all of them.
 func modeFlags() []ucli.Flag {
 	return slices.Concat(inputFlags("", "process"), readingFlags(), limitFlags(), sequencingFlags(), savedSequencesFlags(),
 		builderFlags(), savedBuilderFlags(), eventsOrderFlags(), interpreterFlags(), savedInterpreterFlags(), []ucli.Flag{
-			stringFlag(categoryInterpreter, "save-clusters", "csv `FILE` to save clusters: columns clusters and labels, a row an event"),
-			stringFlag(categoryInterpreter, "load-clusters", "csv `FILE` to load labels of clusters from: as saved by --save-clusters, or "+
+			stringFlag(categoryInterpreter, "save-clusters", "csv `FILE` to save clusters: columns clusters and labels, one row per event"),
+			stringFlag(categoryInterpreter, "load-clusters", "csv `FILE` to load labels of clusters from: one that --save-clusters wrote, or one with the "+
 				"columns cluster and score"),
-			stringFlag(categoryInterpreter, "save-prediction", "csv `FILE` to save the prediction: column labels, a row an event"),
+			stringFlag(categoryInterpreter, "save-prediction", "csv `FILE` to save the prediction: column labels, one row per event"),
 		}, otherFlags())
 }

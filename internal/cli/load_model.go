@@ -16,12 +16,12 @@ import (
 
 // loaded is what --load-builder and --load-interpreter name.
 type loaded struct {
-	model    *model.Model            // nil where nothing or a file of the original was loaded
-	original *contextbuilder.Weights // of a file of the original, which has no vocabulary; nil where there is none
+	model    *model.Model            // nil if nothing or a file of the original was loaded
+	original *contextbuilder.Weights // a network of the original, which has no vocabulary; nil if there is none
 	clusters bool                    // model is an interpreter, with clusters
 }
 
-// params are what is known of the model's context; nil where nothing was loaded.
+// params say what is known of the model's contexts; nil if nothing was loaded.
 func (l loaded) params() *model.Params {
 	switch {
 	case l.model != nil:
@@ -32,14 +32,14 @@ func (l loaded) params() *model.Params {
 	return nil
 }
 
-// load loads what the flags name. A builder and an interpreter must be of the same network.
+// load loads what the flags name. A builder and an interpreter must have the same network.
 func (s *session) load() (loaded, error) {
 	path, dir := s.flags.String("load-builder"), s.flags.String("load-interpreter")
 	if dir == "" {
 		return s.loadBuilder(path)
 	}
 	var builder loaded
-	if !sameFolder(path, dir) { // a directory's interpreter has its builder
+	if !sameFolder(path, dir) { // the interpreter of a directory has its builder
 		var err error
 		if builder, err = s.loadBuilder(path); err != nil {
 			return loaded{}, err
@@ -55,7 +55,7 @@ func (s *session) load() (loaded, error) {
 	}
 	if weights != nil && !sameWeights(weights, m.Weights) {
 		return loaded{}, fmt.Errorf("--load-builder %s and --load-interpreter %s have different weights: the interpreter was made with another "+
-			"builder; leave out one", path, dir)
+			"builder; leave out one of them", path, dir)
 	}
 	return loaded{model: m, clusters: true}, nil
 }
@@ -93,7 +93,7 @@ func (s *session) loadModel(dir string, which func(*store.Store) (string, error)
 	return loaded.Model, nil
 }
 
-// openStore opens a model directory that is there.
+// openStore opens an existing model directory.
 func openStore(dir string) (*store.Store, error) {
 	if info, err := os.Stat(dir); err != nil {
 		return nil, fmt.Errorf("model directory: %w", err)
@@ -141,7 +141,7 @@ type ready struct {
 	sequences *sequences
 }
 
-// start checks the flags, loads what they name, and makes sequences of events where there are none to load.
+// start checks the flags, loads what they name, and makes sequences from events if there are none to load.
 func (s *session) start(ctx context.Context) (ready, error) {
 	var r ready
 	_, err := s.params()
@@ -158,7 +158,7 @@ func (s *session) start(ctx context.Context) (ready, error) {
 		return r, err
 	}
 	if m := r.from.model; m != nil && m.Params.Timeout != r.sequences.Timeout {
-		s.note("the sequences were made with a timeout of %v seconds, the model with %v: contexts may differ from those that it knows",
+		s.note("the sequences were made with a timeout of %v seconds, the model with %v: their contexts may differ from those that the model knows",
 			r.sequences.Timeout.Seconds(), m.Params.Timeout.Seconds())
 	}
 	return r, nil

@@ -18,12 +18,12 @@ import (
 func manualCommand() *ucli.Command {
 	return command(&ucli.Command{
 		Name:  "manual",
-		Usage: "Give the clusters their scores, by an analyst's labels",
-		Description: `A cluster's score is the highest of its events' labels (--strategy); labels of −1 do not count, and a cluster without any other
-keeps the score that it has. The score "none" in the column score withdraws the one that a cluster has. Labels come from --load-clusters, the file that the mode cluster saved or
-the one of "deepcase clusters --csv"; without it from the labels of the events, which are clustered again then. With --load-interpreter and
---load-clusters no events are needed.
-Where both interpreters are in one directory, scores that others publish there meanwhile are kept.
+		Usage: "Give the clusters scores from an analyst's labels",
+		Description: `The score of a cluster is the highest label of its events (--strategy). Labels of −1 do not count; a cluster without other labels keeps its
+score. "none" in the column score withdraws a score. The labels come from the file of --load-clusters, which the mode cluster or "deepcase
+clusters --csv" wrote. Without that file they are the labels of the events, which are clustered again. With --load-interpreter and
+--load-clusters no events are needed. If no cluster gets another score, no new version is saved.
+If both interpreters are in one directory, scores that others publish there in the meantime are kept.
 
   deepcase manual --load-interpreter model --load-clusters clusters.csv --save-interpreter model
   deepcase manual --csv labelled.csv --load-interpreter model --save-interpreter model`,
@@ -55,8 +55,8 @@ Where both interpreters are in one directory, scores that others publish there m
 // scorer gives a model's clusters their scores.
 type scorer func(m *model.Model) (*model.Model, error)
 
-// saveScored saves m with its scores. Where m was loaded from the same directory, it is the version that is current by now that gets
-// them, so that what others publish meanwhile is not lost.
+// saveScored saves m with its scores. If m was loaded from the same directory, the version that is current by now gets them, so that
+// nothing is lost that others publish in the meantime.
 func (s *session) saveScored(ctx context.Context, m *model.Model, give scorer) (*model.Model, error) {
 	dir := s.flags.String("save-interpreter")
 	if !sameFolder(s.flags.String("load-interpreter"), dir) {
@@ -67,7 +67,7 @@ func (s *session) saveScored(ctx context.Context, m *model.Model, give scorer) (
 		return s.publish(ctx, dir, scored)
 	}
 	if s.flags.IsSet("keep-scores") && !s.flags.Bool("keep-scores") {
-		return nil, usagef("--keep-scores=false has no effect: clusters of the same directory keep the scores that they have; the score none withdraws one")
+		return nil, usagef("--keep-scores=false has no effect: clusters of the same directory keep their scores; the score none withdraws one")
 	}
 	st, err := openStore(dir)
 	if err != nil {
@@ -77,7 +77,7 @@ func (s *session) saveScored(ctx context.Context, m *model.Model, give scorer) (
 	unchanged := false
 	version, err := st.Update(ctx, func(_ string, current *model.Model) (*model.Model, error) {
 		if err := m.SameClusters(current); err != nil {
-			return nil, fmt.Errorf("another model was published meanwhile: %w; score its clusters", err)
+			return nil, fmt.Errorf("another model was published in the meantime: %w; score its clusters", err)
 		}
 		if scored, err = give(current); err != nil {
 			return nil, err
@@ -98,20 +98,20 @@ func (s *session) saveScored(ctx context.Context, m *model.Model, give scorer) (
 	return scored, nil
 }
 
-// sameScores tells whether two models with the same clusters have the same scores.
+// sameScores reports whether two models with the same clusters have the same scores.
 func sameScores(a, b *model.Model) bool {
 	return slices.EqualFunc(a.Clusters, b.Clusters, func(x, y model.Cluster) bool { return x.Score == y.Score })
 }
 
-// sameFolder tells whether two paths, of which either may be missing or "", name one folder.
+// sameFolder reports whether two paths name one folder. Either may be missing or "".
 func sameFolder(a, b string) bool {
 	infoA, errA := os.Stat(a)
 	infoB, errB := os.Stat(b)
 	return errA == nil && errB == nil && os.SameFile(infoA, infoB)
 }
 
-var errNoScores = errors.New("cannot score clusters because no labels were provided: give them with --load-clusters, or with events that " +
-	"have a label (--columns label=…, --label)")
+var errNoScores = errors.New("cannot score clusters because no labels were provided: give them with --load-clusters, or give events that " +
+	"have labels (--columns label=…, --label)")
 
 // score finds the model whose clusters are to be scored, and their scores.
 func (s *session) score(ctx context.Context, strategy interpreter.Strategy) (*model.Model, scorer, error) {
@@ -124,7 +124,7 @@ func (s *session) score(ctx context.Context, strategy interpreter.Strategy) (*mo
 			return nil, nil, err
 		}
 		if len(labels.ignored) > 0 {
-			s.note("%s: columns that are not known and not read: %s", path, strings.Join(labels.ignored, ", "))
+			s.note("%s: unknown columns are not read: %s", path, strings.Join(labels.ignored, ", "))
 		}
 	}
 	if path != "" && s.flags.String("load-interpreter") != "" {
@@ -161,7 +161,7 @@ func (s *session) score(ctx context.Context, strategy interpreter.Strategy) (*mo
 	if r.from.clusters {
 		base = r.from.model // which has scores and examples
 		if err := r.from.model.SameClusters(clustered); err != nil {
-			return nil, nil, fmt.Errorf("these events do not give the clusters of %s: %w; give those that it was made of, and the same --device",
+			return nil, nil, fmt.Errorf("these events do not give the clusters of %s: %w; give the events that it was made from, and the same --device",
 				s.flags.String("load-interpreter"), err)
 		}
 	}
@@ -184,7 +184,7 @@ func (s *session) score(ctx context.Context, strategy interpreter.Strategy) (*mo
 	return clustered, byFile, nil
 }
 
-// known loads an interpreter; events, where there are any, must be as many as it was made of.
+// known loads an interpreter. If events are given, they must be as many as it was made from.
 func (s *session) known(ctx context.Context) (*model.Model, error) {
 	from, err := s.load()
 	if err != nil {
@@ -207,12 +207,12 @@ func (s *session) known(ctx context.Context) (*model.Model, error) {
 		return nil, err
 	}
 	if len(q.Events) != from.model.Samples {
-		return nil, fmt.Errorf("%d events, but %s was made of %d", len(q.Events), s.flags.String("load-interpreter"), from.model.Samples)
+		return nil, fmt.Errorf("%d events, but %s was made from %d", len(q.Events), s.flags.String("load-interpreter"), from.model.Samples)
 	}
 	return from.model, nil
 }
 
-// checkVersion refuses labels that were meant for the clusters of a version of the model directory that had others than m.
+// checkVersion refuses labels that were given to a version of the model directory with other clusters than m.
 func (l clusterLabels) checkVersion(dir string, m *model.Model) error {
 	if l.version == "" {
 		return nil
@@ -231,7 +231,7 @@ func (l clusterLabels) checkVersion(dir string, m *model.Model) error {
 		return fmt.Errorf("%s: model %q: %w", l.path, l.version, err)
 	}
 	if err := m.SameClusters(meant); err != nil {
-		return fmt.Errorf("%s: the labels are for version %s of %s, which had other clusters: %w", l.path, l.version, dir, err)
+		return fmt.Errorf("%s: the labels are for version %s of %s, which has other clusters: %w", l.path, l.version, dir, err)
 	}
 	return nil
 }

@@ -100,7 +100,7 @@ func TestManualRefusesClustersThatWereReplaced(t *testing.T) {
 	others := publishIn(t, dir, withOtherVectors(scoreless(t)))
 	publishIn(t, dir, scoreless(t))
 	err := manualBeside(t, dir, others, "cluster,score\n0,3\n")
-	assert.ErrorContains(t, err, dir+": another model was published meanwhile: the clusters have other contexts")
+	assert.ErrorContains(t, err, dir+": another model was published in the meantime: the clusters have other contexts")
 	st, err := store.Open(dir, false)
 	require.NoError(t, err)
 	version, err := st.Current()
@@ -128,6 +128,6 @@ func TestLabelsOfClustersThatOnlyLookAlike(t *testing.T) {
 	version := publishIn(t, dir, withOtherVectors(scoreless(t)))
 	labels, err := readClusters(strings.NewReader(fmt.Sprintf("cluster,score,model\n0,1,%s\n", version)))
 	require.NoError(t, err)
-	assert.ErrorContains(t, labels.checkVersion(dir, scoreless(t)), "which had other clusters")
+	assert.ErrorContains(t, labels.checkVersion(dir, scoreless(t)), "which has other clusters")
 	assert.NoError(t, labels.checkVersion(dir, withOtherVectors(scoreless(t))))
 }

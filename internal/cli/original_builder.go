@@ -20,17 +20,17 @@ func eventsOrderFlags() []ucli.Flag {
 	return []ucli.Flag{
 		&ucli.StringFlag{Category: categoryBuilder, Name: "events-order", Value: "auto",
 			Usage: "`ORDER` in which the original numbered the events of its builder file: number (2 before 10) or text (\"10\" before \"2\"); " +
-				"auto finds out what its readers of csv and txt did"},
+				"auto works out what its csv and txt readers did"},
 		stringFlag(categoryBuilder, "events-mapping", "JSON `FILE` of the original's mapping, {\"0\": \"first event\", …}, for its builder file: "+
 			"json.dump({int(i): str(e) for i, e in mapping.items()}, file)"),
 	}
 }
 
-// sources are those of the original's readers.
+// sources are the formats that the original reads.
 var sources = map[sequencer.Format]original.Source{sequencer.CSV: original.SourceCSV, sequencer.Text: original.SourceText}
 
-// adopt makes a model of a network of the original, whose file has no vocabulary: it is that of the sequences, in the original's order,
-// or the one of --events-mapping.
+// adopt makes a model from a network of the original. Its file has no vocabulary: that comes from the sequences, in the original's order,
+// or from --events-mapping.
 func (s *session) adopt(w *contextbuilder.Weights, q *sequences, p model.Params) (*model.Model, error) {
 	names, err := s.originalNames(w, q)
 	if err != nil {
@@ -55,9 +55,9 @@ func (s *session) originalNames(w *contextbuilder.Weights, q *sequences) ([]stri
 	if err != nil {
 		return nil, err
 	}
-	// A network with room for more events, as the original's --events makes it, has to be asked for.
+	// The original's --events makes a network with room for more events. The user has to say so.
 	if events := len(q.Names) + 1; w.Config.Events != events && w.Config.Events != limit {
-		return nil, fmt.Errorf("the network has %d events, the input has %d with NO_EVENT: give the events that it was trained with "+
+		return nil, fmt.Errorf("the network has %d events, the input has %d including NO_EVENT: give the events that it was trained with "+
 			"(or --events %[1]d, if it was trained with that, or the original's mapping with --events-mapping)", w.Config.Events, events)
 	}
 	by := original.Order(order)
@@ -73,7 +73,7 @@ func (s *session) originalNames(w *contextbuilder.Weights, q *sequences) ([]stri
 			return nil, err
 		}
 		if by == original.ByNumber {
-			s.note("the events are numbers: taking them in the order of their values, as the original does (--events-order)")
+			s.note("the events are numbers: they are taken in the order of their values, as the original does (--events-order)")
 		}
 	} else if by != original.ByNumber && by != original.ByText {
 		return nil, usagef("--events-order: %q is not one of auto, number, text", order)
@@ -87,7 +87,7 @@ func (s *session) originalNames(w *contextbuilder.Weights, q *sequences) ([]stri
 
 const originalNoEvent = "-1337" // the last entry of the original's mapping
 
-// mappedNames reads the original's mapping, which must have an event of the input.
+// mappedNames reads the original's mapping. It must have at least one event of the input.
 func (s *session) mappedNames(path string, q *sequences) ([]string, error) {
 	content, err := os.ReadFile(path)
 	if err != nil {
@@ -109,7 +109,7 @@ func (s *session) mappedNames(path string, q *sequences) ([]string, error) {
 		case json.Number:
 			names[i] = name.String()
 		case nil:
-			return nil, fmt.Errorf("--events-mapping: %s: of %d entries none is %q: need one for each number from 0", path, len(mapping), id)
+			return nil, fmt.Errorf("--events-mapping: %s: none of the %d entries is %q: need one for each number from 0", path, len(mapping), id)
 		default:
 			return nil, fmt.Errorf("--events-mapping: %s: entry %q is %v, need a text or a number", path, id, name)
 		}
@@ -126,7 +126,7 @@ func (s *session) mappedNames(path string, q *sequences) ([]string, error) {
 	}
 	switch {
 	case without == len(q.Names):
-		return nil, fmt.Errorf("--events-mapping: %s: no event of the input is in it, such as %q", path, q.Names[0])
+		return nil, fmt.Errorf("--events-mapping: %s: it has no event of the input, such as %q", path, q.Names[0])
 	case without > 0:
 		s.note("%d of %d distinct events of the input are not in %s: the builder does not know them", without, len(q.Names), path)
 	}

@@ -10,9 +10,9 @@ import (
 	"connect-deepcase/model/store"
 )
 
-// publish saves m as a new version of a model directory and returns it as it is there: its clusters inherit the scores of those before.
+// publish saves m as a new version of a model directory and returns it as it was saved: its clusters inherit scores of the version before.
 func (s *session) publish(ctx context.Context, dir string, m *model.Model) (*model.Model, error) {
-	if err := bundle.Check(m); err != nil { // before a directory is made for it
+	if err := bundle.Check(m); err != nil { // before a directory is created for it
 		return nil, fmt.Errorf("%s: %w", dir, err)
 	}
 	st, err := store.Open(dir, true)
@@ -36,8 +36,8 @@ func (s *session) publish(ctx context.Context, dir string, m *model.Model) (*mod
 	}
 	s.note("saved version %s in %s", version, dir)
 	if !current {
-		s.note("it is not current, as it has no clusters. The mode cluster with --load-builder %[1]s --save-interpreter %[1]s gives it some; where "+
-			"that finds none, more events or a smaller --min_samples do. To drop it, delete %[1]s/versions/%[2]s", dir, version)
+		s.note("it is not current, because it has no clusters. The mode cluster with --load-builder %[1]s --save-interpreter %[1]s gives it some; if "+
+			"it finds none, give it more events or a smaller --min_samples. To drop this version, delete %[1]s/versions/%[2]s", dir, version)
 	}
 	if told != "" {
 		s.note("%s", told)
@@ -56,7 +56,7 @@ func (s *session) inherit(m *model.Model) func(context.Context, *model.Model) (*
 	}
 }
 
-// inherited tells what became of the scores of the model before, "" where there were none.
+// inherited says what became of the scores of the model before; "" if there were none.
 func inherited(done *store.Published) string {
 	switch {
 	case done.NotKept != nil && done.From == "":

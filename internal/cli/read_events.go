@@ -12,7 +12,7 @@ import (
 	"connect-deepcase/sequencer"
 )
 
-// inputs are the files that the flags with a prefix name, and their format.
+// inputs returns the files that the flags with a prefix name, and their format.
 func (s *session) inputs(prefix string) (sequencer.Format, []string, error) {
 	var format sequencer.Format
 	var files []string
@@ -62,7 +62,7 @@ func (s *session) readOptions(format sequencer.Format) (sequencer.ReadOptions, e
 	return how, nil
 }
 
-// read makes sequences of files.
+// read makes sequences from files.
 func (s *session) read(format sequencer.Format, files []string, options sequencer.Options) (*sequences, error) {
 	how, err := s.readOptions(format)
 	if err != nil {
@@ -84,7 +84,7 @@ func (s *session) read(format sequencer.Format, files []string, options sequence
 		return nil, nameFlag(err)
 	}
 	if how.PerFile {
-		s.note("%d files, each with machines of its own (--shared-machines if they share them)", len(files))
+		s.note("%d files, each with its own machines (use --shared-machines if the files share machines)", len(files))
 	}
 	sequencing := s.progress.start("sequencing")
 	defer sequencing.end()
@@ -113,8 +113,8 @@ func (s *session) read(format sequencer.Format, files []string, options sequence
 
 var errNoInput = usage{"no input: give events with --csv, --txt, --json or --ndjson, or sequences with --load-sequences"}
 
-// sequences reads or loads the sequences that the flags name, and saves them where asked to. A loaded model's context is the default
-// for what is read and a must for what is loaded.
+// sequences reads or loads the sequences that the flags name, and saves them if asked to. The context of a loaded model is the default
+// for events that are read; sequences that are loaded must have it.
 func (s *session) sequences(ctx context.Context, loaded *model.Params) (*sequences, error) {
 	format, files, err := s.inputs("")
 	if err != nil {
@@ -133,9 +133,9 @@ func (s *session) sequences(ctx context.Context, loaded *model.Params) (*sequenc
 	case load != "" && len(files) > 0:
 		return nil, usagef("--load-sequences and --%s: give one of them", format)
 	case load != "" && save != "":
-		return nil, usagef("cannot save sequences without --csv, --txt, --json or --ndjson")
+		return nil, usagef("--save-sequences needs events: give them with --csv, --txt, --json or --ndjson")
 	case load != "":
-		err := s.refuse("the sequences are loaded, and were read before", append([]string{"nrows", "label"}, readingSettings...)...)
+		err := s.refuse("the sequences are loaded, not read", append([]string{"nrows", "label"}, readingSettings...)...)
 		if err != nil {
 			return nil, err
 		}
@@ -143,11 +143,11 @@ func (s *session) sequences(ctx context.Context, loaded *model.Params) (*sequenc
 			return nil, err
 		}
 		if s.flags.IsSet("timeout") && s.timeout() != q.Timeout {
-			return nil, usagef("--timeout %v has no effect: the sequences of %s were made with %v seconds: read the events again with that timeout",
+			return nil, usagef("--timeout %v has no effect: the sequences of %s were made with %v seconds; read the events again to change that",
 				s.timeout().Seconds(), load, q.Timeout.Seconds())
 		}
 		if s.flags.IsSet("length") && s.flags.Int("length") != q.Length {
-			return nil, fmt.Errorf("%s: contexts of %d events, --length is %d: read the events again with that length", load, q.Length, s.flags.Int("length"))
+			return nil, fmt.Errorf("%s: the contexts have %d events, --length is %d: read the events again with that length", load, q.Length, s.flags.Int("length"))
 		}
 	case len(files) > 0:
 		options, err := s.context(loaded)
@@ -161,7 +161,7 @@ func (s *session) sequences(ctx context.Context, loaded *model.Params) (*sequenc
 		return nil, errNoInput
 	}
 	if events := len(q.Names) + 1; limit > 0 && events > limit {
-		return nil, fmt.Errorf("--events: %d distinct events with NO_EVENT, --events allows %d", events, limit)
+		return nil, fmt.Errorf("--events: %d distinct events including NO_EVENT, --events allows %d", events, limit)
 	}
 	if loaded != nil && q.Length != loaded.Length {
 		return nil, fmt.Errorf("the sequences have contexts of %d events, the model has %d: read the events again with --length %d",
@@ -176,7 +176,7 @@ func (s *session) sequences(ctx context.Context, loaded *model.Params) (*sequenc
 	return q, nil
 }
 
-// context is what a context is: by the flags, else by a loaded model.
+// context says what a context is: what the flags say, or else what the loaded model has.
 func (s *session) context(loaded *model.Params) (sequencer.Options, error) {
 	o := sequencer.Options{Length: s.flags.Int("length"), Timeout: s.timeout()}
 	if loaded == nil {

@@ -11,9 +11,9 @@ func rollbackCommand() *ucli.Command {
 	return command(&ucli.Command{
 		Name:  "rollback",
 		Usage: "Make an earlier version of a model directory the current one",
-		Description: `The version is checked first. Pipelines that use the directory pick it up as they do a new one. Newer versions stay, so that
-"deepcase rollback --to VERSION" can make one of them current again. So does a network that waits to be clustered: to drop it, delete its
-folder in versions/.`,
+		Description: `The version is checked first. Pipelines that use the directory pick it up like a new version. Newer versions stay, so that
+"deepcase rollback --to VERSION" can make one of them current again. A network that waits to be clustered stays, too: to drop it, delete
+its folder in versions/.`,
 		Flags: []ucli.Flag{modelFlag(), &ucli.StringFlag{Name: "to", Usage: "`VERSION` to make current (default: the one before the current one)"}},
 	}, func(ctx context.Context, s *session) error {
 		st, err := s.store()

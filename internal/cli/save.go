@@ -18,7 +18,7 @@ import (
 	"connect-deepcase/sequencer"
 )
 
-// saveable finds out before long work whether its results have a place to go.
+// saveable checks before long work that its results can be saved.
 func (s *session) saveable() error {
 	read := map[string]string{} // flags by file
 	for _, flag := range s.flags.FlagNames() {
@@ -37,7 +37,7 @@ func (s *session) saveable() error {
 		}
 		other, taken := read[filepath.Clean(path)]
 		if info, err := os.Stat(path); taken && (err != nil || info.Mode().IsRegular()) {
-			return usagef("--%s and --%s: %s is one file, which would be lost: give another one", other, flag, path)
+			return usagef("--%s and --%s: %s is one file, which would be overwritten: give another one", other, flag, path)
 		}
 		read[filepath.Clean(path)] = flag
 		if info, err := os.Stat(path); err == nil && info.IsDir() {
@@ -62,8 +62,8 @@ func (s *session) saveable() error {
 	return nil
 }
 
-// saveFile writes a file as a whole or not at all: what was there before stays until the new one is complete, also where the disk fills up
-// or an interrupt ends ctx. What is no file, such as /dev/stdout, is written to as it is.
+// saveFile writes a whole file or nothing. The old file stays until the new one is complete, even if the disk fills up or an interrupt
+// ends ctx. Anything that is not a regular file, such as /dev/stdout, is written to directly.
 func saveFile(ctx context.Context, path string, write func(io.Writer) error) (err error) {
 	if target, err := filepath.EvalSymlinks(path); err == nil {
 		path = target // a link stays a link
@@ -74,7 +74,7 @@ func saveFile(ctx context.Context, path string, write func(io.Writer) error) (er
 	flags := os.O_WRONLY
 	if regular {
 		temporary, flags = path+".part", os.O_WRONLY|os.O_CREATE|os.O_EXCL
-		if err := os.Remove(temporary); err != nil && !errors.Is(err, fs.ErrNotExist) { // of a run that was killed
+		if err := os.Remove(temporary); err != nil && !errors.Is(err, fs.ErrNotExist) { // left by a run that was killed
 			return err
 		}
 	}
@@ -121,7 +121,7 @@ func saveClusters(ctx context.Context, path string, clusters []int32, labels []f
 	})
 }
 
-// savePrediction writes the original's prediction file, with 1 in place of its 1.0.
+// savePrediction writes the original's prediction file, with 1 instead of 1.0.
 func savePrediction(ctx context.Context, path string, prediction []float64) error {
 	return saveCSV(ctx, path, []string{"labels"}, len(prediction), func(row int) []string { return []string{report.Number(prediction[row])} })
 }

@@ -11,13 +11,13 @@ func sequenceCommand() *ucli.Command {
 	return command(&ucli.Command{
 		Name:  "sequence",
 		Usage: "Find the context of each event: the events before it on the same machine",
-		Description: `Reads events and prints the sequences that DeepCASE works with, the first and the last ones; saves all of them where asked to.
-The other modes start from the saved file, or read events themselves. All files may be compressed (gzip, zstd, bzip2):
+		Description: `Reads events and prints the first and the last sequences that DeepCASE works with. With --save-sequences it saves all of them.
+The other modes start from the saved file, or read events themselves. Files may be compressed (gzip, zstd, bzip2):
 
-  csv     a header with the columns timestamp, machine, event and perhaps label, then a row an event
-  txt     a machine a line, its events separated by spaces, a second apart
-  json    objects with these fields, in an array or one after the other; "rule.id" in --columns leads into an object
-  ndjson  such an object a line
+  csv     a header with the columns timestamp, machine, event and, optionally, label; then one row per event
+  txt     one line per machine: its events, separated by spaces and one second apart
+  json    objects with these fields, in an array or one after the other; "rule.id" in --columns is the field id of the object rule
+  ndjson  one such object per line
 
   deepcase sequence --csv alerts.csv --save-sequences alerts.sequences
   deepcase sequence --csv a.csv.gz --csv b.csv.gz --columns timestamp=time,machine=host,event=name,label=event_label --benign - \

@@ -14,14 +14,14 @@ import (
 	"connect-deepcase/sequencer"
 )
 
-// sequences are events with their contexts and what a context is.
+// sequences are events with their contexts, and what a context is.
 type sequences struct {
 	*sequencer.Sequences
 	Timeout time.Duration
-	Source  sequencer.Format // of the files that they were read from; "" where it is not known
+	Source  sequencer.Format // of the files that were read; "" if it is not known
 }
 
-// data is what a model learns from or answers. Scores are the labels.
+// data is what a model learns from or answers. Its scores are the labels.
 func (q *sequences) data() model.Data {
 	return model.NewData(q.Names, q.Length, q.Contexts, q.Events, q.Labels)
 }
@@ -42,7 +42,7 @@ func (q *sequences) unlabelled() model.Data {
 	return d
 }
 
-// seen is on which machine and when the event of a row was, as far as the input says it.
+// seen says on which machine and when the event of a row happened, as far as the input says so.
 func (q *sequences) seen(row int) (machine string, at time.Time) {
 	if q.Machine != nil {
 		machine = q.Machines[q.Machine[row]]
@@ -53,7 +53,7 @@ func (q *sequences) seen(row int) (machine string, at time.Time) {
 	return machine, at
 }
 
-// document is a row as the example of a cluster.
+// document is a row in the form of an example of a cluster.
 func (q *sequences) document(row int) json.RawMessage {
 	d := struct {
 		Timestamp time.Time `json:"timestamp,omitzero"`
@@ -76,7 +76,7 @@ func (q *sequences) document(row int) json.RawMessage {
 	var text bytes.Buffer
 	out := json.NewEncoder(&text)
 	out.SetEscapeHTML(false)
-	if out.Encode(d) != nil { // a time of another age
+	if out.Encode(d) != nil { // a year that JSON cannot hold
 		return nil
 	}
 	return bytes.TrimSuffix(text.Bytes(), []byte("\n"))
@@ -84,7 +84,7 @@ func (q *sequences) document(row int) json.RawMessage {
 
 const shownSequences = 20 // at each end
 
-// show prints the sequences' two ends and how many there are.
+// show prints the first and the last sequences, and how many there are.
 func (q *sequences) show(w io.Writer) error {
 	name := func(id int32) string {
 		if int(id) == len(q.Names) {

@@ -18,7 +18,7 @@ import (
 	"connect-deepcase/sequencer"
 )
 
-// Saved sequences are a safetensors file with the tensors contexts (I32, rows × length), events (I32, rows) and, where they are known,
+// Saved sequences are a safetensors file with the tensors contexts (I32, rows × length), events (I32, rows) and, if they are known,
 // labels (F64, rows), machines (I32, rows: a place in the metadata machines, a JSON array) and times (I64, rows, Unix nanoseconds). The
 // metadata are format (deepcase-sequences), version (1), names (a JSON array, sorted; the id after the last is NO_EVENT), timeout
 // (nanoseconds), and source (the format of the files that were read; missing in older files).
@@ -136,7 +136,7 @@ func decodeSequences(data []byte) (*sequences, error) {
 		return nil, fmt.Errorf("names: %w", err)
 	}
 	if !slices.IsSorted(q.Names) || len(slices.Compact(slices.Clone(q.Names))) != len(q.Names) {
-		return nil, errors.New("names: not sorted and distinct")
+		return nil, errors.New("names: they are not sorted and distinct")
 	}
 	timeout, err := strconv.ParseInt(meta["timeout"], 10, 64)
 	if err != nil || timeout < 0 {
@@ -150,7 +150,7 @@ func decodeSequences(data []byte) (*sequences, error) {
 	}
 	rows, length := contexts.Shape()[0], contexts.Shape()[1]
 	if rows < 1 || length < 1 || length > math.MaxInt32 {
-		return nil, fmt.Errorf("contexts: %d rows of %d events, need at least 1 of 1", rows, length)
+		return nil, fmt.Errorf("contexts: %d rows of %d events, need at least one row of one event", rows, length)
 	}
 	events, err := tensor(file, "events", safetensors.I32, 1)
 	if err != nil {
@@ -158,10 +158,10 @@ func decodeSequences(data []byte) (*sequences, error) {
 	}
 	q.Length, q.Contexts, q.Events = int(length), ints(contexts), ints(events)
 	if uint64(len(q.Events)) != rows {
-		return nil, fmt.Errorf("events: %d for %d contexts", len(q.Events), rows)
+		return nil, fmt.Errorf("events: %d, but there are %d contexts", len(q.Events), rows)
 	}
 	for name, ids := range map[string][]int32{"contexts": q.Contexts, "events": q.Events} {
-		most := int32(len(q.Names)) // NO_EVENT, which stands in contexts alone
+		most := int32(len(q.Names)) // NO_EVENT, which only contexts have
 		if name == "events" {
 			most--
 		}
@@ -182,7 +182,7 @@ func decodeSequences(data []byte) (*sequences, error) {
 		return nil, err
 	}
 	if labels.Shape()[0] != rows {
-		return nil, fmt.Errorf("labels: %d for %d contexts", labels.Shape()[0], rows)
+		return nil, fmt.Errorf("labels: %d, but there are %d contexts", labels.Shape()[0], rows)
 	}
 	for data := labels.Data(); len(data) > 0; data = data[8:] {
 		label := math.Float64frombits(binary.LittleEndian.Uint64(data))
@@ -211,7 +211,7 @@ func (q *sequences) decodeSeen(file safetensors.SafeTensors, names string, rows 
 			q.Machine = append(q.Machine, uint32(id))
 		}
 		if uint64(len(q.Machine)) != rows {
-			return fmt.Errorf("machines: %d for %d contexts", len(q.Machine), rows)
+			return fmt.Errorf("machines: %d, but there are %d contexts", len(q.Machine), rows)
 		}
 	}
 	if _, ok := file.Tensor("times"); ok {
@@ -220,7 +220,7 @@ func (q *sequences) decodeSeen(file safetensors.SafeTensors, names string, rows 
 			return err
 		}
 		if times.Shape()[0] != rows {
-			return fmt.Errorf("times: %d for %d contexts", times.Shape()[0], rows)
+			return fmt.Errorf("times: %d, but there are %d contexts", times.Shape()[0], rows)
 		}
 		for data := times.Data(); len(data) > 0; data = data[8:] {
 			q.Times = append(q.Times, int64(binary.LittleEndian.Uint64(data)))

@@ -16,7 +16,7 @@ import (
 	"connect-deepcase/model/interpreter"
 )
 
-// params are the settings of a model by the flags that are there.
+// params are the settings of a model that the flags of the command give.
 func (s *session) params() (model.Params, error) {
 	p := model.DefaultParams()
 	p.Length, p.Timeout = s.flags.Int("length"), s.timeout()
@@ -37,7 +37,7 @@ func (s *session) params() (model.Params, error) {
 	return p, nil
 }
 
-// interpretation sets in p what the Interpreter's flags say that take is true for.
+// interpretation sets in p the Interpreter's flags for which take is true.
 func (s *session) interpretation(p *model.Params, take func(flag string) bool) {
 	if take("confidence") {
 		p.Interpreter.Threshold = s.flags.Float64("confidence")
@@ -68,7 +68,7 @@ func (s *session) strategy() (interpreter.Strategy, error) {
 	return x, nil
 }
 
-// eventLimit is what --events says; 0 for auto.
+// eventLimit is the value of --events; 0 for auto.
 func (s *session) eventLimit() (int, error) {
 	text := s.flags.String("events")
 	if text == "auto" {
@@ -81,7 +81,7 @@ func (s *session) eventLimit() (int, error) {
 	return n, nil
 }
 
-// useless tells of flags that were given and change nothing of what the command is for: settings of a step that it does not take. Scripts
+// useless notes flags that change nothing, because they are settings of a step that this command does not do. This is no error: scripts
 // give all commands the same settings.
 func (s *session) useless(why string, flags ...string) {
 	for _, flag := range flags {
@@ -91,7 +91,7 @@ func (s *session) useless(why string, flags ...string) {
 	}
 }
 
-// refuse is an error where one of the flags was given that would change nothing: something else was meant.
+// refuse is an error if one of the flags was given. It would change nothing, so that the user must have meant something else.
 func (s *session) refuse(why string, flags ...string) error {
 	var given []string
 	for _, flag := range flags {
@@ -108,7 +108,7 @@ func (s *session) refuse(why string, flags ...string) error {
 	return usagef("%s have no effect: %s", strings.Join(given, ", "), why)
 }
 
-// settled refuses flags that say something else than the model that was loaded, which has been made with its own.
+// settled refuses flags that differ from the settings with which the loaded model was made.
 func (s *session) settled(what string, of model.Params, flags []string) error {
 	p, err := s.params()
 	if err != nil {
@@ -116,7 +116,7 @@ func (s *session) settled(what string, of model.Params, flags []string) error {
 	}
 	given, is := settings(p), settings(of)
 	for _, flag := range flags {
-		if _, kept := is[flag]; !kept { // a bound of training, no setting of a model
+		if _, kept := is[flag]; !kept { // a bound of training, not a setting of a model
 			s.useless("the "+what+" is loaded", flag)
 		}
 		if s.flags.IsSet(flag) && given[flag] != is[flag] {
@@ -126,7 +126,7 @@ func (s *session) settled(what string, of model.Params, flags []string) error {
 	return nil
 }
 
-// settings are what flags say of a model, by flag.
+// settings are the settings of a model by flag.
 func settings(p model.Params) map[string]any {
 	t := p.Training
 	return map[string]any{"hidden": p.Hidden, "lstm": p.LSTM, "delta": t.Delta, "epochs": t.Epochs, "batch": t.BatchSize,
@@ -134,18 +134,18 @@ func settings(p model.Params) map[string]any {
 		"epsilon": p.Interpreter.Eps, "min_samples": p.Interpreter.MinSamples, "iterations": p.Query.Iterations, "query-batch": p.Query.BatchSize}
 }
 
-// Flags that change nothing where what they say was settled when the builder or the interpreter was made.
+// Flags that change nothing if the builder or the interpreter is loaded: their values were fixed when it was made.
 var (
 	interpreterSettings = []string{"confidence", "epsilon", "min_samples", "iterations", "query-batch"}
 	originalSettings    = []string{"events-order", "events-mapping"}
 	builderSettings     = []string{"hidden", "delta", "lstm", "epochs", "batch", "optimizer", "learning-rate", "seed", "max-names", "max-memory"}
 )
 
-// flagOf are the flags of settings that errors name in another way.
+// flagOf has the flags of settings that have another name in errors.
 var flagOf = map[string]string{"batch size": "batch", "learning rate": "learning-rate", "query batch size": "query-batch", "eps": "epsilon",
 	"min samples": "min_samples", "threshold": "confidence"}
 
-// byFlag is the text of an error about settings, "batch size: 0 is not at least 1", by the names of their flags.
+// byFlag is the text of an error about settings with the names of their flags: "--batch: 0 is not at least 1".
 func byFlag(err error) string {
 	lines := strings.Split(err.Error(), "\n")
 	for i, line := range lines {
@@ -156,7 +156,7 @@ func byFlag(err error) string {
 	return strings.Join(lines, "; ")
 }
 
-// nameFlag adds to an error about a value the flag that would make the value right.
+// nameFlag adds to an error about a value the flag that says how to read it.
 func nameFlag(err error) error {
 	switch {
 	case errors.Is(err, field.ErrBenign):

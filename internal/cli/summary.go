@@ -25,17 +25,17 @@ import (
 func summaryCommand() *ucli.Command {
 	return command(&ucli.Command{
 		Name:  "summary",
-		Usage: "Sum up documents that the pipeline annotated: what was scored, and what an analyst is spared",
-		Description: `Reads documents that deepcase_predict annotated. With --label they are compared with what is known of them, and with --attack the
-attacks that were found are told from those that were missed. A dot in a FIELD leads into nested objects: security.deepcase.
+		Usage: "Sum up annotated documents: what was scored, and how much work an analyst is spared",
+		Description: `Reads documents that deepcase_predict annotated. With --label it compares them with their labels. With --attack it lists which attacks were
+found and which were missed. A dot in a FIELD leads into nested objects: security.deepcase.
 
   deepcase summary --ndjson annotated.ndjson --label label --attack attack`,
 		Flags: []ucli.Flag{
-			&ucli.GenericFlag{Name: "ndjson", Value: &paths{}, Usage: "`FILE` of annotated documents, one a line; may be given several times"},
+			&ucli.GenericFlag{Name: "ndjson", Value: &paths{}, Usage: "`FILE` of annotated documents, one per line; may be given several times"},
 			&ucli.StringFlag{Name: "target", Value: "deepcase", Usage: "`FIELD` of the annotation"},
-			&ucli.StringFlag{Name: "label", Usage: "`FIELD` of the label: above 0 for an attack; documents without one are not compared"},
-			&ucli.StringFlag{Name: "benign", Usage: benignUsage + ". An attack of this name is none"},
-			&ucli.StringFlag{Name: "attack", Usage: "`FIELD` that names the attack a document is part of, if any"},
+			&ucli.StringFlag{Name: "label", Usage: "`FIELD` of the label, above 0 for an attack; documents without a label are not compared"},
+			&ucli.StringFlag{Name: "benign", Usage: benignUsage + ". In --attack this text means no attack"},
+			&ucli.StringFlag{Name: "attack", Usage: "`FIELD` with the name of the attack that a document is part of, if any"},
 		},
 	}, func(_ context.Context, s *session) error {
 		files, _ := s.flags.Generic("ndjson").(*paths)
@@ -74,7 +74,7 @@ func newTotals(target annotation.Target, label, benign, attack string) *totals {
 	return &totals{target: target, label: label, benign: benign, attack: attack, statuses: map[string]int{}, attacks: map[string]bool{}}
 }
 
-// meanings of the statuses, for people.
+// meanings say in words what the statuses mean.
 var meanings = map[string]string{
 	model.Scored.String():        "in a cluster that has a score",
 	model.Unscored.String():      "in a cluster without a score yet",

@@ -10,9 +10,9 @@ func trainCommand() *ucli.Command {
 	return command(&ucli.Command{
 		Name:  "train",
 		Usage: "Train the ContextBuilder: which events of a context matter for the event that follows",
-		Description: `The builder is saved as a new version of a model directory, its vocabulary with it. Where that has clusters in force, they stay in
-force until the mode cluster gives the new builder its own. With --load-builder training goes on from that builder. Ctrl-C or SIGTERM ends
-training early: what was learnt until then is saved.
+		Description: `Saves the builder and its vocabulary as a new version of a model directory. If the current version has clusters, it stays current until
+the mode cluster gives the new builder clusters of its own. With --load-builder training continues from that builder. Ctrl-C or SIGTERM
+ends training early; what was learnt until then is saved, unless training has diverged.
 
   deepcase train --load-sequences alerts.sequences --save-builder model`,
 		Flags: modeFlags(),

@@ -13,8 +13,8 @@ import (
 	"connect-deepcase/model/contextbuilder"
 )
 
-// build gives a model for sequences: the loaded one with the settings of the Interpreter that were given, or else one that it trains.
-// Where asked to, it saves the builder.
+// build returns a model for sequences: the loaded one with the given settings of the Interpreter, or a newly trained one. It saves the
+// builder if asked to.
 func (s *session) build(ctx context.Context, r ready) (*model.Model, error) {
 	from, q := r.from, r.sequences
 	p, err := s.params()
@@ -51,8 +51,8 @@ func (s *session) build(ctx context.Context, r ready) (*model.Model, error) {
 	return m, s.saveBuilder(ctx, m)
 }
 
-// train learns a model from sequences, or goes on from one where there is a start, and saves it where asked to. When an interrupt ends
-// training it saves what was learnt, and returns the interrupt's error.
+// train learns a model from sequences, or continues from start if that is not nil, and saves it if asked to. If an interrupt ends the
+// training, it saves what was learnt and returns the error of the interrupt.
 func (s *session) train(ctx context.Context, e contextbuilder.Engine, q *sequences, p model.Params, start *model.Model) (*model.Model, error) {
 	data, err := s.budgeted(q, p, start)
 	if err != nil {
@@ -98,7 +98,7 @@ func (s *session) train(ctx context.Context, e contextbuilder.Engine, q *sequenc
 	return m, s.saveBuilder(ctx, m)
 }
 
-// usable is an error if the training of m has diverged: then nothing is saved. It warns of a network that explains nothing.
+// usable is an error if the training of m has diverged: nothing is saved then. It warns of a network that explains nothing.
 func (s *session) usable(ctx context.Context, e contextbuilder.Engine, m *model.Model, d model.Data) error {
 	fit, err := m.Fit(ctx, e, d)
 	if err == nil {
@@ -108,13 +108,13 @@ func (s *session) usable(ctx context.Context, e contextbuilder.Engine, m *model.
 		return fmt.Errorf("nothing is saved: %w", err)
 	}
 	if fit.Poor() {
-		s.note("warning: the network explains nothing, more epochs or another learning rate may: %v", fit)
+		s.note("warning: the network explains nothing; more epochs or another learning rate may help: %v", fit)
 	}
 	return nil
 }
 
-// budgeted are the sequences that a training learns from, without rare names where there are too many. It is an error if the training would
-// take too much memory. A training that goes on from a start has that one's names.
+// budgeted returns the sequences to learn from, without rare names if there are too many names. It is an error if the training would take
+// too much memory. A training that continues from start keeps its names.
 func (s *session) budgeted(q *sequences, p model.Params, start *model.Model) (model.Data, error) {
 	data := q.unlabelled()
 	if most := s.flags.Int("max-names"); start == nil {
@@ -139,8 +139,8 @@ func (s *session) budgeted(q *sequences, p model.Params, start *model.Model) (mo
 	return data, nil
 }
 
-// saveBuilder saves m where --save-builder says; not where the interpreter will be saved beside it, whose version has the builder. It does
-// so after an interrupt, too.
+// saveBuilder saves m in the directory of --save-builder, unless an interpreter will be saved there, whose version has the builder. It
+// saves after an interrupt, too.
 func (s *session) saveBuilder(ctx context.Context, m *model.Model) error {
 	dir, interpreter := s.flags.String("save-builder"), s.flags.String("save-interpreter")
 	comes := interpreter != "" && s.flags.Command.Name != "train" && ctx.Err() == nil

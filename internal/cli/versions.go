@@ -31,7 +31,7 @@ func versionsCommand() *ucli.Command {
 	return command(&ucli.Command{
 		Name:  "versions",
 		Usage: "List the versions of a model directory, oldest first",
-		Flags: []ucli.Flag{modelFlag(), boolFlag("", "json", "print JSON, an object a line")},
+		Flags: []ucli.Flag{modelFlag(), boolFlag("", "json", "print JSON, one object per line")},
 	}, func(_ context.Context, s *session) error {
 		st, err := s.store()
 		if err != nil {
@@ -45,7 +45,7 @@ func versionsCommand() *ucli.Command {
 			s.note("none is current: %v", err)
 		}
 		if i := slices.IndexFunc(versions, func(v store.Version) bool { return v.Err == nil && store.Ahead(v.Name, v.Created) }); i >= 0 {
-			s.note("from %s on, names are later than their versions, since a clock was ahead once: names only tell the order, created tells the time", versions[i].Name)
+			s.note("a clock was ahead once: from %s on, the times in the names are too late; names give the order, created gives the time", versions[i].Name)
 		}
 		if s.flags.Bool("json") {
 			for _, v := range versions {
@@ -55,7 +55,7 @@ func versionsCommand() *ucli.Command {
 			}
 			return nil
 		}
-		builder, _ := st.PendingNetwork() // "" where it cannot be told
+		builder, _ := st.PendingNetwork() // "" if it cannot be told
 		rows := [][]string{{"version", "created", "event types", "sequences", "clusters", "scored", ""}}
 		for _, v := range versions {
 			row := []string{v.Name, v.Created.UTC().Format(time.RFC3339), strconv.Itoa(v.Events), strconv.Itoa(v.Samples),
@@ -75,7 +75,7 @@ func versionsCommand() *ucli.Command {
 	})
 }
 
-// version is what is printed of one.
+// version is what is printed about a version.
 type version struct {
 	Version  string    `json:"version"`
 	Created  time.Time `json:"created"`
