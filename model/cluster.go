@@ -29,8 +29,8 @@ func (a *Assignment) Clustered() int {
 	return n
 }
 
-// Cluster queries and clusters data and returns a model with the clusters (scored by strategy if d has scores), and what became of each
-// sample. m stays as it is.
+// Cluster clusters data (paper, section III-C) and returns a copy of m with the clusters, and the cluster of each sample. If d has scores, the
+// strategy makes the clusters' scores of them; otherwise it is not used. m does not change.
 func (m *Model) Cluster(ctx context.Context, e contextbuilder.Engine, d Data, s interpreter.Strategy) (*Model, *Assignment, error) {
 	if err := d.validate(m.Params.Length); err != nil {
 		return nil, nil, err
@@ -77,7 +77,7 @@ func (m *Model) Cluster(ctx context.Context, e contextbuilder.Engine, d Data, s 
 	return &clustered, all, nil
 }
 
-// askable drops samples of unknown events, which a network cannot be asked for, and tells which rows are left.
+// askable drops samples of unknown events, about which a network cannot be asked. rows are the ones that are left.
 func askable(s contextbuilder.Samples) (known contextbuilder.Samples, rows []int32) {
 	steps := interpreter.Steps(s)
 	rows = make([]int32, 0, s.Rows())
@@ -92,7 +92,7 @@ func askable(s contextbuilder.Samples) (known contextbuilder.Samples, rows []int
 	return interpreter.Pick(s, rows), rows
 }
 
-// describe sums up each cluster: its event, size and most frequent contexts, earlier ones first where equally frequent.
+// describe sums up each cluster: its event, its size and its most frequent contexts. Of equally frequent contexts, the earlier comes first.
 func describe(names []string, s contextbuilder.Samples, c *interpreter.Clustering) []Cluster {
 	clusters := make([]Cluster, len(c.Events))
 	for i, event := range c.Events {
@@ -125,8 +125,8 @@ func describe(names []string, s contextbuilder.Samples, c *interpreter.Clusterin
 	return clusters
 }
 
-// SameClusters says where other has other clusters than m: another number, event, size or vector, in which case a number of a cluster
-// does not mean the same in both. It is nil where they are the same; scores and examples may differ.
+// SameClusters is nil if both models have the same clusters, so that the id of a cluster means the same in both. Otherwise the error says what
+// differs: their number, or an event, size or vector. Scores and examples may differ.
 func (m *Model) SameClusters(other *Model) error {
 	if a, b := len(m.Clusters), len(other.Clusters); a != b {
 		return fmt.Errorf("%d clusters, not %d", b, a)
@@ -147,8 +147,8 @@ func (m *Model) SameClusters(other *Model) error {
 	return nil
 }
 
-// WithScores returns a copy of m in which the given clusters have the given scores. An unknown cluster or a score that is
-// neither NoScore nor ≥ 0 and finite is an error that names the cluster.
+// WithScores returns a copy of m with the given scores, by cluster id. Other clusters keep theirs. A score must be NoScore, or finite and at
+// least 0. Errors name the cluster.
 func (m *Model) WithScores(scores map[int]float64) (*Model, error) {
 	scored := *m
 	scored.Clusters = slices.Clone(m.Clusters)

@@ -14,11 +14,11 @@ type Data struct {
 	Names    []string // id → event name; id len(Names) is NO_EVENT
 	Samples  contextbuilder.Samples
 	Scores   []float64             // the score of each sample, NoScore if unknown; nil if nobody scored any
-	Progress func(done, total int) // called as Cluster and PredictData get on with the distinct samples; may be nil
+	Progress func(done, total int) // called by Cluster and PredictData, in distinct samples; may be nil
 }
 
-// NewData are samples with contexts of length events: contexts has length ids per sample, oldest event first, and events and scores have one
-// entry each. scores may be nil. Ids are places in names, and len(names) is NO_EVENT. A sequencer.Sequences has all of them.
+// NewData makes samples of columns, such as those of sequencer.Sequences. contexts has length ids per sample, oldest event first. events has
+// one id per sample, and scores one score, unless it is nil. An id is an index into names, or len(names) for NO_EVENT.
 func NewData(names []string, length int, contexts, events []int32, scores []float64) Data {
 	return Data{Names: names, Samples: contextbuilder.Samples{Length: length, Contexts: contexts, Events: events}, Scores: scores}
 }
@@ -82,7 +82,7 @@ func (d Data) validate(length int) error {
 	return nil
 }
 
-// renumber gives for each id of from, NO_EVENT last, the id of the same name in to, or unknown.
+// renumber maps each id over from to the id of the same name in to, or to unknown. NO_EVENT, which is last, becomes unknown.
 func renumber(from, to []string) []int32 {
 	ids, known := make([]int32, len(from)+1), idsByName(to)
 	for id, name := range from {
@@ -96,8 +96,8 @@ func renumber(from, to []string) []int32 {
 	return ids
 }
 
-// translate gives d's samples in ids over names: an event that names lacks is NO_EVENT (len(names)) inside contexts and unknown
-// otherwise, and so is NO_EVENT as an event.
+// translate gives d's samples by ids over names. If names lacks an event, it becomes NO_EVENT (len(names)) in contexts and unknown elsewhere.
+// NO_EVENT as an event becomes unknown, too.
 func (d Data) translate(names []string) contextbuilder.Samples {
 	to := renumber(d.Names, names)
 	s := contextbuilder.Samples{Length: d.Samples.Length, Contexts: d.Samples.Contexts, Events: make([]int32, len(d.Samples.Events))}
@@ -122,8 +122,8 @@ func appendIDs(ids, more, to []int32, names []string) []int32 {
 	return ids
 }
 
-// Append appends the samples of other, which must have contexts of the same length and may have other names. The names of both, in order,
-// are d's names then. It writes into d's slices.
+// Append appends the samples of other. Their contexts must have the same length; their names may differ. Afterwards d has the names of both,
+// sorted. It overwrites d's slices.
 func (d *Data) Append(other Data) {
 	names := slices.Concat(d.Names, other.Names)
 	slices.Sort(names)

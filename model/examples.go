@@ -8,19 +8,19 @@ import (
 	"time"
 )
 
-// What a Cluster shows of its samples at most.
+// The most that a Cluster shows of its samples.
 const (
 	maxContexts     = 10
 	MaxMachines     = 10
-	MaxExamples     = 8       // documents, where the data has any
-	maxExampleBytes = 1 << 20 // of all documents of a cluster: one that would be too much gives way to another
+	MaxExamples     = 8       // documents, if the data has any
+	maxExampleBytes = 1 << 20 // all documents of a cluster together; if one is too large, another takes its place
 )
 
 // sample is one of a cluster.
 type sample struct {
 	row, context int32
-	machine      int32 // in the order of first use; 0 where the data names none
-	at           int64 // Unix nanoseconds; undated where there is none
+	machine      int32 // in order of first use; 0 if the data names none
+	at           int64 // Unix nanoseconds, or undated
 }
 
 const undated = math.MinInt64
@@ -32,7 +32,7 @@ func (s sample) day() int64 {
 	return time.Unix(0, s.at).Unix() / (24 * 60 * 60)
 }
 
-// Source is what is known of samples beside event and context, by row.
+// Source says what is known about samples beside event and context, by row.
 type Source struct {
 	Seen     func(row int) (machine string, at time.Time) // where and when it was seen, a zero time if that is not known; may be nil
 	Document func(row int) json.RawMessage                // what it came from, nil if there is none; may be nil
@@ -50,8 +50,8 @@ func (s Source) Pick(rows []int32) Source {
 	return picked
 }
 
-// WithExamples returns a copy of m in which each cluster says where and when its samples were seen, and has documents that represent it. a is
-// what Cluster returned with m. Documents are asked for a few times per cluster.
+// WithExamples returns a copy of m whose clusters say where and when their samples were seen, and show documents of some. a is what Cluster
+// returned with m. Seen is called for each sample in a cluster, Document at most 32 times per cluster.
 func (m *Model) WithExamples(a *Assignment, source Source) *Model {
 	with := *m
 	with.Clusters = slices.Clone(m.Clusters)
@@ -113,7 +113,7 @@ func (a *Assignment) byCluster(n int) [][]int32 {
 	return rows
 }
 
-// place says on which machines and when samples were seen.
+// place records on which machines and when samples were seen.
 func (c *Cluster) place(samples []sample, machines []MachineCount) {
 	c.MachineCount = len(machines)
 	slices.SortStableFunc(machines, func(a, b MachineCount) int { return cmp.Compare(b.Count, a.Count) })
@@ -132,7 +132,7 @@ func (c *Cluster) place(samples []sample, machines []MachineCount) {
 	}
 }
 
-// examples are documents that represent the samples, in the order of time.
+// examples are documents that represent the samples, by time.
 func examples(samples []sample, document func(row int) json.RawMessage) []json.RawMessage {
 	type example struct {
 		sample

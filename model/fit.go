@@ -13,20 +13,20 @@ import (
 
 // Fit says how well a network predicts the events that it learnt from, by its own attention.
 type Fit struct {
-	Samples  int     // that were asked
+	Samples  int     // that were asked about
 	Loss     float64 // mean of −ln of the confidence in the true event
 	Blind    float64 // the loss of a network that has learnt nothing: ln of the number of its events
 	Right    float64 // share of the samples whose event is the one with the highest confidence
-	Frequent float64 // share of the samples that have the most frequent event: what answering that to all gets right
+	Frequent float64 // share of the samples with the most frequent event, which is what a network gets right that always predicts it
 }
 
-// Samples that Fit asks at most, spread evenly, and those that it asks together.
+// Fit asks about at most maxFit samples, spread evenly, in batches of fitBatch.
 const (
 	maxFit   = 10_000
 	fitBatch = 512
 )
 
-// Fit measures m's network on data that it learnt from. It is an error if a weight is not a finite number.
+// Fit measures m's network on the data that it learnt from. It is an error if a weight is not finite.
 func (m *Model) Fit(ctx context.Context, e contextbuilder.Engine, d Data) (f Fit, err error) {
 	if err := d.validate(m.Params.Length); err != nil {
 		return f, err
@@ -74,11 +74,11 @@ func (m *Model) Fit(ctx context.Context, e contextbuilder.Engine, d Data) (f Fit
 	return f, nil
 }
 
-// diverged is how much more than Blind a loss may be. Networks that have learnt next to nothing are within 0.1 of it.
+// diverged is by how much a loss may exceed Blind. Networks that have learnt next to nothing are within 0.1 of it.
 const diverged = 1
 
-// Err says why the network must not be used: its training has diverged. The loss is then far above that of a network that has learnt
-// nothing, or no number at all.
+// Err is not nil if the training has diverged, so that the network must not be used: its loss is NaN, or far above that of a network that has
+// learnt nothing.
 func (f Fit) Err() error {
 	if f.Loss <= f.Blind+diverged {
 		return nil
@@ -86,8 +86,8 @@ func (f Fit) Err() error {
 	return fmt.Errorf("the training has diverged: %v; a lower learning rate would be right", f)
 }
 
-// Poor says that the network explains nothing: it is not better than answering the most frequent event to all. Where nearly all events are
-// of one kind it cannot be better.
+// Poor tells whether the network explains nothing, because it is no better than always predicting the most frequent event. If nearly all
+// events have one name, no network can be better, and Poor is false.
 func (f Fit) Poor() bool { return f.Right < f.Frequent+0.01 && f.Frequent < 0.95 }
 
 func (f Fit) String() string {

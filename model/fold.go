@@ -15,9 +15,8 @@ type Folded struct {
 	Rows    []int32  // of the samples that are left, ascending; nil if nothing was left out
 }
 
-// Fold leaves out rare names: most names of the most frequent events stay, of equally frequent ones the first by name. A sample of another
-// event is left out; in contexts the other names become NO_EVENT. So a model that learns from the rest treats them as it treats all names
-// that it does not know. d stays as it is.
+// Fold keeps the most frequent names, at most so many; of equally frequent ones, the first by name. It leaves out the samples of the other
+// events, and replaces these events by NO_EVENT in contexts, which is how a model treats names that it does not know. d does not change.
 func (d Data) Fold(most int) (Data, Folded) {
 	if len(d.Names) <= most {
 		return d, Folded{}

@@ -8,21 +8,21 @@ import (
 	"connect-deepcase/model/contextbuilder"
 )
 
-// LengthError says that two models have contexts of different lengths, so that those of one mean nothing to the other.
+// LengthError says that two models have contexts of different lengths, so that one cannot inherit from the other.
 type LengthError struct{ Before, Now int }
 
 func (e LengthError) Error() string {
 	return fmt.Sprintf("its contexts have %d events, now %d", e.Before, e.Now)
 }
 
-// Inheritance says what became of the scores of the model before.
+// Inheritance says what became of the scores of the previous model.
 type Inheritance struct {
-	Inherited int       // clusters that took over a score
-	New       int       // clusters that have no score: nobody decided about them yet
-	Lost      []Cluster // scored clusters of the model before of which no cluster has a context now: their score is in force nowhere
+	Inherited int       // clusters that inherited a score
+	New       int       // clusters that still have no score
+	Lost      []Cluster // scored clusters of the previous model none of whose contexts is in a cluster now, so that their scores are lost
 }
 
-// String says it in one line, and names the first few clusters that were lost.
+// String is one line of text, which names the first few clusters that were lost.
 func (i Inheritance) String() string {
 	const shown = 5
 	text := fmt.Sprintf("%d clusters inherited a score, %d have none yet, %d scored clusters were lost", i.Inherited, i.New, len(i.Lost))
@@ -40,8 +40,9 @@ func (i Inheritance) String() string {
 	return text
 }
 
-// Inherit returns a copy of m in which each cluster without a score has the highest one among the clusters of the model before whose
-// contexts belong to it now, and says what was inherited: what an analyst decided outlives a training, and never becomes less.
+// Inherit returns a copy of m that takes over the scores of the previous model, so that what analysts decided outlives a training. A cluster
+// without a score gets the highest score of the previous clusters that have a context in it now. The models must have contexts of the same
+// length (LengthError).
 func (m *Model) Inherit(ctx context.Context, e contextbuilder.Engine, before *Model) (*Model, Inheritance, error) {
 	if before.Params.Length != m.Params.Length {
 		return nil, Inheritance{}, LengthError{before.Params.Length, m.Params.Length}

@@ -4,23 +4,23 @@ import (
 	"connect-deepcase/model/contextbuilder"
 )
 
-// Bytes that learning takes, as measured by make memory.
+// Bytes that learning takes, as `make memory` measures it.
 const (
-	eventMemory   = 250 // per event, beside its context
+	eventMemory   = 250 // per event, besides its context
 	contextMemory = 12  // per event of a context
-	nameMemory    = 200 // per name, beside its letters
+	nameMemory    = 200 // per name, besides its letters
 )
 
-// Budgets of a training, where none are given.
+// Default limits of a training.
 const (
 	DefaultMaxNames  = 2000
 	DefaultMaxMemory = 8 << 30
 )
 
-// TrainingMemory estimates the bytes of memory that Train and Cluster take to learn from events samples of names different events. It is an
-// upper bound for usual data: most samples are there more than once.
+// TrainingMemory estimates the bytes of memory that Train and Cluster take, given the number of distinct event names and of samples. It is an
+// upper bound for usual data, in which most samples occur more than once.
 func (p Params) TrainingMemory(names, events int) int64 {
-	copies := 5 // the weights, what the engine makes of them, gradients, and what is written
+	copies := 5 // weights, the engine's form of them, gradients, and what is written
 	if p.Training.Optimizer != contextbuilder.SGD {
 		copies += 2 // moments
 	}

@@ -1,5 +1,17 @@
-// Package model joins vocabulary, Context Builder and Interpreter to what users call a model: it learns from events by name and
-// says of new ones what they mean.
+// Package model is DeepCASE (van Ede et al., IEEE S&P 2022) as a library: it learns which events before a security event explain it, groups
+// events with similar contexts into clusters, and scores new events by the scores that analysts give to clusters.
+//
+// The steps of use:
+//
+//  1. Make [Data] of events with their contexts (NewData takes what sequencer.Table.Sequence returns).
+//  2. [Train] learns a vocabulary and a network (the Context Builder) on an engine (package model/engine).
+//  3. [Model.Cluster] groups the samples (the Interpreter). [Model.WithExamples] says where and when they were seen, for an analyst.
+//  4. [Model.WithScores] gives clusters their scores, or Cluster does it by the labels of the data. [Model.Inherit] takes over the scores of
+//     an earlier model.
+//  5. [NewPredictor] and [Predictor.Predict] answer for new samples with a [Verdict].
+//
+// Package model/store keeps the versions of a model in a directory. A Model is immutable: each step returns a new one. The same data, params
+// and engine give the same model. Package contextbuilder and package interpreter have the parts by event ids.
 package model
 
 import (
@@ -16,31 +28,31 @@ import (
 // Model is an immutable set of vocabulary, weights and clusters.
 type Model struct {
 	Params Params
-	// Names are the distinct event names by id; id len(Names) is NO_EVENT. Train sorts them; an imported network has its own order,
-	// and may have room for more events than are named.
+	// Names are the distinct event names by id. Id len(Names) is NO_EVENT. Train sorts the names. An imported network has an order of its own,
+	// and may have room for more events than have names.
 	Names    []string
 	Weights  *contextbuilder.Weights
 	Samples  int       // samples that Train or Cluster last saw
-	Clusters []Cluster // by cluster id; nil before Cluster
-	// Vectors are the distinct vectors of the clustered samples and VectorCluster the cluster of each (which names its event).
+	Clusters []Cluster // by id; nil before Cluster
+	// Vectors are the distinct vectors of the clustered samples. VectorCluster is the cluster of each, which names its event.
 	Vectors       *interpreter.Vectors
 	VectorCluster []int32
 }
 
-// Cluster is a group of samples of one event whose contexts attend to alike events.
+// Cluster is a group of samples of one event whose contexts have attention on similar events (paper, section III-C).
 type Cluster struct {
 	ID       int              `json:"id"`
 	Event    string           `json:"event"`
 	Size     int              `json:"size"`     // samples
-	Score    float64          `json:"score"`    // interpreter.NoScore where nobody scored it
-	Contexts []ClusterContext `json:"contexts"` // the most frequent ones, at most maxContexts
-	// What the data said of its samples; empty in a model of an earlier version of this program.
-	ContextCount int               `json:"context_count,omitempty"` // distinct contexts
+	Score    float64          `json:"score"`    // interpreter.NoScore if it has none
+	Contexts []ClusterContext `json:"contexts"` // the most frequent ones, at most 10
+	// The rest is what WithExamples adds. It is empty in models that earlier programs wrote.
+	ContextCount int               `json:"context_count,omitempty"` // distinct contexts; Cluster counts them
 	MachineCount int               `json:"machine_count,omitempty"` // machines
-	Machines     []MachineCount    `json:"machines,omitempty"`      // those with most samples, at most MaxMachines
+	Machines     []MachineCount    `json:"machines,omitempty"`      // the ones with most samples, at most MaxMachines
 	FirstSeen    time.Time         `json:"first_seen,omitzero"`
 	LastSeen     time.Time         `json:"last_seen,omitzero"`
-	Examples     []json.RawMessage `json:"examples,omitempty"` // documents that represent the samples, in the order of time, at most MaxExamples
+	Examples     []json.RawMessage `json:"examples,omitempty"` // documents that represent the samples, by time, at most MaxExamples
 }
 
 // MachineCount is how many samples a machine has.
@@ -52,7 +64,7 @@ type MachineCount struct {
 // ClusterContext is one distinct context of a cluster.
 type ClusterContext struct {
 	Context   []string  `json:"context"`   // event names, oldest first, "" for NO_EVENT
-	Attention []float32 `json:"attention"` // a share an event of the context
+	Attention []float32 `json:"attention"` // one share per event of the context
 	Count     int       `json:"count"`
 }
 
@@ -67,7 +79,7 @@ func (m *Model) ScoredClusters() int {
 	return n
 }
 
-// Validate checks a model that comes from outside: whatever passes can be predicted with.
+// Validate checks a model that comes from outside. NewPredictor takes what passes.
 func (m *Model) Validate() error {
 	if err := m.Params.Validate(); err != nil {
 		return err
@@ -98,7 +110,7 @@ func (m *Model) Validate() error {
 	return known.Validate()
 }
 
-// known gives the clusters as an Interpreter wants them.
+// known gives the clusters in the form that an Interpreter takes.
 func (m *Model) known() (*interpreter.Clusters, error) {
 	known := &interpreter.Clusters{Vectors: m.Vectors, VectorCluster: m.VectorCluster}
 	if known.Vectors == nil {
@@ -121,7 +133,7 @@ func (m *Model) known() (*interpreter.Clusters, error) {
 	return known, nil
 }
 
-// validateScore takes NoScore, or a score a person can have meant.
+// validateScore accepts NoScore, and scores that a person can have meant.
 func validateScore(x float64) error {
 	if x == interpreter.NoScore || x >= 0 && !math.IsInf(x, 0) {
 		return nil

@@ -9,7 +9,7 @@ import (
 	"connect-deepcase/model/interpreter"
 )
 
-// Params are all settings a model was learnt with.
+// Params are all settings that a model was learnt with.
 type Params struct {
 	Length      int
 	Timeout     time.Duration
@@ -20,13 +20,13 @@ type Params struct {
 	Interpreter interpreter.Options
 }
 
-// DefaultParams are the original's.
+// DefaultParams are the settings of the original.
 func DefaultParams() Params {
 	return Params{Length: 10, Timeout: 24 * time.Hour, Hidden: 128, Training: contextbuilder.DefaultTraining(),
 		Query: contextbuilder.DefaultQuery(), Interpreter: interpreter.DefaultOptions()}
 }
 
-// Validate names every setting that is wrong.
+// Validate returns an error that names every wrong setting.
 func (p Params) Validate() error {
 	var errs []error
 	if p.Length < 1 {

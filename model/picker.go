@@ -6,16 +6,16 @@ import (
 	"slices"
 )
 
-// picker chooses samples that represent all of them: the first and the last in time, and then the one that stands for most, by the shares
-// that its context, its machine and its day have of the samples. Each that was picked divides the share of those that are like it (the
-// method of Sainte-Laguë), so that what is frequent is shown more often, but not alone.
+// picker chooses samples that represent all of them: the first and the last in time, and then again and again the one whose context, machine
+// and day have the largest share of the samples. Each pick divides the shares of samples like it (the Sainte-Laguë method), so that what is
+// frequent is picked more often, but not alone.
 type picker struct {
 	samples  []sample // by context, machine and day
 	groups   []group
 	contexts map[int32]*share
 	machines map[int32]*share
 	days     map[int64]*share
-	ends     []int // places of the first and the last one, while they are not picked
+	ends     []int // indices of the first and the last sample, until they are picked
 	taken    map[int]bool
 }
 
@@ -65,7 +65,7 @@ func count[K comparable](shares map[K]*share, of K) *share {
 	return s
 }
 
-// next picks a sample; ok is false when all were.
+// next picks a sample. ok is false if all are picked.
 func (p *picker) next() (s sample, ok bool) {
 	for len(p.ends) > 0 && len(p.samples) > 0 {
 		at := p.ends[0]
@@ -91,14 +91,14 @@ func (p *picker) next() (s sample, ok bool) {
 		if g.picked == g.to-g.from || left < most {
 			continue
 		}
-		if far := p.distance(g); left > most || far > furthest { // of equals the one furthest from those that were picked
+		if far := p.distance(g); left > most || far > furthest { // of equals, the one furthest from those already picked
 			best, most, furthest = g, left, far
 		}
 	}
 	if best == nil {
 		return s, false
 	}
-	// The middle first, then the middles of the halves, and so on; what is taken already leaves its place to the one after it.
+	// Take the middle first, then the middles of the halves, and so on. If a sample is taken, take the one after it.
 	at, step := 0.0, 1.0
 	for n := best.picked + 1; n > 0; n /= 2 {
 		step /= 2
@@ -112,7 +112,7 @@ func (p *picker) next() (s sample, ok bool) {
 	return p.take(best, best.from+place), true
 }
 
-// distance is how many rows the middle of a group is away from what was picked.
+// distance is how many rows the middle of a group is away from the nearest pick.
 func (p *picker) distance(g *group) float64 {
 	nearest := math.Inf(1)
 	for at := range p.taken {

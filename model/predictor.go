@@ -9,8 +9,8 @@ import (
 	"connect-deepcase/model/interpreter"
 )
 
-// Sample is one event with its context, by name; "" in the context is NO_EVENT. An event that the model does not know is
-// treated as NO_EVENT inside a context.
+// Sample is an event with its context, by name, oldest event first. "" in the context is NO_EVENT, and names that the model does not know are
+// treated as NO_EVENT there.
 type Sample struct {
 	Context []string
 	Event   string
@@ -24,8 +24,8 @@ type Predictor struct {
 	ids         map[string]int32
 }
 
-// NewPredictor opens a model on an engine. It checks the model first, and asks its network some questions: where that answers with anything
-// but numbers, errors.Is(err, interpreter.ErrNotFinite).
+// NewPredictor validates a model, opens it on an engine, and asks its network some questions. If an answer is NaN or infinite,
+// errors.Is(err, interpreter.ErrNotFinite). Close the Predictor after use.
 func NewPredictor(m *Model, e contextbuilder.Engine) (*Predictor, error) {
 	if err := m.Validate(); err != nil {
 		return nil, err
@@ -52,7 +52,7 @@ func NewPredictor(m *Model, e contextbuilder.Engine) (*Predictor, error) {
 	return p, nil
 }
 
-// NotFiniteError names the samples for which a network did not compute numbers.
+// NotFiniteError names the samples for which a network computed NaN or infinity.
 type NotFiniteError struct {
 	Rows  []int // ascending
 	Total int
@@ -64,8 +64,9 @@ func (e *NotFiniteError) Error() string {
 
 func (e *NotFiniteError) Unwrap() error { return interpreter.ErrNotFinite }
 
-// Predict gives a verdict for each sample, in order. Equal samples are asked once. A context of another length than the model's
-// is an error that names the sample. Where the error is a *NotFiniteError, the verdicts on the samples that it does not name are good.
+// Predict returns one verdict per sample, in order. A verdict depends on the sample alone, not on the others. The network is asked once about
+// equal samples. A context of another length than the model's is an error that names the sample. If the error is a *NotFiniteError, the
+// verdicts on samples that it does not name are valid.
 func (p *Predictor) Predict(ctx context.Context, samples []Sample) ([]Verdict, error) {
 	length := p.model.Params.Length
 	s := contextbuilder.Samples{Length: length, Contexts: make([]int32, 0, len(samples)*length), Events: make([]int32, 0, len(samples))}
@@ -89,7 +90,7 @@ func (p *Predictor) Predict(ctx context.Context, samples []Sample) ([]Verdict, e
 	return p.verdicts(ctx, s, nil)
 }
 
-// PredictData is Predict for samples by id over d.Names. No samples have no verdicts.
+// PredictData is Predict for samples by id over d.Names. Without samples it returns no verdicts.
 func (p *Predictor) PredictData(ctx context.Context, d Data) ([]Verdict, error) {
 	if d.Samples.Rows() == 0 {
 		return nil, nil
@@ -145,5 +146,5 @@ func (p *Predictor) verdict(m interpreter.Match) Verdict {
 // Model is the model that answers.
 func (p *Predictor) Model() *Model { return p.model }
 
-// Close frees what the engine holds.
+// Close frees the memory of the engine.
 func (p *Predictor) Close() error { return p.network.Close() }

@@ -12,11 +12,11 @@ import (
 
 const (
 	probes      = 64               // questions of each kind
-	probeLimit  = 30 * time.Second // a network that needs longer for a hundred questions serves nobody
+	probeLimit  = 30 * time.Second // a network that takes longer for a hundred questions is of no use
 	probeRandom = 0x70726f6265
 )
 
-// probe asks the network about contexts of its own clusters and about made-up ones: weights may be finite and overflow all the same.
+// probe asks the network about contexts of its own clusters and about made-up ones, because finite weights can overflow, too.
 func (p *Predictor) probe() error {
 	s := p.questions()
 	ctx, cancel := context.WithTimeoutCause(context.Background(), probeLimit, fmt.Errorf("%d questions took longer than %v", s.Rows(), probeLimit))
@@ -33,7 +33,7 @@ func (p *Predictor) probe() error {
 	return nil
 }
 
-// questions are the same for the same model.
+// questions are always the same for the same model.
 func (p *Predictor) questions() contextbuilder.Samples {
 	n, noEvent := len(p.model.Names), int32(len(p.model.Names))
 	s := contextbuilder.Samples{Length: p.model.Params.Length}

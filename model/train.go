@@ -8,8 +8,8 @@ import (
 	"connect-deepcase/model/contextbuilder"
 )
 
-// Train learns a vocabulary and a Context Builder from data; the model has no clusters yet. When ctx ends it returns the model
-// as far as it was learnt together with ctx's error.
+// Train learns a vocabulary and a network (paper, section III-B) from data. The model has no clusters yet. When ctx ends, Train returns both
+// what was learnt until then and ctx's error.
 func Train(ctx context.Context, e contextbuilder.Engine, d Data, p Params) (*Model, error) {
 	if err := p.Validate(); err != nil {
 		return nil, err
@@ -41,7 +41,7 @@ func Train(ctx context.Context, e contextbuilder.Engine, d Data, p Params) (*Mod
 	return &Model{Params: p, Names: names, Weights: weights, Samples: samples.Rows()}, err
 }
 
-// learnable gives d's samples in ids over names, which has all of d's.
+// learnable gives d's samples by ids over names, which has all names of d.
 func (d Data) learnable(names []string) (contextbuilder.Samples, error) {
 	samples := d.translate(names)
 	if i := slices.Index(samples.Events, unknown); i >= 0 {
@@ -57,8 +57,8 @@ func (e UnknownEventError) Error() string {
 	return fmt.Sprintf("event %q is not in the vocabulary of the model", e.Name)
 }
 
-// TrainFurther trains a copy of m's network on further data, whose names m must all know (UnknownEventError). The result has the settings p,
-// the shape of m's network and no clusters. When ctx ends, it is as Train is.
+// TrainFurther trains a copy of m's network on further data. m must know all names of the data (UnknownEventError). The result has the
+// settings p, except that the shape is that of m's network, and no clusters. When ctx ends, it does as Train does.
 func (m *Model) TrainFurther(ctx context.Context, e contextbuilder.Engine, d Data, p Params) (*Model, error) {
 	if err := d.validate(m.Params.Length); err != nil {
 		return nil, err
@@ -87,8 +87,8 @@ func (m *Model) TrainFurther(ctx context.Context, e contextbuilder.Engine, d Dat
 	return further, err
 }
 
-// FromNetwork makes a model of imported weights and their vocabulary: names by id, of which the network may have more than one beyond,
-// as the original's often do. The shape in p becomes that of the network.
+// FromNetwork makes a model of imported weights and the names of their events, by id. The network may have room for more events, as those of
+// the original often do. The shape in p is replaced by that of the network.
 func FromNetwork(names []string, w *contextbuilder.Weights, p Params) (*Model, error) {
 	if w != nil {
 		p.Length, p.Hidden, p.LSTM = w.Config.Length, w.Config.Hidden, w.Config.LSTM

@@ -12,10 +12,10 @@ type Status uint8
 // The statuses, and the original's codes for them.
 const (
 	Scored        Status = iota // in a cluster with a score
-	Unscored                    // in a cluster that nobody scored
-	LowConfidence               // the original's −1
-	UnknownEvent                // −2: not in the vocabulary, or without clusters
-	NoCluster                   // −3
+	Unscored                    // in a cluster without a score
+	LowConfidence               // the context does not explain the event; −1 in the original
+	UnknownEvent                // not in the vocabulary, or without clusters; −2 in the original
+	NoCluster                   // too far from all clusters of the event; −3 in the original
 	NoModel                     // nothing was published yet
 )
 
@@ -28,17 +28,17 @@ func (s Status) String() string {
 	return fmt.Sprintf("Status(%d)", uint8(s))
 }
 
-// Verdict is what a model says of a sample.
+// Verdict is what a model says about a sample.
 type Verdict struct {
 	Status     Status
-	Score      float64   // only where Scored
-	Cluster    int       // −1 where none
-	Confidence float64   // in the event under the attention found; 0 where UnknownEvent has no id
-	Distance   float64   // L1 to the nearest vector, only where a cluster was compared
-	Attention  []float32 // a share a position of the context, shared between equal samples: read only
+	Score      float64   // only if Scored
+	Cluster    int       // −1 for none
+	Confidence float64   // in the event, under Attention; 0 if the event is not in the vocabulary
+	Distance   float64   // L1 distance to the nearest vector of the event; 0 if there was none to compare with
+	Attention  []float32 // one share per event of the context; read-only, since equal samples share it
 }
 
-// Code is the verdict as the original gives it: the score (NoScore where unscored or without a model: −1), −1, −2 or −3.
+// Code is the verdict as the number that the original returns: the score, −1 (also for Unscored and NoModel), −2 or −3.
 func (v Verdict) Code() float64 {
 	switch v.Status {
 	case Scored:

@@ -1,5 +1,5 @@
-// Package disk reads and writes files so that a crash of the machine loses nothing, and so that a link or pipe that somebody else put in
-// the place of a file does no harm.
+// Package disk reads and writes files so that a crash of the machine loses nothing, and so that a link or a pipe that somebody put in the place
+// of a file does no harm.
 package disk
 
 import (
@@ -10,7 +10,7 @@ import (
 	"path/filepath"
 )
 
-// ErrNotRegular says that a pipe, folder, device or link is where a file should be.
+// ErrNotRegular says that there is a pipe, folder, device or link instead of a file.
 var ErrNotRegular = errors.New("is not a regular file")
 
 // SyncDir flushes a directory: until then a crash may undo that a file was created, renamed or removed in it. Windows cannot flush a
@@ -26,7 +26,7 @@ func SyncDir(dir string) error {
 	return errors.Join(f.Sync(), f.Close())
 }
 
-// MakeDir makes dir and what is missing above it, durably.
+// MakeDir creates dir and missing folders above it, durably.
 func MakeDir(dir string) error {
 	err := os.Mkdir(dir, 0o777)
 	if parent := filepath.Dir(dir); errors.Is(err, fs.ErrNotExist) && parent != dir {
@@ -43,13 +43,13 @@ func MakeDir(dir string) error {
 	return SyncDir(filepath.Dir(dir))
 }
 
-// Open opens a regular file to read it. It follows links, which mounted directories are made of (Kubernetes), and never waits for the
+// Open opens a regular file for reading. It follows links, because mounted directories consist of them (Kubernetes), and never waits for the
 // other end of a pipe. Anything but a file is ErrNotRegular.
 func Open(path string) (*os.File, fs.FileInfo, error) {
 	return open(path, os.O_RDONLY)
 }
 
-// OpenOwn opens a regular file that this program and others like it write, or creates it. A link in its place is refused, not followed.
+// OpenOwn opens or creates a file that only this program writes. A link in its place is an error (ErrNotRegular).
 func OpenOwn(path string, flag int) (*os.File, error) {
 	f, _, err := open(path, flag|os.O_CREATE|noFollow)
 	if isLink(err) {

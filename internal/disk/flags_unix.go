@@ -14,5 +14,5 @@ const (
 	syncsDirs = true
 )
 
-// isLink tells whether a file was not opened since a link is in its place.
+// isLink tells whether a file was not opened because it is a link.
 func isLink(err error) bool { return errors.Is(err, syscall.ELOOP) || errors.Is(err, syscall.EMLINK) } // FreeBSD says EMLINK

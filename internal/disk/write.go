@@ -13,8 +13,8 @@ import (
 
 // Options say how to write a file. The zero value suits most files.
 type Options struct {
-	// Temporary is the path of the file to write first. It must be in the folder of the file that it becomes, and only one writer may use it
-	// at a time: whatever is there is removed. If it is empty, each writer takes a name of its own (NAME.RANDOM.part).
+	// Temporary is the path of the file to write first, in the same folder. Only one writer may use it at a time, because a file that is
+	// there is removed. If Temporary is empty, each writer takes a name of its own (NAME.RANDOM.part).
 	Temporary string
 	// Mode gives the permissions, whatever the umask is. 0 is 0o666 less the umask.
 	Mode fs.FileMode
@@ -30,9 +30,8 @@ func WriteFile(path string, o Options, content []byte) error {
 	})
 }
 
-// Write puts what write writes at path, atomically and durably: a reader sees the old file or the new one, and so does whoever comes after a
-// crash, which may leave the temporary file behind. If write fails, nothing changes. A link at path is
-// replaced, not followed.
+// Write puts what write writes at path, atomically and durably: a reader sees the old file or the new one, also after a crash, which may leave
+// the temporary file behind. If write fails, nothing changes. A link at path is replaced, not followed.
 func Write(path string, o Options, write func(io.Writer) error) error {
 	f, err := create(path, o.Temporary)
 	if err != nil {
@@ -69,7 +68,7 @@ func Write(path string, o Options, write func(io.Writer) error) error {
 func create(path, temporary string) (*os.File, error) {
 	const flags = os.O_WRONLY | os.O_CREATE | os.O_EXCL
 	if temporary != "" {
-		if err := os.Remove(temporary); err != nil && !errors.Is(err, fs.ErrNotExist) { // of a crash, or a link to somebody's file
+		if err := os.Remove(temporary); err != nil && !errors.Is(err, fs.ErrNotExist) { // left by a crash, or a link to somebody's file
 			return nil, err
 		}
 		return os.OpenFile(temporary, flags, 0o666)

@@ -1,4 +1,5 @@
-// Package bundle writes one version of a model to a folder and reads it back, as docs/model-format.md specifies.
+// Package bundle writes one version of a model to a folder and reads it back (docs/model-format.md). Package store keeps the versions; most
+// programs need only that.
 package bundle
 
 import (
@@ -17,7 +18,7 @@ import (
 	"connect-deepcase/model/contextbuilder"
 )
 
-// The files of a version. Those of the clusters are only there once the model was clustered.
+// The files of a version. Only a model with clusters has those of the clusters.
 const (
 	manifestFile       = "manifest.json"
 	weightsFile        = "weights.safetensors"
@@ -25,24 +26,24 @@ const (
 	clusterVectorsFile = "clusters.safetensors"
 )
 
-// Limits of a file's size in bytes, which bound what a reader allocates.
+// The largest sizes of files in bytes, which bound what a reader allocates.
 const (
 	maxManifest = 1 << 26
 	maxClusters = 1 << 30
 	maxTensors  = 1 << 36
 )
 
-// DamagedError says that a version is not as it was written, or never was a whole one: reading it again changes nothing. What is missing
-// (os.ErrNotExist) or of a newer format (ErrNewerFormat) is none.
+// DamagedError says that a file is not as it was written, or never was valid, so that reading it again does not help. It does not stand for
+// missing files (os.ErrNotExist) and newer formats (ErrNewerFormat).
 type DamagedError struct {
-	Path string // the file, or the folder where its files do not fit each other
+	Path string // the file, or the folder if its files do not fit each other
 	Err  error
 }
 
 func (e *DamagedError) Error() string { return e.Path + ": " + e.Err.Error() }
 func (e *DamagedError) Unwrap() error { return e.Err }
 
-// Check says why Write refuses a model, such as one whose training ran away.
+// Check says why Write refuses a model, such as one whose training diverged.
 func Check(m *model.Model) error {
 	if m == nil {
 		return errors.New("there is no model to write")
@@ -53,8 +54,8 @@ func Check(m *model.Model) error {
 	return nil
 }
 
-// Write writes m into dir, which it makes and which must not be there yet. All of it is on disk when Write returns; what a failed Write
-// leaves behind is not a version. The same arguments give the same bytes.
+// Write creates dir, which must not exist, and writes m into it. All of it is on disk when Write returns. If Write fails, it may leave files
+// behind, but no valid version. The same arguments give the same bytes.
 func Write(dir string, m *model.Model, lineage Lineage, created time.Time) error {
 	if err := Check(m); err != nil {
 		return err
@@ -85,7 +86,7 @@ func Write(dir string, m *model.Model, lineage Lineage, created time.Time) error
 	return disk.SyncDir(dir)
 }
 
-// Read reads the version in dir and checks all of it. Errors name the file: a *DamagedError, ErrNewerFormat, or what the system says.
+// Read reads and checks all of the version in dir. Errors name the file: a *DamagedError, ErrNewerFormat, or an error of the system.
 func Read(dir string) (*model.Model, *Manifest, error) {
 	manifest, err := ReadManifest(dir)
 	if err != nil {
@@ -129,8 +130,7 @@ func Read(dir string) (*model.Model, *Manifest, error) {
 	return m, manifest, nil
 }
 
-// ReadManifest reads what a version says of itself, and checks that its other files are there with their sizes. Only Read finds
-// out whether their content is whole.
+// ReadManifest reads the manifest of a version, and checks that the other files exist and have the right sizes. Only Read checks their content.
 func ReadManifest(dir string) (*Manifest, error) {
 	path := filepath.Join(dir, manifestFile)
 	content, err := readFile(path, maxManifest, nil)
@@ -159,7 +159,7 @@ func ReadManifest(dir string) (*Manifest, error) {
 	return manifest, nil
 }
 
-// checkAll tells whether Read would take m.
+// checkAll tells whether Read would accept m.
 func checkAll(m *model.Model) error {
 	if err := check(m); err != nil {
 		return err
@@ -168,7 +168,7 @@ func checkAll(m *model.Model) error {
 	return err
 }
 
-// check checks the parts of m against each other; the weights are whole wherever they come from FromTensors.
+// check checks that the parts of m fit each other. It does not check weights, which FromTensors does.
 func check(m *model.Model) error {
 	if err := m.Validate(); err != nil {
 		return err
@@ -209,11 +209,11 @@ func (c *counter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// largeFile is the size from which on a file's checksum is looked at before memory is taken for it: a file may be large without having any
-// blocks on the disk.
+// largeFile is the size from which a file's checksum is verified before memory is allocated for it: a sparse file is large and takes no space
+// on the disk.
 const largeFile = 1 << 26
 
-// readFile reads a whole file of at most limit bytes, which must be as the manifest says where that says anything.
+// readFile reads a whole file of at most limit bytes. want, which may be nil, is what the manifest says of it.
 func readFile(path string, limit int64, want *File) ([]byte, error) {
 	f, info, err := disk.Open(path)
 	if errors.Is(err, disk.ErrNotRegular) {

@@ -9,7 +9,7 @@ import (
 	"connect-deepcase/model"
 )
 
-// encodeClusters writes a JSON array with one cluster a line, for those who look at the file.
+// encodeClusters writes a JSON array, one cluster per line, so that people can read the file.
 func encodeClusters(w io.Writer, clusters []model.Cluster) error {
 	e := json.NewEncoder(w)
 	e.SetEscapeHTML(false)
@@ -31,7 +31,7 @@ func encodeClusters(w io.Writer, clusters []model.Cluster) error {
 	return err
 }
 
-// decodeClusters reads at most so many clusters.
+// decodeClusters reads up to most clusters.
 func decodeClusters(content []byte, most int) ([]model.Cluster, error) {
 	clusters, err := decodeList[model.Cluster](content, most, "clusters")
 	if err == nil && clusters == nil {
@@ -40,7 +40,7 @@ func decodeClusters(content []byte, most int) ([]model.Cluster, error) {
 	return clusters, err
 }
 
-// checkClusters checks what model.Validate does not look at since predictions do not need it.
+// checkClusters checks what model.Validate does not check, because predictions do not need it.
 func checkClusters(m *model.Model) error {
 	known := make(map[string]bool, len(m.Names))
 	for _, name := range m.Names {

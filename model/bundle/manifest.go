@@ -17,13 +17,13 @@ import (
 	"connect-deepcase/model/interpreter"
 )
 
-// newestFormat is the number of the newest format that this package understands, and of what it writes.
+// newestFormat is the number of the newest format that this package can read, and of the one that it writes.
 const newestFormat = 1
 
 // ErrNewerFormat marks a version that a newer program wrote.
 var ErrNewerFormat = errors.New("newer format")
 
-// Manifest is what a version says of itself.
+// Manifest describes a version.
 type Manifest struct {
 	Format  int       `json:"format"`
 	Created time.Time `json:"created"` // to the second or finer, in UTC
@@ -34,20 +34,20 @@ type Manifest struct {
 	Files  map[string]File `json:"files"` // the other files by name
 }
 
-// Lineage is what a version says of those before it, by name. They need not be there any more.
+// Lineage is what a version says about earlier ones, by name. They may have been removed.
 type Lineage struct {
-	// Previous was current when this version was published, "" where none was.
+	// Previous was current when this version was published, "" if none was.
 	Previous string `json:"previous,omitempty"`
-	// SameClusters have the clusters of this version, but for their scores: the one in which they came up, and later ones, oldest first.
+	// SameClusters are versions with the clusters of this one, except for scores: the one that was trained, and later ones, oldest first.
 	SameClusters []string `json:"same_clusters,omitempty"`
-	// Trained is when the clusters were learnt, or the network where it has none; zero where a program wrote the version that did not say.
+	// Trained is when the clusters were learnt, or the network if there are none. It is zero in versions of earlier programs.
 	Trained time.Time `json:"trained,omitzero"`
 }
 
-// maxSameClusters bounds the versions that a manifest names; the first one stays.
+// maxSameClusters is the most versions that a manifest names. The first one always stays.
 const maxSameClusters = 10_000
 
-// bounded leaves out what is too old.
+// bounded leaves out the oldest versions if there are too many.
 func (l Lineage) bounded() Lineage {
 	if same := l.SameClusters; len(same) > maxSameClusters {
 		l.SameClusters = slices.Concat(same[:1], same[len(same)-maxSameClusters+1:])
@@ -58,13 +58,13 @@ func (l Lineage) bounded() Lineage {
 // Counts are the sizes of a model.
 type Counts struct {
 	Events   int `json:"events"`   // N of the network, NO_EVENT included
-	Samples  int `json:"samples"`  // that it last learnt from or clustered
+	Samples  int `json:"samples"`  // the model last learnt from, or clustered
 	Clusters int `json:"clusters"` // 0 before it was clustered
 	Scored   int `json:"scored"`   // clusters with a score
 	Vectors  int `json:"vectors"`  // distinct vectors in the clusters
 }
 
-// File is what must be found of a file.
+// File is the size and checksum that a file must have.
 type File struct {
 	Size   int64  `json:"size"`   // bytes
 	SHA256 string `json:"sha256"` // hexadecimal, lower case
@@ -84,7 +84,7 @@ func (f File) checkSum(sum []byte) error {
 	return nil
 }
 
-// params are model.Params under names of their own, so that renaming a Go field cannot change the format.
+// params are model.Params with their own names in JSON, so that renaming a Go field cannot change the format.
 type params struct {
 	Length      int                 `json:"length"`
 	Timeout     duration            `json:"timeout"`
@@ -126,7 +126,7 @@ func (d *duration) UnmarshalText(text []byte) error {
 	return err
 }
 
-// names take no more memory than those of the largest network do, whatever a manifest says.
+// names are at most as many as the largest network has, whatever a manifest says.
 type names []string
 
 func (n *names) UnmarshalJSON(content []byte) (err error) {
@@ -134,7 +134,7 @@ func (n *names) UnmarshalJSON(content []byte) (err error) {
 	return err
 }
 
-// decodeList reads a JSON array of at most so many values, or null.
+// decodeList reads a JSON array of up to most values, or null.
 func decodeList[T any](content []byte, most int, what string) ([]T, error) {
 	d := json.NewDecoder(bytes.NewReader(content))
 	start, err := d.Token()
@@ -164,7 +164,7 @@ func decodeList[T any](content []byte, most int, what string) ([]T, error) {
 	return list, nil
 }
 
-// describe makes the manifest of m; the files it will have are named, but not yet described.
+// describe makes the manifest of m. It names the files, whose sizes and checksums are not known yet.
 func describe(m *model.Model, lineage Lineage, created time.Time) *Manifest {
 	t, q := m.Params.Training, m.Params.Query
 	manifest := &Manifest{
@@ -184,7 +184,7 @@ func count(m *model.Model) Counts {
 	return Counts{Events: m.Weights.Config.Events, Samples: m.Samples, Clusters: len(m.Clusters), Scored: m.ScoredClusters(), Vectors: len(m.VectorCluster)}
 }
 
-// model gives what the manifest knows of a model.
+// model gives the parts of a model that are in the manifest.
 func (m *Manifest) model() *model.Model {
 	p, t := m.Params, m.Params.Training
 	return &model.Model{Names: m.Names, Samples: m.Counts.Samples, Params: model.Params{
@@ -197,7 +197,7 @@ func (m *Manifest) model() *model.Model {
 	}}
 }
 
-// matches tells whether a model that was read is whole and the one that the manifest describes.
+// matches checks that a model that was read is valid and the one that the manifest describes.
 func (m *Manifest) matches(read *model.Model) error {
 	if err := check(read); err != nil {
 		return err
@@ -208,8 +208,8 @@ func (m *Manifest) matches(read *model.Model) error {
 	return nil
 }
 
-// checkBounds finds out before memory is taken for the other files whether they can be what the manifest says, and whether a model of such
-// sizes answers in a time and a memory that are bounded.
+// checkBounds checks, before memory is allocated for the other files, that they can be what the manifest says, and that a model of such sizes
+// answers in bounded time and memory.
 func (m *Manifest) checkBounds() error {
 	if err := m.model().Params.Validate(); err != nil {
 		return fmt.Errorf("params: %w", err)
@@ -243,7 +243,7 @@ func (m *Manifest) clustered() bool {
 	return there
 }
 
-// names are those of the other files that a reader needs.
+// names are the names of the other files that a reader needs.
 func (m *Manifest) names() []string {
 	if m.clustered() {
 		return []string{weightsFile, clusterVectorsFile, clustersFile}
@@ -258,7 +258,7 @@ func (m *Manifest) encode(w io.Writer) error {
 	return e.Encode(m)
 }
 
-// decodeManifest reads a manifest. Its format comes first: nothing else is known about a newer one.
+// decodeManifest reads a manifest. It checks the format first, because nothing else is known about a newer one.
 func decodeManifest(content []byte) (*Manifest, error) {
 	var format struct {
 		Format *int `json:"format"`
@@ -292,7 +292,7 @@ func decodeManifest(content []byte) (*Manifest, error) {
 	return m, nil
 }
 
-// checkNames refuses names that JSON would not give back as they are.
+// checkNames refuses names that JSON cannot hold unchanged.
 func checkNames(names []string) error {
 	if i := slices.IndexFunc(names, func(name string) bool { return !utf8.ValidString(name) }); i >= 0 {
 		return fmt.Errorf("names: %q is not valid UTF-8", names[i])

@@ -14,10 +14,10 @@ import (
 	"connect-deepcase/model/interpreter"
 )
 
-// maxHeader bounds the header of a safetensors file, which takes a multiple of its size in memory: ours are below 2 KiB.
+// maxHeader is the largest header of a safetensors file, which takes a multiple of its size in memory. Ours are below 2 KiB.
 const maxHeader = 1 << 16
 
-// tensor encodes its numbers when they are written, so that only one tensor at a time is there twice.
+// tensor encodes its numbers when they are written, so that at most one tensor at a time is in memory twice.
 type tensor[T float32 | int32] struct {
 	shape  []uint64
 	values []T
@@ -58,7 +58,7 @@ func encodeWeights(w io.Writer, weights *contextbuilder.Weights) error {
 	return safetensors.SerializeToWriter(tensors, nil, w)
 }
 
-// vectors gives the tensors of clustered vectors; what model.Validate takes for no vectors (no offsets) becomes one form of none.
+// vectors gives the tensors of clustered vectors. No vectors are always written in the same form.
 func vectors(v *interpreter.Vectors, clusters []int32) map[string][]int32 {
 	if v == nil || v.Len() == 0 {
 		return map[string][]int32{"offsets": {0}, "ids": nil, "values": nil, "cluster": nil}

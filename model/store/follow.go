@@ -10,7 +10,7 @@ import (
 )
 
 // Follower takes over the current version of a model directory, and each version that becomes current later. If a version cannot be read or
-// taken over, the one before it stays in use, and the next look tries again. The directory may come into being later.
+// taken over, the previous one stays in use, and the next look tries again. The directory may be created later.
 type Follower struct {
 	dir  string
 	take func(*Loaded) error
@@ -18,25 +18,25 @@ type Follower struct {
 	now  func() time.Time
 
 	look    sync.Mutex // one look at a time
-	awaited bool       // it was told that there is no version yet
+	awaited bool       // tell has heard that there is no version yet
 
 	mu      sync.Mutex // guards what follows
 	version string
 	err     error
 }
 
-// Look is what came of a look at the directory: a new version, or the reason why there is none.
+// Look is the result of a look at the directory: a new version, or why there is none.
 type Look struct {
 	Loaded *Loaded       // the version that was taken over; nil if none was
 	Took   time.Duration // to read it and take it over
-	// Err says why the current version was not taken over. Nothing was ever published if Empty.
+	// Err says why no version was taken over. Empty means that nothing was published yet.
 	Err   error
 	Empty bool
-	Again bool // the error is that of the last look that failed
+	Again bool // Err is the same as that of the previous look that failed
 }
 
-// NewFollower follows dir. take takes a version over; its error leaves the version before in use. tell hears of each version that was taken
-// over and of each failure, and once that nothing was published yet; nil tells nobody. Neither may call Look.
+// NewFollower follows dir. take puts a version into use; if it returns an error, the previous version stays in use. tell hears of each version
+// that was taken over, of each failure, and once that nothing was published yet; it may be nil. Neither may call Look.
 func NewFollower(dir string, take func(*Loaded) error, tell func(Look)) *Follower {
 	if tell == nil {
 		tell = func(Look) {}
@@ -51,7 +51,7 @@ func (f *Follower) Version() string {
 	return f.version
 }
 
-// Err says why the current version is not in use: nil if it is, or if nothing was published yet.
+// Err says why the current version is not in use. It is nil if it is in use, or if nothing was published yet.
 func (f *Follower) Err() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -82,7 +82,7 @@ func (f *Follower) Look() {
 	case err == nil:
 		f.set(loaded.Version, nil)
 		f.tell(Look{Loaded: loaded, Took: f.now().Sub(started)})
-	case empty && inUse == "": // as it should be, or a mistake in the path
+	case empty && inUse == "": // that is normal before the first training, or the path is wrong
 		if !f.awaited {
 			f.awaited = true
 			f.tell(Look{Err: err, Empty: true})
@@ -94,7 +94,7 @@ func (f *Follower) Look() {
 	}
 }
 
-// load reads and takes over the current version; nil if it is the one in use. empty means that nothing was published yet.
+// load reads and takes over the current version. loaded is nil if that is in use already. empty means that nothing was published yet.
 func (f *Follower) load(inUse string) (loaded *Loaded, empty bool, err error) {
 	s, err := Open(f.dir, false)
 	if err != nil {

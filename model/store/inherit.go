@@ -10,22 +10,22 @@ import (
 	"connect-deepcase/model/bundle"
 )
 
-// Published is what came of PublishInheriting.
+// Published is the result of PublishInheriting.
 type Published struct {
 	Version           string
 	Model             *model.Model
-	From              string // the version whose scores it could inherit; "" if there is none
-	model.Inheritance        // what became of these scores; empty if there are none
-	NotKept           error  // why scores that were there could not be inherited: damage, or contexts of another length; nil if none is known
+	From              string // the version whose scores it could inherit, or ""
+	model.Inheritance        // what became of these scores
+	NotKept           error  // why scores were not inherited: damage, or contexts of another length (model.LengthError)
 }
 
-// tries is how often PublishInheriting computes in vain what m inherits, before it keeps other writers waiting meanwhile.
+// tries is how often PublishInheriting runs inherit beside other writers, before it makes them wait.
 const tries = 3
 
-// PublishInheriting publishes what inherit makes of m and the model whose scores m may inherit (Scored), as Model.Inherit does. It publishes m
-// itself if there is no such model. Other writers go on while inherit runs. If one of them has published other scores by then, inherit runs
-// again, so that no score is lost; after a few times others have to wait for it. An error of inherit publishes nothing, except that a
-// model.LengthError publishes m itself (Published.NotKept). ctx ends the wait for other writers, too.
+// PublishInheriting publishes m with the scores of the current model (Scored). inherit computes the model to publish, as m.Inherit does; it does
+// not run if there are no scores to inherit, and m is published as it is. Other writers go on while inherit runs. If one of them has published
+// other scores by then, inherit runs again, so that no score is lost; after a few tries, the others have to wait. An error of inherit
+// publishes nothing, except a model.LengthError: m is published as it is (Published.NotKept). ctx ends inherit and the wait for other writers.
 func (s *Store) PublishInheriting(ctx context.Context, m *model.Model,
 	inherit func(ctx context.Context, before *model.Model) (*model.Model, model.Inheritance, error)) (*Published, error) {
 	attempt := func() (*Published, error) {
@@ -61,14 +61,14 @@ func (s *Store) PublishInheriting(ctx context.Context, m *model.Model,
 	return done, err
 }
 
-// inherit computes what m inherits.
+// inherit computes the model to publish.
 func (s *Store) inherit(ctx context.Context, m *model.Model,
 	inherit func(ctx context.Context, before *model.Model) (*model.Model, model.Inheritance, error)) (*Published, error) {
 	from, before, err := s.Scored()
 	switch {
 	case mayRecover(err):
 		return nil, err
-	case from == "": // what is damaged or gone must not stop its successor
+	case from == "": // a damaged or missing version must not stop its successor
 		return &Published{Model: m, NotKept: err}, nil
 	}
 	with, report, err := inherit(ctx, before)
@@ -80,7 +80,7 @@ func (s *Store) inherit(ctx context.Context, m *model.Model,
 	return &Published{Model: with, From: from, Inheritance: report}, nil
 }
 
-// publishInherited publishes; the lock is held.
+// publishInherited publishes. The lock must be held.
 func (s *Store) publishInherited(ctx context.Context, done *Published) (err error) {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -89,14 +89,14 @@ func (s *Store) publishInherited(ctx context.Context, done *Published) (err erro
 	return err
 }
 
-// mayRecover tells whether a failure to read may be over when it is tried again, which damage and absence are not.
+// mayRecover tells whether reading may succeed when it is tried again. It cannot if a version is damaged, missing or of a newer format.
 func mayRecover(err error) bool {
 	return err != nil && !isDamage(err) && !errors.Is(err, bundle.ErrNewerFormat) && !errors.Is(err, fs.ErrNotExist)
 }
 
-// Scored reads the model whose scores a successor of the current one may inherit: the current one or, if that has no clusters or is
-// damaged, the nearest of those that led to it. What was rolled back is not among them. version is "" if there is none with scores; err
-// says, then, what is damaged.
+// Scored reads the model whose scores a new model may inherit. That is the current one or, if it is damaged or has no clusters, the last one
+// before it that was current and is neither. Versions that were rolled back do not count. If there are no scores, version is "", and err says
+// which versions are damaged, if any.
 func (s *Store) Scored() (version string, m *model.Model, err error) {
 	version, err = s.scored(func(name string) (err error) {
 		m, err = s.Load(name)
@@ -108,7 +108,7 @@ func (s *Store) Scored() (version string, m *model.Model, err error) {
 	return version, m, err
 }
 
-// stillScored tells whether from, which was read before, is still what Scored names.
+// stillScored tells whether Scored would still read from, which was read before.
 func (s *Store) stillScored(from string) (bool, error) {
 	version, err := s.scored(func(name string) error {
 		if name == from {
@@ -123,7 +123,7 @@ func (s *Store) stillScored(from string) (bool, error) {
 	return version == from, nil
 }
 
-// scored is Scored, with a function that reads a version.
+// scored is Scored, by a function that reads a version.
 func (s *Store) scored(read func(name string) error) (version string, err error) {
 	name, err := s.Current()
 	switch {
@@ -142,7 +142,7 @@ func (s *Store) scored(read func(name string) error) (version string, err error)
 	for name != "" {
 		manifest, err := s.manifest(name)
 		if err == nil && manifest.Counts.Clusters > 0 {
-			if manifest.Counts.Scored == 0 { // nobody scored these, or somebody dropped the scores
+			if manifest.Counts.Scored == 0 { // nobody has scored these clusters, or somebody dropped the scores
 				break
 			}
 			if err = read(name); err == nil {

@@ -13,8 +13,8 @@ import (
 	"connect-deepcase/internal/disk"
 )
 
-// locked runs write while no other writer does, in this process or another, unless ctx ends before its turn. The kernel lets go of the
-// lock of a process that ends.
+// locked runs write while no other writer runs, in this process or another. If ctx ends before its turn, write does not run. If a process ends,
+// the kernel releases its lock.
 func (s *Store) locked(ctx context.Context, write func() error) error {
 	path := s.path(lockFile)
 	if err := ctx.Err(); err != nil {
@@ -25,7 +25,7 @@ func (s *Store) locked(ctx context.Context, write func() error) error {
 		err     error
 	}
 	taken := make(chan lock, 1)
-	go func() { // asking now and then in place of waiting would starve beside a busy writer
+	go func() { // polling the lock instead of waiting for it would starve beside a busy writer
 		release, err := s.lock()
 		taken <- lock{release, err}
 	}()
@@ -36,7 +36,7 @@ func (s *Store) locked(ctx context.Context, write func() error) error {
 		}
 		defer l.release()
 	case <-ctx.Done():
-		go func() { // the wait itself cannot be ended
+		go func() { // waiting for a lock cannot be interrupted
 			if l := <-taken; l.err == nil {
 				l.release()
 			}
@@ -46,15 +46,15 @@ func (s *Store) locked(ctx context.Context, write func() error) error {
 	return write()
 }
 
-// lock takes LOCK, and then the directory itself: somebody may replace LOCK while a writer holds it, by restoring a backup or removing empty
-// files, and the next writer would lock another file.
+// lock locks LOCK, and then the directory itself. If somebody replaces LOCK while a writer holds it, by restoring a backup or removing empty
+// files, the next writer would lock another file.
 func (s *Store) lock() (release func(), err error) {
 	file, err := s.lockFile()
 	if err != nil {
 		return nil, err
 	}
 	dir := flock.New(s.dir, flock.SetFlag(os.O_RDONLY))
-	// Some file systems (NFS) and Windows cannot lock a directory, or want it open for writing; LOCK alone does where nobody replaces it.
+	// Windows and some file systems (NFS) cannot lock a directory, or want it open for writing. LOCK alone is enough if nobody replaces it.
 	if failed := (*fs.PathError)(nil); errors.As(dir.Lock(), &failed) && !errors.Is(failed, syscall.EISDIR) {
 		return nil, errors.Join(failed, file.Close())
 	}
@@ -64,7 +64,7 @@ func (s *Store) lock() (release func(), err error) {
 	}, nil
 }
 
-// lockFile locks the file that is LOCK once it is locked.
+// lockFile locks LOCK, and makes sure that the locked file still is LOCK afterwards.
 func (s *Store) lockFile() (*flock.Flock, error) {
 	path := s.path(lockFile)
 	for {

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// A version is named by its time in UTC: 20261123T141500Z-3f2a, the second and the part of it in 1/65536.
+// A version is named by its time in UTC, such as 20261123T141500Z-3f2a: the second, and 1/65536 parts of it in hexadecimal.
 const (
 	nameLayout = "20060102T150405Z"
 	nameParts  = 1 << 16
@@ -32,23 +32,24 @@ func parseName(name string) (second time.Time, part int64, err error) {
 	return second, part, err
 }
 
-// CreatedAt is when the version of this name was made, to the second.
+// CreatedAt is the time in the name of a version, to the second. It may be later than the version was made (Ahead).
 func CreatedAt(version string) (time.Time, error) {
 	second, _, err := parseName(version)
 	return second, err
 }
 
-// maxSkew is the difference between two clocks that nobody needs to know of.
+// maxSkew is a difference between two clocks that is not worth mentioning.
 const maxSkew = time.Minute
 
-// Ahead tells whether a version's name is later than the version was made, since an earlier one was made by a clock that was ahead.
+// Ahead tells whether the name of a version is later than its creation. That happens if a clock was ahead when an earlier version was
+// written, since names ascend.
 func Ahead(version string, created time.Time) bool {
 	named, err := CreatedAt(version)
 	return err == nil && named.After(created.Add(maxSkew))
 }
 
-// nextName names a version of time t. Names ascend: where t is not after last ("" where there is none), since the clock stands still or
-// went back, the name is the next one after last.
+// nextName names a version of time t. Names ascend: if t is not after last, because the clock went back or stands still, the name is the next
+// one after last. last is "" for the first version.
 func nextName(last string, t time.Time) (string, error) {
 	name := formatName(t, int64(t.Nanosecond())*nameParts/int64(time.Second))
 	if name <= last {

@@ -15,8 +15,8 @@ import (
 	"connect-deepcase/model/bundle"
 )
 
-// Publish writes m as a new version and makes it current, atomically: a reader sees all of it or nothing, and a crash at any point
-// leaves the old version current. ctx ends the wait for other writers, and nothing after it.
+// Publish writes m as a new version and makes it current, atomically. A reader sees all of it or nothing, and a crash at any point leaves the
+// old version current. When ctx ends, the wait for other writers ends; what comes after it is not interrupted.
 func (s *Store) Publish(ctx context.Context, m *model.Model) (version string, err error) {
 	err = s.locked(ctx, func() error {
 		version, err = s.publish(m, bundle.Lineage{})
@@ -56,8 +56,8 @@ func (s *Store) Update(ctx context.Context, change func(version string, current 
 	return version, err
 }
 
-// Stage is Publish for a network without clusters, which would answer unknown_event to everything: it becomes current only where that
-// takes no clusters out of force. Otherwise it waits to be clustered (PendingNetwork).
+// Stage is Publish for a network without clusters, which would answer unknown_event to everything. If the current version has clusters, it stays
+// current, and the new one waits to be clustered (PendingNetwork).
 func (s *Store) Stage(ctx context.Context, m *model.Model) (version string, current bool, err error) {
 	err = s.locked(ctx, func() error {
 		name, err := s.Current()
@@ -74,9 +74,9 @@ func (s *Store) Stage(ctx context.Context, m *model.Model) (version string, curr
 	return version, current, nil
 }
 
-// publish writes a version and makes it current; lineage may name those that have its clusters. The lock is held.
+// publish writes a version and makes it current. lineage may name the versions that have its clusters. The lock must be held.
 func (s *Store) publish(m *model.Model, lineage bundle.Lineage) (string, error) {
-	lineage.Previous, _ = s.Current() // "" where there is none, or where it cannot be told
+	lineage.Previous, _ = s.Current() // "" if there is none, or if CURRENT is damaged
 	version, err := s.write(m, lineage)
 	if err != nil {
 		return "", err
@@ -87,8 +87,8 @@ func (s *Store) publish(m *model.Model, lineage bundle.Lineage) (string, error) 
 	return version, nil
 }
 
-// Rollback makes an earlier version current; "" is the one before the current one. It checks that the version can be read first.
-// ctx ends the wait for other writers.
+// Rollback makes another version current, after it has checked that it can be read. "" means the version that was current before the current
+// one, and has clusters. When ctx ends, the wait for other writers ends.
 func (s *Store) Rollback(ctx context.Context, version string) (string, error) {
 	err := s.locked(ctx, func() (err error) {
 		if version == "" {
@@ -114,8 +114,8 @@ func (s *Store) Rollback(ctx context.Context, version string) (string, error) {
 	return version, nil
 }
 
-// before is the version that was current when the given one was published, "" where there is none. Where it is gone, or the given one is
-// of a program that did not write it down, it is the one before by name.
+// before is the version that was current when the given one was published, or "". If it was removed, or if an earlier program wrote the given
+// one, which did not write that down, it is the previous version by name.
 func (s *Store) before(version string) (string, error) {
 	names, err := s.names()
 	if err != nil {
@@ -146,8 +146,8 @@ func (s *Store) clusterless(version string) bool {
 	return err == nil && manifest.Counts.Clusters == 0
 }
 
-// Writable says why nothing can be published in a directory: no permission, a file system that is read-only. It leaves nothing behind; a
-// directory that is missing can be made where what is above it is writable.
+// Writable says why nothing can be published in a directory, such as no permission or a read-only file system. If the directory is missing, it
+// must be possible to create it. Writable leaves nothing behind.
 func Writable(dir string) error {
 	for _, dir := range []string{dir, filepath.Join(dir, versionsDir)} {
 		for {
@@ -160,14 +160,14 @@ func Writable(dir string) error {
 		if err != nil {
 			return fmt.Errorf("model directory: %w", err)
 		}
-		if err := errors.Join(probe.Close(), os.Remove(probe.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) { // others clean up
+		if err := errors.Join(probe.Close(), os.Remove(probe.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) { // another process may have cleaned up
 			return fmt.Errorf("model directory: %w", err)
 		}
 	}
 	return nil
 }
 
-// write writes a version, which is not current; the lock is held.
+// write writes a version and does not make it current. The lock must be held.
 func (s *Store) write(m *model.Model, lineage bundle.Lineage) (string, error) {
 	if err := disk.MakeDir(s.path(versionsDir)); err != nil {
 		return "", err
@@ -204,12 +204,12 @@ func (s *Store) write(m *model.Model, lineage bundle.Lineage) (string, error) {
 	return name, nil
 }
 
-// setCurrent replaces CURRENT; the lock is held, so nobody else uses the temporary name.
+// setCurrent replaces CURRENT. The lock must be held: nobody else may use the temporary name.
 func (s *Store) setCurrent(version string) error {
 	return disk.WriteFile(s.path(currentFile), disk.Options{Temporary: s.path(scratch + currentFile)}, []byte(version+"\n"))
 }
 
-// clean removes what killed writers left behind, and old versions where not all are to be kept; the lock is held.
+// clean removes what killed writers left behind, and old versions if not all are to be kept. The lock must be held.
 func (s *Store) clean() error {
 	if err := s.expire(); err != nil {
 		return err
@@ -231,7 +231,7 @@ func (s *Store) clean() error {
 	return nil
 }
 
-// expire turns versions that need not be kept into scratch, which is atomic: none is ever there by half.
+// expire renames versions that need not be kept to scratch names. That is atomic, so that no version is ever there in part.
 func (s *Store) expire() error {
 	names, err := s.names()
 	if s.retain == 0 || err != nil || len(names) <= s.retain {
@@ -239,9 +239,9 @@ func (s *Store) expire() error {
 	}
 	current, err := s.Current()
 	if err != nil {
-		return nil // which one must not be removed is not known
+		return nil // it is not known which version must not be removed
 	}
-	builder, _ := s.PendingNetwork() // "" where it cannot be told
+	builder, _ := s.PendingNetwork() // "" if it cannot be told
 	clusterings := map[string]bool{}
 	for i, name := range slices.Backward(names) {
 		newest := false

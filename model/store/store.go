@@ -1,4 +1,13 @@
-// Package store keeps the versions of a model in a directory that writers and readers share (docs/model-format.md).
+// Package store keeps the versions of a model in a directory that many processes read and write (docs/model-format.md).
+//
+// [Open] opens the directory. [Store.Publish] writes a new version and makes it current. [Store.PublishInheriting] does so for a model whose
+// clusters inherit the scores of the current one, and [Store.Update] for changes of the current model, such as scores. [Store.Read] loads a
+// version, [Store.Versions] lists them, and [Store.Rollback] makes an earlier one current. A [Follower] takes over each new version while a
+// program runs.
+//
+// Guarantees: a reader sees all of a version or nothing of it. Writers, of any process, never lose each other's versions. After a crash at any
+// point, the version that was current still is, or the new one. Damage is found when a version is read (bundle.DamagedError), and damage of
+// one version does not stop others from being read or published.
 package store
 
 import (
@@ -20,7 +29,7 @@ import (
 // ErrEmpty says that nothing was published yet.
 var ErrEmpty = errors.New("no model was published yet")
 
-// What a model directory holds. Names in versions/ that start with a dot are a writer's scratch.
+// What a model directory holds. Names in versions/ that start with a dot are what a writer is still working on.
 const (
 	currentFile = "CURRENT"
 	lockFile    = "LOCK"
@@ -32,7 +41,7 @@ const (
 type Store struct {
 	dir    string
 	retain int              // versions to keep, 0 for all
-	now    func() time.Time // names and dates versions
+	now    func() time.Time // gives versions their names and dates
 }
 
 // Version describes one published version.
@@ -44,19 +53,19 @@ type Version struct {
 	Samples  int
 	Clusters int
 	Scored   int // clusters with a score
-	// Err is why the version cannot be read, nil where it can as far as manifest and sizes tell: only Load reads the other files.
+	// Err says why the version cannot be read. nil means that its manifest and the sizes of its files are right; only Load reads the files.
 	Err error
 }
 
-// Option changes how a Store is kept.
+// Option is a setting of a Store.
 type Option func(*Store)
 
-// Retain has each publish first remove all versions but the newest n, the current one, and the newest one of each of the n newest
-// clusterings, so that scores, a version each time, do not push out earlier trainings. 0 keeps all, and is the default. The version that is
-// replaced stays until the next publish, for those who are still reading it.
+// Retain has each publish first remove old versions. The newest n stay, and so do the current one and the newest version of each of the n
+// newest clusterings, so that scores, which make a new version each time, do not push out earlier trainings. The version that was replaced
+// stays until the next publish, for those who still read it. 0, the default, keeps all.
 func Retain(n int) Option { return func(s *Store) { s.retain = max(n, 0) } }
 
-// Open opens a model directory; create makes it where it is missing, which is an error otherwise (os.ErrNotExist).
+// Open opens a model directory. If it is missing, it is created, or the error is os.ErrNotExist if create is false.
 func Open(dir string, create bool, options ...Option) (*Store, error) {
 	s := &Store{dir: dir, now: time.Now}
 	for _, option := range options {
@@ -111,8 +120,8 @@ func isDamage(err error) bool {
 	return errors.As(err, &damaged)
 }
 
-// Load reads a version whole and checks it. Where there is no such version, errors.Is(err, os.ErrNotExist); where a newer program
-// wrote it, errors.Is(err, bundle.ErrNewerFormat).
+// Load reads and checks a whole version. If there is no such version, errors.Is(err, os.ErrNotExist). If a newer program wrote it,
+// errors.Is(err, bundle.ErrNewerFormat). If it is damaged, err is a *bundle.DamagedError.
 func (s *Store) Load(version string) (*model.Model, error) {
 	if _, _, err := parseName(version); err != nil { // it could lead out of the directory
 		return nil, err
@@ -121,19 +130,19 @@ func (s *Store) Load(version string) (*model.Model, error) {
 	return m, err
 }
 
-// Loaded is a version that was read whole.
+// Loaded is a version with its model.
 type Loaded struct {
 	Version string
 	Model   *model.Model
-	Created time.Time // when it was published, by the clock of that moment; its name may be ahead of it
-	Trained time.Time // when its clusters were learnt: scores that were given since make new versions
+	Created time.Time // when it was published, by the writer's clock; its name may be later (Ahead)
+	Trained time.Time // when its clusters were learnt; scores that were given since made newer versions
 }
 
-// maxReads bounds how often a reader starts again.
+// maxReads is how often a reader starts again.
 const maxReads = 20
 
-// Read loads the version that which names, such as (*Store).Current. Where writers have removed it before it was read, Read starts again
-// with the version that which names by then.
+// Read loads the version that which names, such as (*Store).Current. If a writer removes that version before it is read, Read asks which again
+// and starts over.
 func (s *Store) Read(which func(*Store) (string, error)) (*Loaded, error) {
 	version, err := which(s)
 	if err != nil {
@@ -157,7 +166,7 @@ func (s *Store) Read(which func(*Store) (string, error)) (*Loaded, error) {
 	return nil, err
 }
 
-// trained is when the clusters of a version were learnt. Programs that did not write it down named the version that has them first.
+// trained is when the clusters of a version were learnt. Earlier programs did not write that down, but named the first version that has them.
 func (s *Store) trained(m *bundle.Manifest) time.Time {
 	switch {
 	case !m.Trained.IsZero():
@@ -175,8 +184,8 @@ func (s *Store) trained(m *bundle.Manifest) time.Time {
 	return m.Created
 }
 
-// Clustering names the version in which the clusters of a version come from: those of both are the same but for their scores. It is the
-// version itself where that cannot be read, or was made by a program that did not write it down.
+// Clustering names the version that the clusters of a version come from: both have the same clusters, except for scores. It is the version
+// itself if it was trained, cannot be read, or was written by an earlier program, which did not write that down.
 func (s *Store) Clustering(version string) string {
 	if same := s.sameClusters(version); len(same) > 0 {
 		return same[0]
@@ -184,8 +193,7 @@ func (s *Store) Clustering(version string) string {
 	return version
 }
 
-// SameClusters tells whether two versions are known to have the same clusters, but for their scores. The one named seen need not be there
-// any more.
+// SameClusters tells whether two versions are known to have the same clusters, except for scores. The version seen may have been removed.
 func (s *Store) SameClusters(version, seen string) bool {
 	return version == seen || slices.Contains(s.sameClusters(version), seen)
 }
@@ -205,8 +213,8 @@ func (s *Store) manifest(version string) (*bundle.Manifest, error) {
 	return bundle.ReadManifest(s.path(versionsDir, version))
 }
 
-// PendingNetwork names the version whose network is to be clustered: the newest one where it has no clusters yet, as Stage leaves it, or else
-// the current one. Versions that only scored the clusters of another do not count.
+// PendingNetwork names the version whose network is to be clustered: the newest version if it has no clusters yet (Stage), or else the current
+// one. Versions that only changed scores do not count.
 func (s *Store) PendingNetwork() (string, error) {
 	names, err := s.names()
 	if err != nil {
@@ -227,8 +235,8 @@ func (s *Store) PendingNetwork() (string, error) {
 	return s.Current()
 }
 
-// Versions lists all versions, oldest first; the current one even where it is not there any more. None is current where CURRENT is
-// damaged, so that there is a list to choose from.
+// Versions lists all versions, oldest first, including the current one if it is missing. If CURRENT is damaged, none is current, so that there is
+// still a list to choose from.
 func (s *Store) Versions() ([]Version, error) {
 	for range maxReads {
 		versions, changed, err := s.versions()
@@ -239,7 +247,7 @@ func (s *Store) Versions() ([]Version, error) {
 	return nil, fmt.Errorf("%s: the versions change faster than they can be listed", s.dir)
 }
 
-// versions is Versions, and tells whether writers have removed some meanwhile.
+// versions is Versions. changed tells whether writers have removed some of them meanwhile.
 func (s *Store) versions() (list []Version, changed bool, err error) {
 	names, err := s.names()
 	if err != nil {
@@ -270,7 +278,7 @@ func (s *Store) versions() (list []Version, changed bool, err error) {
 	return versions, changed, nil
 }
 
-// names are those of all versions, oldest first.
+// names are the names of all versions, oldest first.
 func (s *Store) names() ([]string, error) {
 	entries, err := os.ReadDir(s.path(versionsDir))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
