@@ -33,43 +33,48 @@ func labelSpec() *service.ConfigSpec {
 		Stable().
 		Version("0.1.0").
 		Categories("DeepCASE").
-		Summary("Gives clusters of a model the scores that an analyst decided on, and publishes a version of the model with them.").
+		Summary("Gives clusters of a model the scores that an analyst decided on, and publishes a version of the model that has them.").
 		Description(`
-Each message scores a cluster, or a sample: if `+"`cluster`"+` is empty, the event and context that `+"`deepcase_sequence`"+` wrote at `+"`target`"+` are looked up in the current model, and the cluster that they belong to gets the score.
+Each message scores a cluster or a sample. If `+"`cluster`"+` is empty, the event and context that `+"`deepcase_sequence`"+` wrote at `+"`target`"+` are looked up in the current model, and the cluster that they belong to gets the score.
 
 The message becomes the answer:
 
-`+"```json"+`
+`+"```"+`json
 {"cluster": 17, "event": "sshd: failed password", "size": 240, "old": null, "new": 3, "model": "20261123T141500Z-3f2a"}
 `+"```"+`
 
-with the score before (`+"`null`"+`: none), the score now, and the version that has it. The score `+"`none`"+` withdraws the one that the cluster has: the cluster is `+"`unscored`"+` again, and `+"`new`"+` is `+"`null`"+`.
+`+"`old`"+` is the score before (`+"`null`"+` if there was none), `+"`new`"+` the score now, and `+"`model`"+` the version that has it. The score `+"`none`"+` withdraws the score of the cluster: the cluster is `+"`unscored`"+` again, and `+"`new`"+` is `+"`null`"+`.
 
 == Guarantees
 
-All scores of a batch are published as one version, or none of them. A version has the size of the whole model, so scores that belong together should be one batch, such as a file that is read whole (see the example); `+"`retain`"+` bounds the versions that are kept. Scorers that run at the same time do not lose each other's scores. Nothing is published where nothing changes, so that a message that is delivered again does no harm.
+All scores of a batch are published as one version, or none of them. A version has the size of the whole model, so scores that belong together should be one batch, such as a file that is read whole (see the example). `+"`retain`"+` bounds the number of versions. Several scorers may run at the same time: they do not lose each other's scores. If nothing changes, nothing is published, so a message that is delivered again does no harm.
 
-No message is dropped, and order and size of batches stay. A message is flagged with an error, and changes nothing, where its score is neither a number ≥ 0 nor `+"`none`"+`, where it names no cluster of the current model, where another message of the batch gives the same cluster another score, or where `+"`version`"+` names a version with other clusters than the current one. The rest of its batch goes on.
+No message is dropped. Batches keep their order and size. A message is flagged with an error and changes nothing, and the rest of its batch goes on, if
+
+- its score is neither a number ≥ 0 nor `+"`none`"+`
+- it names no cluster of the current model
+- another message of the batch gives the same cluster another score
+- `+"`version`"+` names a version whose clusters are not those of the current version
 
 == Metrics
 
-- `+"`deepcase_labels`"+` (counter, label `+"`outcome`: `changed`, `unchanged` or `error`"+`)`).
+- `+"`deepcase_labels`"+` (counter, label `+"`outcome`"+`: `+"`changed`"+`, `+"`unchanged`"+` or `+"`error`"+`)`).
 		Fields(
 			configfield.ModelField(),
 			service.NewInterpolatedStringField(fieldCluster).
-				Description("The number of a cluster. Empty or `null`: the sample at `target` tells it.").
+				Description("The number of a cluster. If it is empty or `null`, the sample at `target` says which cluster it is.").
 				Default(`${! json("cluster") }`),
 			service.NewInterpolatedStringField(fieldScore).
-				Description("The score, a number ≥ 0, or `none` to withdraw the one that the cluster has. What it means is up to the analysts; 0 usually stands for benign.").
+				Description("The score: a number ≥ 0, or `none` to withdraw the score of the cluster. The analysts decide what a score means; 0 usually means benign.").
 				Default(`${! json("score") }`),
 			service.NewInterpolatedStringField(fieldVersion).
-				Description("The version of the model in which the analyst saw the cluster, as `deepcase_train` and `deepcase_predict` tell it. Empty or `null`: the current one. For samples it does not matter.").
+				Description("The version of the model in which the analyst saw the cluster, as `deepcase_train` and `deepcase_predict` name it. Empty or `null` is the current version. For samples it does not matter.").
 				Default(`${! json("model") }`),
 			mapping.TargetField(),
 			configfield.RetainField(),
 			configfield.DeviceField("cpu"),
 		).
-		Example("From a file that an analyst filled in", "A csv file with the columns `model`, `cluster` and `score`, in which scores may be left out. What was applied is printed, and what was not with the reason.", `
+		Example("From a file that an analyst filled in", "A csv file with the columns `model`, `cluster` and `score`. Rows without a score are left out. Prints what was applied, and what was not applied with the reason.", `
 input:
   deepcase_files:
     paths: [ ./clusters.csv ]

@@ -33,47 +33,55 @@ func predictSpec() *service.ConfigSpec {
 		Categories("DeepCASE").
 		Summary("Scores each security event in its context: gives the score of the cluster that it belongs to, or says why there is none.").
 		Description(`
-Reads the context that `+"`deepcase_sequence`"+` wrote at `+"`target`"+` and adds there:
+Reads the context that `+"`deepcase_sequence`"+` wrote at `+"`target`"+` and adds these fields there:
 
-- `+"`status`"+`: `+"`scored`; `unscored`: in a cluster to which nobody has given a score; `low_confidence`: the context does not explain the event; `unknown_event`: nothing was clustered for this event in training; `no_cluster`: too far from all clusters of this event; `no_model`: no version could be loaded yet"+`
+- `+"`status`"+`:
+** `+"`scored`"+`: in a cluster that has a score
+** `+"`unscored`"+`: in a cluster that nobody has given a score
+** `+"`low_confidence`"+`: the context does not explain the event
+** `+"`unknown_event`"+`: training formed no cluster for this event
+** `+"`no_cluster`"+`: too far from all clusters of this event
+** `+"`no_model`"+`: no version could be loaded yet
 - `+"`score`"+`: only with the status `+"`scored`"+`
-- `+"`cluster`"+`: with `+"`scored` and `unscored`"+`
-- `+"`confidence`"+` in the event, and `+"`distance`"+` to the nearest cluster, where these were determined
+- `+"`cluster`"+`: with `+"`scored`"+` and `+"`unscored`"+`
+- `+"`confidence`"+` in the event, and `+"`distance`"+` to the nearest cluster, if these were computed
 - `+"`attention`"+`: the share of each event of the context in explaining the event
 - `+"`model`"+`: the version that answered
 
 == Guarantees
 
-No message is dropped, and order and size of batches stay. A message without a context, or with one of another length than the model's, is flagged with an error; the rest of its batch goes on. A message that came with an error passes as it is, with that error. If the model computes NaN or infinity for a message, it is flagged with an error, too.
+No message is dropped. Batches keep their order and size. A message is flagged with an error, and the rest of its batch goes on, if it has no context, if its context has another length than the model's, or if the model computes NaN or infinity for it. A message that came with an error passes unchanged and keeps that error.
 
-The answer for an event depends on the event, its context and the model version, not on what else is asked at the same time. All messages of a batch are answered by one version.
+The answer for an event depends only on the event, its context and the version of the model, not on what else is asked at the same time. One version answers all messages of a batch.
 
-A new version in the model directory is loaded while the old one serves, and then takes its place, without a pause. If it cannot be loaded (it is damaged, of a newer format, or its network computes NaN or infinity when it is asked some questions), the old one goes on serving. If there is no old one, because the directory is missing or empty or its version cannot be loaded, the status is `+"`no_model`"+`. That is logged once, and `+"`deepcase_predict`"+` goes on looking for a version.
+A new version in the model directory is loaded while the old one serves, and then takes its place without a pause. If it cannot be loaded, the old version goes on serving. A version cannot be loaded if it is damaged, if it has a newer format, or if its network computes NaN or infinity for some test questions.
+
+The status is `+"`no_model`"+` if there is no old version either: the directory is missing or empty, or its version cannot be loaded. This is logged once, and `+"`deepcase_predict`"+` goes on looking for a version.
 
 == Metrics
 
-- `+"`deepcase_verdicts`"+` (counter, label `+"`status`"+`; `+"`error`"+` for messages that got none)
-- `+"`deepcase_verdict_cache_hits`, `deepcase_verdict_cache_misses`"+` (counters): messages whose verdict was known, or not
-- `+"`deepcase_query_latency_ns`"+` (timer): to answer the unknown samples of a batch
-- `+"`deepcase_model_reloads`"+` (counter, label `+"`outcome`: `loaded` or `failed`"+`), `+"`deepcase_model_reload_latency_ns`"+` (timer)
-- `+"`deepcase_model_created_seconds`"+` (gauge): when the version that serves was made, in seconds since 1970; its name is in the log (`+"`Model loaded`"+`) and in each verdict
-- `+"`deepcase_model_trained_seconds`"+` (gauge): when its clusters were learnt; scores that analysts gave since then make new versions, and leave this as it is
-- `+"`deepcase_model_events`, `deepcase_model_clusters`, `deepcase_model_clusters_scored`"+` (gauges)`).
+- `+"`deepcase_verdicts`"+` (counter, label `+"`status`"+`; `+"`error`"+` for messages without a verdict)
+- `+"`deepcase_verdict_cache_hits`"+`, `+"`deepcase_verdict_cache_misses`"+` (counters): messages whose verdict was remembered, or not
+- `+"`deepcase_query_latency_ns`"+` (timer): how long the model takes for the samples of a batch whose verdicts are not remembered
+- `+"`deepcase_model_reloads`"+` (counter, label `+"`outcome`"+`: `+"`loaded`"+` or `+"`failed`"+`), `+"`deepcase_model_reload_latency_ns`"+` (timer)
+- `+"`deepcase_model_created_seconds`"+` (gauge): when the version that serves was created, in seconds since 1970. Its name is in the log (`+"`Model loaded`"+`) and in each verdict
+- `+"`deepcase_model_trained_seconds`"+` (gauge): when its clusters were learnt. Scores that analysts give later make new versions but do not change this
+- `+"`deepcase_model_events`"+`, `+"`deepcase_model_clusters`"+`, `+"`deepcase_model_clusters_scored`"+` (gauges)`).
 		Fields(
 			configfield.ModelField(),
 			mapping.TargetField(),
 			fieldCacheSize.Field().
-				Description(fmt.Sprintf("Verdicts to remember, one per distinct event with its context. Each takes up to %d bytes with a context of 10 events, however long names are, and %d with one of 1,000. 0 remembers none.", verdictBytes(10), verdictBytes(1000))).
+				Description(fmt.Sprintf("The most verdicts to remember, one per distinct event with its context. A verdict takes up to %d bytes with a context of 10 events, and %d with one of 1,000. The length of names does not matter. 0 remembers none.", verdictBytes(10), verdictBytes(1000))).
 				Default(100_000),
 			fieldCacheBytes.Field().
-				Description("Bytes that the verdicts may take. If `cache_size` verdicts would take more, fewer are remembered.").
+				Description("The most bytes that remembered verdicts may take. If `cache_size` verdicts would take more, fewer are remembered.").
 				Advanced().
 				Default(128<<20),
 			fieldReload.Field().
 				Description("How often to look for a new version.").
 				Default("10s"),
 			fieldQueryTimeout.Field().
-				Description("How long the model may take to answer the unknown samples of a batch. If it takes longer, their messages are flagged with an error.").
+				Description("How long the model may take for the samples of a batch whose verdicts are not remembered. If it takes longer, their messages are flagged with an error.").
 				Advanced().
 				Default("1m"),
 			service.NewBoolField(fieldExplain).
@@ -82,7 +90,7 @@ A new version in the model directory is loaded while the old one serves, and the
 			ecsField(),
 			configfield.DeviceField("cpu"),
 		).
-		Example("Live scoring", "Alerts get their context, then a verdict; what an analyst should look at goes one way, the rest another.", `
+		Example("Live scoring", "Alerts get their context, then a verdict. Alerts that an analyst should look at go to one file, the others to another.", `
 pipeline:
   threads: 1 # contexts depend on the order of events
   processors:
@@ -106,7 +114,7 @@ output:
             path: for-the-analyst.ndjson
             codec: lines
 `).
-		Example("Elastic Common Schema", "Scores from 0 to 3 become a risk from 0 to 100.", `
+		Example("Elastic Common Schema", "Scores from 0 to 3 become risks from 0 to 100.", `
 pipeline:
   threads: 1 # contexts depend on the order of events
   processors:

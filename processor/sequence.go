@@ -37,87 +37,96 @@ func sequenceSpec() *service.ConfigSpec {
 		Categories("DeepCASE").
 		Summary("Gives each security event its context: the events that came before it on the same machine.").
 		Description(`
-Writes an object with `+"`machine`, `event` and `context`"+` into the document, at `+"`target`"+`. The context is a list of `+"`length`"+` event names, oldest first. `+"`null`"+` stands where there is no event, or only one that is older than the event by more than `+"`timeout`"+`. The rest of the document stays as it is.
+Writes an object with `+"`machine`"+`, `+"`event`"+` and `+"`context`"+` into the document, at `+"`target`"+`. The context is a list of `+"`length`"+` event names, oldest first. It has `+"`null`"+` where there is no event, or only one that is more than `+"`timeout`"+` older. The rest of the document does not change.
 
 == Guarantees
 
-No message is dropped, and order and size of batches stay. What a machine, an event, a time and an id may be, and what a path means, is on the page docs/events.md. A message that is not a JSON object, or whose machine, event or time breaks these rules, is flagged with an error that names the field and what was found there. It enters no window, and the rest of its batch goes on. A message that came with an error enters no window either, and keeps its error.
+No message is dropped. Batches keep their order and size.
 
-The context of an event depends only on the events of its machine that came before it. With `+"`pipeline.threads: 1`"+` they are taken in the order of the source. With more threads (the default is one per core) batches run at the same time and overtake each other, and contexts become random. Events that arrive late are put in their place by timestamp, if at most `+"`late`"+` events of the machine are younger.
+The page docs/events.md says what a machine, an event, a time and an id may be, and what a path means. A message that is not a JSON object, or whose machine, event or time breaks these rules, is flagged with an error that names the field and what was found there. Such a message enters no window, and the rest of its batch goes on. A message that came with an error enters no window either, and keeps its error.
 
-An event with the `+"`id`"+`, name and time of an earlier one of its machine is that event again: it gets the same context and changes no window. So a message with an id that is delivered again after a failure or a restart does no harm. Without an id it counts twice. It also counts twice if its `+"`timestamp`"+` is another one at each delivery (`+"`now()`"+`).
+The context of an event depends only on the events of its machine that came before it. With `+"`pipeline.threads: 1`"+` events are taken in the order of the source. With more threads (the default is one per core) batches overtake each other, and contexts become random. A late event is put in its place by its timestamp if at most `+"`late`"+` events of its machine are younger.
 
-An event with the `+"`id`"+`, name and time of an earlier one, but another document, is taken for that event, too. An event with the `+"`id`"+` of one with another name or time is an event of its own. Both are counted in `+"`deepcase_sequence_reused_ids`"+`, and the first one of each kind is logged: most often the `+"`id`"+` is that of a rule or a file, and not of the event.
+An event with the `+"`id`"+`, name and time of an earlier event of its machine is that event again: it gets the same context and changes no window. So a message with an id can be delivered again after a failure or a restart without harm. Without an id it counts twice. It also counts twice if its `+"`timestamp`"+` changes with each delivery (`+"`now()`"+`).
 
-== What is told once
+An `+"`id`"+` should not be that of a rule or of a file. Two things are signs of such an `+"`id`"+`:
 
-The log warns once of each of these, and says what to do; the metrics below go on counting:
+- an event has the `+"`id`"+`, name and time of an earlier event, but another document. It is taken for the earlier event
+- an event has the `+"`id`"+` of an earlier event, but another name or time. It is an event of its own
+
+Both are counted in `+"`deepcase_sequence_reused_ids`"+`, and the first event of each kind is logged.
+
+== What is logged once
+
+The log warns once about each of these, and says what to do. The metrics go on counting:
 
 - batches overlap (`+"`pipeline.threads`"+`)
 - an event came later than `+"`late`"+` allows
-- the source goes back in time as a whole: 16 events in a row came after events of their machines that are younger by more than a minute. Files are read newest first, or a second part begins again in time, or a source is read anew beside old windows
-- machines were forgotten although they had events within `+"`timeout`"+`
+- the source goes back in time: 16 events in a row are more than a minute older than the newest event of their machine. This happens if files are read newest first, if a later file begins at an earlier time, or if a source is read again while the windows still hold its end
+- machines were forgotten that had events within `+"`timeout`"+`
 
 == What is forgotten
 
-Beyond `+"`max_machines` or `max_bytes`"+` machines are forgotten in this order:
+Above `+"`max_machines`"+` or `+"`max_bytes`"+`, machines are forgotten in this order:
 
 . machines whose events are all older than `+"`timeout`"+`
-. new machines, of which fewer than `+"`length`"+` events have come, while they take more than a quarter of the budget. So a flood of invented names displaces itself, not the machines that are known
+. new machines, which have had fewer than `+"`length`"+` events, while they take more than a quarter of the budget. So a flood of invented names displaces itself, not the machines that are known
 . known machines
 
-Of each kind, those that were silent for longest go first. With a `+"`cache`"+` a machine is read back when it speaks again; without, its context begins empty.
+Within each group, the machines that have been silent for longest go first. With a `+"`cache`"+`, a forgotten machine is read back when its next event comes. Without one, its context begins empty.
 
-== Windows that survive
+== Windows that survive a restart
 
-Windows live in memory and are gone after a restart, unless `+"`cache`"+` names a cache resource. Then each batch reads the windows of its machines from there and writes them back before the messages go on, so that processes that share a cache can take over each other's machines. The source must give each machine to one process at a time (a Kafka topic keyed by machine does). A process that has lost a machine may still write the window of events that it had on their way. With ids that does no harm: each machine has two keys, so the window that the new owner writes is not replaced, and the later of the two windows counts.
+Windows live in memory and are lost at a restart, unless `+"`cache`"+` names a cache resource. With a cache, each batch reads the windows of its machines from there and writes them back before its messages go on. So processes that share a cache can take over each other's machines.
 
-While the cache fails, the batch waits for up to `+"`cache_retry`"+` after the last access that succeeded. After that the messages of all machines whose window is not written yet are flagged with an error. Their windows stay as they were, and the messages may be sent again.
+The source must give each machine to one process at a time, as a Kafka topic does that is keyed by machine. A process that has lost a machine may still write a window, for events that it was working on. If events have ids, that does no harm: each machine has two keys in the cache, so the old process does not replace what the new one wrote, and the later window of the two counts.
+
+If the cache fails, the batch waits for up to `+"`cache_retry`"+` after the last access that succeeded. Then the messages of all machines whose windows are not written yet are flagged with an error. These windows stay as they were, so the messages can be sent again.
 
 == Metrics
 
-- `+"`deepcase_sequence_events`"+` (counter, label `+"`outcome`: `sequenced` or `error`"+`)
-- `+"`deepcase_sequence_reused_ids`"+` (counter): events whose `+"`id`"+` was that of an event with another name or time, or with another document
-- `+"`deepcase_sequence_late`"+` (counter, label `+"`outcome`"+`): events that came after younger ones of their machine: `+"`placed`"+`, with at most `+"`late`"+` younger ones, or `+"`beyond`"+`: their contexts may be too short
-- `+"`deepcase_sequence_overlapping_calls`"+` (counter): batches that began while another one was in this processor
+- `+"`deepcase_sequence_events`"+` (counter, label `+"`outcome`"+`: `+"`sequenced`"+` or `+"`error`"+`)
+- `+"`deepcase_sequence_reused_ids`"+` (counter): events that had the `+"`id`"+` of an event with another name, time or document
+- `+"`deepcase_sequence_late`"+` (counter, label `+"`outcome`"+`): events that came after younger events of their machine: `+"`placed`"+` if at most `+"`late`"+` events were younger, else `+"`beyond`"+`, and then contexts may be too short
+- `+"`deepcase_sequence_overlapping_calls`"+` (counter): batches that began while another batch was in this processor
 - `+"`deepcase_sequence_future`"+` (counter): events that were refused because of `+"`max_future`"+`
-- `+"`deepcase_windows`, `deepcase_windows_bytes`"+` (gauges): machines held in memory, and what their windows take, as `+"`max_bytes`"+` counts it
-- `+"`deepcase_windows_evicted`"+` (counter, label `+"`outcome`"+`): machines that were forgotten beyond `+"`max_machines` or `max_bytes`: `lost`, with events not older than `timeout`; `expired`, without; `cached`, whose windows are in the `cache`"+`
-- `+"`deepcase_cache_failures`"+` (counter): failed reads and writes of the cache, those that were tried again included`).
+- `+"`deepcase_windows`"+`, `+"`deepcase_windows_bytes`"+` (gauges): machines held in memory, and the bytes of their windows, as `+"`max_bytes`"+` counts them
+- `+"`deepcase_windows_evicted`"+` (counter, label `+"`outcome`"+`): machines that were forgotten because of `+"`max_machines`"+` or `+"`max_bytes`"+`: `+"`lost`"+` if they had events within `+"`timeout`"+`, `+"`expired`"+` if not, `+"`cached`"+` if their windows are in the `+"`cache`"+`
+- `+"`deepcase_cache_failures`"+` (counter): reads and writes of the cache that failed, including those that were tried again`).
 		Fields(mapping.Fields()...).
 		Fields(
 			fieldLength.Field().
-				Description("Events in a context. It must be the length that the model was trained with.").
+				Description("The number of events in a context. It must be the length that the model was trained with.").
 				Default(10),
 			fieldTimeout.Field().
-				Description("Events that are more than this older than the event are left out of its context.").
+				Description("A context leaves out events that are older than its event by more than this.").
 				Default("24h"),
 			fieldMaxMachines.Field().
-				Description("Machines held in memory. Beyond, machines are forgotten, see above.").
+				Description("The most machines to hold in memory. Above this, machines are forgotten.").
 				Default(100_000),
 			fieldMaxBytes.Field().
-				Description("Bytes that the windows in memory may take, names included. Beyond, machines are forgotten as beyond `max_machines`. The default holds 100,000 machines with names of usual length and the default of `late`; the process takes up to twice as much, as Go's collector does.").
+				Description("The most bytes that windows may take in memory, including names. Above this, machines are forgotten. The default is enough for 100,000 machines with names of usual length and the default of `late`. The process takes up to twice as much, because of Go's garbage collector.").
 				Default(sequencer.DefaultWindowOptions().MaxBytes),
 			fieldMaxFuture.Field().
-				Description("How much later than now an event may be. One that is later is an error of the message, and enters no window: it would empty the contexts of its machine until as many events as a window holds have come. The default is more than any mistaken time zone; old data may be read at any time. 0 takes events of any time.").
+				Description("How far in the future an event may be. The message of a later event is flagged with an error, and the event enters no window: it would empty the contexts of its machine until as many events have come as a window holds. The default is more than the error of any wrong time zone. 0 accepts any time. Events of the past are always accepted.").
 				Default("24h"),
 			fieldLate.Field().
-				Description("Events that a machine's window holds beyond a context, so that late and repeated events find their place. It should be more than a machine has in batches that are not acknowledged yet. Where a machine's clock jumps back by more than this, its contexts may be empty until `length` + 1 + `late` events in a row have come; from there on they are as if it began then.").
+				Description("The number of events that a window holds in addition to a context, so that late and repeated events find their place. It should be more than the events of one machine in batches that are not acknowledged yet. If the clock of a machine jumps back by more than this, its contexts may be empty for its next `length` + 1 + `late` events. After that they are right again.").
 				Advanced().
 				Default(32),
 			configfield.CacheField().
-				Description("The label of a cache resource that keeps the windows: `redis`, say, or `deepcase_file`. Its entries should live as long as `timeout` and the longest outage together."),
+				Description("The label of a cache resource that keeps the windows, such as a `redis` or `deepcase_file` cache. Its entries should live at least as long as `timeout` plus the longest outage."),
 			service.NewStringField(fieldCachePrefix).
-				Description("Comes before the machine in the cache's keys. Sequencers that share a cache but not their events need different ones, of which none begins like another.").
+				Description("What the keys in the cache begin with, before the machine. Sequencers that share a cache but read different events need different prefixes, and no prefix may begin with another one.").
 				Advanced().
 				Default("deepcase-"),
 			fieldCacheRetry.Field().
-				Description("How long a failing cache is tried again, before messages are flagged with an error. An access that takes longer than this, and than a second, has failed. With 0 there is one attempt.").
+				Description("How long to try a failing cache again before messages are flagged with an error. An access also fails if it takes longer than this and longer than a second. 0 means one attempt.").
 				Advanced().
 				Default("30s"),
 			mapping.TargetField(),
 		).
-		Example("Alerts of one source", "Alerts with the host, the rule and the time where the Elastic Common Schema has them.", `
+		Example("Alerts of one source", "Alerts whose host, rule and time have the field names of the Elastic Common Schema.", `
 pipeline:
   threads: 1 # contexts depend on the order of events
   processors:
@@ -127,7 +136,7 @@ pipeline:
         timestamp: ${! json("@timestamp") }
         id: ${! json("event.id") }
 `).
-		Example("Windows in a cache", "Several processes of one consumer group share the windows, and a restart loses none: put a `redis` cache where this has `memory`. For one process, or several of one machine, `deepcase_file` does.", `
+		Example("Windows in a cache", "Windows survive a restart, and all processes of a consumer group share them. This example has a `memory` cache: use `redis` in its place. For processes on one machine, `deepcase_file` is enough.", `
 pipeline:
   threads: 1 # contexts depend on the order of events
   processors:

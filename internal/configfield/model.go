@@ -33,7 +33,7 @@ var retain = IntAtLeast("retain", 0)
 // RetainField bounds the versions that a publisher keeps; ParseRetain reads it.
 func RetainField() *service.ConfigField {
 	return retain.Field().
-		Description("The newest versions of the model to keep, and with them the newest one of each of as many trainings, since scores are a version, too; the others go when a new one is published. 0 keeps all.").
+		Description("How many of the newest versions of the model to keep. New scores make a version, too, so the last version of each of the last `retain` trainings is also kept. Other versions are removed when a new one is published. 0 keeps all.").
 		Default(0)
 }
 
@@ -43,8 +43,8 @@ func ParseRetain(conf *service.ParsedConfig) (int, error) { return retain.Parse(
 // DeviceField says what computes; ParseDevice reads it. A component that asks for few samples at a time is faster with cpu.
 func DeviceField(defaultDevice string) *service.ConfigField {
 	return service.NewStringField(fieldDevice).
-		Description("What computes: `auto` is CUDA where the build and the machine have it, else the CPU; `cpu`; `cuda`, a GPU through " +
-			"libtorch, which is an error at start in a build or on a machine without it, `cuda:1` the second one; `libtorch` on the CPU.").
+		Description("What computes: `cpu`; `cuda`, a GPU through libtorch (`cuda:1` is the second one), which is an error at the start if the build or the " +
+			"machine does not have it; `auto`, which is `cuda` if the build and the machine have it, else `cpu`; or `libtorch` on the CPU.").
 		Default(defaultDevice).Example("cuda").Example("cuda:1").Advanced().
 		LintRule(`root = if !this.re_match("^(auto|cpu|cuda(:[0-9]+)?|libtorch)$") { "value " + this + " is not a valid option for this field" }`)
 }

@@ -34,37 +34,37 @@ const perMessage = `root = if this.string() != "" && !this.string().contains("${
 func Fields() []*service.ConfigField {
 	return []*service.ConfigField{
 		service.NewInterpolatedStringField(FieldMachine).
-			Description("The entity whose events form one stream: a host, a user, an address. A text or a number of at most 4096 bytes of UTF-8; a list of one is that one. What is missing, empty, one of the `placeholders`, a list, an object or a boolean is an error of the message. The page docs/events.md has all rules.\n\n`${! json(\"a.b\") }` with nothing else in it reads the key `a.b`, or else the key `b` in `a`; a larger expression does so with `json().deepcase_field(\"a.b\")`, where `json(\"a.b\")` reads nested keys alone. Where a field has several parts, each of them has to be there.").
+			Description("The entity whose events belong together: a host, a user or an address. A text or a number of at most 4096 bytes of UTF-8; a list of one value counts as that value. A message is flagged with an error if its machine is missing, empty, one of the `placeholders`, another list, an object or a boolean. The page docs/events.md has all rules.\n\n`${! json(\"a.b\") }` with nothing else in the braces reads the key `a.b`, or else the key `b` in `a`. In a larger expression `json(\"a.b\")` reads nested keys only; use `json().deepcase_field(\"a.b\")` there. If a field has several parts, each of them must have a value.").
 			Example(`${! json("host.name") }`).
 			Default(`${! json("machine") }`),
 		service.NewInterpolatedStringField(FieldEvent).
-			Description("The name of the type of event: a rule name or an event code, not a whole log line. The rules are those of `machine`, without the placeholders.").
+			Description("The name of the type of event: a rule name or an event code, not a whole log line. It follows the rules of `machine`, without the placeholders.").
 			Example(`${! json("rule.name") }`).
 			Example(`${! json("alert.signature_id") }`).
 			LintRule(fmt.Sprintf(perMessage, FieldEvent)).
 			Default(`${! json("event") }`),
 		service.NewInterpolatedStringField(FieldTimestamp).
-			Description("When the event happened, between the years 1678 and 2262, as `time_format` says. By default this is RFC 3339, such as `2006-01-02T15:04:05.999Z`, where a space may stand for the `T`, slashes for the dashes of the date and a comma for the point, and the seconds or the whole time of day may be left out. The zone is `Z`, `UTC`, `GMT`, or an offset such as `+01:00`, `+0100` or `+01`, with or without a space before it; a time without a zone is UTC. Or it is a number, the time since 1970: with 10 digits before its point it is seconds, with 13 milliseconds, with 16 microseconds, with 19 nanoseconds; it may have a fraction and an exponent. Other numbers may be a year, a date or a time of another kind, and are an error of the message, as other forms are; only numbers of up to three digits are seconds too, so that small examples can count from 0.").
+			Description("When the event happened, between the years 1678 and 2262. `time_format` says how it is written. By default it is one of these:\n\n- RFC 3339, such as `2006-01-02T15:04:05.999Z`. It may have a space in place of the `T`, slashes in the date and a comma in place of the point, and it may lack the seconds or the time of day. The zone is `Z`, `UTC`, `GMT` or an offset such as `+01:00`, `+0100` or `+01`, with or without a space before it. A time without a zone is UTC.\n- A number, the time since 1970. With 10 digits before its point it is in seconds, with 13 in milliseconds, with 16 in microseconds, with 19 in nanoseconds. It may have a fraction and an exponent. Numbers of up to three digits are seconds, too, so that small examples can count from 0.\n\nThe message is flagged with an error if its time has another form or is another number, which may be a year or a date.").
 			Example(`${! json("@timestamp") }`).
 			Default(`${! json("timestamp") }`),
 		service.NewInterpolatedStringField(FieldID).
-			Description("What tells this event from all others of its machine, so that an event that is delivered twice is recognised: by the same `id`, name and time. Empty, missing, or a placeholder such as `null` or `-`: no event is taken for another. So it is where one of several parts is missing, as metadata that the source does not set; that is logged once. The id of a rule or of a scan is none.").
+			Description("What tells this event from all other events of its machine. An event that is delivered twice is recognised by its `id`, name and time. If the id is empty, missing or a placeholder such as `null` or `-`, the event counts each time it arrives. The same is true if one of several parts is missing, such as metadata that the source does not set; that is logged once. The id of a rule or of a scan is not the id of an event.").
 			Example(`${! meta("kafka_topic") }/${! meta("kafka_partition") }/${! meta("kafka_offset") }`).
 			Example(`${! json("event.id") }`).
 			LintRule(fmt.Sprintf(perMessage, FieldID)).
 			Default(""),
 		service.NewStringField(FieldTimeFormat).
-			Description("How `timestamp` is written: `auto`; `seconds`, `milliseconds`, `microseconds` or `nanoseconds` since 1970, whatever the number of digits; `filetime`, Windows' units of 100 ns since 1601; `excel`, a spreadsheet's days since 1899-12-30; or a layout with strptime's `%`, which must have the year. A time without a zone is UTC.").
+			Description("How `timestamp` is written: `auto`; `seconds`, `milliseconds`, `microseconds` or `nanoseconds` since 1970, with any number of digits; `filetime`, units of 100 ns since 1601, as in Windows; `excel`, days since 1899-12-30, as in spreadsheets; or a layout with the `%` directives of strptime, which must have the year. A time without a zone is UTC.").
 			Example("filetime").
 			Example("%d/%b/%Y:%H:%M:%S %z").
 			Advanced().
 			Default("auto"),
 		service.NewStringListField(FieldPlaceholders).
-			Description("Texts that stand for a machine that is not known, in any case: an event with one of them is refused, or events of many machines would be one machine's. An empty list refuses none.").
+			Description("Texts that stand for an unknown machine, in upper or lower case. An event with such a machine is refused, because events of many unknown machines would look like those of one. An empty list refuses none.").
 			Advanced().
 			Default(field.PlaceholderWords()),
 		service.NewBoolField(FieldNormalize).
-			Description("Whether machines are the same whose names differ in upper and lower case, or by a dot at the end: `WEB-1.example.org.` becomes `web-1.example.org`, also in the document. Set it alike for learning and scoring. Windows that a cache keeps under other names begin anew.").
+			Description("Whether names that differ only in upper and lower case, or by a dot at the end, are the same machine. `WEB-1.example.org.` then becomes `web-1.example.org`, also in the document. Use the same setting for learning and for scoring. Windows that a cache has under other names are not found again.").
 			Advanced().
 			Default(false),
 	}
@@ -188,7 +188,7 @@ func (r Reader) ID(index int) (string, error) {
 	if errors.Is(err, field.ErrMissing) {
 		if len(r.id.parts) > 1 {
 			r.mapping.noID.Do(func() {
-				r.mapping.log.Warnf("An event has no id, and is not recognised if it comes twice: %v (further ones are not logged)", err)
+				r.mapping.log.Warnf("An event has no id, so it will not be recognised if it comes twice: %v (further events are not logged)", err)
 			})
 		}
 		return "", nil

@@ -15,8 +15,8 @@ const fieldMethod = "deepcase_field"
 func init() {
 	spec := bloblang.NewPluginSpec().
 		Category("Object & Array Manipulation").
-		Description("The value at a path: that of the key that is the path, with its dots, or else of nested keys. Null where there is none.").
-		Param(bloblang.NewStringParam("path").Description("A path such as `id.orig_h`. In it `~1` stands for a dot within a key.")).
+		Description("The value at a path: that of the key that is the whole path with its dots, or else that of nested keys. Null if there is none.").
+		Param(bloblang.NewStringParam("path").Description("A path such as `id.orig_h`. `~1` stands for a dot inside a key.")).
 		Example("", `root.machine = this.`+fieldMethod+`("id.orig_h")`,
 			[2]string{`{"id.orig_h":"192.0.2.10"}`, `{"machine":"192.0.2.10"}`},
 			[2]string{`{"id":{"orig_h":"192.0.2.10"}}`, `{"machine":"192.0.2.10"}`})
