@@ -34,41 +34,41 @@ func fileSpec() *service.ConfigSpec {
 		Stable().
 		Version("0.1.0").
 		Categories("DeepCASE").
-		Summary("Keeps each entry in a file, whole whenever the process is killed: for the windows of `deepcase_sequence` and the cursor of `deepcase_search`.").
+		Summary("Keeps each entry in a file that stays whole whenever the process is killed: for the windows of `deepcase_sequence` and the cursor of `deepcase_search`.").
 		Description(`
-Benthos' own `+"`file`"+` cache writes in place: a process that is killed meanwhile leaves a file that is empty or cut off.
+Benthos' own `+"`file`"+` cache writes in place, so a process that is killed while writing leaves a file that is empty or cut off.
 
 == Guarantees
 
-Whatever kills the process, and however many processes share the directory: an entry has the value that was written last or the one before it, whole. `+"`add`"+` succeeds for one of several that try.
+Whatever kills the process, and however many processes share the directory, an entry has the complete value that was written last or the one before it. If several processes `+"`add`"+` the same key, one succeeds.
 
-What was written is on disk before the write returns, so that it survives a power failure, too, as far as the disk keeps what it has confirmed. Writes therefore take as long as the disk needs to confirm twice. `+"`deepcase_sequence`"+` writes the window of each machine once a batch: larger batches need fewer writes.
+A write returns when it is on disk. So it survives a power failure, if the disk keeps what it has confirmed. Each write takes as long as the disk needs to confirm twice. `+"`deepcase_sequence`"+` writes the window of each machine once per batch, so larger batches need fewer writes.
 
 == What is removed
 
-The directory holds many small files, one per entry. Those that nobody has written for `+"`ttl`"+` are removed, and those that were written longest ago beyond `+"`max_bytes`"+`, until a tenth of it is free; the first time the log says so. `+"`deepcase_sequence`"+` writes a window whenever its machine has events, and `+"`deepcase_search`"+` its cursor whenever it has read: so the entries of silent machines are removed first. A flood of invented machines fills the directory with windows of its own, but stays within `+"`max_bytes`"+`. If the disk has less space than the default, set `+"`max_bytes`"+` below what is free.
+The directory holds many small files, one per entry. Files that were not written for `+"`ttl`"+` are removed. If all files take more than `+"`max_bytes`"+`, those written longest ago are removed until a tenth of `+"`max_bytes`"+` is free; the log says so the first time. `+"`deepcase_sequence`"+` writes a window whenever its machine has events, and `+"`deepcase_search`"+` writes its cursor whenever it has read. So the entries of silent machines are removed first. A flood of invented machines fills the directory with windows of its own, but stays within `+"`max_bytes`"+`. If the disk has less space than the default, set `+"`max_bytes`"+` to less than what is free.
 
-All files of the directory count, whoever wrote them. A cursor that is removed makes its pipeline read from the beginning: where one may pause for longer than `+"`ttl`"+`, give cursors a directory of their own. The TTL of a single write is ignored, as by `+"`file`"+`. Files can be deleted at any time.
+All files of the directory count, whoever wrote them. If a cursor is removed, its pipeline reads from the beginning. So if a pipeline may pause for longer than `+"`ttl`"+`, give cursors a directory of their own. The TTL of a single write is ignored, as in `+"`file`"+`. You can delete files at any time.
 
 == Metrics
 
-- `+"`deepcase_file_bytes`"+` (gauge): what the files take on the disk, as of the last look
+- `+"`deepcase_file_bytes`"+` (gauge): disk space that the files took when last checked
 - `+"`deepcase_file_removed`"+` (counter, label `+"`reason`: `expired` or `full`"+`)
 
 == Files
 
-A key of up to 200 letters, digits and `+"`-_.~%+`"+` that does not begin with a dot is the name of its file, as with `+"`file`"+`, whose directories can be used on. Any other key is hashed: `+"`=`"+` and its SHA-256 in hexadecimal. Where the file system takes upper and lower case for the same, keys with capitals, names such as `+"`nul`"+` and those with a dot at the end are hashed, too; entries that were written under such names before this was so are not found, and begin anew once.
+A key of up to 200 letters, digits and `+"`-_.~%+`"+` that does not begin with a dot is the name of its file. This is as in `+"`file`"+`, so its directories can be used here. The file of any other key is named `+"`=`"+` and the SHA-256 of the key in hexadecimal. If the file system ignores case, this also holds for keys with capitals, names such as `+"`nul`"+`, and names that end with a dot; entries that were written under such names by an earlier version are not found, and start again once.
 
-A process that is killed while it writes leaves a file `+"`.deepcase_file-…`"+`. The next start removes those older than a minute. An entry has at most 64 MiB. Adding needs a file system with hard links.`).
+A process that is killed while it writes leaves a file `+"`.deepcase_file-…`"+`. The next start removes such files if they are older than a minute. An entry has at most 64 MiB. Adding needs a file system with hard links.`).
 		Fields(
 			service.NewStringField(fieldDirectory).
-				Description("Where the files are. It is created if it is missing."),
+				Description("The directory of the files. It is created if it does not exist."),
 			fieldTTL.Field().
-				Description("Entries that were not written for so long are gone. For windows: at least the `timeout` of `deepcase_sequence` and the longest outage together. 0 keeps them.").
+				Description("Entries that were not written for this long are removed. For windows, use at least the `timeout` of `deepcase_sequence` plus the longest outage. 0 keeps them.").
 				Example("168h").
 				Default("0s"),
 			fieldMaxBytes.Field().
-				Description("Bytes that the files may take on the disk, each at least 4096. A window has some 15 bytes per event that it holds, and there may be two per machine. 0 sets no bound.").
+				Description("Bytes that the files may take on disk; each takes at least 4096. A window has about 15 bytes per event, and a machine may have two windows. 0 means no limit.").
 				Default(10<<30),
 		).
 		Example("Cursor and windows of one process", "Both survive a restart, a kill and a power failure.", `

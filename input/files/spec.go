@@ -32,61 +32,61 @@ func spec() *service.ConfigSpec {
 		Stable().
 		Version("0.2.0").
 		Categories("DeepCASE", "Local").
-		Summary("Reads files, or what comes through a pipe, to the end: lines, JSON or csv, oldest file first.").
+		Summary("Reads files and pipes to their end: lines, JSON or csv, oldest file first.").
 		Description(`
-Files that are compressed (gzip, zstd, bzip2) are told by their first bytes, and decompressed as they are read. A byte order mark is skipped. The input ends when all files are read.
+Compressed files (gzip, zstd, bzip2) are recognised by their first bytes, and decompressed as they are read. A byte order mark is skipped. The input ends when all files are read.
 
 == Which files
 
-Each of `+"`paths`"+` is a file, a pipe (`+"`/dev/stdin`"+`, a FIFO) or a pattern: `+"`*`, `?`, `[a-z]` and `**`"+` for any folders. A path that is there as it stands is no pattern, whatever characters are in it. One that names no file, or a file that may not be read, is an error, and the pipeline does not start: it does not wait for the file. A file that goes away after that is a message that is flagged with an error.
+Each of `+"`paths`"+` is a file, a pipe (`+"`/dev/stdin`"+`, a FIFO) or a pattern: `+"`*`, `?`, `[a-z]`, and `**`"+` for any folders. A path that exists exactly as written is not a pattern, whatever characters it has. If a path names no file, or a file that may not be read, the pipeline does not start: it does not wait for the file. If a file disappears after that, a message is flagged with an error.
 
-With `+"`order: time`"+`, all files of all paths are put in the order of their events, as their names tell it:
+With `+"`order: time`"+`, all files of all paths are sorted by the time of their events, as their names show it:
 
 . files with a date in their names, or in the folders above (`+"`2026/Jan/ossec-alerts-02.json`"+`), oldest first: `+"`auth.log-20260102`, `alerts-2026-01-02.json`, `app-2026-01-02T13-30.log`, `auth.log-1767312000`"+`
-. files that end in a number, as logrotate's, highest number first: `+"`auth.log.2.gz`"+` before `+"`auth.log.1`"+`. In `+"`eve.1.json`"+` the number counts if `+"`eve.json`"+` is there, too. A number that begins with 0 (`+"`part.01`"+`) is one of a part, not of a rotation
-. all others, by name, where numbers in names count by value: `+"`events-2`"+` before `+"`events-10`"+`
+. files that end in a number, as from logrotate, highest number first: `+"`auth.log.2.gz` before `auth.log.1`. In `eve.1.json`"+` the number counts only if `+"`eve.json`"+` is there, too. A number that begins with 0 (`+"`part.01`"+`) means a part, not a rotation
+. all others, by name, with numbers in names compared by value: `+"`events-2` before `events-10`"+`
 
-Files of the same date or number are sorted by name. The order of events within a file stays as it is.
+Files of the same date or number are sorted by name. The order of events within a file stays.
 
 == Formats
 
-- `+"`lines`"+`: a message is a line
-- `+"`ndjson`"+`: a message is a line, too. A file that begins with other JSON is refused as a whole
-- `+"`json`"+`: a message is a document. Documents follow each other, are elements of an array, or of an array in an object (see `+"`envelopes`"+`). They may be any number of lines long; a message is always one line. The file is read document by document: it need not fit into memory
-- `+"`csv`"+`: a message is a row, an object with the names of the header; all values are texts. Values in quotes may have line ends, and quotes if these are doubled. Line ends may be LF, CRLF or CR. A column that comes twice is an error for the whole file
-- `+"`auto`"+`: `+"`csv`"+` where the name says so (`+"`.csv`, `.csv.gz`"+`), `+"`json`"+` where a file begins with JSON that is not one document a line, and lines otherwise
+- `+"`lines`"+`: each line is a message
+- `+"`ndjson`"+`: each line is a message, too. A file that begins with other JSON is refused
+- `+"`json`"+`: each document is a message. Documents follow each other, or are elements of an array, or of an array in an object (see `+"`envelopes`"+`). A document may have any number of lines; its message has one line. The file is read document by document and need not fit into memory
+- `+"`csv`"+`: each row is a message, an object with the names of the header. All values are texts. Values in quotes may have line ends, and quotes if they are doubled. Line ends may be LF, CRLF or CR. A column that comes twice is an error for the whole file
+- `+"`auto`: `csv`"+` if the name says so (`+"`.csv`, `.csv.gz`), `json`"+` if the file begins with JSON that is not one document per line, else `+"`lines`"+`
 
-Blank lines are left out.
+Blank lines are skipped.
 
 == What cannot be read
 
-Nothing is dropped without a word. What is not as it should be becomes a message that is flagged with an error, which names file, line and reason, and reading goes on with what comes next:
+Nothing is dropped silently. Each of these becomes a message that is flagged with an error, which names file, line and reason; then reading continues:
 
-- a line, row or document that is not UTF-8: the message has its bytes as they are
+- a line, row or document that is not UTF-8: the message has its bytes unchanged
 - one that is longer than `+"`max_line`"+`: the message has its first 1000 bytes
-- a row whose number of columns is not the header's, or whose quotes do not match: the message is the row, or the first line of it
-- a document that is not JSON: the message is what there is up to the next line that begins with `+"`{`"+`
-- a file that ends in the middle, is damaged, is UTF-16, or has a header that cannot be used: one message. Nothing more is read of the file, and the next one is read
+- a row that has another number of columns than the header, or unmatched quotes: the message is the row, or its first line
+- a document that is not JSON: the message is everything up to the next line that begins with `+"`{`"+`
+- a file that ends in the middle, is damaged, is UTF-16, or has an unusable header: one message. The rest of the file is not read; the next file is
 
-Let the output send such messages elsewhere, by `+"`errored()`"+`. When all is read, the log says how many there were, at level error if there was one. An empty file has no messages, and a warning.
+Send such messages to a dead-letter output, by `+"`errored()`"+`. At the end, the log says how many there were, at level error if there was one. An empty file has no messages; the log warns of it.
 
 == Guarantees
 
-Messages come in the order of the files and lines. A batch that an output refuses is sent again, unless `+"`auto_replay_nacks`"+` is false. Which events were read is not kept: each run begins with the first file. So after a crash, events come again; an `+"`id`"+` in `+"`deepcase_sequence`"+` makes them count once.
+Messages come in the order of the files and lines. A batch that an output refuses is sent again, unless `+"`auto_replay_nacks`"+` is false. The input does not remember what was read: each run starts with the first file. So after a crash, events come again. With an `+"`id` in `deepcase_sequence`"+` they count once.
 
-Memory is bounded by `+"`max_line`"+`, whatever the files are: a batch has at most 16 MiB and one message more.
+`+"`max_line`"+` limits the memory, whatever the files are: a batch has at most 16 MiB plus one message.
 
-A pipe's messages go on as they come: a batch is what can be read without waiting.
+Messages from a pipe are passed on as they arrive: a batch is what can be read without waiting.
 
 == Metadata
 
 - `+"`path`"+`: the file, as `+"`paths`"+` names it
-- `+"`line`"+`: the number of the line, from 1, on which the message begins
+- `+"`line`"+`: the number of the line on which the message begins, from 1
 
 == Metrics
 
 - `+"`deepcase_files_files`"+` (counter, label `+"`outcome`: `read` or `failed`"+`)
-- `+"`deepcase_files_messages`"+` (counter, label `+"`outcome`: `read`, or `refused` for those that are flagged with an error"+`)`).
+- `+"`deepcase_files_messages`"+` (counter, label `+"`outcome`: `read`, or `refused`"+` for those that are flagged with an error)`).
 		Fields(
 			service.NewStringListField(fieldPaths).
 				Description("The files, or patterns of files.").
@@ -95,26 +95,26 @@ A pipe's messages go on as they come: a batch is what can be read without waitin
 			service.NewStringAnnotatedEnumField(fieldOrder, map[string]string{
 				orderTime:  "By the rotations and dates in their names, oldest first.",
 				orderName:  "By name.",
-				orderGiven: "As the paths stand here, and by name where a pattern matches several.",
-			}).Description("In which order files are read.").Default(orderTime),
+				orderGiven: "As listed in `paths`, and by name if a pattern matches several.",
+			}).Description("The order in which files are read.").Default(orderTime),
 			service.NewStringAnnotatedEnumField(fieldFormat, map[string]string{
-				formatAuto:   "Found out for each file.",
+				formatAuto:   "Detected for each file.",
 				formatLines:  "Lines of text.",
-				formatNDJSON: "A JSON document a line.",
-				formatJSON:   "JSON documents in an array, or one after the other.",
+				formatNDJSON: "One JSON document per line.",
+				formatJSON:   "JSON documents in an array, or one after another.",
 				formatCSV:    "A header and rows.",
 			}).Description("What the files hold.").Default(formatAuto),
 			service.NewStringField(fieldDelimiter).
-				Description("What stands between the columns of csv: one ASCII character.").
+				Description("What separates the columns of csv: one ASCII character.").
 				Example(";").
 				LintRule(`root = if this.length() != 1 || "\"\r\n".contains(this) { "delimiter needs to be one character, but no quote or line end" }`).
 				Default(","),
 			service.NewStringListField(fieldEnvelopes).
-				Description("A JSON file may be an object around its documents: `{\"Records\":[ … ]}`, as AWS CloudTrail's. These are the keys that such objects have.").
+				Description("Keys of JSON files that are one object around their documents, such as `{\"Records\":[ … ]}` of AWS CloudTrail.").
 				Advanced().
 				Default([]any{"Records", "records"}),
 			fieldMaxLine.Field().
-				Description("The most bytes of a message: of a line, a row or a JSON document.").
+				Description("Maximum size of a message in bytes: of a line, a row or a JSON document.").
 				Default(16<<20),
 			fieldBatchSize.Field().
 				Description("Messages in a batch, at most.").

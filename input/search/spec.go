@@ -63,25 +63,25 @@ func spec() *service.ConfigSpec {
 		Categories("DeepCASE", "Services").
 		Summary("Reads documents from Elasticsearch (7.10 and newer) or OpenSearch (2.4 and newer), oldest first.").
 		Description(`
-A message is a document's `+"`_source`"+`. Documents come in the order of `+"`sort_field`"+`, read from a point in time, so that what is written meanwhile does no harm. The mode `+"`once`"+` reads what is there and ends; `+"`follow`"+` then goes on to look for newer documents.
+A message is the `+"`_source`"+` of a document. Documents come in the order of `+"`sort_field`"+`. They are read from a point in time, so that writes meanwhile do no harm. The mode `+"`once`"+` reads what is there and stops; `+"`follow`"+` then keeps looking for newer documents.
 
 == Guarantees
 
-With a `+"`cache`"+`, the cursor in it moves when a batch has been acknowledged and all before it have. After a stop or a crash the next run goes on there: no document is lost, and only those of batches that were not acknowledged come again. That holds for a point in time that expires or a node that goes away in the middle, too: reading goes on in a new one. Without a cache each run reads from the beginning.
+**Cursor.** With a `+"`cache`"+`, the cursor moves when a batch and all batches before it have been acknowledged. After a stop or a crash, the next run continues there: no document is lost, and only those of batches that were not acknowledged come again. The same holds if a point in time expires or a node disappears in the middle: reading continues in a new point in time. Without a cache, each run reads from the beginning.
 
-Each document comes once per run, unless it is written anew with a later value of `+"`sort_field`"+`. In the mode `+"`follow`"+` documents are read once their `+"`sort_field`"+` is `+"`lag`"+` in the past; a document that can be found only later than that is not read. So `+"`lag`"+` must be longer than it takes from that time to the index, its refresh included, and a field that is set on the way in, such as `+"`event.ingested`"+`, is a better choice than the time of the event. To read what an event's late arrival would hide, run the mode `+"`once`"+` from time to time, with a query for documents that are not annotated.
+**Late documents.** Each document comes once per run, unless it is written again with a later value of `+"`sort_field`"+`. In the mode `+"`follow`"+`, documents are read once their `+"`sort_field` is `lag`"+` in the past. A document that becomes searchable later than that is not read. So `+"`lag`"+` must be longer than the way from that time into the index, including its refresh. A field that is set on the way in, such as `+"`event.ingested`"+`, is better than the time of the event. To read what arrived too late, run the mode `+"`once`"+` from time to time, with a query for documents that are not annotated.
 
-Failures that may pass are tried again, as `+"`retry`"+` says, at another of the `+"`urls`"+` if there are several: a node does not answer, an answer is 408, 429 or 5xx, it does not fit the request, or shards or remote clusters are missing from it. After that, and after other errors, the input reconnects after a pause, and reading starts again where it was. A page must be whole, in order, and beyond what was read before: anything else is an error. A page with fewer documents than were asked for ends the reading.
+**Failures.** Failures that may pass are retried as `+"`retry`"+` says, at another of the `+"`urls`"+` if there are several: a node does not answer, the answer is 408, 429 or 5xx, it does not fit the request, or shards or remote clusters are missing from it. After that, and after other errors, the input reconnects after a pause, and reading continues where it was. A page must be complete, in order, and later than what was read before; anything else is an error. A page with fewer documents than requested ends the reading.
 
-Redirects are not followed: credentials and documents go to the `+"`urls`"+` alone. Credentials do not reach the log, not even where a server sends them back.
+**Credentials.** Redirects are not followed: credentials and documents go only to the `+"`urls`"+`. Credentials do not reach the log, even if a server sends them back.
 
-Documents without `+"`sort_field`"+` have no place in the order: see `+"`missing`"+`. Types that cannot be sorted together are an error that names the indices; `+"`date` and `date_nanos`"+` can, but where there are both, what is read must be from 1970 to 2262. The types are looked up anew whenever the input looks for newer documents: an index of the other type may join, and reading stops only as long as one is there that does not fit.
+**Types.** Documents without `+"`sort_field`"+` have no place in the order: see `+"`missing`"+`. Types that cannot be sorted together are an error that names the indices. `+"`date` and `date_nanos`"+` can be sorted together, but then all values must lie between 1970 and 2262. The types are looked up whenever the input looks for newer documents. So an index of the other type may join, and reading stops only as long as there is an index that does not fit.
 
-The cursor holds the last value of `+"`sort_field`"+`, and a key of 22 characters for each document that has this very value. So a field with a fine resolution is better than days or hours.
+**Size of the cursor.** The cursor holds the last value of `+"`sort_field`"+`, and a key of 22 characters for each document with exactly this value. So a field with a fine resolution is better than days or hours.
 
 == Metadata
 
-- `+"`search_index`, `search_id`"+`, and `+"`search_routing`"+` where there is one
+- `+"`search_index`, `search_id`, and `search_routing`"+` if there is one
 - `+"`search_seq_no`, `search_primary_term`"+`
 - `+"`search_sort`"+`: the sort values, a JSON array
 
@@ -89,12 +89,12 @@ For a document in a data stream, `+"`search_index`"+` is the backing index, as u
 
 == Servers without point in time
 
-Elasticsearch before 7.10, its builds without X-Pack, and OpenSearch before 2.4 have none, which is an error unless `+"`point_in_time: false`"+`. Then pages are read from the index as it is at the moment: a document that is written while it is read, with a value below the last page's, is missed, and one whose `+"`sort_field`"+` changes may come twice. `+"`slices`"+` must be 1 then.
+Elasticsearch before 7.10, its builds without X-Pack, and OpenSearch before 2.4 have no point in time. This is an error unless you set `+"`point_in_time: false`"+`. Pages are then read from the index as it is at that moment. A document that is written meanwhile with a lower value than that of the last page is missed, and a document whose `+"`sort_field`"+` changes may come twice. `+"`slices`"+` must be 1 then.
 
 == Metrics
 
 - `+"`deepcase_search_documents`"+` (counter)
-- `+"`deepcase_search_passes`"+` (counter, label `+"`outcome`: `opened`, and then `finished`, `expired`, `failed` or `stopped`"+`): points in time
+- `+"`deepcase_search_passes`"+` (counter, label `+"`outcome`: `opened`"+`, and then `+"`finished`, `expired`, `failed` or `stopped`"+`): points in time
 - `+"`deepcase_search_retries`"+` (counter, label `+"`reason`"+`: the status, `+"`connection`, `partial` or `answer`"+`)
 - `+"`deepcase_search_latency_ns`"+` (timer): requests
 - `+"`deepcase_search_cursor_failures`"+` (counter): failed writes of the cursor`).
@@ -117,7 +117,7 @@ cache_resources:
     deepcase_file:
       directory: /var/lib/deepcase/cursors
 `).
-		Example("A month, as fast as possible", "Four slices are read side by side. The order stays.", `
+		Example("A month, as fast as possible", "Four slices are read in parallel. The order stays.", `
 input:
   deepcase_search:
     urls: [ https://es-1:9200, https://es-2:9200 ]
@@ -134,10 +134,10 @@ input:
 func fields() []*service.ConfigField {
 	return []*service.ConfigField{
 		service.NewURLListField(fieldURLs).
-			Description("The nodes of a cluster. Requests go to them in turn, and to the next where one fails. An item with commas is several URLs.").
+			Description("The nodes of a cluster. Requests go to them in turn; if one fails, to the next. An item with commas is several URLs.").
 			Example([]string{"http://localhost:9200"}),
 		service.NewStringField(fieldIndex).
-			Description("What to read: an index, a data stream, an alias, a pattern, or several with commas between them.").
+			Description("What to read: an index, a data stream, an alias, a pattern, or several of these, separated by commas.").
 			Example("alerts-*").
 			LintRule(`root = if this == "" { "index needs a name" }`),
 		service.NewAnyField(fieldQuery).
@@ -145,17 +145,17 @@ func fields() []*service.ConfigField {
 			LintRule(`root = if this.type() != "object" { "query needs to be an object" }`).
 			Default(map[string]any{"match_all": map[string]any{}}),
 		service.NewStringField(fieldSortField).
-			Description("The field by which documents are sorted and the cursor counts: of type date, date_nanos, byte, short, integer, long or keyword.").
+			Description("The field by which documents are sorted and whose value the cursor holds, of type date, date_nanos, byte, short, integer, long or keyword.").
 			Default("@timestamp"),
 		service.NewStringField(fieldTiebreak).
-			Description("A field with doc values that is different in each document, such as a keyword with the event's id. Empty: `_shard_doc` where the server has it (Elasticsearch from 7.12 on, OpenSearch from 3.3 on), else `_id`, which takes memory of the server for each document.").
+			Description("A field with doc values that is different in each document, such as a keyword with the id of the event. If it is empty: `_shard_doc` if the server has it (Elasticsearch 7.12 or newer, OpenSearch 3.3 or newer), else `_id`, which costs the server memory for each document.").
 			Advanced().
 			Default(""),
 		service.NewStringAnnotatedEnumField(fieldMissing, map[string]string{
-			missingFail: "They are an error when the input starts.", missingSkip: "They are left out, with a warning.",
-		}).Description("What is done about documents without `sort_field`.").Default(missingFail),
+			missingFail: "They are an error when the input starts.", missingSkip: "They are skipped, with a warning.",
+		}).Description("What to do about documents without `sort_field`.").Default(missingFail),
 		service.NewStringAnnotatedEnumField(fieldMode, map[string]string{
-			modeOnce: "Read what is there, then end.", modeFollow: "Then look for newer documents, for ever.",
+			modeOnce: "Read what is there, then stop.", modeFollow: "Read what is there, then look for newer documents for ever.",
 		}).Description("When reading ends.").Default(modeOnce),
 		fieldPoll.Field().
 			Description("How long to wait before looking for newer documents again, in the mode `follow`.").
@@ -164,30 +164,30 @@ func fields() []*service.ConfigField {
 			Description("How far a document's `sort_field` must be in the past before it is read, in the mode `follow`.").
 			Default("30s"),
 		fieldSlices.Field().
-			Description("Parts that are read side by side, and merged into one order.").
+			Description("Parts that are read in parallel and merged into one order.").
 			Default(1),
 		fieldBatchSize.Field().
-			Description("Documents in a batch, and in a page that a slice reads. Two pages per slice are held in memory. A batch is smaller if its documents have more bytes than `max_answer_bytes`.").
+			Description("Documents in a batch, and in a page of a slice. Two pages per slice are held in memory. A batch is smaller if its documents have more bytes than `max_answer_bytes`.").
 			Default(1000),
 		fieldMaxAnswer.Field().
-			Description("The most bytes that an answer may have, after it was decompressed. Where a page has more, smaller pages are asked for, with a warning; a single document that has more is an error. The input holds at most about `max_in_flight` + 4 × `slices` times as much.").
+			Description("Maximum size of an answer in bytes, decompressed. If a page is larger, smaller pages are requested, with a warning. A single document that is larger is an error. The input holds at most about `max_in_flight` + 4 × `slices` times as much.").
 			Default(64 << 20).
 			Advanced(),
 		fieldInFlight.Field().
-			Description("Batches that may be on their way without being acknowledged. With `batch_size` it bounds what comes again after a crash: where `deepcase_sequence` follows, its `late` should be at least their product, so that an event that comes again finds its place.").
+			Description("Batches that may be in flight without an acknowledgement. With `batch_size` it limits what comes again after a crash. If `deepcase_sequence` follows, its `late` should be at least the product of both, so that an event that comes again finds its place.").
 			Default(8),
 		service.NewBoolField(fieldPIT).
 			Description("Whether to read from a point in time.").
 			Advanced().
 			Default(true),
 		fieldKeepAlive.Field().
-			Description("How long the server keeps a point in time between two pages. When it expires because the output is slow, a new one is opened.").
+			Description("How long the server keeps a point in time between two pages. If it expires because the output is slow, a new one is opened.").
 			Default("5m").
 			Advanced(),
 		configfield.CacheField().
-			Description("The label of a cache resource that keeps the cursor: `deepcase_file`, or one of a server. Its entries must not expire."),
+			Description("The label of a cache resource that keeps the cursor, such as `deepcase_file` or `redis`. Its entries must not expire."),
 		service.NewStringField(fieldCacheKey).
-			Description("The key of the cursor in the cache: another one for each input that shares the cache.").
+			Description("The key of the cursor in the cache. Inputs that share a cache need different keys.").
 			Default("deepcase_search"),
 		service.NewObjectField(fieldBasicAuth,
 			service.NewBoolField(fieldEnabled).Description("Whether to use basic authentication in requests.").Default(false),

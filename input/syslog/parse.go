@@ -42,8 +42,8 @@ func zoneParam(args *bloblang.ParsedParams) (*time.Location, error) {
 func timeSpec() *bloblang.PluginSpec {
 	return bloblang.NewPluginSpec().
 		Category("Parsing").
-		Description("Puts a time of the form of RFC 3339 that says no zone into a zone. Any other text stays as it is.").
-		Param(bloblang.NewStringParam(paramZone).Description("An offset such as `+01:00`, or a name such as `Europe/Berlin`, with its clock changes. Empty: UTC.").Default("")).
+		Description("Adds a zone to a time that has the form of RFC 3339 but no zone. Any other text stays as it is.").
+		Param(bloblang.NewStringParam(paramZone).Description("An offset such as `+01:00`, or a name such as `Europe/Berlin`, which includes daylight saving time. If it is empty: UTC.").Default("")).
 		Example("", `root.at = this.EventTime.deepcase_time(zone: "Europe/Berlin")`,
 			[2]string{`{"EventTime":"2024-07-01 10:00:00"}`, `{"at":"2024-07-01T10:00:00+02:00"}`})
 }
@@ -51,12 +51,12 @@ func timeSpec() *bloblang.PluginSpec {
 func parseSpec() *bloblang.PluginSpec {
 	return bloblang.NewPluginSpec().
 		Category("Parsing").
-		Description("Takes a syslog message, or a line of a log file, apart: RFC 5424, RFC 3164, and what BusyBox, AIX, Solaris, FreeBSD, OpenWrt, and Cisco's IOS, NX-OS, ASA and FTD make of them. The result has the fields `time` (RFC 3339), `host`, `program`, `pid`, `code` (Cisco's mnemonic, such as `%SYS-5-CONFIG_I`) and `message`. What the line does not say is `null`: a host is never guessed, and `-` is none. A line without a time, or with one that does not exist, is an error.").
+		Description("Parses a syslog message or a line of a log file: RFC 5424, RFC 3164, and the variants of BusyBox, AIX, Solaris, FreeBSD, OpenWrt, and Cisco IOS, NX-OS, ASA and FTD. The result has the fields `time` (RFC 3339), `host`, `program`, `pid`, `code` (Cisco's mnemonic, such as `%SYS-5-CONFIG_I`) and `message`. What the line does not say is `null`: a host is never guessed, and `-` is none. A line without a time, or with one that does not exist, is an error.").
 		Param(bloblang.NewStringParam(paramZone).
-			Description("The zone of times that say none: an offset such as `+01:00`, or a name such as `Europe/Berlin`, with its clock changes. Empty: UTC.").
+			Description("The zone of times that have none: an offset such as `+01:00`, or a name such as `Europe/Berlin`, which includes daylight saving time. If it is empty: UTC.").
 			Default("")).
 		Param(bloblang.NewStringParam(paramYear).
-			Description("The year of times that say none. Empty: the latest in which the time is not more than a day in the future.").
+			Description("The year of times that have none. If it is empty: the latest year in which the time is not more than a day in the future.").
 			Default("")).
 		Example("", `root = content().string().parse_deepcase_syslog(zone: "Europe/Berlin", year: "2026")`,
 			[2]string{"<38>Jul  7 10:00:00 web-1 sshd[12]: Connection closed", `{"code":null,"host":"web-1","message":"Connection closed","pid":"12","program":"sshd","time":"2026-07-07T10:00:00+02:00"}`})

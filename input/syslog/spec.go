@@ -43,35 +43,35 @@ func spec() *service.ConfigSpec {
 		Categories("DeepCASE", "Network").
 		Summary("Listens for syslog over TCP, TLS and UDP.").
 		Description(`
-A message is one syslog message, header and all, without its framing. A batch holds what has come since the last one, in the order of each connection.
+Each message is one syslog message, including its header, without its framing. A batch holds what has arrived since the last one, in the order of each connection.
 
 == Framing
 
-Over TCP and TLS each message may be framed in its own way (RFC 6587): by an octet count before it, or by a newline or a NUL after it. A number counts as an octet count only with a space and a priority behind it (`+"`98 <38>`"+`), since a line may begin with a number. What comes without an end before the sender closes is a message, too. Messages that hold newlines need an octet count, or NUL and `+"`framing: nul`"+`.
+Over TCP and TLS, each message may have a framing of its own (RFC 6587): an octet count before it, or a newline or NUL after it. Because a line may begin with a number, a number is an octet count only if a space and a priority follow it (`+"`98 <38>`"+`). Text without an end, before the sender closes the connection, is a message, too. Messages that contain newlines need an octet count, or NUL and `+"`framing: nul`"+`.
 
-Over UDP each datagram is one message, with or without a newline.
+Over UDP, each datagram is one message, with or without a newline.
 
-Newlines, carriage returns and NULs at the end of a message are removed. Blank messages are left out.
+Newlines, carriage returns and NULs at the end of a message are removed. Blank messages are skipped.
 
 == Messages that are refused
 
-They come flagged with an error that names the sender and the reason, and with the first 1024 bytes of their text, so that they become dead letters. The next message is read as usual.
+They have the first 1024 bytes of their text, and are flagged with an error that names the sender and the reason, so that they become dead letters. The next message is read as usual.
 
 - `+"`too_long`"+`: more than `+"`max_message_bytes`"+`
-- `+"`bad_count`"+`: text between a message with an octet count and the next one. The count was too small
-- `+"`cut_off`"+`: the connection ended before all bytes of the octet count had come
+- `+"`bad_count`"+`: text between a message with an octet count and the next one: the count was too small
+- `+"`cut_off`"+`: the connection ended before all bytes of the octet count had arrived
 
 == Guarantees
 
 Syslog has no acknowledgement: what the kernel or this process holds at a crash is lost.
 
-A message that an output rejects is sent again. At most `+"`max_bytes`"+` of messages wait or are on their way. Beyond, connections are not read until there is room, so that TCP slows the senders down; datagrams then wait in the kernel's buffer, and it drops what does not fit. On Linux these are counted.
+A message that an output rejects is sent again. At most `+"`max_bytes`"+` of messages wait or are in flight. If there are more, connections are not read until there is room, so that TCP slows the senders down. Datagrams then wait in the kernel's buffer, and the kernel drops what does not fit. On Linux, dropped datagrams are counted.
 
-At SIGTERM or SIGINT the input reads what has come by then, passes it on, closes its sockets and ends. Connect stops its inputs at the same moment and drops what they still hold, unless the config gives them time: set `+"`shutdown_delay: 1s`"+` at its top level. What is lost nevertheless is counted and logged at level error.
+At SIGTERM or SIGINT, the input reads what has arrived by then, passes it on, closes its sockets and ends. Connect stops its inputs at the same moment and drops what they still hold, unless the config gives them time: set `+"`shutdown_delay: 1s`"+` at its top level. What is lost all the same is counted and logged at level error.
 
 == Memory
 
-Up to `+"`max_bytes`"+`, plus up to `+"`max_message_bytes`"+` and 16 KiB for each of `+"`max_connections`"+` connections: with the defaults 64 MiB, and 136 MiB if each connection holds an unfinished message of the largest size.
+Up to `+"`max_bytes`"+`, plus up to `+"`max_message_bytes`"+` and 16 KiB for each of `+"`max_connections`"+` connections. With the defaults this is 64 MiB, and 136 MiB if each connection holds an unfinished message of maximum size.
 
 == Security
 
@@ -84,42 +84,42 @@ Syslog over TCP and UDP is not authenticated, and a datagram can name any sender
 
 == Metrics
 
-- `+"`deepcase_syslog_messages`"+` (counter, label `+"`network`"+`): messages that came, the refused ones included
+- `+"`deepcase_syslog_messages`"+` (counter, label `+"`network`"+`): messages that arrived, including refused ones
 - `+"`deepcase_syslog_refused`"+` (counter, label `+"`reason`"+`): refused messages
 - `+"`deepcase_syslog_connections`"+` (gauge): open connections
 - `+"`deepcase_syslog_refused_connections`"+` (counter, label `+"`reason`: `too_many` or `tls`"+`)
 - `+"`deepcase_syslog_dropped_datagrams`"+` (counter): datagrams that the kernel dropped (Linux only)
-- `+"`deepcase_syslog_lost`"+` (counter): messages that had come and were not acknowledged when the input was stopped`).
+- `+"`deepcase_syslog_lost`"+` (counter): messages that had arrived and were not acknowledged when the input was stopped`).
 		Fields(
 			service.NewStringField(fieldTCP).
-				Description("Where to listen for connections, a host and a port. Empty: nowhere.").
+				Description("Where to listen for connections: a host and a port. If it is empty, nowhere.").
 				Example("0.0.0.0:514").
 				Default("127.0.0.1:5514"),
 			service.NewStringField(fieldUDP).
-				Description("Where to listen for datagrams, a host and a port. Empty: nowhere.").
+				Description("Where to listen for datagrams: a host and a port. If it is empty, nowhere.").
 				Example("0.0.0.0:514").
 				Default("127.0.0.1:5514"),
 			service.NewObjectField(fieldTLS,
-				service.NewStringField(fieldCertFile).Description("A file with the server's certificate, in PEM.").Default(""),
-				service.NewStringField(fieldKeyFile).Description("A file with the certificate's private key, in PEM.").Default(""),
-				service.NewStringField(fieldClientCAFile).Description("A file with the certificates of authorities, in PEM. If it is set, senders need a certificate that one of them has signed.").Default(""),
-			).Description("If `cert_file` and `key_file` are set, connections to `tcp_address` are TLS (1.2 or newer). The files are read at the start."),
+				service.NewStringField(fieldCertFile).Description("A PEM file with the certificate of the server.").Default(""),
+				service.NewStringField(fieldKeyFile).Description("A PEM file with the private key of the certificate.").Default(""),
+				service.NewStringField(fieldClientCAFile).Description("A PEM file with certificates of authorities. If it is set, senders need a certificate that one of these authorities has signed.").Default(""),
+			).Description("If `cert_file` and `key_file` are set, connections to `tcp_address` use TLS (1.2 or newer). The files are read at the start."),
 			service.NewStringAnnotatedEnumField(fieldFraming, map[string]string{
-				framingAuto: "By octet count, newline or NUL, as each message has it.",
-				framingNUL:  "By NUL only: messages may hold newlines.",
-			}).Description("How messages of a connection are told apart.").Advanced().Default(framingAuto),
+				framingAuto: "By octet count, newline or NUL, detected for each message.",
+				framingNUL:  "By NUL only, so that messages may contain newlines.",
+			}).Description("How the messages of a connection are separated.").Advanced().Default(framingAuto),
 			fieldMaxMessage.Field().
-				Description("Bytes of a message. A longer one is refused.").
+				Description("Maximum size of a message in bytes. A longer message is refused.").
 				Default(128<<10),
 			fieldMaxConnections.Field().
-				Description("Connections that are open at a time. Further ones are closed at once.").
+				Description("Maximum number of open connections. Further ones are closed at once.").
 				Default(512),
 			fieldIdle.Field().
-				Description("How long a connection may be silent before it is closed. Many senders lose a message when that happens. 0: for ever; the kernel still finds out about peers that are gone.").
+				Description("How long a connection may be silent before it is closed. Many senders lose a message when that happens. 0: for ever; the kernel still detects peers that are gone.").
 				Advanced().
 				Default("0s"),
 			fieldMaxBytes.Field().
-				Description("Bytes of messages that wait or are not acknowledged yet. 512 are added for each message.").
+				Description("Maximum bytes of messages that wait or are not acknowledged yet. Each message counts 512 bytes more than it has.").
 				Advanced().
 				Default(64<<20),
 			fieldBatchSize.Field().

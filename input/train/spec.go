@@ -59,11 +59,11 @@ func spec() *service.ConfigSpec {
 		Stable().
 		Version("0.1.0").
 		Categories("DeepCASE").
-		Summary("Learns a model from the events of another input, publishes it to a model directory, and gives a message for each cluster it found.").
+		Summary("Learns a model from the events of another input, publishes it to a model directory, and sends one message per cluster.").
 		Description(`
-Events are read from the messages of the child `+"`input`"+` and kept in a spool on disk. When the child ends, or at each `+"`every`"+`, a model is learnt from the spool and published, and each of its clusters becomes a message for the analyst:
+Reads events from the messages of the child `+"`input`"+` and keeps them in a spool on disk. When the child ends, or every `+"`every`"+`, it learns a model from the spool and publishes it. Each cluster of the model becomes a message for the analyst:
 
-`+"```json"+`
+`+"```"+`json
 {"cluster": 17, "event": "sshd: failed password", "size": 240, "score": 3, "model": "20261123T141500Z-3f2a",
  "machine_count": 3, "machines": [{"machine": "web-1", "count": 180}], "first_seen": "2026-11-20T08:02:11Z", "last_seen": "2026-11-22T23:40:00Z",
  "context_count": 4, "attended": {"sshd: invalid user": 0.91},
@@ -71,88 +71,93 @@ Events are read from the messages of the child `+"`input`"+` and kept in a spool
  "examples": [{"host": "web-1", "message": "…"}]}
 `+"```"+`
 
-`+"`score`"+` is there only if labels or the model before tell it. `+"`attention`"+` is a share per position of a context, `+"`attended`"+` a share per event. `+"`attended`"+` of a context is about that context, `+"`attended`"+` of the cluster about all contexts that are listed. `+"`contexts`"+` are the 10 most frequent of `+"`context_count`"+`, `+"`machines`"+` the 10 with most events of `+"`machine_count`"+`. `+"`examples`"+` are 8 documents that represent the cluster, in the order of time: the first, the last, and others by how frequent their context, machine and day are (fewer if the cluster has fewer, or if they would take more than 1 MiB). With a score added, the messages are what the processor `+"`deepcase_label`"+` takes.
+- `+"`score`"+`: only if labels or the model before give one
+- `+"`contexts`"+`: the 10 most frequent of `+"`context_count`"+` contexts
+- `+"`attention`"+`: the share of each position of a context
+- `+"`attended`"+`: the share of each event name; in a context for that context, in the cluster for all listed contexts
+- `+"`machines`"+`: the 10 with the most events of `+"`machine_count`"+`
+- `+"`examples`"+`: up to 8 documents that represent the cluster, in order of time: the first, the last, and others by how frequent their context, machine and day are. There are fewer if the cluster has fewer, or if they would take more than 1 MiB
 
-What a machine, an event, a time, an id and a label may be, and what a path means, is on the page docs/events.md. Documents that `+"`deepcase_sequence`"+` annotated (an object with a context at `+"`target`"+`) keep that context; the fields `+"`machine` and `event`"+` are for all others, `+"`id`"+` is for both, and so is `+"`timestamp`"+`, which documents with a context need not have.
+With a score added, these messages are what `+"`deepcase_label`"+` takes.
+
+The page docs/events.md has the rules for machine, event, time, id, label and paths. Documents that `+"`deepcase_sequence`"+` annotated (an object with a context at `+"`target`"+`) keep that context, and do not need `+"`machine` and `event`. `id` and `timestamp`"+` are read from all documents; those with a context need no `+"`timestamp`"+`.
 
 == Guarantees
 
-A message is acknowledged to the source when its event is on disk (`+"`fsync`"+`). After a crash or a stop at any point, what was spooled is part of the next training: no event is lost. While the spool cannot be written to (if the disk is full, say), this is logged and the source waits. An event that the source delivers again counts twice, unless it has an `+"`id`"+`. An event with the `+"`id`"+`, name and time (without a `+"`timestamp`"+`: context) of an earlier one of its machine is that event again.
+**Acknowledgement.** A message is acknowledged to the source when its event is on disk (`+"`fsync`"+`). After a crash or a stop at any point, the spooled events are part of the next training: no event is lost. If the spool cannot be written to (for example, the disk is full), this is logged and the source waits. An event that the source delivers again counts twice, unless it has an `+"`id`"+`: an event with the `+"`id`"+`, name and time (without a `+"`timestamp`"+`: context) of an earlier one of its machine counts as the same event.
 
-Without `+"`every`"+` the spool is emptied when all clusters have been delivered. After a crash before that, the training is done again. With `+"`every`"+` the spool is a window of the last `+"`max_events`"+` events, and each training learns from all of it.
+**The spool.** Without `+"`every`"+`, the spool is emptied when all clusters have been delivered. After a crash before that, the training is repeated. With `+"`every`"+`, the spool holds the last `+"`max_events`"+` events, and each training learns from all of them.
 
-A version is published whole or not at all. If a training fails (because there are too few events, or no clusters, say), this is logged at level error and counted, and nothing is published. The events stay in the spool and are part of the next training, which logs how many events are of earlier runs. To do without them, remove the spool. Without `+"`every`"+` the input then ends, and with it the process. Its exit status is 0, because Redpanda Connect does not let an input set it. A script should look into the output, where there is a message for each training that failed:
+**Failures.** A version is published completely or not at all. If a training fails (for example, there are too few events, or no clusters), this is logged at level error and counted, and nothing is published. The events stay in the spool and are part of the next training, which logs how many events are from earlier runs. If you do not want them, remove the spool. Without `+"`every`"+`, the input then ends, and the process with it. Its exit status is 0, because Redpanda Connect does not let an input set it. A script should check the output, which has a message for each training that failed:
 
-`+"```json"+`
+`+"```"+`json
 {"status": "failed", "error": "no clusters in 12 events of 6 types (0 more came twice): need more events, or a smaller min_samples", "events": 12}
 `+"```"+`
 
-Clusters have no `+"`status`"+`. With `+"`report`"+`, each training that did not fail gives one more message after the clusters. It says what became of the scores of the model before: how many clusters inherited one, how many are new and have none, and which scored clusters were lost:
+Clusters have no `+"`status`. With `report: true`"+`, each training that did not fail sends one more message after the clusters. It says what became of the scores of the model before: how many clusters inherited one, how many are new and have none, and which scored clusters were lost:
 
-`+"```json"+`
+`+"```"+`json
 {"status": "published", "model": "20261123T141500Z-3f2a", "events": 24012, "names": 61, "clusters": 73, "clustered": 0.966,
  "scores": {"before": "20261122T141500Z-11c0", "inherited": 70, "new": 3, "lost": [{"cluster": 8, "event": "sshd: failed password", "size": 12, "score": 3}]}}
 `+"```"+`
 
-A training that has diverged (because its learning rate is too high, say) fails. It has diverged if its loss, measured on up to 10,000 of its events, is more than 1 above that of a network that has learnt nothing (ln of the number of names), or if a weight is not a finite number. If a network predicts no more events than "always the most frequent one" would, it is published with a warning. Error and warning have the figures. A training that is shut down publishes nothing; with `+"`every`"+` it is due at once after a restart.
+A training that has diverged fails (most often its learning rate is too high). It has diverged if its loss, measured on up to 10,000 of its events, is more than 1 above that of a network that has learnt nothing (ln of the number of names), or if a weight is not a finite number. A network that predicts no more events than "always the most frequent one" would is published with a warning. Error and warning have the figures.
 
-If the process was killed in the middle of a training (by the kernel, for lack of memory, say), it does not try that training again after a restart: it would be killed again and again. It goes on collecting events, and each training fails with an error that says what to do: change a setting (`+"`max_memory`, `max_names`, `max_events`"+`), or remove the file `+"`training`"+` of the spool.
+A training that is stopped publishes nothing; with `+"`every`"+`, it is due at once after a restart. If the process was killed in the middle of a training (for example, by the kernel for lack of memory), it does not try that training again after a restart, because it would be killed again and again. It continues to collect events, and each training fails with an error that says what to do: change a setting (`+"`max_memory`, `max_names`, `max_events`"+`), or remove the file `+"`training`"+` from the spool.
 
-If no event can be read from a message, or if it came with an error, it is counted, logged, acknowledged, and set aside in the file `+"`rejected.ndjson`"+` of the spool (the last 32 to 64 MiB of such messages, and of each the first 64 KiB).
+**What is set aside.** If no event can be read from a message, or if it arrives with an error, it is counted, logged, acknowledged, and written to the file `+"`rejected.ndjson`"+` in the spool (the last 32 to 64 MiB of such messages, with the first 64 KiB of each). The same happens to an event whose names, with those of its context, have more than 8 MiB. Each event in the spool has a checksum. An event that was damaged on disk is left out of the training, counted, logged as a warning, and written to the file `+"`damaged.ndjson`"+` in the spool.
 
-Each event in the spool has a checksum. An event that was damaged on the disk is left out of the training, counted, logged as a warning, and set aside in the file `+"`damaged.ndjson`"+` of the spool.
+**Memory.** Messages that wait for the disk take at most 64 MiB of memory, plus one batch of the child. A document of more than 16 KiB is not kept as an example but replaced by `+"`{\"deepcase_omitted\": …, \"bytes\": 4194375, \"begins\": \"…\"}`"+`.
 
-Messages that wait for the disk take at most 64 MiB of memory, plus one batch of the child. A document of more than 16 KiB is not kept as an example: `+"`{\"deepcase_omitted\": …, \"bytes\": 4194375, \"begins\": \"…\"}`"+` is in its place. An event whose names, with those of its context, have more than 8 MiB is set aside.
-
-Scores that analysts gave to the clusters of the current model are kept (`+"`keep_scores`"+`): a new cluster without a score gets the highest score among the old clusters whose contexts belong to it now.
+**Scores.** The scores that analysts gave to the clusters of the current model are kept (`+"`keep_scores`"+`): a new cluster without a score gets the highest score of the old clusters whose contexts now belong to it.
 
 == Metrics
 
-- `+"`deepcase_train_events`"+` (counter, label `+"`outcome`: `spooled` or `rejected`"+`), `+"`deepcase_train_spooled`"+` (gauge): events in the spool, `+"`deepcase_train_damaged`"+` (gauge): events in the spool that the last training could not read, `+"`deepcase_train_rare_names`"+` (gauge): names that it left out (`+"`max_names`"+`), `+"`deepcase_train_spool_latency_ns`"+` (timer)
+- `+"`deepcase_train_events`"+` (counter, label `+"`outcome`: `spooled` or `rejected`), `deepcase_train_spooled`"+` (gauge): events in the spool, `+"`deepcase_train_damaged`"+` (gauge): events in the spool that the last training could not read, `+"`deepcase_train_rare_names`"+` (gauge): names that it left out (`+"`max_names`), `deepcase_train_spool_latency_ns`"+` (timer)
 - `+"`deepcase_train_refused_labels`"+` (counter): events whose label was refused
-- `+"`deepcase_trainings`"+` (counter, label `+"`outcome`: `published`, `failed` or `cancelled`"+`), `+"`deepcase_training_latency_ns`"+` (timer)
-- `+"`deepcase_train_epoch`, `deepcase_train_loss`"+` (gauges): how far a training is
-- `+"`deepcase_train_clusters`"+` (gauge): clusters of the version published last`).
+- `+"`deepcase_trainings`"+` (counter, label `+"`outcome`: `published`, `failed` or `cancelled`), `deepcase_training_latency_ns`"+` (timer)
+- `+"`deepcase_train_epoch`, `deepcase_train_loss`"+` (gauges): progress of the current training
+- `+"`deepcase_train_clusters`"+` (gauge): clusters of the last published version`).
 		Fields(
 			service.NewInputField(fieldInput).
 				Description("Where the events come from."),
-			configfield.ModelField().Description("The model directory. It is created if it is missing."),
+			configfield.ModelField().Description("The model directory. It is created if it does not exist."),
 		).
 		Fields(mapping.Fields()...).
 		Fields(
 			service.NewInterpolatedStringField(fieldLabel).
-				Description("What is known of the event: a score ≥ 0, `true` (score 1) or `false` (score 0), or nothing (empty, `null` or -1). Any other text is read only if `benign` says which text means benign. An event whose label is refused is learnt, since other events' contexts need it, but without a label. It is logged and counted, and its cluster gets no score from labels: the label may have been that of an attack. Spaces around a label do not count.").
+				Description("What is already known about the event: a score ≥ 0, `true` (score 1) or `false` (score 0), or nothing (empty, `null` or -1). Other texts need `benign`. If a label is refused, the event is learnt without it, because the contexts of other events need the event. It is logged and counted, and its cluster gets no score from labels, because the label may have meant an attack. Spaces around a label are ignored.").
 				Example(`${! json("label") }`).
 				Default(""),
 			service.NewStringField(fieldBenign).
-				Description("The text of the label that means benign, in any case, if labels are texts: such a label has the score 0, and any other text is the name of an attack and has the score 1. Texts such as `Normal` or `FP`, which are no names of attacks, are refused if another text is benign. If it is `true`, `false` has the score 1.").
+				Description("If labels are texts: the text that means benign, in upper or lower case. Such a label has the score 0. Any other text is the name of an attack and has the score 1. Texts such as `Normal` or `FP`, which do not name an attack, are refused unless they are this text. If it is `true`, `false` has the score 1.").
 				Example("-").
 				Example("BENIGN").
 				Default(""),
 			mapping.TargetField(),
 			fieldEvery.Field().
-				Description("How often to learn a new model from the spool. Empty: once, when the child input ends.").
+				Description("How often to learn a new model from the spool. If it is empty: once, when the child input ends.").
 				Example("24h").
 				Default(""),
 			service.NewStringField(fieldSpool).
-				Description("The directory of the spool, used by one process at a time. Empty: `spool` in the model directory.").
+				Description("The directory of the spool. Only one process can use it at a time. If it is empty: `spool` in the model directory.").
 				Default(""),
-			fieldMaxEvents.Field().Description("Events to keep in the spool, approximately: beyond, the oldest go.").Default(10_000_000),
-			fieldMaxBytes.Field().Description("How much of the disk the spool may take, such as `500MiB`. Beyond it the oldest events are removed, with a warning.").Default("16GiB"),
-			fieldMaxNames.Field().Description("How many names of events to learn, the most frequent first: the network grows with the square of their number. Events with other names are left out, with a warning: contexts have `null` in their place, and `deepcase_predict` answers `unknown_event` to them.").Default(model.DefaultMaxNames),
-			fieldMaxMemory.Field().Description("How much memory a training may take. If its estimate is higher, it does not begin, and the error has the figures.").Default(strings.ReplaceAll(humanize.IBytes(model.DefaultMaxMemory), " ", "")),
+			fieldMaxEvents.Field().Description("Events to keep in the spool, approximately. If there are more, the oldest are removed.").Default(10_000_000),
+			fieldMaxBytes.Field().Description("Disk space that the spool may take, such as `500MiB`. If it takes more, the oldest events are removed, with a warning.").Default("16GiB"),
+			fieldMaxNames.Field().Description("How many event names to learn, the most frequent first. The network grows with the square of their number. Events with other names are left out, with a warning: contexts have `null` in their place, and `deepcase_predict` answers `unknown_event`.").Default(model.DefaultMaxNames),
+			fieldMaxMemory.Field().Description("Memory that a training may take. If its estimate is higher, the training fails before it starts, and the error has the figures.").Default(strings.ReplaceAll(humanize.IBytes(model.DefaultMaxMemory), " ", "")),
 			service.NewBoolField(fieldKeepScores).
-				Description("Whether clusters without a score inherit from the model before.").
+				Description("Whether new clusters without a score inherit one from the model before.").
 				Default(true),
 			service.NewBoolField(fieldReport).
-				Description("Whether a message with the `status` `published` follows the clusters of a training. One with the `status` `failed` always comes.").
+				Description("Whether a message with the `status` `published` follows the clusters of a training. A failed training always sends one with the `status` `failed`.").
 				Default(false),
 			configfield.RetainField(),
 			configfield.DeviceField("auto"),
 		).
 		Fields(hyperparameterFields()...)
 	return s.
-		Example("From a file", "A csv file with labels. The clusters go into a file for the analyst.", `
+		Example("From a file", "Reads a csv file with labels. The clusters go to a file for the analyst.", `
 input:
   deepcase_train:
     input:
@@ -169,7 +174,7 @@ output:
     path: clusters.ndjson
     codec: lines
 `).
-		Example("Every night, from a stream", "A service that listens for alerts and learns from the last two million of them once a day.", `
+		Example("Every night, from a stream", "Listens for alerts, and learns from the last two million of them once a day.", `
 input:
   deepcase_train:
     input:
@@ -193,33 +198,33 @@ output:
 func hyperparameterFields() []*service.ConfigField {
 	d := model.DefaultParams()
 	return []*service.ConfigField{
-		fieldLength.Field().Description("Events in a context.").Default(d.Length),
+		fieldLength.Field().Description("The number of events in a context.").Default(d.Length),
 		fieldTimeout.Field().
-			Description("Events that are more than this older than the event are left out of its context.").
+			Description("Events that are older than the event by more than this are not in its context.").
 			Default(d.Timeout.String()),
-		fieldEpochs.Field().Description("How often to go through all events.").Default(d.Training.Epochs),
+		fieldEpochs.Field().Description("How many times to go through all events.").Default(d.Training.Epochs),
 		fieldHidden.Field().Description("Size of the network's hidden state.").Default(d.Hidden).Advanced(),
-		service.NewBoolField(fieldLSTM).Description("LSTM cells in place of GRU.").Default(d.LSTM).Advanced(),
-		fieldBatchSize.Field().Description("Events that a step of the training looks at.").Default(d.Training.BatchSize).Advanced(),
+		service.NewBoolField(fieldLSTM).Description("Whether to use LSTM cells in place of GRU cells.").Default(d.LSTM).Advanced(),
+		fieldBatchSize.Field().Description("Events per step of the training.").Default(d.Training.BatchSize).Advanced(),
 		service.NewStringAnnotatedEnumField(fieldOptimizer, map[string]string{
 			"sgd": "Stochastic gradient descent.", "adam": "Adam.", "varadam": "Adam with a warm-up.",
-		}).Description("What makes steps of gradients.").Default(string(d.Training.Optimizer)).Advanced(),
-		fieldRate.Field().Description("Size of the steps; not used by `varadam`.").Default(d.Training.LearningRate).Advanced(),
+		}).Description("The method that turns gradients into steps.").Default(string(d.Training.Optimizer)).Advanced(),
+		fieldRate.Field().Description("Size of the steps. `varadam` does not use it.").Default(d.Training.LearningRate).Advanced(),
 		fieldFactor.Field().Description("Factor of the learning rate; `varadam` only.").Default(d.Training.Factor).Advanced(),
-		fieldWarmup.Field().Description("Steps until the learning rate is at its highest; `varadam` only.").Default(d.Training.Warmup).Advanced(),
-		fieldDelta.Field().Description("Label smoothing: the share of the target that is spread over all events.").Default(d.Training.Delta).Advanced(),
-		fieldTeachRatio.Field().Description("Share of the steps whose next input is the true event and not the predicted one.").Default(d.Training.TeachRatio).Advanced(),
+		fieldWarmup.Field().Description("Steps until the learning rate reaches its maximum; `varadam` only.").Default(d.Training.Warmup).Advanced(),
+		fieldDelta.Field().Description("Label smoothing: the share of the target that is spread over all event names.").Default(d.Training.Delta).Advanced(),
+		fieldTeachRatio.Field().Description("Share of the steps whose next input is the true event instead of the predicted one.").Default(d.Training.TeachRatio).Advanced(),
 		fieldDropout.Field().Description("Share of the decoder's input that is dropped in training.").Default(d.Training.Dropout).Advanced(),
 		fieldSeed.Field().
 			Description("The same seed, events and engine give the same model.").
 			Default(int(d.Training.Seed)).Advanced(),
 		fieldIterations.Field().Description("Steps of the search for attention.").Default(d.Query.Iterations).Advanced(),
-		fieldQueryBatch.Field().Description("Divides the gradient in the search for attention.").Default(d.Query.BatchSize).Advanced(),
-		fieldEps.Field().Description("Largest distance (L1) between neighbours in a cluster.").Default(d.Interpreter.Eps),
-		fieldMinSamples.Field().Description("Events within `eps` that make a cluster.").Default(d.Interpreter.MinSamples),
-		fieldThreshold.Field().Description("Least confidence of an event that is clustered or scored.").Default(d.Interpreter.Threshold),
+		fieldQueryBatch.Field().Description("Number by which the gradient is divided in the search for attention.").Default(d.Query.BatchSize).Advanced(),
+		fieldEps.Field().Description("Maximum distance (L1) between neighbours in a cluster.").Default(d.Interpreter.Eps),
+		fieldMinSamples.Field().Description("How many events within `eps` make a cluster.").Default(d.Interpreter.MinSamples),
+		fieldThreshold.Field().Description("Minimum confidence of an event that is clustered or scored.").Default(d.Interpreter.Threshold),
 		service.NewStringAnnotatedEnumField(fieldStrategy, map[string]string{
 			"max": "The highest.", "min": "The lowest.", "avg": "The mean.",
-		}).Description("Which of its events' scores a cluster gets.").Default("max"),
+		}).Description("Which score a cluster gets from the labels of its events.").Default("max"),
 	}
 }
