@@ -41,7 +41,7 @@ func validateNames(names []string) error {
 			return fmt.Errorf("names: name %d is empty, which stands for NO_EVENT", id)
 		}
 		if seen[name] {
-			return fmt.Errorf("names: %q is there twice", name)
+			return fmt.Errorf("names: %q occurs twice", name)
 		}
 		seen[name] = true
 	}
@@ -52,7 +52,7 @@ func validateNames(names []string) error {
 func (d Data) validate(length int) error {
 	s := d.Samples
 	if s.Rows() == 0 {
-		return errors.New("there are no samples")
+		return errors.New("no samples")
 	}
 	if s.Length != length {
 		return fmt.Errorf("samples have contexts of length %d, the model of length %d", s.Length, length)

@@ -33,7 +33,7 @@ func (m *Model) Fit(ctx context.Context, e contextbuilder.Engine, d Data) (f Fit
 	}
 	for _, t := range m.Weights.Tensors() {
 		if i := slices.IndexFunc(t.Data, func(x float32) bool { return math.IsNaN(float64(x)) || math.IsInf(float64(x), 0) }); i >= 0 {
-			return f, fmt.Errorf("the training has diverged: weight %d of %s is %v; a lower learning rate would be right", i, t.Name, t.Data[i])
+			return f, fmt.Errorf("the training has diverged: weight %d of %s is %v; try a lower learning rate", i, t.Name, t.Data[i])
 		}
 	}
 	all, _ := askable(d.translate(m.Names))
@@ -83,7 +83,7 @@ func (f Fit) Err() error {
 	if f.Loss <= f.Blind+diverged {
 		return nil
 	}
-	return fmt.Errorf("the training has diverged: %v; a lower learning rate would be right", f)
+	return fmt.Errorf("the training has diverged: %v; try a lower learning rate", f)
 }
 
 // Poor tells whether the network explains nothing, because it is no better than always predicting the most frequent event. If nearly all
@@ -91,6 +91,6 @@ func (f Fit) Err() error {
 func (f Fit) Poor() bool { return f.Right < f.Frequent+0.01 && f.Frequent < 0.95 }
 
 func (f Fit) String() string {
-	return fmt.Sprintf("loss %.4g on %d events, where a network that has learnt nothing has %.4g; %.1f %% of the events predicted, where the most frequent one is %.1f %% of them",
+	return fmt.Sprintf("loss %.4g on %d events (%.4g for a network that has learnt nothing); %.1f %% of the events predicted (the most frequent one is %.1f %% of them)",
 		f.Loss, f.Samples, f.Blind, 100*f.Right, 100*f.Frequent)
 }

@@ -62,7 +62,7 @@ func TestFitTellsWhatHasDiverged(t *testing.T) {
 
 func TestFitErr(t *testing.T) {
 	assert.EqualError(t, Fit{Samples: 10, Loss: 27.9371, Blind: 3.8918, Right: 0.034, Frequent: 0.366}.Err(),
-		"the training has diverged: loss 27.94 on 10 events, where a network that has learnt nothing has 3.892; 3.4 % of the events predicted, where the most frequent one is 36.6 % of them; a lower learning rate would be right")
+		"the training has diverged: loss 27.94 on 10 events (3.892 for a network that has learnt nothing); 3.4 % of the events predicted (the most frequent one is 36.6 % of them); try a lower learning rate")
 	assert.Error(t, Fit{Loss: math.NaN(), Blind: 3}.Err())
 	assert.NoError(t, Fit{Loss: 3.9, Blind: 3}.Err())
 	assert.True(t, Fit{Right: 0.366, Frequent: 0.366}.Poor())
@@ -72,5 +72,5 @@ func TestFitErr(t *testing.T) {
 	require.NoError(t, err)
 	m.Weights.Out.Weight[3] = float32(math.Inf(1))
 	_, err = m.Fit(t.Context(), cpu.New(), routines())
-	assert.EqualError(t, err, "the training has diverged: weight 3 of decoder_event.out.weight is +Inf; a lower learning rate would be right")
+	assert.EqualError(t, err, "the training has diverged: weight 3 of decoder_event.out.weight is +Inf; try a lower learning rate")
 }

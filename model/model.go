@@ -88,7 +88,7 @@ func (m *Model) Validate() error {
 		return err
 	}
 	if m.Weights == nil {
-		return errors.New("weights: there are none")
+		return errors.New("weights: missing")
 	}
 	c := m.Weights.Config
 	if c.Events < len(m.Names)+1 {
@@ -123,7 +123,7 @@ func (m *Model) known() (*interpreter.Clusters, error) {
 			return nil, fmt.Errorf("cluster %d: event %q is not in the vocabulary", i, c.Event)
 		}
 		if c.ID != i {
-			return nil, fmt.Errorf("cluster %d: has id %d, need its place", i, c.ID)
+			return nil, fmt.Errorf("cluster %d: has id %d, need %d", i, c.ID, i)
 		}
 		if err := validateScore(c.Score); err != nil {
 			return nil, fmt.Errorf("cluster %d: %w", i, err)

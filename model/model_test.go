@@ -147,7 +147,7 @@ func TestTrainRefuses(t *testing.T) {
 		want string
 		d    Data
 	}{
-		{"there are no samples", Data{}},
+		{"no samples", Data{}},
 		{`training needs at least 2 distinct events, there is 1: ["a"]`, data([]string{"a"}, "a a > a")},
 		{`training needs at least 2 distinct events, there is 1: ["a"]`, data([]string{"a", "a"}, "a a > a")},
 		{"names: name 0 is empty, which stands for NO_EVENT", data([]string{"a", "b", ""}, "a a > b")},
@@ -314,22 +314,22 @@ func TestWithNetwork(t *testing.T) {
 	}
 	for want, names := range map[string][]string{
 		"names: 6 with NO_EVENT do not fit a network of 5 events": {"a", "b", "c", "d", "e"},
-		`names: "b" is there twice`:                               {"a", "b", "b", "c"},
+		`names: "b" occurs twice`:                                 {"a", "b", "b", "c"},
 		"names: name 1 is empty, which stands for NO_EVENT":       {"a", ""},
 	} {
 		_, err := FromNetwork(names, w, DefaultParams())
 		require.EqualError(t, err, want)
 	}
 	_, err = FromNetwork(abc, nil, DefaultParams())
-	require.EqualError(t, err, "weights: there are none")
+	require.EqualError(t, err, "weights: missing")
 }
 
 func TestValidateModel(t *testing.T) {
 	for want, spoil := range map[string]func(m *Model){
 		`cluster 1: event "d" is not in the vocabulary`:                                func(m *Model) { m.Clusters[1].Event = "d" },
-		"cluster 1: has id 0, need its place":                                          func(m *Model) { m.Clusters[1].ID = 0 },
+		"cluster 1: has id 0, need 1":                                                  func(m *Model) { m.Clusters[1].ID = 0 },
 		"cluster 0: score -3 is neither -1 for none nor a finite number of at least 0": func(m *Model) { m.Clusters[0].Score = -3 },
-		"clusters: 2 vectors but 1 numbers of their clusters":                          func(m *Model) { m.VectorCluster = m.VectorCluster[:1] },
+		"clusters: 2 vectors, but 1 cluster numbers":                                   func(m *Model) { m.VectorCluster = m.VectorCluster[:1] },
 		"vector 1: cluster 7 is not one of 2":                                          func(m *Model) { m.VectorCluster[1] = 7 },
 		"vector 0: id 9 at 0, need ascending ids below 4":                              func(m *Model) { m.Vectors.IDs[0] = 9 },
 		"length: 0 is not at least 1":                                                  func(m *Model) { m.Params.Length = 0 },

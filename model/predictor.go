@@ -72,7 +72,7 @@ func (p *Predictor) Predict(ctx context.Context, samples []Sample) ([]Verdict, e
 	s := contextbuilder.Samples{Length: length, Contexts: make([]int32, 0, len(samples)*length), Events: make([]int32, 0, len(samples))}
 	for row, sample := range samples {
 		if len(sample.Context) != length {
-			return nil, fmt.Errorf("sample %d: a context of %d events, the model has %d", row, len(sample.Context), length)
+			return nil, fmt.Errorf("sample %d: the context has %d events, the model needs %d", row, len(sample.Context), length)
 		}
 		for _, name := range sample.Context {
 			id, there := p.ids[name]

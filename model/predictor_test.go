@@ -78,7 +78,7 @@ func TestPredictRefuses(t *testing.T) {
 	e := &scripted{}
 	p := predictor(t, learnt(t, e), e)
 	_, err := p.Predict(t.Context(), []Sample{{[]string{"a", "a"}, "b"}, {[]string{"a"}, "b"}})
-	require.EqualError(t, err, "sample 1: a context of 1 events, the model has 2")
+	require.EqualError(t, err, "sample 1: the context has 1 events, the model needs 2")
 	_, err = p.PredictData(t.Context(), data(abc, "a a a > b"))
 	require.EqualError(t, err, "samples have contexts of length 3, the model of length 2")
 	ctx, cancel := context.WithCancel(t.Context())

@@ -49,7 +49,7 @@ func Check(m *model.Model) error {
 		return errors.New("there is no model to write")
 	}
 	if err := checkAll(m); err != nil {
-		return fmt.Errorf("a model that nobody could read is not written: %w", err)
+		return fmt.Errorf("the model is not written, because it could not be read: %w", err)
 	}
 	return nil
 }

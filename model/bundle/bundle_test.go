@@ -130,9 +130,9 @@ func TestProgressIsNotKept(t *testing.T) {
 
 func TestWriteRefusesWhatNobodyCouldRead(t *testing.T) {
 	for want, spoil := range map[string]func(m *model.Model){
-		"weights: there are none":                                     func(m *model.Model) { m.Weights = nil },
+		"weights: missing":                                            func(m *model.Model) { m.Weights = nil },
 		`names: "\xff" is not valid UTF-8`:                            func(m *model.Model) { m.Names[1] = "\xff" },
-		`names: "cron ✓" is there twice`:                              func(m *model.Model) { m.Names[1] = "cron ✓" },
+		`names: "cron ✓" occurs twice`:                                func(m *model.Model) { m.Names[1] = "cron ✓" },
 		`tensor "decoder_event.out.bias": number 4 is NaN`:            func(m *model.Model) { m.Weights.Out.Bias[4] = float32(math.NaN()) },
 		"needs 169 numbers, there are 168":                            func(m *model.Model) { m.Weights.Embedding = m.Weights.Embedding[1:] },
 		"cluster 1: score NaN":                                        func(m *model.Model) { m.Clusters[1].Score = math.NaN() },

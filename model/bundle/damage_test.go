@@ -160,7 +160,7 @@ func TestReadRefusesClusters(t *testing.T) {
 		`{}`:   "clusters: need an array",
 		`[`:    "unexpected EOF",
 		`[{"id":0,"event":"cron ✓","size":1,"score":1}]`:                        "vector 2: cluster 1 is not one of 1",
-		`[{"id":0,"event":"cron ✓"},{"id":2,"event":"cron ✓"}]`:                 "cluster 1: has id 2, need its place",
+		`[{"id":0,"event":"cron ✓"},{"id":2,"event":"cron ✓"}]`:                 "cluster 1: has id 2, need 1",
 		`[{"id":0,"event":"cron ✓","score":-2}]`:                                "cluster 0: score -2",
 		`[{"id":0,"event":"nobody"}]`:                                           `cluster 0: event "nobody" is not in the vocabulary`,
 		`[{"event":"cron ✓"},{"id":1,"event":"cron ✓","score":1e999}]`:          "cannot unmarshal number 1e999",

@@ -144,7 +144,7 @@ func decodeVectors(content []byte) (*interpreter.Vectors, []int32, error) {
 		return nil, nil, fmt.Errorf("the tensors are %q, need %q", got, want)
 	}
 	if len(tensors["offsets"]) == 0 {
-		return nil, nil, fmt.Errorf("tensor %q is empty, need 0 at least", "offsets")
+		return nil, nil, fmt.Errorf("tensor %q is empty, need at least one number, 0", "offsets")
 	}
 	return &interpreter.Vectors{Offsets: tensors["offsets"], IDs: tensors["ids"], Values: tensors["values"]}, tensors["cluster"], nil
 }

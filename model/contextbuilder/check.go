@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-// Check finds out whether w has the sizes that its Config says.
+// Check checks that w has the sizes of its Config.
 func (w *Weights) Check() error {
 	if w == nil {
 		return errors.New("no weights")
@@ -25,15 +25,15 @@ func (w *Weights) Check() error {
 	return nil
 }
 
-// CheckContexts counts the rows of contexts (n×Length) and finds ids that are none.
+// CheckContexts counts the rows of contexts (n×Length), and returns an error for ids that are out of range.
 func (c Config) CheckContexts(contexts []int32) (rows int, err error) {
 	if len(contexts)%c.Length != 0 {
-		return 0, fmt.Errorf("contexts: %d ids are no whole number of contexts of %d", len(contexts), c.Length)
+		return 0, fmt.Errorf("contexts: %d ids are not a whole number of contexts of %d events", len(contexts), c.Length)
 	}
 	return len(contexts) / c.Length, c.checkIDs("context", contexts, c.Length)
 }
 
-// CheckSamples finds out whether s has contexts of the network's length and as many events for each as there are steps.
+// CheckSamples checks that s has contexts of the network's length, and one event per step for each.
 func (c Config) CheckSamples(s Samples, steps int) (rows int, err error) {
 	if s.Length != c.Length {
 		return 0, fmt.Errorf("samples have contexts of %d events, the network takes %d", s.Length, c.Length)
@@ -42,15 +42,15 @@ func (c Config) CheckSamples(s Samples, steps int) (rows int, err error) {
 		return 0, err
 	}
 	if steps > max(1, len(s.Events)) || len(s.Events) != rows*steps {
-		return 0, fmt.Errorf("samples have %d contexts and %d events, need %d a context", rows, len(s.Events), steps)
+		return 0, fmt.Errorf("samples have %d contexts and %d events, need %d per context", rows, len(s.Events), steps)
 	}
 	return rows, c.checkIDs("event", s.Events, steps)
 }
 
-// maxSteps keeps a mistyped number from asking for more memory than there is.
+// maxSteps keeps a mistyped number from exhausting memory.
 const maxSteps = 10_000
 
-// CheckSteps finds out whether a network can be asked for so many events in advance.
+// CheckSteps checks how many events in advance are to be predicted.
 func CheckSteps(steps int) error {
 	if steps < 1 || steps > maxSteps {
 		return fmt.Errorf("steps: %d is not in 1 to %d", steps, maxSteps)

@@ -1,6 +1,13 @@
-// Package contextbuilder describes DeepCASE's Context Builder (van Ede et al., IEEE S&P 2022, section III-B): the attention network
-// that learns which events of a context matter for the event that follows. It holds the weights and what an Engine must be able to
-// do with them; the engines live in packages of their own.
+// Package contextbuilder describes DeepCASE's Context Builder (van Ede et al., IEEE S&P 2022, section III-B), the attention network that learns
+// which events of a context matter for the event that follows. It has the weights, and the interface of an [Engine] that computes with them.
+// Package model/engine opens an engine; package cpu is the one that is always there.
+//
+// Events are ids from 0; NO_EVENT is the last one. [Init] draws weights, Engine.Train trains them on [Samples], and Engine.Open makes a
+// [Network] of them, which predicts events (Forward) and finds the attention that explains an event (Query). Package model does this by
+// event names.
+//
+// In comments, N is the number of distinct events, L the length of a context, H the size of the hidden state, and n the number of samples.
+// Slices of several dimensions are row-major.
 package contextbuilder
 
 import (
@@ -14,10 +21,10 @@ type Config struct {
 	Events int  // N: distinct events, NO_EVENT included; NO_EVENT is the last id, N−1
 	Length int  // L: events in a context
 	Hidden int  // H: size of the hidden state
-	LSTM   bool // LSTM cells in place of GRU
+	LSTM   bool // LSTM cells instead of GRU
 }
 
-// Validate tells what is wrong with the shape. Label smoothing divides by N−2, hence N ≥ 3.
+// Validate returns an error that names every wrong size. Label smoothing divides by N−2, so that N must be at least 3.
 func (c Config) Validate() error {
 	var errs []error
 	if c.Events < 3 {
@@ -41,27 +48,27 @@ func (c Config) Validate() error {
 }
 
 const (
-	// maxNumbers keeps a mistyped size from asking for more memory than there is: 4 GiB of weights, some 20,000 distinct events.
+	// maxNumbers keeps a mistyped size from exhausting memory: 4 GiB of weights, or about 20,000 distinct events.
 	maxNumbers = 1 << 30
-	// MaxEvents is above the events of the largest network: two layers have a weight for each pair.
+	// MaxEvents is more than the events of the largest network, since two layers have a weight for each pair of events.
 	MaxEvents = 23_170
-	// maxQueryBytes bounds what a worker takes for contexts of ever other events.
+	// maxQueryBytes bounds the memory of a worker for contexts whose events are all different.
 	maxQueryBytes = 4 << 30
 )
 
-// Numbers is how many weights a network of this shape has. It is a float, as a shape that was read may be too large for an int.
+// Numbers is how many weights a network of this shape has. It is a float, because a shape that was read may be too large for an int.
 func (c Config) Numbers() float64 {
 	n, l, h, g := float64(c.Events), float64(c.Length), float64(c.Hidden), float64(c.Gates())
 	return n*h + g*(n+3*h+4) + l*(h+1) + 2*n*(n+1)
 }
 
-// queryBytes is what a worker of the CPU engine takes for a query at most (cpu/internal/attention).
+// queryBytes is the most memory that a worker of the CPU engine takes for a query (cpu/internal/attention).
 func (c Config) queryBytes() float64 {
 	return 64 * (float64(c.Events) + float64(c.Length)) * (float64(min(c.Events, c.Length)) + 8)
 }
 
-// Samples are n samples: a context (n×Length event ids, oldest first) and the event it led to. Where Training.Steps > 1, Events
-// holds n×Steps ids: the event and those that followed it.
+// Samples are n samples: a context (n×Length event ids, oldest first) and the event that followed it. If Training.Steps is above 1, Events has
+// n×Steps ids: the event and the ones after it.
 type Samples struct {
 	Length   int
 	Contexts []int32
@@ -79,7 +86,7 @@ func (s Samples) Rows() int {
 // Context is the context of a sample.
 func (s Samples) Context(row int) []int32 { return s.Contexts[row*s.Length : (row+1)*s.Length] }
 
-// Optimizer names a rule that turns gradients into steps.
+// Optimizer names the rule that turns gradients into steps.
 type Optimizer string
 
 // The optimizers of the original.
@@ -98,21 +105,21 @@ type Training struct {
 	Factor       float64 // VarAdam only
 	Warmup       int     // VarAdam only, in steps
 	Delta        float64 // label smoothing δ: 1−δ at the true event, δ/(N−2) elsewhere
-	TeachRatio   float64 // share of the (batch, step)s whose next input is the true event, not the predicted one
+	TeachRatio   float64 // share of the steps of batches whose next input is the true event, not the predicted one
 	Dropout      float64 // on the decoder's embedded input
-	Steps        int     // events to predict for a sample
+	Steps        int     // events to predict per sample
 	Seed         uint64
-	InOrder      bool           // take batches in the order of the samples, not in a new random one each epoch
-	Progress     func(Progress) // called after each batch where not nil
+	InOrder      bool           // take samples in their order, not in a new random order each epoch
+	Progress     func(Progress) // called after each batch; may be nil
 }
 
-// DefaultTraining is the original's way to learn.
+// DefaultTraining has the settings of the original.
 func DefaultTraining() Training {
 	return Training{Epochs: 10, BatchSize: 128, Optimizer: SGD, LearningRate: 0.01, Factor: 1, Warmup: 4000,
 		Delta: 0.1, TeachRatio: 0.5, Dropout: 0.1, Steps: 1}
 }
 
-// Validate tells what is wrong with the settings, every fault by its name.
+// Validate returns an error that names every wrong setting.
 func (t Training) Validate() error {
 	var errs []error
 	check := func(ok bool, name string, value any, want string) {
@@ -133,29 +140,29 @@ func (t Training) Validate() error {
 	return errors.Join(errs...)
 }
 
-// Progress is how far a training is.
+// Progress says how far a training has come.
 type Progress struct {
-	Epoch, Epochs  int     // the running epoch, from 1
+	Epoch, Epochs  int     // the current epoch, from 1
 	Batch, Batches int     // batches done in this epoch
-	Loss           float64 // of the last batch, summed over rows and steps, a row
+	Loss           float64 // of the last batch: the sum over its samples and steps, divided by the samples
 }
 
-// Query says how to search for attention (paper, section III-C; the original's query).
+// Query says how to search for attention (paper, section III-C).
 type Query struct {
 	Iterations int // steps of Adam
-	// BatchSize is the B that divides the gradient. It is a setting and not the number of rows at hand, so that an answer never
-	// depends on what else is asked at the same time.
+	// BatchSize is what the gradient is divided by. It is a setting, not the number of samples that are asked about, so that an answer never
+	// depends on the other samples.
 	BatchSize    int
 	Distribution bool // also answer with the confidence in every event
 }
 
-// DefaultQuery is the original's query.
+// DefaultQuery has the settings of the original.
 func DefaultQuery() Query { return Query{Iterations: 100, BatchSize: 1024} }
 
-// MaxIterations bounds the time that a query takes, whatever a file says. The original makes 100.
+// MaxIterations bounds the time that a query takes, whatever a file says. The default is 100.
 const MaxIterations = 10_000
 
-// Validate tells what is wrong with the settings.
+// Validate returns an error that names the wrong setting.
 func (q Query) Validate() error {
 	if q.Iterations < 0 || q.Iterations > MaxIterations {
 		return fmt.Errorf("iterations: %d is not in 0 to %d", q.Iterations, MaxIterations)
@@ -166,16 +173,16 @@ func (q Query) Validate() error {
 	return nil
 }
 
-// QueryResult is the answer to a query, a row a sample.
+// QueryResult is the answer to a query, one row per sample.
 type QueryResult struct {
 	Attention    []float32 // n×L
 	Before       []float32 // n: confidence in the event under the network's own attention
 	Confidence   []float32 // n: confidence in the event under Attention
-	Distribution []float32 // n×N confidences under Attention, where asked for
+	Distribution []float32 // n×N: confidence in each event under Attention, if asked for
 }
 
-// Confident tells for each sample whether its confidence was at least threshold before the query, and whether it is now (the
-// original's return_optimization).
+// Confident tells for each sample whether its confidence was at least threshold before the query, and whether it is after it, as
+// return_optimization does in the original.
 func (a QueryResult) Confident(threshold float32) (before, after []bool) {
 	before, after = make([]bool, len(a.Before)), make([]bool, len(a.Confidence))
 	for i := range before {
@@ -184,30 +191,31 @@ func (a QueryResult) Confident(threshold float32) (before, after []bool) {
 	return before, after
 }
 
-// Prediction is what the network predicts, a row a context.
+// Prediction is what a network predicts, one row per context.
 type Prediction struct {
-	LogConfidence []float32 // n×steps×N
+	LogConfidence []float32 // n×steps×N: natural logarithm of the confidence in each event
 	Attention     []float32 // n×steps×L
 }
 
-// Engine computes with networks. Engines agree up to rounding; package enginetest says how closely. All methods may be called from
-// several goroutines at once, except that nothing else may use the weights that Train changes.
+// Engine computes with networks. Engines agree up to rounding; package enginetest tests how closely. All methods may be called from several
+// goroutines at once, but nothing else may use the weights that Train changes.
 type Engine interface {
-	// Name says what computes, for logs: "cpu (AVX2)".
+	// Name says what computes, for logs, such as "cpu (AVX2)".
 	Name() string
-	// Open prepares weights for use; later changes to them are not seen.
+	// Open prepares weights for use. Later changes to them have no effect.
 	Open(w *Weights) (Network, error)
-	// Train improves w in place. When ctx ends it stops between batches, keeps what was learnt and returns ctx's error.
-	// The same weights, samples, settings and engine give the same result, whatever the number of processors.
+	// Train improves w in place. When ctx ends, it stops after a batch, keeps what was learnt, and returns ctx's error. If the loss is not
+	// finite, it stops before that step with an error. The same weights, samples, settings and engine give the same result, whatever the
+	// number of processors.
 	Train(ctx context.Context, w *Weights, s Samples, t Training) error
 }
 
 // Network is a set of weights ready for use by an engine.
 type Network interface {
-	// Forward predicts the next steps events of each context (n×L ids); from the second step on the input is its own prediction.
+	// Forward predicts the next steps events of each context (n×L ids). From the second step on, the input is its own prediction.
 	Forward(ctx context.Context, contexts []int32, steps int) (Prediction, error)
-	// Query finds the attention under which the network would have predicted each sample's event. A row's answer depends on that
-	// row and q alone. When ctx ends its error is the answer, within a few iterations where the engine can stop there.
+	// Query finds the attention under which the network would have predicted each sample's event. The answer for a sample depends on that
+	// sample and q only. When ctx ends, Query returns its error, after a few iterations if the engine can stop there.
 	Query(ctx context.Context, s Samples, q Query) (QueryResult, error)
 	Close() error
 }

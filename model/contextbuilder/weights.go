@@ -86,14 +86,14 @@ func (w *Weights) Tensors() []Tensor {
 	return append(t, linear("decoder_event.out", w.Out, n, n)...)
 }
 
-// Init returns weights to start training from, as the original draws them: recurrent ones uniform in ±1/√H, linear ones in
-// ±1/√fan_in, the embedding normal(0, 1). The same seed gives the same weights.
+// Init returns weights to start training from, drawn as in the original: recurrent ones uniform in ±1/√H, linear ones in ±1/√fan_in, and the
+// embedding normal(0, 1). The same seed gives the same weights.
 func Init(c Config, seed uint64) (*Weights, error) {
 	w, err := NewWeights(c)
 	if err != nil {
 		return nil, err
 	}
-	random := rand.New(rand.NewPCG(seed, 0x636f6e74657874)) // a stream of its own: training draws from another
+	random := rand.New(rand.NewPCG(seed, 0x636f6e74657874)) // its own stream: training draws from another one
 	uniform := func(fanIn int, tensors ...[]float32) {
 		bound := 1 / math.Sqrt(float64(fanIn))
 		for _, t := range tensors {
@@ -113,16 +113,16 @@ func Init(c Config, seed uint64) (*Weights, error) {
 	return w, nil
 }
 
-// sharedEmbedding is a second name that the original saves the embedding under.
+// sharedEmbedding is a second name under which the original saves the embedding.
 const sharedEmbedding = "decoder_attention.embedding.weight"
 
-// FromTensors builds weights out of named tensors and takes its shape from theirs. Missing, unknown and ill-shaped tensors and
-// numbers that are not finite are errors that name the tensor.
+// FromTensors makes weights of named tensors, as Tensors lists them, and takes the shape from theirs. It copies the numbers. Tensors that are
+// missing, unknown or of a wrong shape, and numbers that are not finite, are errors that name the tensor.
 func FromTensors(tensors []Tensor) (*Weights, error) {
 	named := make(map[string]Tensor, len(tensors))
 	for _, t := range tensors {
 		if _, twice := named[t.Name]; twice {
-			return nil, fmt.Errorf("tensor %q is there twice", t.Name)
+			return nil, fmt.Errorf("tensor %q occurs twice", t.Name)
 		}
 		named[t.Name] = t
 	}
@@ -173,7 +173,7 @@ func FromTensors(tensors []Tensor) (*Weights, error) {
 	}
 	if shared, ok := named[sharedEmbedding]; ok {
 		if !slices.Equal(shared.Data, w.Embedding) {
-			return nil, fmt.Errorf("tensor %q differs from %q, which it is another name of", sharedEmbedding, "embedding.weight")
+			return nil, fmt.Errorf("tensor %q differs from %q, although both are names of the embedding", sharedEmbedding, "embedding.weight")
 		}
 		delete(named, sharedEmbedding)
 	}
@@ -183,7 +183,7 @@ func FromTensors(tensors []Tensor) (*Weights, error) {
 	return w, nil
 }
 
-// checkSize keeps a shape that was read from a file from allocating more than the file's own data.
+// checkSize makes sure that a shape that was read from a file does not allocate more than the data of the file.
 func (c Config) checkSize(tensors []Tensor) error {
 	have := 0
 	for _, t := range tensors {

@@ -7,22 +7,22 @@ import (
 	"connect-deepcase/model/contextbuilder"
 )
 
-// chunk is the number of samples a network is asked at a time: enough to share the work of common prefixes, and few enough that
-// progress and cancellation come often and an engine's own memory stays small.
+// chunk is how many samples a network is asked about at a time. It is large enough to share the work of common prefixes, and small enough for
+// frequent progress, quick cancellation and little memory.
 const chunk = 16_384
 
-// Interpreter clusters and scores samples by id with the help of a network. Cluster, Score, Fit, FitPredict and Use change it; what
-// only reads it may be called from several goroutines at once.
+// Interpreter clusters and scores samples with the help of a network. Cluster, Score, Fit, FitPredict and Use change it. The other methods may
+// be called from several goroutines at once.
 type Interpreter struct {
 	network contextbuilder.Network
 	query   contextbuilder.Query
 	options Options
 	known   *Clusters
 	trees   map[int32]*tree // by event: the vectors of its clusters, tagged with the cluster
-	ids     int             // above all ids in trees
+	ids     int             // 1 + the largest id in trees
 }
 
-// New makes an Interpreter that knows no clusters yet.
+// New makes an Interpreter without clusters. It does not close the network.
 func New(n contextbuilder.Network, q contextbuilder.Query, o Options) (*Interpreter, error) {
 	if err := q.Validate(); err != nil {
 		return nil, err
@@ -34,8 +34,8 @@ func New(n contextbuilder.Network, q contextbuilder.Query, o Options) (*Interpre
 	return &Interpreter{network: n, query: q, options: o, known: &Clusters{Vectors: &Vectors{}}}, nil
 }
 
-// AttentionQuery finds for each sample the attention (n×L) that best explains its event, and the confidence in the event under it.
-// Equal samples are asked once. progress is called with the distinct samples done and their total; it may be nil.
+// AttentionQuery finds for each of n samples the attention (n×L) that best explains its event, and the confidence (n) in the event under that
+// attention. The network is asked once about equal samples. progress, which may be nil, counts distinct samples.
 func (it *Interpreter) AttentionQuery(ctx context.Context, s contextbuilder.Samples, progress func(done, total int)) (
 	confidence, attention []float32, err error) {
 	if err := check(s); err != nil {
@@ -53,7 +53,7 @@ func (it *Interpreter) AttentionQuery(ctx context.Context, s contextbuilder.Samp
 	return confidence, attention, nil
 }
 
-// AttendedContext gives the vectors of the confident samples, in order, and tells which samples are.
+// AttendedContext returns the vectors of the samples whose confidence reaches the threshold, in order, and which samples these are.
 func (it *Interpreter) AttendedContext(ctx context.Context, s contextbuilder.Samples, progress func(done, total int)) (
 	v *Vectors, confident []bool, err error) {
 	if err := check(s); err != nil {
@@ -78,15 +78,15 @@ func (it *Interpreter) confident(confidence float32) bool {
 	return confidence >= float32(it.options.Threshold)
 }
 
-// attended is what a network says of n samples.
+// attended is the answer of a network about n samples.
 type attended struct {
 	confidence []float32 // n
 	attention  []float32 // n×L
 	vectors    *Vectors  // n
 }
 
-// attend asks the network for the given rows of s, chunk by chunk, so that only the answers are ever there as a whole. A row's answer
-// does not depend on the others.
+// attend asks the network about the given rows of s, chunk by chunk, so that little more than the answers is in memory at once. The answer for
+// a row does not depend on the other rows.
 func (it *Interpreter) attend(ctx context.Context, s contextbuilder.Samples, rows []int32, progress func(done, total int)) (attended, error) {
 	n := len(rows)
 	a := attended{make([]float32, 0, n), make([]float32, 0, n*s.Length), &Vectors{Offsets: make([]int32, 1, n+1)}}
@@ -113,7 +113,7 @@ func (it *Interpreter) attend(ctx context.Context, s contextbuilder.Samples, row
 	return a, nil
 }
 
-// attendAll is attend where every row must have numbers.
+// attendAll is attend, and an answer that is not finite is an error.
 func (it *Interpreter) attendAll(ctx context.Context, s contextbuilder.Samples, rows []int32, progress func(done, total int)) (attended, error) {
 	a, err := it.attend(ctx, s, rows, progress)
 	if err != nil {
@@ -127,7 +127,7 @@ func (it *Interpreter) attendAll(ctx context.Context, s contextbuilder.Samples, 
 	return a, nil
 }
 
-// Finite tells whether an answer of a network consists of numbers.
+// Finite tells whether all numbers of an answer are finite.
 func Finite(confidence float32, attention []float32) bool {
 	sum := confidence - confidence // 0, or NaN
 	for _, x := range attention {
@@ -136,7 +136,7 @@ func Finite(confidence float32, attention []float32) bool {
 	return sum == 0
 }
 
-// check tells whether the slices of samples fit together.
+// check checks that the slices of samples fit together.
 func check(s contextbuilder.Samples) error {
 	if s.Length < 1 || len(s.Contexts)%s.Length != 0 {
 		return fmt.Errorf("samples: %d ids do not make contexts of length %d", len(s.Contexts), s.Length)

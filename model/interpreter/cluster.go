@@ -9,23 +9,23 @@ import (
 	"connect-deepcase/model/contextbuilder"
 )
 
-// Clusters are what samples are compared with.
+// Clusters are what new samples are compared with.
 type Clusters struct {
-	Vectors       *Vectors // the distinct vectors of the clustered samples, by event and then ascending
+	Vectors       *Vectors // the distinct vectors of the clustered samples, by event, then ascending
 	VectorCluster []int32  // the cluster of each
 	Events        []int32  // the event id of each cluster
 	Scores        []float64
 }
 
-// Clustering is what Cluster finds out about samples.
+// Clustering is the result of Cluster.
 type Clustering struct {
 	Grouped             // the distinct samples
-	Cluster   []int32   // of each distinct sample: NotConfident where it is not confident or noise
-	Attention []float32 // of each distinct sample: a share a position of the context
+	Cluster   []int32   // of each distinct sample; NotConfident if it is not confident, or noise
+	Attention []float32 // of each distinct sample: L shares, one per event of the context
 	Clusters
 }
 
-// Rows gives the cluster of each sample.
+// Rows returns the cluster of each sample.
 func (c *Clustering) Rows() []int32 {
 	rows := make([]int32, len(c.Of))
 	for row, at := range c.Of {
@@ -34,9 +34,9 @@ func (c *Clustering) Rows() []int32 {
 	return rows
 }
 
-// Cluster queries samples and groups the confident ones, event by event, by DBSCAN over their vectors (paper, section III-C2). Clusters
-// are numbered through by ascending event, and within an event by their first core vector, vectors ascending as dense rows compare:
-// the numbers do not depend on the order of the samples. The Interpreter then answers from these clusters, which nobody scored yet.
+// Cluster groups the confident samples of each event by DBSCAN over their vectors (paper, section III-C2). From then on, the Interpreter answers
+// from these clusters, which have no scores yet. progress may be nil. Clusters are numbered by ascending event, and within an event by
+// their smallest core vector, so that the numbers do not depend on the order of the samples.
 func (it *Interpreter) Cluster(ctx context.Context, s contextbuilder.Samples, progress func(done, total int)) (*Clustering, error) {
 	if err := check(s); err != nil {
 		return nil, err
@@ -63,7 +63,7 @@ func (it *Interpreter) Cluster(ctx context.Context, s contextbuilder.Samples, pr
 	return c, it.Use(&c.Clusters)
 }
 
-// clusterEvent clusters the distinct samples at, which are all of one event, and sorts them on the way.
+// clusterEvent clusters the distinct samples at, which all have one event. It sorts at.
 func (it *Interpreter) clusterEvent(c *Clustering, event int32, at []int32, all *Vectors) {
 	slices.SortStableFunc(at, func(a, b int32) int { return all.compare(int(a), int(b)) })
 	vectors, weights, of := &Vectors{}, []int32(nil), make([]int32, len(at)) // of: the distinct vector of each sample
@@ -94,10 +94,10 @@ func (it *Interpreter) clusterEvent(c *Clustering, event int32, at []int32, all 
 	}
 }
 
-// Validate tells whether the parts fit together.
+// Validate checks that the parts fit together.
 func (c *Clusters) Validate() error {
 	if n := c.Vectors.Len(); len(c.VectorCluster) != n {
-		return fmt.Errorf("clusters: %d vectors but %d numbers of their clusters", n, len(c.VectorCluster))
+		return fmt.Errorf("clusters: %d vectors, but %d cluster numbers", n, len(c.VectorCluster))
 	}
 	if len(c.Scores) != len(c.Events) {
 		return fmt.Errorf("clusters: %d scores for %d clusters", len(c.Scores), len(c.Events))
@@ -110,7 +110,7 @@ func (c *Clusters) Validate() error {
 	return nil
 }
 
-// Use makes the Interpreter answer from clusters that were found before. It keeps c, which must not change any more.
+// Use makes the Interpreter answer from clusters that were found earlier. It keeps c, which must not change any more.
 func (it *Interpreter) Use(c *Clusters) error {
 	if err := c.Validate(); err != nil {
 		return err

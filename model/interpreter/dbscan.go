@@ -1,11 +1,11 @@
 package interpreter
 
-// Noise is the cluster of a vector that is in none.
+// Noise stands for the cluster of a vector that is in none.
 const Noise = -1
 
-// dbscan clusters distinct vectors (Ester et al., 1996) by L1 distance: a vector is core where the weights of those within eps units,
-// its own included, sum to at least minSamples; cores within eps of each other are in one cluster, numbered by their first cores;
-// other vectors join the first of the clusters that have a core within eps, or are Noise. These are scikit-learn's answers.
+// dbscan clusters distinct vectors by L1 distance (Ester et al., 1996). A vector is core if the weights of the vectors within eps units, its own
+// included, sum to at least minSamples. Cores within eps of each other are in one cluster. Clusters are numbered by their first cores.
+// Other vectors join the first cluster that has a core within eps, or are Noise. scikit-learn gives the same answers.
 func dbscan(v *Vectors, weights []int32, eps int64, minSamples int) (labels []int32, core []bool) {
 	t := newTree(v, nil)
 	d := clusterer{tree: t, search: newSearch(t.ids), vectors: v, eps: eps, labels: make([]int32, v.Len()), core: make([]bool, v.Len())}
@@ -27,7 +27,7 @@ type clusterer struct {
 	core    []bool
 }
 
-// findCores stops counting as soon as there is enough weight, so that dense regions cost no more than sparse ones.
+// findCores stops counting once there is enough weight, so that dense regions cost no more than sparse ones.
 func (d *clusterer) findCores(weights []int32, enough int64) {
 	weight := int64(0)
 	count := func(at int32, _ int64) bool {
@@ -43,7 +43,7 @@ func (d *clusterer) findCores(weights []int32, enough int64) {
 	}
 }
 
-// joinCores follows the cores from one to the next. A core that was reached is taken out of the search, so that each is reached once.
+// joinCores walks from core to core. It removes each core from the search once it is reached.
 func (d *clusterer) joinCores() {
 	d.search.keep(d.tree, func(at int32) bool { return d.core[d.tree.rows[at]] })
 	label, stack := int32(-1), []int32(nil)
@@ -59,7 +59,7 @@ func (d *clusterer) joinCores() {
 			continue
 		}
 		label++
-		d.within(i, reach) // reaches i itself too
+		d.within(i, reach) // this reaches i, too
 		for len(stack) > 0 {
 			next := stack[len(stack)-1]
 			stack = stack[:len(stack)-1]
@@ -68,7 +68,7 @@ func (d *clusterer) joinCores() {
 	}
 }
 
-// joinBorder labels what is not core.
+// joinBorder labels the vectors that are not core.
 func (d *clusterer) joinBorder() {
 	d.search.keep(d.tree, func(at int32) bool { return d.core[d.tree.rows[at]] })
 	first := int32(Noise)

@@ -6,15 +6,15 @@ import (
 	"connect-deepcase/model/contextbuilder"
 )
 
-// Grouped are the distinct ones among rows, in order of their first occurrence.
+// Grouped are the distinct rows, in order of first occurrence.
 type Grouped struct {
-	First []int32 // a distinct row's first occurrence
-	Count []int32 // and how often it occurs
-	Of    []int32 // each row's place among the distinct ones
+	First []int32 // the first occurrence of each distinct row
+	Count []int32 // how often it occurs
+	Of    []int32 // for each row, its index among the distinct rows
 }
 
-// Distinct groups equal samples: real alerts repeat, so whatever is asked of samples is asked of the distinct ones. Only the first
-// event of a sample counts where it has several.
+// Distinct groups equal samples. Real alerts repeat, so that it pays to compute with the distinct ones. If samples have several events, only the
+// first one counts.
 func Distinct(s contextbuilder.Samples) Grouped {
 	steps := Steps(s)
 	hash := func(row int) uint64 {
@@ -26,7 +26,7 @@ func Distinct(s contextbuilder.Samples) Grouped {
 	return group(s.Rows(), hash, equal)
 }
 
-// Steps is the number of events a sample has in s.
+// Steps is the number of events per sample in s.
 func Steps(s contextbuilder.Samples) int {
 	if s.Rows() == 0 {
 		return 1
@@ -51,7 +51,7 @@ func group(n int, hash func(int) uint64, equal func(a, b int) bool) Grouped {
 	for size < 2*n {
 		size *= 2
 	}
-	table := make([]int32, size) // 1 + place among the distinct rows, 0 where free
+	table := make([]int32, size) // 1 + index of a distinct row, 0 if free
 	g := Grouped{Of: make([]int32, n)}
 	for row := range n {
 		slot := hash(row) & uint64(size-1)
@@ -70,7 +70,7 @@ func group(n int, hash func(int) uint64, equal func(a, b int) bool) Grouped {
 
 const seed = 0x9e3779b97f4a7c15
 
-// mix is a step of a multiplicative hash; the shift brings high bits down to where a table looks.
+// mix is a step of a multiplicative hash. The shift brings high bits down, since a table looks at low ones.
 func mix(h, x uint64) uint64 {
 	h = (h ^ x) * 0xff51afd7ed558ccd
 	return h ^ h>>32

@@ -1,5 +1,12 @@
-// Package interpreter groups samples by the events their contexts attend to and scores new samples by the nearest group: DeepCASE's
-// Interpreter (van Ede et al., IEEE S&P 2022, sections III-C and III-D).
+// Package interpreter is DeepCASE's Interpreter (van Ede et al., IEEE S&P 2022, sections III-C and III-D). It groups samples by the events that
+// their contexts have attention on, and scores new samples by the nearest group.
+//
+// Events are ids here, as in package contextbuilder; package model does the same by names. [New] takes a trained network.
+// [Interpreter.Cluster] groups samples, [ScoreClusters] and [Interpreter.Score] give the groups their scores, and [Interpreter.Predict] or
+// [Interpreter.Match] answer for new samples. [Interpreter.Fit] and [Interpreter.FitPredict] do several steps at once, as in the original.
+//
+// The clusters do not depend on the order of the samples, and the answer for a sample does not depend on the other samples. Predict compares a
+// sample with the clusters of its own event only, where the original mixes up rows.
 package interpreter
 
 import (
@@ -8,31 +15,31 @@ import (
 	"math"
 )
 
-// NoScore is the score of a cluster or sample that nobody scored.
+// NoScore is the score of a cluster or sample without one.
 const NoScore = -1
 
-// Codes that stand where no cluster does, as the original gives them.
+// Codes that take the place of a cluster, as in the original.
 const (
-	NotConfident = -1 // the network does not expect the event, whatever the attention (in training: or noise)
+	NotConfident = -1 // the network does not expect the event under any attention; in Cluster also noise
 	UnknownEvent = -2 // no training sample of the event is in a cluster
 	NoCluster    = -3 // the nearest clustered vector is farther than Eps
-	NotFinite    = -4 // the network computes no numbers for it, but NaN or infinity; the original has no such code
+	NotFinite    = -4 // the network computes NaN or infinity for it; the original has no such code
 )
 
-// ErrNotFinite says that a network does not compute numbers, but NaN or infinity.
+// ErrNotFinite says that a network computes NaN or infinity.
 var ErrNotFinite = errors.New("the network computes NaN or infinity: its training diverged, or its weights are not those of a training")
 
 // Options are the Interpreter's parameters.
 type Options struct {
 	Eps        float64 `json:"eps"`         // largest L1 distance between neighbours
-	MinSamples int     `json:"min_samples"` // samples within Eps that make a vector a core of a cluster
+	MinSamples int     `json:"min_samples"` // samples within Eps of a vector, its own included, that make it a core of a cluster
 	Threshold  float64 `json:"threshold"`   // least confidence of a sample that is clustered or scored
 }
 
-// DefaultOptions are the paper's.
+// DefaultOptions are those of the paper.
 func DefaultOptions() Options { return Options{Eps: 0.1, MinSamples: 5, Threshold: 0.2} }
 
-// Validate tells what is wrong with the options, every fault by its name.
+// Validate returns an error that names every wrong option.
 func (o Options) Validate() error {
 	var errs []error
 	if !(o.Eps >= 0) || math.IsInf(o.Eps, 0) {
@@ -47,23 +54,22 @@ func (o Options) Validate() error {
 	return errors.Join(errs...)
 }
 
-// units is the largest distance in units of 1/scale that is within Eps. The tiny addition keeps 0.1·scale from becoming 999 where a
-// product falls short of the decimal number that was meant.
+// units is the largest distance within Eps, in units of 1/scale. The tiny addition keeps 0.1·scale from becoming 999 because of rounding.
 func (o Options) units() int64 {
 	return int64(min(math.Floor(o.Eps*scale+1e-6), math.MaxInt32))
 }
 
-// Strategy makes one score out of those of a cluster's samples.
+// Strategy says how the scores of a cluster's samples become one score.
 type Strategy string
 
-// The original's strategies.
+// The strategies of the original.
 const (
 	Max Strategy = "max"
 	Min Strategy = "min"
 	Avg Strategy = "avg"
 )
 
-// Validate tells what is wrong with a strategy.
+// Validate returns an error if s is not one of the strategies.
 func (s Strategy) Validate() error {
 	switch s {
 	case Max, Min, Avg:

@@ -297,7 +297,7 @@ func TestOptions(t *testing.T) {
 func TestUseRefusesWhatDoesNotFit(t *testing.T) {
 	it := interpreterFor(t, fake{}, DefaultOptions())
 	one := &Vectors{Offsets: []int32{0, 1}, IDs: []int32{1}, Values: []int32{5}}
-	require.EqualError(t, it.Use(&Clusters{Vectors: one}), "clusters: 1 vectors but 0 numbers of their clusters")
+	require.EqualError(t, it.Use(&Clusters{Vectors: one}), "clusters: 1 vectors, but 0 cluster numbers")
 	require.EqualError(t, it.Use(&Clusters{Vectors: one, VectorCluster: []int32{0}, Events: []int32{3}}), "clusters: 0 scores for 1 clusters")
 	require.EqualError(t, it.Use(&Clusters{Vectors: one, VectorCluster: []int32{1}, Events: []int32{3}, Scores: []float64{1}}),
 		"vector 0: cluster 1 is not one of 1")

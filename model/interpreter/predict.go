@@ -7,15 +7,16 @@ import (
 	"connect-deepcase/model/contextbuilder"
 )
 
-// Match is what the Interpreter says of a sample.
+// Match is what the Interpreter says about a sample.
 type Match struct {
 	Cluster    int32     // the cluster of the nearest vector, or NotConfident, UnknownEvent, NoCluster, NotFinite
-	Distance   float64   // to that vector, L1; 0 where none was compared
+	Distance   float64   // to that vector, L1; 0 if there was none to compare with
 	Confidence float32   // in the event under Attention
-	Attention  []float32 // a share a position of the context; equal samples share it
+	Attention  []float32 // one share per event of the context; equal samples share the slice
 }
 
-// Fit clusters samples and scores each cluster by a strategy out of its samples' scores.
+// Fit clusters samples and gives each cluster a score, which the strategy makes of the scores of its samples. Scores equal to noScore do not
+// count.
 func (it *Interpreter) Fit(ctx context.Context, s contextbuilder.Samples, scores []float64, strategy Strategy, noScore float64,
 	progress func(done, total int)) (*Clustering, error) {
 	if err := strategy.Validate(); err != nil { // before the long part
@@ -35,8 +36,8 @@ func (it *Interpreter) Fit(ctx context.Context, s contextbuilder.Samples, scores
 	return c, it.Score(c, equal)
 }
 
-// Predict gives each sample the score of the nearest cluster of its event (paper, section III-D2), or NotConfident, UnknownEvent or
-// NoCluster. Each vector is compared with vectors of its own event and gets its own cluster's score; the original mixes them up.
+// Predict returns for each sample the score of the nearest cluster of its event (paper, section III-D2), or NotConfident, UnknownEvent or
+// NoCluster. The original mixes up rows here, so that samples get scores of other clusters.
 func (it *Interpreter) Predict(ctx context.Context, s contextbuilder.Samples, progress func(done, total int)) ([]float64, error) {
 	matches, err := it.Match(ctx, s, progress)
 	if err != nil {
@@ -55,7 +56,7 @@ func (it *Interpreter) Predict(ctx context.Context, s contextbuilder.Samples, pr
 	return scores, nil
 }
 
-// FitPredict is Fit and then Predict for the same samples.
+// FitPredict is Fit, then Predict for the same samples.
 func (it *Interpreter) FitPredict(ctx context.Context, s contextbuilder.Samples, scores []float64, strategy Strategy, noScore float64,
 	progress func(done, total int)) ([]float64, error) {
 	if _, err := it.Fit(ctx, s, scores, strategy, noScore, progress); err != nil {
@@ -64,8 +65,8 @@ func (it *Interpreter) FitPredict(ctx context.Context, s contextbuilder.Samples,
 	return it.Predict(ctx, s, progress)
 }
 
-// Match finds the cluster of each sample: not confident comes first, then an event without clusters, then the nearest vector, with the
-// lowest cluster number among equally near ones. Equal samples are asked once.
+// Match finds the cluster of each sample. It checks the confidence first, then whether the event has clusters, then the nearest vector; of
+// equally near vectors, the one with the lowest cluster number counts. The network is asked once about equal samples. progress may be nil.
 func (it *Interpreter) Match(ctx context.Context, s contextbuilder.Samples, progress func(done, total int)) ([]Match, error) {
 	if err := check(s); err != nil {
 		return nil, err

@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// ScoreClusters gives each sample the score of its cluster, made by a strategy out of its samples' scores. Those that are noScore do
-// not count; samples without a cluster and clusters without a scored sample get noScore (there the original fails).
+// ScoreClusters returns for each sample the score of its cluster, which the strategy makes of the scores of the cluster's samples. Scores equal
+// to noScore do not count. Samples without a cluster, and those in a cluster without any score, get noScore; the original fails there.
 func ScoreClusters(clusters []int32, scores []float64, s Strategy, noScore float64) ([]float64, error) {
 	if err := s.Validate(); err != nil {
 		return nil, err
@@ -45,8 +45,8 @@ func ScoreClusters(clusters []int32, scores []float64, s Strategy, noScore float
 	return result, nil
 }
 
-// ClusterScores turns scores a sample into scores a cluster, of which there are n; a cluster without samples has NoScore. All
-// samples of a cluster must have the same score; those without a cluster may have any (the original wants those alike, too).
+// ClusterScores turns scores per sample into scores per cluster, of which there are n. A cluster without samples has NoScore. All samples of a
+// cluster must have the same score. Those without a cluster may have any; in the original they must be equal, too.
 func ClusterScores(clusters []int32, n int, scores []float64) ([]float64, error) {
 	if len(scores) != len(clusters) {
 		return nil, fmt.Errorf("%d scores for %d clustered samples", len(scores), len(clusters))
@@ -67,7 +67,7 @@ func ClusterScores(clusters []int32, n int, scores []float64) ([]float64, error)
 	return result, nil
 }
 
-// Score gives the clusters that were last found or used their scores: a score for each sample of c, equal within a cluster.
+// Score gives the clusters of c their scores, and makes the Interpreter answer from them. There is one score per sample, equal within a cluster.
 func (it *Interpreter) Score(c *Clustering, scores []float64) error {
 	byCluster, err := ClusterScores(c.Rows(), len(c.Events), scores)
 	if err != nil {

@@ -2,22 +2,21 @@ package interpreter
 
 import "math"
 
-// search looks for vectors near one query after the other in trees whose ids are below the size it was made for. It belongs to one
-// goroutine.
+// search looks for vectors near a query, in trees whose ids are below the size that it was made for. Only one goroutine may use it.
 type search struct {
 	tree  *tree
 	value []int32 // the query by id, zero between searches
 	sum   int64
-	// over and under are by id how much every vector of the subtree at hand surely has less or more of it than the query has.
+	// over and under are, by id, by how much the query certainly exceeds, or falls short of, every vector of the current subtree.
 	over, under []int32
 
 	limit   int64 // vectors farther than this are not visited
-	tag     int32 // nor such at the limit with this tag or a higher one
+	tag     int32 // nor are vectors at the limit with this tag or a higher one
 	visit   func(at int32, distance int64) (more bool)
 	removed *removed
 }
 
-// removed are vectors that searches leave out.
+// removed are vectors that searches skip.
 type removed struct {
 	gone []bool  // by packed vector
 	left []int32 // by node: vectors that are still there
@@ -28,14 +27,14 @@ func newSearch(ids int) *search {
 	return &search{value: make([]int32, ids), over: make([]int32, ids), under: make([]int32, ids)}
 }
 
-// within calls visit for each vector within eps of a query, in no order that means something, until visit returns false.
+// within calls visit for each vector within eps of a query, in any order, until visit returns false.
 func (s *search) within(t *tree, ids, values []int32, eps int64, visit func(at int32, distance int64) bool) {
 	s.visit, s.limit, s.tag = visit, eps, math.MaxInt32
 	s.run(t, ids, values)
 }
 
-// nearest finds the packed vector that is nearest to a query, the one with the lowest tag where several are. A tree without vectors
-// has none: −1.
+// nearest finds the packed vector that is nearest to a query. Of equally near ones, it takes the one with the lowest tag. In a tree without
+// vectors it is −1.
 func (s *search) nearest(t *tree, ids, values []int32) (at int32, distance int64) {
 	at = -1
 	s.limit, s.tag = math.MaxInt64, math.MaxInt32
@@ -56,7 +55,7 @@ func (s *search) run(t *tree, ids, values []int32) {
 	s.tree, s.sum = t, 0
 	for k, id := range ids {
 		s.sum += int64(values[k])
-		if int(id) < t.ids { // ids beyond are in no vector of the tree: they count in the sum alone
+		if int(id) < t.ids { // larger ids are in no vector of the tree, and count in the sum only
 			s.value[id] = values[k]
 		}
 	}
@@ -68,15 +67,15 @@ func (s *search) run(t *tree, ids, values []int32) {
 	}
 }
 
-// bound is the least L1 distance between the query q and vectors x of which is known: by id, q exceeds them by over and falls short of
-// them by under, summed. With P = Σ max(0, q−x) ≥ over and M = Σ max(0, x−q) ≥ under, the distance is P + M and P − M = Σq − Σx, so
-// it is also 2P − Σq + Σx and 2M + Σq − Σx. This holds for all non-negative vectors; where both sum to 1, over or under beyond half
-// of a distance exclude it.
+// bound is a lower bound of the L1 distance between the query q and vectors x, if q is known to exceed x by at least over, and to fall short by
+// at least under, summed over ids. With P = Σ max(0, q−x) ≥ over and M = Σ max(0, x−q) ≥ under, the distance is P + M, and P − M =
+// Σq − Σx, so that it is also 2P − Σq + Σx and 2M + Σq − Σx. This holds for all non-negative vectors. If both sum to 1, then over or under
+// beyond half of a distance excludes it.
 func (s *search) bound(n *node, over, under int64) int64 {
 	return max(over+under, 2*over-s.sum+n.minSum, 2*under+s.sum-n.maxSum)
 }
 
-// boxBound bounds by all ids of the subtree. The query exceeds its vectors by all that does not fit below the upper ends.
+// boxBound is bound over all ids of the subtree. The query exceeds its vectors by whatever is above the upper ends.
 func (s *search) boxBound(n *node) int64 {
 	shared, under := int64(0), int64(0)
 	for _, b := range s.tree.boxes[n.box:n.boxEnd] {
@@ -91,7 +90,7 @@ func (s *search) excludes(n *node, bound int64) bool {
 	return bound > s.limit || bound == s.limit && n.tag >= s.tag
 }
 
-// walk searches a subtree. It returns false where the search shall end.
+// walk searches a subtree. It returns false if the search is to end.
 func (s *search) walk(i int32, over, under int64) bool {
 	n := &s.tree.nodes[i]
 	if s.removed != nil && s.removed.left[i] == 0 || s.excludes(n, s.bound(n, over, under)) || n.boxed && s.excludes(n, s.boxBound(n)) {
@@ -145,7 +144,7 @@ func (s *search) compare(n *node) bool {
 	return true
 }
 
-// keep makes searches leave out all packed vectors of t but those that keep names.
+// keep makes searches skip all packed vectors of t for which keep is false.
 func (s *search) keep(t *tree, keep func(at int32) bool) {
 	r := &removed{gone: make([]bool, len(t.rows)), left: make([]int32, len(t.nodes)), leaf: make([]int32, len(t.rows))}
 	for i := len(t.nodes) - 1; i >= 0; i-- {
@@ -164,7 +163,7 @@ func (s *search) keep(t *tree, keep func(at int32) bool) {
 	s.removed = r
 }
 
-// remove makes later searches leave out a packed vector of t that was still there.
+// remove makes later searches skip a packed vector of t, which must not be removed yet.
 func (s *search) remove(t *tree, at int32) {
 	s.removed.gone[at] = true
 	for i := s.removed.leaf[at]; i >= 0; i = t.nodes[i].parent {

@@ -3,17 +3,17 @@ package interpreter
 import "slices"
 
 const (
-	leafSize = 12 // vectors in a leaf: below this, comparing them all is cheaper than another split
-	boxSize  = 64 // ids in a subtree's box: above this, the box costs more than it saves
+	leafSize = 12 // vectors in a leaf; for fewer, comparing all is cheaper than another split
+	boxSize  = 64 // ids in a subtree's box; for more, the box costs more than it saves
 )
 
-// tree is a k-d tree for exact L1 searches among sparse vectors of non-negative numbers. It splits by the id whose values vary most,
-// at their mean, since ids hold most of the differences in few of them. Splits bound distances cheaply on the way down, boxes
-// bound them well near the leaves (see search.bound).
+// tree is a k-d tree for exact L1 searches among sparse vectors of non-negative numbers. It splits by the id whose values vary most, at their
+// mean, because a few ids hold most of the differences. Splits bound distances cheaply on the way down, and boxes bound them well near
+// the leaves (search.bound).
 type tree struct {
-	packed *Vectors // the vectors in the order of the leaves, so that a leaf reads one stretch of memory
+	packed *Vectors // the vectors in the order of the leaves, so that a leaf is contiguous in memory
 	rows   []int32  // the index of each in the vectors given
-	tags   []int32  // and its tag: of equally near vectors the one with the lowest tag is found
+	tags   []int32  // its tag; of equally near vectors, the one with the lowest tag is found
 	sums   []int64
 	nodes  []node // children follow their parent
 	boxes  []interval
@@ -37,7 +37,7 @@ type node struct {
 // interval holds all values that an id has in a subtree.
 type interval struct{ id, low, high int32 }
 
-// newTree indexes v; tags (one a vector) may be nil.
+// newTree indexes v. tags, one per vector, may be nil.
 func newTree(v *Vectors, tags []int32) *tree {
 	n := v.Len()
 	t := &tree{rows: make([]int32, n)}
@@ -92,7 +92,7 @@ func (b *builder) tag(row int32) int32 {
 	return b.tags[row]
 }
 
-// build makes the node over rows[from:to] and those below it, and returns its number.
+// build makes the node over rows[from:to] and the nodes below it, and returns its index.
 func (b *builder) build(from, to, parent int32) int32 {
 	n := node{from: from, to: to, parent: parent}
 	rows := b.rows[from:to]
@@ -149,8 +149,8 @@ func (b *builder) add(row int32) {
 	}
 }
 
-// partition moves rows with at most mean of the split's id to the front, in order, and returns how many there are. Values are whole
-// and not all equal, so none of both sides is empty.
+// partition moves the rows whose value of the split's id is at most mean to the front, in order, and returns how many they are. Values are
+// integers and not all equal, so that neither side is empty.
 func (b *builder) partition(rows []int32, n *node, mean int32) int32 {
 	left, right := 0, b.scratch[:0]
 	n.atMost, n.atLeast = 0, 1<<31-1

@@ -9,12 +9,12 @@ import (
 	"connect-deepcase/model/contextbuilder"
 )
 
-// scale is the number of units in 1: attention is rounded to 4 decimals (half to even), so vectors hold whole ten-thousandths and
+// scale is the number of units in 1. Attention is rounded to 4 decimals (half to even), so that vectors hold whole ten-thousandths, and
 // distances between them are exact.
 const scale = 10_000
 
-// Vectors are n sparse vectors over event ids: row i holds IDs[Offsets[i]:Offsets[i+1]], ascending and distinct, and the Values beside
-// them, > 0, in units of 1/scale.
+// Vectors are n sparse vectors over event ids. Row i has the ids IDs[Offsets[i]:Offsets[i+1]], ascending and distinct, and the values at the same
+// indices of Values, which are above 0, in units of 1/10,000.
 type Vectors struct {
 	Offsets []int32 // n+1
 	IDs     []int32
@@ -24,7 +24,7 @@ type Vectors struct {
 // Len is the number of vectors.
 func (v *Vectors) Len() int { return max(0, len(v.Offsets)-1) }
 
-// Row is the vector i: ids and the values beside them.
+// Row returns the ids and values of vector i.
 func (v *Vectors) Row(i int) (ids, values []int32) {
 	from, to := v.Offsets[i], v.Offsets[i+1]
 	return v.IDs[from:to], v.Values[from:to]
@@ -67,7 +67,7 @@ func (v *Vectors) Validate(events int) error {
 			return fmt.Errorf("vector %d: offsets %d, %d descend", i, v.Offsets[i], v.Offsets[i+1])
 		}
 	}
-	for i := range v.Len() { // every offset is in range only now that all ascend to the last
+	for i := range v.Len() { // only now is every offset known to be in range
 		ids, values := v.Row(i)
 		for k, id := range ids {
 			if id < 0 || int(id) >= events || k > 0 && id <= ids[k-1] {
@@ -81,8 +81,8 @@ func (v *Vectors) Validate(events int) error {
 	return nil
 }
 
-// Vectorize sums the attention (n×L) of each sample's context by event id (paper, section III-C1; the original's Vectorize and the
-// rounding of its attended_context). Sums are taken in float64, as SciPy does for the original.
+// Vectorize sums the attention (n×L) of each sample's context by event id (paper, section III-C1), and rounds the sums to 4 decimals, as
+// vectorize and attended_context of the original do. It sums in float64, like SciPy in the original.
 func Vectorize(s contextbuilder.Samples, attention []float32) *Vectors {
 	v := &Vectors{Offsets: make([]int32, 1, s.Rows()+1)}
 	order := make([]int, s.Length)
@@ -107,12 +107,12 @@ func Vectorize(s contextbuilder.Samples, attention []float32) *Vectors {
 	return v
 }
 
-// compare orders vectors as their dense rows compare: by the value of the first id in which they differ.
+// compare orders vectors like their dense rows: by the value of the first id at which they differ.
 func (v *Vectors) compare(a, b int) int {
 	idsA, valuesA := v.Row(a)
 	idsB, valuesB := v.Row(b)
 	for k := range min(len(idsA), len(idsB)) {
-		if idsA[k] != idsB[k] { // the vector with the larger id has 0 where the other has more
+		if idsA[k] != idsB[k] { // the vector with the larger id has 0 for the smaller one
 			return cmp.Compare(idsB[k], idsA[k])
 		}
 		if valuesA[k] != valuesB[k] {

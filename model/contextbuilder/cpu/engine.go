@@ -1,8 +1,8 @@
-// Package cpu computes with Context Builders on the processor, in Go with AVX2 and AVX-512 kernels where there are any.
+// Package cpu is the engine that computes on the processor, in Go, with AVX2 or AVX-512 kernels if the processor has these.
 //
-// What makes it fast and changes nothing but rounding: contexts share prefixes, so the encoder runs once a distinct prefix, forward and
-// backward (type trie); a one-hot input selects a row of the transposed weights; a batch is cut into parts, a fixed number whatever
-// the number of workers, whose gradients are added in order.
+// Three things make it fast and change nothing but rounding. Contexts share prefixes, so that the encoder runs once per distinct prefix, forward
+// and backward (type trie). A one-hot input selects a row of the transposed weights. A batch is cut into parts, whose gradients are added
+// in order; how many parts does not depend on the number of workers.
 package cpu
 
 import (
@@ -13,7 +13,7 @@ import (
 	"connect-deepcase/model/contextbuilder/cpu/internal/simd"
 )
 
-// New returns the CPU engine. It computes on GOMAXPROCS goroutines at once; no answer depends on how many.
+// New returns the CPU engine. It computes on GOMAXPROCS goroutines. No answer depends on how many that are.
 func New() contextbuilder.Engine { return &engine{} }
 
 type engine struct{}
@@ -21,7 +21,7 @@ type engine struct{}
 // Name says which kernels compute.
 func (e *engine) Name() string { return fmt.Sprintf("cpu (%s)", simd.Name()) }
 
-// Open copies weights into the layouts that Forward and Query want.
+// Open copies weights into the layouts of Forward and Query.
 func (e *engine) Open(w *contextbuilder.Weights) (contextbuilder.Network, error) {
 	if err := w.Check(); err != nil {
 		return nil, err

@@ -5,8 +5,8 @@ import (
 	"sync/atomic"
 )
 
-// team is some goroutines that share the phases of a batch. Parts of a phase are taken by whoever is free, so one that the system has
-// put aside holds nothing up.
+// team is a group of goroutines that share the phases of a batch. Whoever is free takes the next part of a phase, so that a goroutine that the
+// system has suspended does not hold up the others.
 type team struct {
 	workers int
 	phases  chan *phase
@@ -40,7 +40,7 @@ func (t *team) run(parts int, do func(part int)) {
 	for range min(t.workers, parts) - 1 {
 		select {
 		case t.phases <- p:
-		default: // who is still busy with an older phase comes by itself
+		default: // a goroutine that is still busy with an older phase comes by itself
 		}
 	}
 	p.work()

@@ -14,7 +14,7 @@ import (
 	"connect-deepcase/model/contextbuilder/cpu/internal/simd"
 )
 
-// Train improves w in place. Should the loss stop being finite, it stops before that step and says so.
+// Train improves w in place. If the loss is not finite, it stops before that step with an error.
 func (e *engine) Train(ctx context.Context, w *contextbuilder.Weights, s contextbuilder.Samples, t contextbuilder.Training) error {
 	if err := errors.Join(w.Check(), t.Validate()); err != nil {
 		return err
@@ -38,7 +38,7 @@ func (e *engine) Train(ctx context.Context, w *contextbuilder.Weights, s context
 	return err
 }
 
-// trainer is a training that is going on.
+// trainer is a running training.
 type trainer struct {
 	*model
 	contextbuilder.Training
@@ -86,7 +86,7 @@ func newTrainer(m *model, s contextbuilder.Samples, t contextbuilder.Training, w
 	return tr
 }
 
-// parts is how many parts a batch is cut into. Sums are rounded by part, so this depends on nothing but the size.
+// parts is how many parts a batch is cut into. Sums are rounded by part, so that this must depend on the size only.
 func parts(batch int) int { return max(1, min(batch/64, mostParts)) }
 
 const mostParts = 16
@@ -106,7 +106,7 @@ func (t *trainer) train(ctx context.Context) error {
 			rows := t.order[b*size : min(n, (b+1)*size)]
 			loss := t.gradients(rows, uint64(epoch*batches+b))
 			if math.IsNaN(loss) || math.IsInf(loss, 0) {
-				return fmt.Errorf("epoch %d, batch %d: loss is %v, training has diverged; a lower learning rate would be right", epoch+1, b+1, loss)
+				return fmt.Errorf("epoch %d, batch %d: loss is %v, training has diverged; try a lower learning rate", epoch+1, b+1, loss)
 			}
 			t.step()
 			if t.Progress != nil {
@@ -160,7 +160,7 @@ func (p *pass) teach(step int, events []int32) {
 	}
 }
 
-// cut divides a sorted batch where the work is even: a row costs its own prefixes, and about one and a half of them in the decoder.
+// cut divides a sorted batch into parts of equal work. A row costs its own prefixes, and about one and a half more in the decoder.
 func (t *trainer) cut() []int {
 	cost := make([]int, len(t.rows)+1)
 	for i, k := range t.common {
@@ -174,8 +174,8 @@ func (t *trainer) cut() []int {
 	return cuts
 }
 
-// step adds up the gradients of the parts and moves the weights. Rows of matrices are shared among workers; no number depends on the
-// share that it is in.
+// step adds up the gradients of the parts and moves the weights. Workers share the rows of matrices. No number depends on which worker computes
+// it.
 func (t *trainer) step() {
 	t.opt.next()
 	shares := len(t.scratch)
@@ -199,8 +199,8 @@ func (t *trainer) step() {
 	})
 }
 
-// stepEvents moves the rows of some events in a matrix by event, with room for one row's gradient. Without a gradient SGD leaves a row
-// alone.
+// stepEvents moves the rows of some events in a matrix by event. scratch has room for the gradient of one row. SGD does not change rows without
+// a gradient.
 func (t *trainer) stepEvents(id, from, to int, gradient []float32) {
 	for e := from; e < to; e++ {
 		seen := false

@@ -55,7 +55,7 @@ func testBadInput(t *testing.T, e contextbuilder.Engine) {
 	require.ErrorContains(t, err, "batch size")
 	settings := quick()
 	settings.Steps = 2
-	require.ErrorContains(t, e.Train(t.Context(), w, s, settings), "10 events, need 2 a context")
+	require.ErrorContains(t, e.Train(t.Context(), w, s, settings), "10 events, need 2 per context")
 	settings.Steps = 1 << 62 // times 4 contexts is 0
 	four := contextbuilder.Samples{Length: s.Length, Contexts: s.Contexts[:4*s.Length]}
 	require.ErrorContains(t, e.Train(t.Context(), w, four, settings), "0 events")

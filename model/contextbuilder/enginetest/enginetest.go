@@ -1,5 +1,5 @@
-// Package enginetest is the conformance suite of the engines: what the reference implementation of DeepCASE answers, and what the
-// interface contextbuilder.Engine promises besides.
+// Package enginetest is the conformance suite of engines. It compares them with the answers of the reference implementation of DeepCASE, and
+// tests the other promises of contextbuilder.Engine.
 package enginetest
 
 import (
@@ -40,7 +40,7 @@ func open(t testing.TB, e contextbuilder.Engine, w *contextbuilder.Weights) cont
 	return n
 }
 
-// What engines and the reference may differ by: both round to float32.
+// By how much engines and the reference may differ: both round to float32.
 const (
 	forwardTolerance   = 1e-5 // absolute, of logarithms and attention
 	attentionTolerance = 1e-4 // L1 of a row

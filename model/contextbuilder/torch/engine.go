@@ -1,7 +1,7 @@
 //go:build gotch
 
-// Package torch computes with Context Builders on libtorch, through gotch: on a GPU, or on the CPU. Whole programs run in one call
-// (package programs); weights and samples stay on the device between calls. A build with tag gotch needs libtorch: docs/gpu.md.
+// Package torch is the engine that computes with libtorch, through gotch, on a GPU or on the CPU. Whole programs run in one call (package
+// programs), and weights and samples stay on the device between calls. A build with the tag gotch needs libtorch (docs/gpu.md).
 package torch
 
 import (
@@ -16,7 +16,7 @@ import (
 	"connect-deepcase/model/contextbuilder/torch/programs"
 )
 
-// CUDA tells why there is no GPU to compute on; nil if there is one.
+// CUDA says why there is no GPU to compute on. It is nil if there is one.
 func CUDA() error { return start() }
 
 // New returns the engine of a device: cpu, cuda (the first GPU) or cuda:N.

@@ -163,7 +163,7 @@ func upload[T number](device int32, data []T, shape ...int64) (t tensor, err err
 func download[T number](t tensor, data []T) error {
 	want, bytes := kind[T]()
 	if got := lib.AtScalarType(t.c); int(got) != want {
-		return fmt.Errorf("libtorch: a tensor of type %d where %d is wanted", got, want)
+		return fmt.Errorf("libtorch: a tensor of type %d, need %d", got, want)
 	}
 	if len(data) == 0 {
 		return nil

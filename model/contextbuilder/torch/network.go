@@ -178,7 +178,7 @@ func (n *network) blocks(ctx context.Context, rows int, f func(size, from, to in
 	n.using.RLock()
 	defer n.using.RUnlock()
 	if n.closed {
-		return errors.New("this network was closed")
+		return errors.New("the network is closed")
 	}
 	for {
 		size := n.rows.Load()

@@ -13,7 +13,7 @@ import (
 	"connect-deepcase/model/contextbuilder"
 )
 
-// Train improves w in place. Should the loss stop being finite, it stops before that step and says so.
+// Train improves w in place. If the loss is not finite, it stops before that step with an error.
 func (e *engine) Train(ctx context.Context, w *contextbuilder.Weights, s contextbuilder.Samples, t contextbuilder.Training) error {
 	if err := errors.Join(w.Check(), t.Validate()); err != nil {
 		return err
@@ -46,7 +46,7 @@ func (e *engine) Train(ctx context.Context, w *contextbuilder.Weights, s context
 // streamOrder is the stream of random numbers for the order of samples and the teacher's draws.
 const streamOrder = 0x6f72646572
 
-// trainer is a training that is going on.
+// trainer is a running training.
 type trainer struct {
 	*engine
 	contextbuilder.Training
@@ -142,7 +142,7 @@ func (t *trainer) batches(ctx context.Context, epoch, first, count, batches int)
 		number := first + i + 1
 		stop := i
 		if math.IsNaN(loss) || math.IsInf(loss, 0) {
-			err = fmt.Errorf("epoch %d, batch %d: loss is %v, training has diverged; a lower learning rate would be right", epoch+1, number, loss)
+			err = fmt.Errorf("epoch %d, batch %d: loss is %v, training has diverged; try a lower learning rate", epoch+1, number, loss)
 		} else {
 			if t.Progress != nil {
 				rows := min(t.BatchSize, t.samples-(number-1)*t.BatchSize)

@@ -88,11 +88,11 @@ func columns(m []float32, n, columns, stride int) []float32 {
 }
 
 // Query finds the attention of each sample (one event a context), given the attention of the network's own forward pass (n×L). It
-// shares the samples out among workers (fewer than 1 count as 1) and looks at ctx in every iteration; when ctx ends its error is the answer.
+// divides the samples among workers (less than 1 counts as 1), and checks ctx in every iteration; when ctx ends, it returns ctx's error.
 //
-// A row's answer depends on that row and q alone: it has the same bits alone, in any company and with any number of workers. A
-// context of one distinct event keeps its attention, since every attention gives the same confidence there. So does a row whose
-// confidence is not a number: weights that overflow spoil confidences, never the attention.
+// The answer for a row depends on that row and q only, to the last bit, whatever the other rows and the number of workers. A context of one
+// distinct event keeps its attention, since every attention gives the same confidence there. So does a row whose confidence is NaN: weights
+// that overflow spoil confidences, never the attention.
 //
 // A worker holds about 64·(N+L)·(K+8) bytes, K ≤ L being the distinct events of the widest context so far, and keeps them for later queries.
 func (d *Decoder) Query(ctx context.Context, s contextbuilder.Samples, initial []float32, q contextbuilder.Query, workers int) (contextbuilder.QueryResult, error) {
@@ -160,7 +160,7 @@ func byDistinct(s contextbuilder.Samples) []int32 {
 	return order
 }
 
-// check tells what is wrong with a question.
+// check returns an error that says what is wrong with a question.
 func (d *Decoder) check(s contextbuilder.Samples, initial []float32, q contextbuilder.Query) error {
 	if err := q.Validate(); err != nil {
 		return err

@@ -153,7 +153,7 @@ func (b *block) flip(lane int) {
 	b.d.kernels.flip(b, lane)
 }
 
-// Adam's constants (algorithm.md has lr 0.1, β 0.9/0.999, ε 1e-8, as the original); the kernels hold them, too.
+// Adam's constants, as in the original: learning rate 0.1, β 0.9/0.999, ε 1e-8. The kernels hold them, too.
 const (
 	learningRate = 0.1
 	beta1, beta2 = 0.9, 0.999
