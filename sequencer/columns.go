@@ -9,7 +9,8 @@ import (
 	"connect-deepcase/internal/field"
 )
 
-// Columns name the fields of csv and JSON input. In JSON they are paths: rule.description is that key, or else description in rule.
+// Columns name the fields of csv and JSON input. In JSON they are paths: rule.description is the key of that name, or else the key
+// description of the object rule.
 type Columns struct{ Timestamp, Machine, Event, Label string }
 
 // defaultColumns are timestamp, machine, event and label.
@@ -17,8 +18,8 @@ func defaultColumns() Columns {
 	return Columns{Timestamp: "timestamp", Machine: "machine", Event: "event", Label: "label"}
 }
 
-// ParseColumns reads renamings such as "timestamp=time,machine=host,event=name,label=event_label"; what is not renamed keeps
-// its name.
+// ParseColumns reads names such as "timestamp=time,machine=host,event=name,label=event_label". Fields that are not in s keep their default
+// names.
 func ParseColumns(s string) (Columns, error) {
 	c := defaultColumns()
 	fields := map[string]*string{"timestamp": &c.Timestamp, "machine": &c.Machine, "event": &c.Event, "label": &c.Label}
@@ -46,14 +47,14 @@ func (c Columns) orDefault() Columns {
 	return Columns{cmp.Or(c.Timestamp, d.Timestamp), cmp.Or(c.Machine, d.Machine), cmp.Or(c.Event, d.Event), cmp.Or(c.Label, d.Label)}
 }
 
-// needsLabel tells whether a label was asked for by name: then a csv header has to have it.
+// needsLabel reports whether a label was asked for by name. A csv header must have it then.
 func (c Columns) needsLabel() bool { return c.Label != defaultColumns().Label }
 
-// fields are a row's values.
+// fields are the values of a row.
 type fields struct {
 	timestamp, machine, event string
 	label                     float64
-	kind                      string // what the label reads
+	kind                      string // the text of the label
 	labelled                  bool
 }
 
@@ -71,7 +72,7 @@ func (r *reader) append(f fields) (column string, err error) {
 		of = r.prefix + of
 	}
 	machine, held := r.table.machines.find(of)
-	if !held || r.opts.NormalizeMachine { // two names that become one need not both be right
+	if !held || r.opts.NormalizeMachine { // of two names that become one, one may be wrong
 		if err := field.Machine(f.machine, r.placeholders); err != nil {
 			return r.columns.Machine, err
 		}

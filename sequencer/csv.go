@@ -13,10 +13,10 @@ import (
 	"connect-deepcase/internal/textfile"
 )
 
-// pieceSize is a compromise: pieces that one core reads while another reads the next, of files that are not large.
+// pieceSize is small enough for files of moderate size to keep all cores busy.
 const pieceSize = 128 << 10
 
-// csv reads a header and rows: pieces of the text at once, put together in their order.
+// csv reads a header and rows. It reads several pieces of the text at once and appends them in order.
 func (r *reader) csv(in io.Reader) error {
 	text := &pieces{in: in, least: r.piece, most: r.most}
 	atOnce := r.workers
@@ -68,16 +68,16 @@ func (r *reader) csv(in io.Reader) error {
 	return broken
 }
 
-// csvPart is what was read of a piece: the rows before what is wrong in it, if anything is.
+// csvPart is the result of reading a piece: its rows, up to the one that err is about.
 type csvPart struct {
 	table *Table
 	err   error
 }
 
-// part is a reader for a piece of what r reads, of at most so many rows.
+// part returns a reader for a piece with at most so many rows.
 func (r *reader) part(rows int) *reader {
 	part := *r
-	part.prefix = "" // takePart adds it, once a machine
+	part.prefix = "" // takePart adds it, once per machine
 	part.table = &Table{machine: make([]uint32, 0, rows), name: make([]uint32, 0, rows), time: make([]int64, 0, rows)}
 	return &part
 }
@@ -135,7 +135,7 @@ func (c csvColumns) of(column string, names Columns) int {
 	return c.event
 }
 
-// csvHeader reads the header and sets r.labelled; nil where no record is.
+// csvHeader reads the header and sets r.labelled; nil if there is no record.
 func (r *reader) csvHeader(rows *textfile.Records) (*csvColumns, error) {
 	header, wrong := rows.Next()
 	if wrong != nil {

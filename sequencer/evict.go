@@ -5,14 +5,14 @@ import (
 	"unsafe"
 )
 
-// shard holds some of the machines.
+// shard holds a part of the machines.
 type shard struct {
 	mu       sync.Mutex
 	machines map[string]*window
 	names    names
-	windows  int   // bytes that windows take, without names
-	told     int   // bytes of both that Windows.bytes knows of
-	last     int64 // the time of the event that came last
+	windows  int   // bytes of the windows, without names
+	told     int   // bytes of windows and names that are counted in Windows.bytes
+	last     int64 // time of the event that arrived last
 
 	fresh, known          list // machines with fewer than Length arrivals, and the others
 	maxFresh, maxFreshMem int  // beyond these, fresh ones go before known ones
@@ -65,7 +65,7 @@ func (s *shard) unlink(win *window) {
 	win.in, win.prev, win.succ = nil, nil, nil
 }
 
-// settle counts what a window takes that has changed.
+// settle counts the memory of a window that has changed.
 func (w *Windows) settle(s *shard, win *window) {
 	size := windowSize + allocated(len(win.machine)) + allocated(entrySize*cap(win.entries))
 	s.windows += size - win.size
@@ -73,7 +73,7 @@ func (w *Windows) settle(s *shard, win *window) {
 	w.tell(s)
 }
 
-// tell has Windows.bytes know of a change.
+// tell adds a change to Windows.bytes.
 func (w *Windows) tell(s *shard) {
 	if now := s.windows + s.names.size; now != s.told {
 		w.bytes.Add(int64(now - s.told))
@@ -86,10 +86,10 @@ const (
 	windowSize = int(unsafe.Sizeof(window{})) + 64 // with its place in the map
 )
 
-// evict forgets machines of the shard, but not except, until there are not too many.
+// evict forgets machines of the shard, but not except, until the limits hold.
 func (w *Windows) evict(s *shard, except *window) {
 	for w.held.Load() > int64(w.opts.MaxMachines) || w.bytes.Load() > int64(w.opts.MaxBytes) {
-		now := min(s.last, nanos(w.opts.Now())) // a time in the future makes no window look old
+		now := min(s.last, nanos(w.opts.Now())) // a time in the future must not make windows look old
 		victim := w.victim(s, except, now)
 		if victim == nil {
 			return
@@ -109,7 +109,7 @@ func (w *Windows) evict(s *shard, except *window) {
 	}
 }
 
-// victim is the machine that is forgotten first, nil where there is none but except.
+// victim is the machine to forget first, nil if there is none except except.
 func (w *Windows) victim(s *shard, except *window, now int64) *window {
 	fresh, known := s.fresh.oldest(), s.known.oldest()
 	if fresh == except {
@@ -127,7 +127,7 @@ func (w *Windows) victim(s *shard, except *window, now int64) *window {
 	return known
 }
 
-// overfull takes one off the count of machines if there are too many.
+// overfull subtracts one from the number of machines if there are too many.
 func (w *Windows) overfull() bool {
 	for {
 		n := w.held.Load()
@@ -140,7 +140,7 @@ func (w *Windows) overfull() bool {
 	}
 }
 
-// remove forgets a window; who calls it sees to held.
+// remove forgets a window. The caller updates held.
 func (w *Windows) remove(s *shard, win *window) {
 	s.unlink(win)
 	win.clear(&s.names)

@@ -43,18 +43,18 @@ func (r *reader) json(in *bufio.Reader) error {
 	return nil
 }
 
-// jsonEnd sees that the array ends and nothing comes after it.
+// jsonEnd checks that the array ends and nothing follows.
 func (r *reader) jsonEnd(d *json.Decoder, lines *lineCounter) error {
 	if _, err := d.Token(); err != nil {
 		return r.jsonError(d, lines, err)
 	}
 	if _, err := d.Token(); err != io.EOF {
-		return r.wrong(lines.line(d.InputOffset()), "", errors.New("goes on after the array: want one array"))
+		return r.wrong(lines.line(d.InputOffset()), "", errors.New("has more after the array: want one array"))
 	}
 	return nil
 }
 
-// jsonError finds the line where the value begins that is not JSON.
+// jsonError finds the line on which the broken value begins.
 func (r *reader) jsonError(d *json.Decoder, lines *lineCounter, err error) error {
 	rest, _ := io.ReadAll(d.Buffered())
 	value := bytes.TrimLeft(rest, " \t\r\n,")
@@ -91,18 +91,18 @@ func (r *reader) jsonRow(object json.RawMessage) (path string, err error) {
 			return want.path, err
 		}
 	}
-	label := field.FindJSON(object, r.columns.Label) // an object need not have one
+	label := field.FindJSON(object, r.columns.Label) // an object may have none
 	if f.labelled = label != nil; f.labelled {
 		if f.label, err = field.JSONLabel(label, r.opts.Benign); err != nil {
 			return r.columns.Label, err
 		}
-		f.kind, _ = field.JSONText(label) // it is a text, a number or a truth value
+		f.kind, _ = field.JSONText(label) // no error: it is a text, a number or a boolean
 		f.kind = strings.TrimSpace(f.kind)
 	}
 	return r.append(f)
 }
 
-// skipSpace shows the first byte of the value that comes next.
+// skipSpace returns the first byte of the next value without reading it.
 func skipSpace(in *bufio.Reader, lines *lineCounter) (byte, error) {
 	for {
 		b, err := in.Peek(1)
@@ -119,14 +119,14 @@ func skipSpace(in *bufio.Reader, lines *lineCounter) (byte, error) {
 	}
 }
 
-// lineCounter knows on which line an offset of what was read lies, if it was not forgotten.
+// lineCounter knows the line of each offset since the last call of forget.
 type lineCounter struct {
 	in     io.Reader
 	read   int64
-	used   int64   // by the values before
+	used   int64   // by earlier values
 	most   int64   // bytes of a value
-	before int     // line ends that were forgotten
-	ends   []int64 // offsets of the line ends after these
+	before int     // forgotten line ends
+	ends   []int64 // offsets of later line ends
 }
 
 func (l *lineCounter) Read(p []byte) (int, error) {
@@ -146,7 +146,7 @@ func (l *lineCounter) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// line is the line of an offset, from 1.
+// line returns the line of an offset, counted from 1.
 func (l *lineCounter) line(offset int64) int {
 	n := 0
 	for n < len(l.ends) && l.ends[n] < offset {
@@ -155,7 +155,7 @@ func (l *lineCounter) line(offset int64) int {
 	return 1 + l.before + n
 }
 
-// forget drops the line ends before an offset.
+// forget drops line ends before an offset.
 func (l *lineCounter) forget(offset int64) {
 	l.used = offset
 	n := l.line(offset) - 1 - l.before

@@ -2,12 +2,12 @@ package sequencer
 
 import "strings"
 
-// names numbers event names for as long as something uses them, so that a stream of ever new names does not fill the memory.
+// names numbers event names while something uses them, so that an endless stream of new names does not fill the memory.
 type names struct {
 	ids  map[string]uint32
 	used []usedName // by id
-	free []uint32   // ids to give out again
-	size int        // bytes that the names take
+	free []uint32   // ids to use again
+	size int        // bytes of the names
 }
 
 type usedName struct {
@@ -15,7 +15,7 @@ type usedName struct {
 	uses int
 }
 
-// use returns the id of a name and counts one use more.
+// use returns the id of a name and counts one more use.
 func (n *names) use(text string) uint32 {
 	id, ok := n.ids[text]
 	if !ok {
@@ -45,10 +45,10 @@ func (n *names) release(id uint32) {
 	}
 }
 
-// nameSize is what a name takes at most, with its places in the map and the list.
+// nameSize is an upper bound of the memory of a name, including its places in the map and the list.
 func nameSize(text string) int { return 96 + allocated(len(text)) }
 
-// allocated is what Go takes at most for so many bytes: an eighth more, but for small ones.
+// allocated is an upper bound of what Go allocates for n bytes: an eighth more, and a little for small ones.
 func allocated(n int) int { return n + n/8 + 8 }
 
 func (n *names) text(id uint32) string { return n.used[id].text }

@@ -17,7 +17,7 @@ type pieces struct {
 	err   error // why nothing comes after text
 }
 
-// next gives a piece, which no other piece overwrites; an error comes after the last whole record.
+// next returns a piece, which stays valid. An error comes after the last whole record.
 func (p *pieces) next() (string, error) {
 	for least := p.least; ; least = min(max(least, len(p.text)), p.most+1) {
 		p.read(least)
@@ -39,7 +39,7 @@ func (p *pieces) next() (string, error) {
 	}
 }
 
-// read reads at least so many bytes more, while there are any.
+// read reads at least so many more bytes, if there are any.
 func (p *pieces) read(least int) {
 	p.text = slices.Grow(p.text, max(least, 4096))
 	for until := len(p.text) + least; len(p.text) < until && p.err == nil; {
@@ -49,8 +49,8 @@ func (p *pieces) read(least int) {
 	}
 }
 
-// recordsEnd is where the last whole record of a text ends: after a line end with an even number of quotes before it. Where a quote is
-// out of place this may be wrong, but not before the end of that line, and there the reading ends.
+// recordsEnd is the end of the last whole record of a text: a line end with an even number of quotes before it. If a quote is out of
+// place, this may be wrong after the end of its line. It does not matter: reading stops at that line.
 func recordsEnd(text []byte) int {
 	quotes := bytes.Count(text, []byte{'"'})
 	for end := len(text); ; {

@@ -17,17 +17,17 @@ import (
 // Format is a kind of input file.
 type Format string
 
-// The formats, named as their files end.
+// The formats. Their names are the extensions of files.
 const (
 	CSV    Format = "csv"    // a header and rows
-	Text   Format = "txt"    // a machine a line: its events, separated by spaces
+	Text   Format = "txt"    // one line per machine: its events, separated by spaces
 	JSON   Format = "json"   // an array of objects, or one object after the other
-	NDJSON Format = "ndjson" // an object a line
+	NDJSON Format = "ndjson" // one object per line
 )
 
 var extensions = map[string]Format{".csv": CSV, ".txt": Text, ".text": Text, ".json": JSON, ".ndjson": NDJSON, ".jsonl": NDJSON}
 
-// FormatOf tells the format by the file's name, compressed (.gz, .zst, .bz2) or not.
+// FormatOf returns the format that the name of a file says. The file may be compressed (.gz, .zst, .bz2).
 func FormatOf(path string) (Format, error) {
 	format, ok := extensions[strings.ToLower(filepath.Ext(textfile.TrimExtension(path)))]
 	if !ok {
@@ -39,24 +39,25 @@ func FormatOf(path string) (Format, error) {
 
 // ReadOptions say how to read files.
 type ReadOptions struct {
-	Format  Format  // "" tells by name
-	Columns Columns // an empty one has its default name
-	Benign  string  // if set: a label of this text is 0, of any other text 1. Otherwise labels are numbers, true or false
-	Rows    int     // if > 0: read only so many rows (txt: lines) of all files together
+	Format  Format  // "" for what the name of the file says
+	Columns Columns // an empty name is the default: timestamp, machine, event, label
+	Benign  string  // the label text that is 0; any other text is 1. If it is "", labels are numbers, true or false
+	Rows    int     // if > 0: the most rows (txt: lines) to read from all files together
 	Time    string  // the format of times, as docs/events.md has them; "" for auto
-	// Placeholders are texts that stand for a machine that is not known; nil for the usual ones, such as "-" and "unknown".
+	// Placeholders are texts that stand for an unknown machine; nil for the usual ones, such as "-" and "unknown".
 	Placeholders []string
-	// NormalizeMachine takes machines for the same if their names differ in case, or by a dot at the end. It does not matter for txt.
+	// NormalizeMachine makes machines the same if their names differ in case, or by a dot at the end. It has no effect on txt.
 	NormalizeMachine bool
-	MaxBytes         int                     // of a line, csv record or JSON object; a longer one is an error. 0 means textfile.MaxRecord
-	PerFile          bool                    // each file has machines of its own, named "file/machine"
-	Progress         func(done, total int64) // bytes read of all files; total is 0 where unknown; may be nil
+	MaxBytes         int                     // most bytes of a line, csv record or JSON object; a longer one is an error. 0 means 64 MiB
+	PerFile          bool                    // each file has its own machines, named "file/machine"
+	Progress         func(done, total int64) // bytes read of all files; total is 0 if unknown; may be nil
 }
 
-// Read appends the rows of files, compressed (gzip, zstd, bzip2) or not. What is wrong in a file is a *RowError; the rows before stay.
+// Read appends the rows of files, which may be compressed (gzip, zstd, bzip2). An error in a file is a *RowError; the rows before it stay in
+// the table.
 //
-// Text has no names and times: the machine is the number of its line from 0 on, the time a second an event, both counted on through
-// all files. An empty label is NoLabel.
+// Text has no machine names and no times: the machine is the number of its line, from 0, and each event is one second after the one before.
+// Both continue from file to file. An empty label is NoLabel.
 func (t *Table) Read(opts ReadOptions, paths ...string) error {
 	r, err := newReader(t, opts)
 	if err != nil {
@@ -81,7 +82,7 @@ func (t *Table) Read(opts ReadOptions, paths ...string) error {
 	return nil
 }
 
-// ReadStream appends the rows of one stream; name is for errors, the format and, under PerFile, for machines.
+// ReadStream appends the rows of one stream. name is used in errors, for the format if opts has none, and with PerFile for machines.
 func (t *Table) ReadStream(in io.Reader, name string, opts ReadOptions) error {
 	r, err := newReader(t, opts)
 	if err != nil {
@@ -90,11 +91,11 @@ func (t *Table) ReadStream(in io.Reader, name string, opts ReadOptions) error {
 	return r.stream(in, name, machinePrefix(name))
 }
 
-// RowError says what is wrong where in the input.
+// RowError says where in the input something is wrong, and what.
 type RowError struct {
 	File  string
-	Line  int    // from 1; 0 where the whole file is meant
-	Field string // the column; "" where the whole line is meant
+	Line  int    // from 1; 0 for the whole file
+	Field string // the column; "" for the whole line
 	Err   error
 }
 
@@ -126,7 +127,7 @@ type reader struct {
 	time         field.TimeFormat
 	placeholders field.Placeholders
 
-	name     string // the one that is read
+	name     string // of the file that is read
 	prefix   string // of its machines
 	labelled bool   // whether the rows of a csv file have labels
 }
@@ -202,14 +203,14 @@ func (c *counter) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// full tells whether all rows that are wanted were read.
+// full reports whether all wanted rows were read.
 func (r *reader) full() bool { return r.opts.Rows > 0 && r.rows >= r.opts.Rows }
 
 func (r *reader) wrong(line int, field string, err error) error {
 	return &RowError{r.name, line, field, cmp.Or(plain(err), err)}
 }
 
-// plain says what a reader's error means to who wrote the file.
+// plain rewords an error for the user who wrote the file; nil if the error is good as it is.
 func plain(err error) error {
 	if errors.Is(err, io.ErrUnexpectedEOF) {
 		return errors.New("ends in the middle: want the whole file")

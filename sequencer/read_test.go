@@ -140,7 +140,7 @@ func TestReadSaysWhatIsWrongWhere(t *testing.T) {
 		{"a.json", "[{\"timestamp\":1,\"machine\":\"m\",\"event\":\"a\"},\n", `a.json:2: ends in the middle: want the whole file`},
 		{"a.json", "[\n{\"timestamp\":1,\"machine\":\"m\",\"event\":\"a\"}\n{}]",
 			`a.json:3: "{}]" is not JSON (expected comma after array element): want an object`},
-		{"a.json", "[]\n[]", `a.json:2: goes on after the array: want one array`},
+		{"a.json", "[]\n[]", `a.json:2: has more after the array: want one array`},
 		{"a.json", "[}", `a.json:1: "}" is not JSON (invalid character '}' looking for beginning of value): want an object`},
 	} {
 		_, err := read(t, c.in, c.name, ReadOptions{})

@@ -8,10 +8,10 @@ import (
 	"sync/atomic"
 )
 
-// SequenceOptions are the settings of the original's Preprocessor.
+// SequenceOptions are the settings of the original's Preprocessor, and a callback.
 type SequenceOptions struct {
 	Options
-	NoEvent  string                // the name that stands for NO_EVENT, which no event may have; "" means the original's, -1337
+	NoEvent  string                // the name of NO_EVENT, which no event may have; "" is the original's, -1337
 	Label    *float64              // one label for all rows, instead of the table's
 	Progress func(done, total int) // rows; may be nil
 }
@@ -24,15 +24,15 @@ type Sequences struct {
 	Length   int       // events in a context
 	Contexts []int32   // rows × Length, oldest first
 	Events   []int32   // rows
-	Labels   []float64 // rows; nil where no row has a label
-	Kinds    []string  // the texts of labels, in the order of first use
-	Kind     []uint32  // rows: an index into Kinds, "" where a row has no label; nil where no file had labels
+	Labels   []float64 // rows; nil if no row has a label
+	Kinds    []string  // texts of labels, in the order of first use
+	Kind     []uint32  // rows: an index into Kinds, whose text is "" for a row without a label; nil if no file had labels
 	Machines []string  // in the order of first use
-	Machine  []uint32  // rows: an index into Machines; nil where it is not known
-	Times    []int64   // rows: Unix nanoseconds; nil where they are not known
+	Machine  []uint32  // rows: an index into Machines; nil if not known
+	Times    []int64   // rows: Unix nanoseconds; nil if not known
 }
 
-// Sequence finds each event's context. Wrong options and a NoEvent that is also an event are errors.
+// Sequence finds the context of each event. It is an error if an option is out of range, or if NoEvent is the name of an event.
 func (t *Table) Sequence(opts SequenceOptions) (*Sequences, error) {
 	if err := opts.Validate(); err != nil {
 		return nil, err
@@ -71,7 +71,7 @@ func (t *Table) fullKinds() []uint32 {
 	return t.kind
 }
 
-// vocabulary sorts the event names and gives for each interned name its place.
+// vocabulary returns the sorted event names, and for each interned name its place among them.
 func (t *Table) vocabulary() (names []string, ids []int32) {
 	names = slices.Sorted(slices.Values(t.names.texts))
 	ids = make([]int32, len(names))
@@ -117,10 +117,10 @@ func (t *Table) contexts(s *Sequences, opts SequenceOptions) {
 	}
 }
 
-// machines are a range of them.
+// machines is a range of machines.
 type machines struct{ from, to int }
 
-// machineShares cuts the machines into ranges of some thousand rows: work for one core that is worth the handing over.
+// machineShares cuts the machines into ranges of some thousand rows, which is enough work to pay for handing it to a goroutine.
 func machineShares(starts []uint32) (shares []machines) {
 	from := 0
 	for m := 1; m < len(starts); m++ {
@@ -132,7 +132,7 @@ func machineShares(starts []uint32) (shares []machines) {
 	return shares
 }
 
-// fill writes the contexts of one machine's rows, which it sorts by time (paper, section III-A).
+// fill sorts the rows of one machine by time and writes their contexts (paper, section III-A).
 func (s *Sequences) fill(rows []stamped, o Options) {
 	noEvent := int32(len(s.Names))
 	sortByTime(rows)
@@ -153,8 +153,8 @@ func (s *Sequences) fill(rows []stamped, o Options) {
 	}
 }
 
-// sortByTime sorts rows that are in input order by time; equal times stay in that order. Most rows come in time: those that come late are
-// taken out, sorted and put back.
+// sortByTime sorts rows by time. Rows with equal times stay in input order. Most rows are in order already: only the late ones are taken
+// out, sorted, and merged again.
 func sortByTime(rows []stamped) {
 	var late []stamped
 	inTime := 0

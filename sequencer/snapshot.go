@@ -15,7 +15,7 @@ import (
 //	stale     uvarint
 //	names     uvarint count, then of each its uvarint length and bytes
 //	entries   uvarint count, varint time of the first, then of each, by time:
-//	          uvarint nanoseconds since the one before, uvarint 2·name + (1 if it has an id), uvarint rank of arrival,
+//	          uvarint nanoseconds since the previous one, uvarint 2·name + (1 if it has an id), uvarint rank of arrival,
 //	          8 bytes id if it has one
 //	CRC-32C   4 bytes of all before
 //
@@ -27,14 +27,15 @@ var (
 	errSnapshot = errors.New("window snapshot is damaged")
 )
 
-// Snapshot encodes the window: versioned, checked, independent of this process, some 15 bytes an event and each name once.
+// Snapshot encodes the window. The encoding has a version and a checksum, can be read by other processes, and takes some 15 bytes per event
+// plus each name once.
 func (w *Window) Snapshot() []byte {
 	w.shard.mu.Lock()
 	defer w.shard.mu.Unlock()
 	return w.window.encode(&w.shard.names)
 }
 
-// SnapshotArrived says what Arrived was when the snapshot was made.
+// SnapshotArrived returns what Arrived was when the snapshot was made.
 func SnapshotArrived(data []byte) (uint64, error) {
 	d, err := openSnapshot(data)
 	if err != nil {
@@ -47,8 +48,8 @@ func SnapshotArrived(data []byte) (uint64, error) {
 	return arrived, nil
 }
 
-// Restore replaces the window by an encoded one, which may come from a sequencer with other options. If data is damaged or of
-// a newer version, it returns an error and the window is as it was.
+// Restore replaces the window with an encoded one, which may come from Windows with other options. If data is damaged or has another
+// version, it returns an error and leaves the window unchanged.
 func (w *Window) Restore(data []byte) error {
 	d, err := decodeSnapshot(data)
 	if err != nil {
@@ -101,7 +102,7 @@ func (w *window) encode(n *names) []byte {
 	return binary.LittleEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
 }
 
-// snapshot is a decoded window: the names of its entries count in texts.
+// snapshot is a decoded window. The names of its entries are indexes into texts.
 type snapshot struct {
 	arrived uint64
 	stale   uint32
@@ -109,7 +110,7 @@ type snapshot struct {
 	entries []entry
 }
 
-// openSnapshot checks a snapshot and gives what follows its version.
+// openSnapshot checks a snapshot and returns a decoder of what follows the version.
 func openSnapshot(data []byte) (*decoder, error) {
 	if len(data) == 0 {
 		return nil, fmt.Errorf("%w: it is empty", errSnapshot)
@@ -130,7 +131,7 @@ func decodeSnapshot(data []byte) (*snapshot, error) {
 		return nil, err
 	}
 	s := &snapshot{arrived: d.uvarint(math.MaxUint64), stale: uint32(d.uvarint(maxKeep))}
-	// Every name and every entry takes a byte at least: what is left bounds what a count may ask for.
+	// Every name and every entry takes at least one byte, so the rest of the data bounds the counts.
 	s.texts = make([]string, d.uvarint(uint64(len(d.data))))
 	for i := range s.texts {
 		s.texts[i] = string(d.bytes(d.uvarint(uint64(len(d.data)))))
@@ -152,7 +153,7 @@ func decodeSnapshot(data []byte) (*snapshot, error) {
 			}
 		}
 		if d.failed || e.time < at || name/2 >= uint64(len(s.texts)) || seen[rank] {
-			return nil, fmt.Errorf("%w: entry %d makes no sense", errSnapshot, i)
+			return nil, fmt.Errorf("%w: entry %d is not valid", errSnapshot, i)
 		}
 		e.name, e.order, seen[rank] = uint32(name/2), uint32(rank), true
 		at = e.time
@@ -165,7 +166,7 @@ func decodeSnapshot(data []byte) (*snapshot, error) {
 
 const maxKeep = maxLength + 1 + maxLate
 
-// restore replaces the window by the youngest entries of a snapshot.
+// restore replaces the window with the youngest entries of a snapshot.
 func (w *window) restore(n *names, keep int, s *snapshot) {
 	w.clear(n)
 	w.next, w.stale, w.arrived = uint32(len(s.entries)), s.stale, s.arrived
@@ -177,7 +178,7 @@ func (w *window) restore(n *names, keep int, s *snapshot) {
 	}
 }
 
-// decoder reads numbers until one is wrong; then it gives zeros.
+// decoder reads numbers until one is wrong; from then on it returns zeros.
 type decoder struct {
 	data   []byte
 	failed bool

@@ -21,7 +21,7 @@ type Table struct {
 	kind            []uint32  // rows; nil until one has the text of a label
 }
 
-// Append adds an event without a label; its ID does not matter.
+// Append adds an event without a label. Its ID is ignored.
 func (t *Table) Append(e Event) {
 	t.append(t.machines.id(e.Machine), t.names.id(e.Name), nanos(e.Time))
 	t.appendLabel(NoLabel, false)
@@ -42,7 +42,7 @@ func (t *Table) append(machine, name uint32, at int64) {
 	t.time = append(t.time, at)
 }
 
-// appendLabel labels the row that was appended last. Rows before the first one that has a label get NoLabel.
+// appendLabel labels the last row. Rows before the first row with a label get NoLabel.
 func (t *Table) appendLabel(label float64, has bool) {
 	if !has && t.labels == nil {
 		return
@@ -53,20 +53,20 @@ func (t *Table) appendLabel(label float64, has bool) {
 	t.labels = append(t.labels, label)
 }
 
-// appendKind says what the label of the row that was appended last reads.
+// appendKind sets the text of the last row's label.
 func (t *Table) appendKind(text string) {
 	t.fillKinds(len(t.time) - 1)
 	t.kind = append(t.kind, t.kinds.id(text))
 }
 
-// fillKinds gives rows before a number no text.
+// fillKinds gives the first rows the text "" if they have none.
 func (t *Table) fillKinds(rows int) {
 	for len(t.kind) < rows {
 		t.kind = append(t.kind, t.kinds.id(""))
 	}
 }
 
-// appendRows appends the first rows of another table; prefix comes before the names of its machines.
+// appendRows appends the first rows of another table. It puts prefix before the names of their machines.
 func (t *Table) appendRows(from *Table, rows int, prefix string) {
 	t.machine = from.machines.renumber(t.machine, from.machine[:rows], &t.machines, prefix)
 	t.name = from.names.renumber(t.name, from.name[:rows], &t.names, "")
@@ -92,11 +92,11 @@ func (t *Table) appendRows(from *Table, rows int, prefix string) {
 	}
 }
 
-// interned numbers strings in the order of their first use.
+// interned numbers strings in order of first use.
 type interned struct {
 	ids   map[string]uint32
 	texts []string // by id
-	// recent has the id that was asked for last of texts that look alike, by look: faster than the map.
+	// recent has, for each value of look, the id that was found last. It is faster than the map.
 	recent [256]uint32
 }
 
@@ -118,7 +118,7 @@ func (in *interned) find(text string) (id uint32, ok bool) {
 	return id, ok
 }
 
-// look is a hash of a text's length and last letters.
+// look is a hash of the length and the last letters of a text.
 func look(text string) uint8 {
 	h := uint32(len(text))
 	for _, letter := range []byte(text[max(0, len(text)-4):]) {
@@ -127,7 +127,7 @@ func look(text string) uint8 {
 	return uint8(h ^ h>>8)
 }
 
-// add numbers a text that find does not find.
+// add numbers a new text.
 func (in *interned) add(text string) uint32 {
 	if in.ids == nil {
 		in.ids = map[string]uint32{}
@@ -139,7 +139,7 @@ func (in *interned) add(text string) uint32 {
 	return id
 }
 
-// renumber appends to ids what the ids of in are in another numbering, in which in's texts stand after a prefix.
+// renumber translates ids of in to the numbering of to, where the texts have a prefix, and appends them to ids.
 func (in *interned) renumber(ids, from []uint32, to *interned, prefix string) []uint32 {
 	const unused = math.MaxUint32
 	known := slices.Repeat([]uint32{unused}, len(in.texts))

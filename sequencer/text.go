@@ -12,7 +12,7 @@ import (
 	"connect-deepcase/internal/textfile"
 )
 
-// text reads a machine a line.
+// text reads one machine per line.
 func (r *reader) text(in *bufio.Reader) error {
 	for line := 1; !r.full(); line++ {
 		text, err := textfile.ReadLine(in, r.most)

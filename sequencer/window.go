@@ -18,34 +18,34 @@ type entry struct {
 	order uint32 // of arrival on this machine
 }
 
-// window holds the youngest events of a machine. Its shard's lock guards everything but mu.
+// window holds the youngest events of a machine. The lock of its shard guards all fields except mu.
 type window struct {
 	machine    string
 	entries    []entry // by time, equal times by arrival
 	next       uint32  // order of the next arrival
-	arrived    uint64  // events ever, redeliveries apart: of two states of a machine, the one with more is the later
-	stale      uint32  // arrivals in a row that were later than Late allows
-	updates    int32   // Updates that run or wait; if any, the window is in no list
-	named      int     // bytes of the names that arrived, whether or not other windows share them
+	arrived    uint64  // number of events ever, without redeliveries: of two states of a machine, the one with more is later
+	stale      uint32  // consecutive arrivals that were later than Late allows
+	updates    int32   // Updates that run or wait; if there are any, the window is in no list
+	named      int     // bytes of the names that arrived, even if other windows share them
 	size       int     // bytes that its shard counts for it
 	weight     int     // bytes that its list counts for it
-	in         *list   // nil: in no list
+	in         *list   // nil if in no list
 	prev, succ *window // in the list
 	mu         sync.Mutex
 }
 
-// Arrival tells how an event came.
+// Arrival says how an event arrived.
 type Arrival struct {
-	Again   bool          // a redelivery; Other tells more, the rest is zero
-	Other   bool          // the redelivery has another Content: is its id that of something else?
-	Reused  bool          // the machine remembers the id of an event with another name or time
-	Held    int           // events of the machine that were remembered
-	Younger int           // those of them that are younger; with more than Late the context may be too short
-	Behind  time.Duration // how much younger the youngest is
+	Again   bool          // it is a redelivery; all fields after Other are zero then
+	Other   bool          // the redelivery has another Content: its id may belong to something else
+	Reused  bool          // the machine remembers an event with the same id and another name or time
+	Held    int           // remembered events of the machine
+	Younger int           // how many of them are younger; if more than Late, the context may be too short
+	Behind  time.Duration // how much younger the youngest of them is
 }
 
-// mark is what an entry keeps of an event's ID and Content, the same in every process, since snapshots hold it: a hash of the ID in the upper
-// 48 bits, and of the Content in the lower 16, 0 for none. 0 means no ID.
+// mark is what an entry keeps of the ID and Content of an event: a hash of the ID in the upper 48 bits, and of the Content in the lower 16
+// (0 for none). 0 means no ID. It is the same in every process, because snapshots contain it.
 func mark(e Event) uint64 {
 	if e.ID == "" {
 		return 0
@@ -57,8 +57,9 @@ func mark(e Event) uint64 {
 	return m
 }
 
-// add inserts an event, unless it is a redelivery, and returns its context. The id alone does not make a redelivery: where a mapping gives
-// one id to all events ("null/null"), contexts would never change again. Nor do id and name: most machines repeat a name over and over.
+// add inserts an event, unless it is a redelivery, and returns its context. The same id is not enough for a redelivery: if a mapping gives
+// one id to all events ("null/null"), contexts would never change again. The same id and name are not enough either: most machines repeat
+// names all the time.
 func (w *window) add(n *names, o *WindowOptions, e Event) (context []string, how Arrival) {
 	id, at := mark(e), nanos(e.Time)
 	if id != 0 {
@@ -80,7 +81,7 @@ func (w *window) add(n *names, o *WindowOptions, e Event) (context []string, how
 	}
 	if how.Held = len(w.entries); i < how.Held {
 		how.Younger = how.Held - i
-		how.Behind = time.Duration(min(uint64(w.last())-uint64(at), math.MaxInt64)) // the difference need not fit an int64
+		how.Behind = time.Duration(min(uint64(w.last())-uint64(at), math.MaxInt64)) // the difference may overflow an int64
 	}
 	context = w.context(n, o, i, at, math.MaxUint32)
 	i = w.forgetFuture(n, o, i)
@@ -92,18 +93,18 @@ func (w *window) add(n *names, o *WindowOptions, e Event) (context []string, how
 // last is the time of the youngest event; there must be one.
 func (w *window) last() int64 { return w.entries[len(w.entries)-1].time }
 
-// expired says whether the window would give an event of that time nothing but NO_EVENT.
+// expired reports whether the context of an event at that time would be NO_EVENT alone.
 func (w *window) expired(o *WindowOptions, now int64) bool {
 	return len(w.entries) == 0 || w.last() < now && o.tooOld(w.last(), now)
 }
 
-// context gives the events before position i that had arrived before the given order.
+// context returns the events before position i that had arrived before the given order.
 func (w *window) context(n *names, o *WindowOptions, i int, now int64, order uint32) []string {
 	context := make([]string, o.Length)
 	for k := o.Length; i > 0 && k > 0; i-- {
 		e := &w.entries[i-1]
 		if o.tooOld(e.time, now) {
-			break // so are all before it
+			break // and so are all before it
 		}
 		if e.order < order {
 			k--
@@ -113,10 +114,10 @@ func (w *window) context(n *names, o *WindowOptions, i int, now int64, order uin
 	return context
 }
 
-// insert puts e at position i and drops the oldest event, which may be e, if there are too many.
+// insert puts e at position i. If there are too many events, it drops the oldest one, which may be e.
 func (w *window) insert(n *names, o *WindowOptions, i int, e entry) {
 	if keep := o.keep(); len(w.entries) < keep {
-		if len(w.entries) == cap(w.entries) { // append would waste up to half of what most windows need in the end
+		if len(w.entries) == cap(w.entries) { // append would waste up to half of the memory of most windows
 			w.entries = append(make([]entry, 0, min(keep, max(4, 2*len(w.entries)))), w.entries...)
 		}
 		w.entries = slices.Insert(w.entries, i, e)
@@ -131,8 +132,8 @@ func (w *window) insert(n *names, o *WindowOptions, i int, e entry) {
 	w.entries[i-1] = e
 }
 
-// forgetFuture drops the events younger than an arrival at position i if this is one too many in a row that is later than Late
-// allows: then those came from a clock that was ahead. Without this they would fill the window for ever. It returns i.
+// forgetFuture drops the events that are younger than an arrival at position i, if too many arrivals in a row were later than Late allows:
+// the younger events came from a clock that was ahead, and would otherwise fill the window for ever. It returns i.
 func (w *window) forgetFuture(n *names, o *WindowOptions, i int) int {
 	if len(w.entries)-i <= o.Late {
 		w.stale = 0
@@ -147,7 +148,7 @@ func (w *window) forgetFuture(n *names, o *WindowOptions, i int) int {
 	return i
 }
 
-// arrival numbers an arrival. When the numbers run out, those remembered are numbered anew.
+// arrival numbers an arrival. When the numbers run out, it renumbers the remembered events.
 func (w *window) arrival() uint32 {
 	if w.next == math.MaxUint32 {
 		for rank, i := range w.byArrival() {
@@ -160,7 +161,7 @@ func (w *window) arrival() uint32 {
 	return w.next - 1
 }
 
-// byArrival lists the positions of the entries in the order in which they arrived.
+// byArrival lists the positions of the entries in order of arrival.
 func (w *window) byArrival() []int {
 	positions := make([]int, len(w.entries))
 	for i := range positions {

@@ -8,21 +8,21 @@ import (
 	"time"
 )
 
-// WindowOptions say what a live sequencer remembers.
+// WindowOptions say how much Windows remember.
 type WindowOptions struct {
 	Options
-	MaxMachines int              // machines held
-	MaxBytes    int              // memory that their windows may take, names included: see Windows
-	Late        int              // events a machine remembers beyond a context, for late events and redeliveries: see Windows
-	Now         func() time.Time // nil: time.Now
+	MaxMachines int              // the most machines to remember
+	MaxBytes    int              // the most memory for their windows, including names: see Windows
+	Late        int              // events to remember per machine beyond a context, for late events and redeliveries: see Windows
+	Now         func() time.Time // nil for time.Now
 }
 
-// DefaultWindowOptions hold 100,000 machines, in about 150 MB with names of usual length.
+// DefaultWindowOptions remember 100,000 machines, which takes about 150 MB with names of usual length.
 func DefaultWindowOptions() WindowOptions {
 	return WindowOptions{Options: DefaultOptions(), MaxMachines: 100_000, MaxBytes: 512 << 20, Late: 32}
 }
 
-// Validate names the setting that is wrong.
+// Validate returns an error that names the wrong setting.
 func (o WindowOptions) Validate() error {
 	if err := o.Options.Validate(); err != nil {
 		return err
@@ -39,34 +39,42 @@ func (o WindowOptions) Validate() error {
 	return nil
 }
 
-// MinWindowBytes is the least MaxBytes.
+// MinWindowBytes is the smallest MaxBytes.
 const MinWindowBytes = 1 << 20
 
 const maxLate = 100_000
 
-// keep is how many events a machine remembers: a context for an event that is Late events late, and that event.
+// keep is how many events are remembered per machine: the context of an event that is Late events late, and that event.
 func (o *WindowOptions) keep() int { return o.Length + 1 + o.Late }
 
-// longName is the longest name that the plugins let through.
+// longName is the longest name that the plugins accept.
 const longName = 4096
 
-// Windows are the last events of every machine. All methods may be called from several goroutines at once.
+// Windows remember the last events of each machine. All methods may be called from several goroutines at once.
 //
-// The context of an event is the last Length events, by timestamp, that arrived on its machine before it and are not younger
-// than it; among equal timestamps, arrival order counts.
+// The context of an event is made of the last Length events, by time, that arrived on its machine before it and are not younger. Of
+// events with the same time, the one that arrived first comes first.
 //
-// Guaranteed, while the machine is held: the context is the same as if everything that ever arrived were remembered, for an event
-// that at most Late events on its machine are younger than. And an event with the id, name and time of an earlier one gets the same
-// context as that, and changes nothing, if the events that were younger when it first came and those that came since are at most Late
-// together. Beyond that an event may get a shorter context (more NO_EVENT), and a redelivery may count as a new event.
+// While a machine is remembered, two things are guaranteed:
 //
-// When Length + 1 + Late arrivals in a row on a machine have more than Late younger events each, a clock was ahead: the younger
-// events are forgotten.
+//   - If at most Late events of its machine are younger, an event gets the same context as if all events were remembered.
+//   - An event with the id, name and time of an earlier one gets the same context as the earlier one and changes nothing. This holds if
+//     the events that were younger when it first arrived, together with those that arrived since, are at most Late.
 //
-// Beyond MaxMachines or MaxBytes machines are forgotten: those first whose events are all older than Timeout. Then new machines, of
-// which fewer than Length events have arrived, as long as they take more than a quarter: many invented names displace each other, not the
-// machines that are known. Then the known ones; of each kind those first that were silent for longest. The windows in use may take more
-// than MaxBytes: those of running Updates, and one in each shard, which are an eighth of it together with names of up to 4096 bytes.
+// Otherwise an event may get a shorter context (more NO_EVENT), and a redelivery may count as a new event.
+//
+// If Length + 1 + Late events in a row on a machine each have more than Late younger ones, a clock was ahead. The younger events are
+// forgotten then.
+//
+// Beyond MaxMachines or MaxBytes, machines are forgotten in this order, and within each group the one that was silent longest goes first:
+//
+//  1. machines whose events are all older than Timeout
+//  2. new machines, with fewer than Length events, while they take more than a quarter of the limit, so that a flood of invented names
+//     does not displace the machines that are known
+//  3. all others
+//
+// Windows in use may exceed MaxBytes: those of running Updates, and one in each shard. With names of up to 4096 bytes the latter are at most
+// an eighth of it.
 type Windows struct {
 	opts   WindowOptions
 	seed   maphash.Seed
@@ -77,12 +85,12 @@ type Windows struct {
 	evictedLive, evictedExpired atomic.Int64
 }
 
-// NewWindows names the option that is wrong.
+// NewWindows returns an error that names the option that is out of range.
 func NewWindows(opts WindowOptions) (*Windows, error) {
 	if err := opts.Validate(); err != nil {
 		return nil, err
 	}
-	// The least recent use is known within a shard, so few machines share one.
+	// Which window was used least recently is known per shard only, so shards must hold many machines.
 	shards, largest := 1, opts.keep()*(entrySize+nameSize(strings.Repeat(" ", longName)))
 	for shards < 64 && opts.MaxMachines/shards >= 1024 && opts.MaxBytes/(2*shards) >= 8*largest {
 		shards *= 2
@@ -97,8 +105,7 @@ func NewWindows(opts WindowOptions) (*Windows, error) {
 	return w, nil
 }
 
-// Add takes the next event and returns its context: Length event names, oldest first, "" for NO_EVENT. The caller sees to it
-// that machine and name are not empty.
+// Add takes the next event and returns its context: Length event names, oldest first, "" for NO_EVENT. Machine and name must not be empty.
 func (w *Windows) Add(e Event) (context []string, how Arrival) {
 	s := w.shard(e.Machine)
 	s.mu.Lock()
@@ -119,31 +126,31 @@ func (w *Windows) add(s *shard, win *window, e Event) ([]string, Arrival) {
 	return context, how
 }
 
-// Len is the number of machines held.
+// Len is the number of machines that are remembered.
 func (w *Windows) Len() int { return int(w.held.Load()) }
 
-// Bytes is the memory that they take, as MaxBytes counts it.
+// Bytes is the memory of their windows, as MaxBytes counts it.
 func (w *Windows) Bytes() int { return int(w.bytes.Load()) }
 
-// TakeEvicted is how many machines were forgotten since the last call, beyond MaxMachines or MaxBytes: live ones, which had an event that was not
-// older than Timeout, and expired ones, which lose nothing.
+// TakeEvicted returns how many machines were forgotten since the last call because of MaxMachines or MaxBytes. Live ones had an event not
+// older than Timeout; expired ones lose nothing.
 func (w *Windows) TakeEvicted() (live, expired int64) {
 	return w.evictedLive.Swap(0), w.evictedExpired.Swap(0)
 }
 
-// Update runs f on the window of a machine, which is created where it is not held. Two Updates of the same machine wait for each
-// other, those of different machines do not, so f may do I/O: with a cache that outlives the process,
+// Update runs f on the window of a machine, which is created if there is none. Two Updates of the same machine wait for each other; those of
+// different machines do not. So f may do I/O, for example with a cache that outlives the process:
 //
 //	err := windows.Update(machine, func(w *sequencer.Window) error {
-//		if data, err := cache.Get(machine); err == nil { // always, or only where SnapshotArrived says that more has arrived
+//		if data, err := cache.Get(machine); err == nil { // always, or only if SnapshotArrived says that more has arrived
 //			if err := w.Restore(data); err != nil { … } // w is as it was
 //		}
 //		for … { context, _ := w.Add(event); contexts = append(contexts, context) }
 //		return cache.Set(machine, w.Snapshot())
 //	})
 //
-// The window is not evicted while f runs: Len may pass MaxMachines by the number of running Updates. f must not call
-// Update, nor keep w. Update returns f's error; what f did to the window stays.
+// The window is not forgotten while f runs, so Len may exceed MaxMachines by the number of running Updates. f must not call Update or keep
+// w. Update returns the error of f; changes that f made to the window stay.
 func (w *Windows) Update(machine string, f func(*Window) error) error {
 	s := w.shard(machine)
 	s.mu.Lock()
@@ -172,28 +179,28 @@ func (w *Windows) Update(machine string, f func(*Window) error) error {
 	return f(&Window{w, s, win})
 }
 
-// Window is one machine's window during an Update.
+// Window is the window of one machine during an Update.
 type Window struct {
 	windows *Windows
 	shard   *shard
 	window  *window
 }
 
-// Add is Windows.Add for this machine; e.Machine does not matter.
+// Add is Windows.Add for this machine; e.Machine is ignored.
 func (w *Window) Add(e Event) (context []string, how Arrival) {
 	w.shard.mu.Lock()
 	defer w.shard.mu.Unlock()
 	return w.windows.add(w.shard, w.window, e)
 }
 
-// Arrived is how many events of the machine have arrived, redeliveries apart, since its window was first made.
+// Arrived is how many events of the machine have arrived since its window was first created, without redeliveries.
 func (w *Window) Arrived() uint64 {
 	w.shard.mu.Lock()
 	defer w.shard.mu.Unlock()
 	return w.window.arrived
 }
 
-// Forget drops the events, and Arrived stays: of the machine's states, the one that begins anew is then later than those before.
+// Forget drops the events and keeps Arrived, so that the new state of the machine counts as later than the states before.
 func (w *Window) Forget() {
 	w.shard.mu.Lock()
 	defer w.shard.mu.Unlock()
@@ -207,7 +214,7 @@ func (w *Windows) shard(machine string) *shard {
 	return &w.shards[maphash.String(w.seed, machine)&uint64(len(w.shards)-1)]
 }
 
-// window finds or makes a machine's window; a new one may be one too many.
+// window finds or creates the window of a machine. A new one may exceed the limits.
 func (w *Windows) window(s *shard, machine string) *window {
 	win := s.machines[machine]
 	if win == nil {

@@ -1,6 +1,6 @@
 package main
 
-// What every build has: DeepCASE, and the components of Benthos' core.
+// Every build has DeepCASE and the core components of Benthos.
 import (
 	_ "connect-deepcase/cache"
 	_ "connect-deepcase/input/files"

@@ -2,8 +2,8 @@
 
 package main
 
-// Connectors, left out by `-tags slim` for a quick build. One more is one more import, of a package below
-// github.com/redpanda-data/connect/v4/public/components; its package community has every one under the Apache licence.
+// The connectors. `-tags slim` leaves them out for a quick build. To add one, import its package below
+// github.com/redpanda-data/connect/v4/public/components. The package community there has all that are under the Apache licence.
 import (
 	_ "github.com/redpanda-data/benthos/v4/public/components/pure/extended"
 	_ "github.com/redpanda-data/connect/v4/public/components/elasticsearch/v8"

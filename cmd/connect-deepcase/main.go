@@ -11,7 +11,7 @@ import (
 	"connect-deepcase/internal/cli"
 )
 
-// version and date are set by whoever builds without git: -ldflags "-X main.version=… -X main.date=…".
+// version and date can be set by a build without git: -ldflags "-X main.version=… -X main.date=…".
 var version, date string
 
 func main() {
@@ -26,15 +26,15 @@ func main() {
 	)
 }
 
-// schema is Connect's, except that metrics and health are served to this machine only unless a config says otherwise. Connect itself
-// listens on all interfaces.
+// schema is that of Connect, with one other default: metrics and health are served to this machine only. Connect itself listens on all
+// interfaces.
 func schema(version, date string) *service.ConfigSchema {
 	s := service.GlobalEnvironment().FullConfigSchema(version, date)
 	s.SetFieldDefault("127.0.0.1:4195", "http", "address")
 	return s
 }
 
-// build says what was built when: as the linker was told, or else the module's version, or the commit's hash and time.
+// build returns version and date: what the linker was told, or else the version of the module, or the hash and time of the commit.
 func build() (string, string) {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {

@@ -1,5 +1,5 @@
 // Package demo invents the alerts of a security operations centre: machines with routines, noise and bursts, and labelled attacks
-// of several steps. The same alert names occur in routines and in attacks, so that what came before decides. The same options
+// with several steps. Routines and attacks have alerts with the same names, so that only the context tells them apart. The same options
 // give the same alerts.
 package demo
 
@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// Options say what to invent. A field of 0 has its default.
+// Options say what to invent. A field that is 0 has its default.
 type Options struct {
 	Seed     uint64    // 1
 	Start    time.Time // Wednesday 2026-01-07 00:00 UTC
@@ -30,8 +30,8 @@ func (o Options) orDefault() Options {
 	return o
 }
 
-// Split is where the alerts to learn from end and the new ones begin, after three quarters of the time: all kinds of attacks are
-// on both sides, but for one (novelAttack) that comes only from the first midnight after it.
+// Split is the time, after three quarters, at which the alerts to learn from end and the new ones begin. All kinds of attacks are on both
+// sides, except for one (novelAttack), which appears only from the first midnight after it.
 func (o Options) Split() time.Time {
 	o = o.orDefault()
 	return o.Start.Add(time.Duration(o.Days) * 24 * time.Hour * 3 / 4)
@@ -46,18 +46,18 @@ type Alert struct {
 	SourceIP  string    `json:"source_ip"`
 	User      string    `json:"user"`
 	Message   string    `json:"message"`
-	Label     int       `json:"label"`            // 0 benign, else how severe the attack's step is: 1 to 3
-	Attack    string    `json:"attack,omitempty"` // the attack's kind and number
+	Label     int       `json:"label"`            // 0 is benign, 1 to 3 the severity of the attack's step
+	Attack    string    `json:"attack,omitempty"` // kind and number of the attack
 }
 
-// generator holds what is shared while alerts are invented.
+// generator holds the state while alerts are invented.
 type generator struct {
 	Options
 	random *rand.Rand
 	alerts []Alert
 }
 
-// Generate invents the alerts, in time order: by default some 40,000.
+// Generate invents the alerts in time order, by default some 40,000.
 func Generate(opts Options) []Alert {
 	g := &generator{Options: opts.orDefault()}
 	g.random = rand.New(rand.NewPCG(g.Seed, 0xdeeca5e))
@@ -74,13 +74,13 @@ func Generate(opts Options) []Alert {
 	return g.alerts
 }
 
-// between draws evenly from both ends and what lies between.
+// between draws a number from both ends and all between them, with equal chances.
 func (g *generator) between(least, most int) int { return least + g.random.IntN(most-least+1) }
 
 // chance is true with probability p.
 func (g *generator) chance(p float64) bool { return g.random.Float64() < p }
 
-// after draws a time between half and one and a half times d later.
+// after draws a time that is 0.5 to 1.5 times d later.
 func (g *generator) after(at time.Time, d time.Duration) time.Time {
 	return at.Add(time.Duration((0.5 + g.random.Float64()) * float64(d))).Truncate(time.Millisecond)
 }

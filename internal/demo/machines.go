@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// role is what a machine does, and so which routines it has and which attacks it meets.
+// role is what a machine does. It decides on its routines and on the attacks that it meets.
 type role string
 
 const (
@@ -19,7 +19,7 @@ const (
 	desktop role = "pc"
 )
 
-// fleet gives the roles of sixteen machines; then it starts anew.
+// fleet has the roles of sixteen machines. Further machines repeat them.
 var fleet = []role{web, desktop, desktop, web, db, desktop, file, dc, web, desktop, desktop, mail, db, desktop, file, gateway}
 
 // machine is one host.
@@ -45,7 +45,7 @@ func (g *generator) machines() (machines []machine) {
 	return machines
 }
 
-// live lets a machine do its routines, and meet attacks and noise, until the end.
+// live plays a machine's routines, attacks and noise until the end.
 func (g *generator) live(m machine, end time.Time) {
 	var plan []appointment
 	for day := g.Start; day.Before(end); day = day.AddDate(0, 0, 1) {
@@ -58,7 +58,7 @@ func (g *generator) live(m machine, end time.Time) {
 	slices.SortStableFunc(plan, func(a, b appointment) int { return a.at.Compare(b.at) })
 	busy := g.Start
 	for number, a := range plan {
-		// Mostly one thing is done after the other.
+		// Mostly a machine does one thing after the other.
 		if a.at.Before(busy) && g.chance(0.9) {
 			a.at = g.after(busy, time.Minute)
 		}

@@ -2,7 +2,7 @@ package demo
 
 import "strings"
 
-// messages are texts of alerts; what is not here gets a general one.
+// messages are the texts of alerts. Other alerts get a general text.
 var messages = map[string]string{
 	"sshd: accepted publickey":                       "Accepted publickey for {user} from {ip} port 50214 ssh2",
 	"sshd: accepted password":                        "Accepted password for {user} from {ip} port 50311 ssh2",

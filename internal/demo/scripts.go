@@ -5,14 +5,14 @@ import (
 	"time"
 )
 
-// script is what happens on a machine, one alert after the other: a routine, or an attack.
+// script is a series of alerts on a machine: a routine, or an attack.
 type script struct {
 	name   string
 	roles  []role
 	perDay float64       // how often on each machine
-	hours  int           // the hour of a job, or anyTime, or office
-	pace   time.Duration // from alert to alert, about
-	user   string        // "" is the machine's own
+	hours  int           // the hour of a job, anyTime, or office
+	pace   time.Duration // average time between alerts
+	user   string        // "" for the user of the machine
 	attack bool
 	novel  bool // only after Split
 	steps  []step
@@ -23,12 +23,12 @@ const (
 	office  = -2
 )
 
-// step is an alert that comes least to most times.
+// step is an alert that is repeated least to most times.
 type step struct {
 	event       string
 	least, most int
 	severity    int     // 0 is benign
-	chance      float64 // that the step comes at all; 0 is always
+	chance      float64 // of the step to happen at all; 0 is always
 }
 
 func once(event string) step                  { return times(1, event) }
@@ -43,12 +43,12 @@ func (s step) severe(severity int) step {
 
 func rounds(n int, steps ...step) []step { return slices.Repeat(steps, n) }
 
-// novelAttack is the kind of attack that comes only after Options.Split.
+// novelAttack is the kind of attack that happens only after Options.Split.
 const novelAttack = "ransomware"
 
 var linux, windows = []role{web, db, mail, gateway}, []role{desktop, file, dc}
 
-// scripts are all routines and attacks. Each attack has alerts of a routine that looks alike at first sight.
+// scripts are all routines and attacks. Each attack shares alerts with a routine that looks similar at first sight.
 var scripts = []*script{
 	// Routines of Linux machines.
 	{name: "health check", roles: linux, perDay: 7, hours: anyTime, pace: 20 * time.Second, user: "monitor", steps: []step{
@@ -162,6 +162,6 @@ var scripts = []*script{
 		)},
 }
 
-// noises are alerts that come at any time and mean nothing.
+// noises are alerts that happen at any time and mean nothing.
 var noises = []string{"NTP: clock adjusted", "Agent: queue flooded", "Suricata: ET INFO DNS query to .biz TLD",
 	"Suricata: ET POLICY curl user agent", "Disk: space low"}

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// WriteNDJSON writes an alert a line as a JSON object.
+// WriteNDJSON writes one JSON object per line.
 func WriteNDJSON(w io.Writer, alerts []Alert) error {
 	b := bufio.NewWriter(w)
 	e := json.NewEncoder(b)
@@ -21,7 +21,7 @@ func WriteNDJSON(w io.Writer, alerts []Alert) error {
 	return b.Flush()
 }
 
-// WriteCSV writes a header, with the names of the JSON fields, and an alert a row.
+// WriteCSV writes a header with the names of the JSON fields, and one row per alert.
 func WriteCSV(w io.Writer, alerts []Alert) error {
 	c := csv.NewWriter(w)
 	_ = c.Write([]string{"timestamp", "id", "machine", "event", "source_ip", "user", "message", "label", "attack"})

@@ -1,5 +1,5 @@
-// Package report compares what a model says of events with their labels: a classification report, a confusion matrix, and what an
-// analyst would see of an alert stream.
+// Package report compares a model's answers with labels: a classification report, a confusion matrix, and how much of a stream of alerts an
+// analyst would see.
 package report
 
 import (
@@ -11,24 +11,24 @@ import (
 	"strings"
 )
 
-// Quality is how well a class is found.
+// Quality says how well a class is found.
 type Quality struct {
 	Precision Share `json:"precision"`
 	Recall    Share `json:"recall"`
 	F1        Share `json:"f1"`
 }
 
-// quality of a class that is true for the given numbers of events: hits are in it and found, found were said to be in it, actual are.
+// quality of a class: actual events are in it, found events were said to be in it, and hits are both.
 func quality(hits, found, actual int) Quality {
 	return Quality{ratio(hits, found), ratio(hits, actual), ratio(2*hits, found+actual)}
 }
 
-// Share is a ratio; NaN where there was nothing to divide by.
+// Share is a ratio. It is NaN if the whole is 0.
 type Share float64
 
 func ratio(part, whole int) Share { return Share(float64(part) / float64(whole)) }
 
-// String has four decimals, and more where fewer would say that it is 0 or 1 and it is neither.
+// String has four decimals. It has more if the value would read as 0 or 1 and is neither.
 func (s Share) String() string {
 	x := float64(s)
 	if math.IsNaN(x) {
@@ -43,7 +43,7 @@ func (s Share) String() string {
 	}
 }
 
-// MarshalJSON gives null where there was nothing to divide by.
+// MarshalJSON writes null for NaN.
 func (s Share) MarshalJSON() ([]byte, error) {
 	if math.IsNaN(float64(s)) {
 		return []byte("null"), nil
@@ -51,7 +51,7 @@ func (s Share) MarshalJSON() ([]byte, error) {
 	return strconv.AppendFloat(nil, float64(s), 'g', -1, 64), nil
 }
 
-// orZero is s with 0 for a ratio that is not defined, as scikit-learn's zero_division=0 has it.
+// orZero is s, or 0 if it is NaN, like scikit-learn's zero_division=0.
 func (s Share) orZero() float64 {
 	if math.IsNaN(float64(s)) {
 		return 0
@@ -62,18 +62,18 @@ func (s Share) orZero() float64 {
 // Class is a line of a classification report. The averages have no label.
 type Class struct {
 	Label                 float64
-	Precision, Recall, F1 float64 // 0 where not defined
+	Precision, Recall, F1 float64 // 0 if not defined
 	Support               int     // events that have the label
 }
 
 // Classification is scikit-learn's classification report with zero_division=0.
 type Classification struct {
-	Classes         []Class // of every label that is true or predicted, ascending
+	Classes         []Class // one for each label that is true or predicted, ascending
 	Accuracy        float64
 	Macro, Weighted Class
 }
 
-// Classify compares predictions with the truth, an event an index. Both have the same length.
+// Classify compares predictions with the truth. Both have one value per event.
 func Classify(truth, predicted []float64) Classification {
 	type count struct{ hits, found, actual int }
 	counts := map[float64]*count{}

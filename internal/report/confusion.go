@@ -14,8 +14,8 @@ type Confusion struct {
 	Counts      [][]int   // label × prediction
 }
 
-// Confuse compares predictions with the truth, an event an index. Columns are all labels, all predictions and the codes −3, −2 and −1
-// of the original, so that every event is in one cell.
+// Confuse compares predictions with the truth. Both have one value per event. The columns are all labels, all predictions and the original's
+// codes −3, −2 and −1, so that each event is in one cell.
 func Confuse(truth, predicted []float64) Confusion {
 	c := Confusion{Labels: distinct(truth), Predictions: distinct(truth, predicted, []float64{-3, -2, -1})}
 	c.Counts = make([][]int, len(c.Labels))
@@ -45,7 +45,7 @@ func distinct(lists ...[]float64) []float64 {
 	return all
 }
 
-// codes names the predictions that are no scores. The original's command line has the names of −1 and −3 the wrong way round.
+// codes names the predictions that are no scores. The original's command line swaps the names of −1 and −3.
 var codes = map[float64]string{-3: "NO CLUSTER", -2: "NOT IN TRAIN", -1: "LOW CONFIDENCE"}
 
 // Write prints the matrix: T\P stands for true (rows) and predicted (columns).
@@ -69,7 +69,7 @@ func (c Confusion) Write(w io.Writer) error {
 	return Table(w, rows)
 }
 
-// Table prints rows of cells in columns: the first aligned left, the others right; cells are made Visible.
+// Table prints rows of cells in columns, the first column aligned left, the others right. It makes cells Visible.
 func Table(w io.Writer, rows [][]string) error {
 	var widths []int
 	for r, row := range rows {

@@ -6,36 +6,36 @@ import (
 	"slices"
 )
 
-// Judgement is what a model says of one event.
+// Judgement is what a model says about one event.
 type Judgement struct {
 	Scored bool
-	Score  float64 // only where Scored
-	Group  int     // the cluster or rule that the score comes from, ≥ 0, only where Scored
+	Score  float64 // only if Scored
+	Group  int     // the cluster or rule that the score comes from, ≥ 0, only if Scored
 }
 
-// Sent tells whether an analyst sees the event: it has no score, or one above 0.
+// Sent reports whether an analyst sees the event: it has no score, or a score above 0.
 func (j Judgement) Sent() bool { return !j.Scored || j.Score > 0 }
 
-// Triage is what an analyst sees of a stream of labelled events when a model goes first. An event whose label is above 0 is an attack.
+// Triage says what an analyst sees of a stream of labelled events that a model has sorted. An event whose label is above 0 is an attack.
 type Triage struct {
 	Events      int     `json:"events"`
 	AttackShare Share   `json:"attack_share"`
 	Coverage    Share   `json:"coverage"`    // events that have a score
 	SentAll     Share   `json:"sent_all"`    // of all events
-	SentBenign  Share   `json:"sent_benign"` // of those that are no attack
+	SentBenign  Share   `json:"sent_benign"` // of the benign events
 	Sent        Quality `json:"sent"`        // attack = sent
 	Scored      Quality `json:"scored"`      // among events with a score: attack = score above 0
 	Groups      int     `json:"groups"`      // distinct groups that score an event
 	Attacks     int     `json:"attacks"`     // events
 	Missed      int     `json:"missed"`      // attacks that are not sent
 	SentEvents  int     `json:"sent_events"`
-	// MissedByType are the types of attacks of which events are missed, the type with most first.
+	// MissedByType lists the types of attacks with missed events, the type with most missed events first.
 	MissedByType []MissedType `json:"missed_by_type"`
-	// SentPerDay is how many events are sent a day, from the first event to the last; null where they have no times.
+	// SentPerDay is how many events are sent per day, from the first event to the last; null if events have no times.
 	SentPerDay Share `json:"sent_per_day"`
 	BusiestDay int   `json:"busiest_day"` // events sent on the day (UTC) with most of them
-	// WorkloadReduction is the share of events that nobody needs to look at when each event without a score is looked at and of those
-	// with one only one a group (the paper's idea: a cluster is inspected in place of its events).
+	// WorkloadReduction is the share of events that nobody looks at if an analyst looks at each event without a score and at one event
+	// of each group that gives scores (the paper's idea: the analyst inspects a cluster instead of its events).
 	WorkloadReduction Share `json:"workload_reduction"`
 }
 
@@ -46,16 +46,16 @@ type MissedType struct {
 	Missed int    `json:"missed"`
 }
 
-// Truth is what is known of an event.
+// Truth is what is known about an event.
 type Truth struct {
 	Label float64
-	Type  string // of the attack, "" where it has none
+	Type  string // of the attack, "" if it has none
 	At    int64  // Unix nanoseconds
 }
 
 const day = 24 * 60 * 60 * 1e9
 
-// Assess compares judgements with the truth, an event an index. Both have the same length. dated tells whether the events have times.
+// Assess compares judgements with the truth. Both have one value per event. dated says that the events have times.
 func Assess(truth []Truth, judgements []Judgement, dated bool) Triage {
 	types, days := map[string]*MissedType{}, map[int64]int{}
 	var first, last int64
@@ -151,7 +151,7 @@ type Rules struct {
 	scores map[string]Judgement
 }
 
-// LearnRules takes events, each an index into names, with their labels. Labels below 0 mean that there is none.
+// LearnRules learns from events, which are indexes into names, and their labels. A label below 0 is none.
 func LearnRules(names []string, events []int32, labels []float64) Rules {
 	r := Rules{scores: map[string]Judgement{}}
 	for i, event := range events {
@@ -167,5 +167,5 @@ func LearnRules(names []string, events []int32, labels []float64) Rules {
 	return r
 }
 
-// Judge gives the rule's score; an event of a type that training did not have gets none.
+// Judge returns the score of the rule. An event of a type that training did not have gets none.
 func (r Rules) Judge(name string) Judgement { return r.scores[name] }

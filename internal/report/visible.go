@@ -11,8 +11,8 @@ import (
 	"unicode/utf8"
 )
 
-// Visible is text that comes from outside, for a terminal: control characters, line ends, invisible characters and those that turn the
-// direction of writing are shown as Go escapes them, bytes that are not UTF-8 as \xff.
+// Visible makes text from outside safe for a terminal. It escapes, as Go does, control characters, line ends, invisible characters and
+// characters that change the direction of writing. Bytes that are not UTF-8 become \xff.
 func Visible(text string) string {
 	if strings.IndexFunc(text, hidden) < 0 && utf8.ValidString(text) {
 		return text
@@ -36,8 +36,7 @@ func Visible(text string) string {
 
 func hidden(r rune) bool { return !unicode.IsPrint(r) }
 
-// VisibleJSON gives the same JSON without characters that a terminal obeys or that hide in a text: they are written as \u escapes, which
-// only strings can hold.
+// VisibleJSON is the same for JSON: it writes such characters as \u escapes. They can only be in strings.
 func VisibleJSON(text []byte) []byte {
 	if bytes.IndexFunc(text, hidden) < 0 {
 		return text
@@ -57,7 +56,7 @@ func VisibleJSON(text []byte) []byte {
 	return b.Bytes()
 }
 
-// JSON prints a value, indented by indent, and ends the line.
+// JSON prints a value with an indent and ends the line.
 func JSON(w io.Writer, value any, indent string) error {
 	var text bytes.Buffer
 	out := json.NewEncoder(&text)

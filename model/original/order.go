@@ -21,25 +21,25 @@ const (
 	ByNumber Order = "number" // the column was numbers: 2 before 10
 )
 
-// Source is where event names come from, as far as it tells what type they had in the original.
+// Source is where event names come from. It can tell what type they had in the original.
 type Source string
 
-// What the original read.
+// The sources.
 const (
-	SourceCSV   Source = "csv"   // read by pandas.read_csv, which makes numbers of a column of numbers
-	SourceText  Source = "txt"   // read by the original's Preprocessor.text, which makes whole numbers of all events
+	SourceCSV   Source = "csv"   // read by pandas.read_csv, which turns a column of numbers into numbers
+	SourceText  Source = "txt"   // read by the original's Preprocessor.text, which turns all events into whole numbers
 	SourceOther Source = "other" // nothing is known
 )
 
-// ErrUnknownOrder says that the names do not tell how the original numbered them.
+// ErrUnknownOrder says that the order cannot be told from the names.
 var ErrUnknownOrder = errors.New("the order in which the original numbered these events cannot be known")
 
 // missing are the names that pandas.read_csv takes for a missing value.
 var missing = []string{"", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A", "NA",
 	"NULL", "NaN", "None", "n/a", "nan", "null"}
 
-// OrderOf finds the order in which the original numbered the distinct names that were read from a source. Where the names do not tell,
-// errors.Is(err, ErrUnknownOrder).
+// OrderOf finds the order in which the original numbered the distinct names from a source. If the names do not tell, the error is
+// ErrUnknownOrder.
 func OrderOf(names []string, source Source) (Order, error) {
 	numbers, whole, text := "", "", ""
 	for _, name := range names {
@@ -65,16 +65,16 @@ func OrderOf(names []string, source Source) (Order, error) {
 		}
 		return ByText, nil
 	case text != "" && source == SourceText:
-		return "", fmt.Errorf("%w: its reader of txt takes whole numbers only, and there are both %q and %q", ErrUnknownOrder, numbers, text)
+		return "", fmt.Errorf("%w: its txt reader takes only whole numbers, but there are both %q and %q", ErrUnknownOrder, numbers, text)
 	case text != "": // a column of both is text
 		return ByText, nil
 	case source == SourceCSV || source == SourceText && whole != "" && allWhole(names):
 		return ByNumber, nil
 	}
-	return "", fmt.Errorf("%w: they are numbers, such as %q, which it may have read as numbers or as text", ErrUnknownOrder, numbers)
+	return "", fmt.Errorf("%w: they are numbers, such as %q, and it may have read them as numbers or as text", ErrUnknownOrder, numbers)
 }
 
-// Sort returns the distinct names in an order. By number, each name must be one, and no two the same number: the original took "7" and
+// Sort returns the distinct names in an order. ByNumber, each name must be a number, and all numbers must differ: the original took "7" and
 // "007" for one event.
 func Sort(names []string, by Order) ([]string, error) {
 	sorted := slices.Clone(names)
@@ -101,15 +101,15 @@ func Sort(names []string, by Order) ([]string, error) {
 	slices.SortStableFunc(sorted, func(a, b string) int { return compare(values[a], values[b]) })
 	for i := range len(sorted) - 1 {
 		if a, b := sorted[i], sorted[i+1]; compare(values[a], values[b]) == 0 {
-			return nil, fmt.Errorf("events %q and %q are the same number, which the original took for one event: write both alike", a, b)
+			return nil, fmt.Errorf("events %q and %q are the same number, which the original took for one event: write both the same way", a, b)
 		}
 	}
 	return sorted, nil
 }
 
-// number is a name that pandas reads as one.
+// number is a name that pandas reads as a number.
 type number struct {
-	whole *big.Int // nil where it is not whole
+	whole *big.Int // nil if it is not whole
 	float float64
 }
 
@@ -127,7 +127,7 @@ func parseNumber(name string) (number, bool) {
 		return number{}, false
 	}
 	var x number
-	x.float, _ = strconv.ParseFloat(name, 64) // beyond the largest it is infinite, for pandas too
+	x.float, _ = strconv.ParseFloat(name, 64) // a number that is too large is infinite, as in pandas
 	if wholePattern.MatchString(name) {
 		x.whole, _ = new(big.Int).SetString(name, 10)
 	}

@@ -1,4 +1,4 @@
-// Package original imports networks that the Python original of DeepCASE saved. It runs no Python and nothing that a file says.
+// Package original imports networks that the Python original of DeepCASE saved. It needs no Python and runs no code from the file.
 package original
 
 import (
@@ -14,11 +14,11 @@ import (
 	"connect-deepcase/model/contextbuilder"
 )
 
-// maxPickle bounds the pickle of a file, which takes a multiple of its size in memory: those of a ContextBuilder are below 4 KiB.
+// maxPickle bounds the pickle in a file, because reading takes a multiple of its size in memory. That of a ContextBuilder is below 4 KiB.
 const maxPickle = 1 << 16
 
-// Load reads a file that the original's ContextBuilder.save wrote with torch 1.6 or newer: torch.save of a state_dict, a zip archive of
-// a pickle that describes the tensors and one file for the numbers of each. Such a file has no vocabulary.
+// Load reads a file that the original's ContextBuilder.save wrote with torch 1.6 or newer. It is a zip archive: a pickle describes the
+// tensors of the state_dict, and one entry per storage has their numbers. Such a file has no vocabulary.
 func Load(path string) (*contextbuilder.Weights, error) {
 	f, info, err := disk.Open(path)
 	if err != nil {
@@ -58,7 +58,7 @@ func read(file io.ReaderAt, size int64) (*contextbuilder.Weights, error) {
 // alias is a second name of the embedding, which the original's decoder knows too.
 const alias = "decoder_attention.embedding.weight"
 
-// checkNames tells what a network with other tensors is, before any number is read.
+// checkNames says what is wrong with a network that has other tensors, before any number is read.
 func checkNames(tensors []tensor) error {
 	w, err := contextbuilder.NewWeights(contextbuilder.Config{Events: 3, Length: 1, Hidden: 1})
 	if err != nil {
@@ -72,9 +72,9 @@ func checkNames(tensors []tensor) error {
 		switch {
 		case known[t.name]:
 		case strings.HasSuffix(t.name, "_reverse"):
-			return fmt.Errorf("tensor %q: a bidirectional network cannot be imported, need one direction", t.name)
+			return fmt.Errorf("tensor %q: a bidirectional network cannot be imported, need one with a single direction", t.name)
 		case strings.Contains(t.name, ".recurrent.") && !strings.HasSuffix(t.name, "_l0"):
-			return fmt.Errorf("tensor %q: a network of several layers cannot be imported, need one", t.name)
+			return fmt.Errorf("tensor %q: a network of several layers cannot be imported, need one with a single layer", t.name)
 		default:
 			return fmt.Errorf("tensor %q is not one of a ContextBuilder", t.name)
 		}
@@ -85,17 +85,17 @@ func checkNames(tensors []tensor) error {
 // archive is a file of torch.save.
 type archive struct {
 	size    int64
-	left    int64 // bytes that storages may still have: none is read twice, so all together fit the file
+	left    int64 // bytes that storages may still have; each is read once, so all of them fit into the file
 	entries map[string]*zip.File
 	read    map[string][]float32 // by storage key
 }
 
-// maxDirectory bounds what is read of an archive's directory, which takes a multiple of its size in memory: torch writes some 30 entries.
+// maxDirectory bounds the directory of an archive, because reading takes a multiple of its size in memory. torch writes some 30 entries.
 const maxDirectory = 1 << 20
 
 var errDirectory = fmt.Errorf("its directory has more than %d bytes", maxDirectory)
 
-// directory reads no more than maxDirectory bytes until it is known.
+// directory lets zip read at most maxDirectory bytes until the directory is known.
 type directory struct {
 	io.ReaderAt
 	left  int
@@ -112,14 +112,14 @@ func (d *directory) ReadAt(p []byte, offset int64) (int, error) {
 }
 
 func open(file io.ReaderAt, size int64) (*archive, error) {
-	d := &directory{ReaderAt: file, left: maxDirectory + 1<<17} // and what it takes to find it
+	d := &directory{ReaderAt: file, left: maxDirectory + 1<<17} // plus what it takes to find it
 	z, err := zip.NewReader(d, size)
 	d.known = true
 	if err != nil {
 		return nil, fmt.Errorf("is not a zip archive (%w): need a file that ContextBuilder.save wrote with torch 1.6 or newer", err)
 	}
 	a := &archive{size: size, left: size, entries: map[string]*zip.File{}, read: map[string][]float32{}}
-	for _, f := range z.File { // all entries lie in one folder, named after the file
+	for _, f := range z.File { // all entries are in one folder, which has the name of the file
 		_, name, _ := strings.Cut(f.Name, "/")
 		a.entries[name] = f
 	}
@@ -162,7 +162,7 @@ func (a *archive) content(name string, limit int64) ([]byte, error) {
 	return content, nil
 }
 
-// data gives the numbers of a tensor. Tensors may share a storage: those of a recurrent layer do after work on a GPU.
+// data returns the numbers of a tensor. Tensors may share a storage: those of a recurrent layer do after training on a GPU.
 func (a *archive) data(t tensor) ([]float32, error) {
 	values, there := a.read[t.storage.key]
 	if !there {

@@ -9,19 +9,19 @@ import (
 	"strings"
 )
 
-// tensor is what a state_dict says of one.
+// tensor describes a tensor of the state_dict.
 type tensor struct {
 	name    string
 	shape   []int
 	storage storage
-	offset  int // of its first number in the storage
+	offset  int // of the first number in the storage
 	numbers int
 }
 
-// storage names the numbers of one or more tensors.
+// storage is where the numbers of one or more tensors are.
 type storage struct{ key string }
 
-// class is a global that a pickle names, module.name.
+// class is a Python global, module.name.
 type class string
 
 const (
@@ -30,7 +30,7 @@ const (
 	floatStorage  class = "torch.FloatStorage"
 )
 
-// dict is a dict or an OrderedDict, in the order of insertion. Its keys are texts.
+// dict is a dict or an OrderedDict with texts as keys, in order of insertion.
 type dict struct {
 	ordered bool
 	keys    []string
@@ -62,9 +62,9 @@ func unpickle(content []byte) ([]tensor, error) {
 	return tensors, nil
 }
 
-// unpickler is a machine for the opcodes that torch.save needs for a state_dict (protocol 2), and no others. Each opcode pushes at most one
-// value and looks only at those that it pops, so that time and memory are bounded by the length of the pickle, whatever it says.
-// The values are nil, bool, int, string, tuple, *dict, class, storage and tensor.
+// unpickler runs the opcodes that torch.save writes for a state_dict (protocol 2), and no others. Each opcode pushes at most one value and
+// looks only at values that it pops, so the length of the pickle bounds time and memory. Values are nil, bool, int, string, tuple, *dict,
+// class, storage and tensor.
 type unpickler struct {
 	rest  []byte
 	stack []any
@@ -135,12 +135,12 @@ func (u *unpickler) step(op byte) error {
 	case 'b': // BUILD
 		return u.replace(2, build)
 	default:
-		return fmt.Errorf("pickle opcode %#02x is none of a state_dict that torch.save wrote with its default protocol", op)
+		return fmt.Errorf("pickle opcode %#02x is not in a state_dict that torch.save wrote with its default protocol", op)
 	}
 	return nil
 }
 
-// number runs an opcode that has one as its argument.
+// number runs an opcode that has a number as its argument.
 func (u *unpickler) number(op byte) error {
 	size := map[byte]uint64{'M': 2, 'J': 4, 'r': 4, 'j': 4}[op]
 	argument, err := u.take(max(size, 1))
@@ -167,7 +167,7 @@ func (u *unpickler) number(op byte) error {
 		}
 		u.push(value)
 	}
-	return nil // PROTO says nothing that the opcodes do not say
+	return nil // PROTO needs no action
 }
 
 func (u *unpickler) take(n uint64) ([]byte, error) {
@@ -181,7 +181,7 @@ func (u *unpickler) take(n uint64) ([]byte, error) {
 
 func (u *unpickler) push(value any) { u.stack = append(u.stack, value) }
 
-// pop gives the last n values that were pushed since the last mark.
+// pop removes the last n values, which must have been pushed since the last mark.
 func (u *unpickler) pop(n int) ([]any, error) {
 	floor := 0
 	if len(u.marks) > 0 {
@@ -196,7 +196,7 @@ func (u *unpickler) pop(n int) ([]any, error) {
 	return popped, nil
 }
 
-// popMark gives all values that were pushed since the last mark.
+// popMark removes the last mark and all values that were pushed since.
 func (u *unpickler) popMark() ([]any, error) {
 	if len(u.marks) == 0 {
 		return nil, malformed("a mark is missing")
@@ -206,7 +206,7 @@ func (u *unpickler) popMark() ([]any, error) {
 	return popped, err
 }
 
-// replace pops n values and pushes what f makes of them.
+// replace pops n values and pushes the result of f.
 func (u *unpickler) replace(n int, f func([]any) (any, error)) error {
 	from, err := u.pop(n)
 	if err != nil {
@@ -220,10 +220,10 @@ func (u *unpickler) replace(n int, f func([]any) (any, error)) error {
 	return nil
 }
 
-// longestName bounds the text of a GLOBAL.
+// longestName bounds the names after a GLOBAL.
 const longestName = 1000
 
-// global pushes a class that a state_dict needs; any other is an error that says what was saved instead.
+// global pushes a class that a state_dict needs. Any other class is an error, which says what the file holds.
 func (u *unpickler) global() error {
 	lines := strings.SplitN(string(u.rest[:min(len(u.rest), longestName)]), "\n", 3)
 	if len(lines) < 3 {
@@ -264,7 +264,7 @@ func (u *unpickler) setItems(marked bool) error {
 				return nil, errors.New("a key of the state_dict is not a text")
 			}
 			if _, twice := d.values[key]; twice {
-				return nil, fmt.Errorf("key %q of the state_dict is there twice", key)
+				return nil, fmt.Errorf("key %q of the state_dict comes twice", key)
 			}
 			d.keys, d.values[key] = append(d.keys, key), items[i+1]
 		}
@@ -272,15 +272,15 @@ func (u *unpickler) setItems(marked bool) error {
 	})
 }
 
-// persistent takes a persistent id: ("storage", class, key, location, number of elements).
+// persistent makes a storage from a persistent id: ("storage", class, key, location, number of elements).
 func persistent(from []any) (any, error) {
 	id, ok := from[0].(tuple)
 	if !ok || len(id) != 5 || id[0] != any("storage") || id[1] != any(floatStorage) {
-		return nil, errors.New("persistent id is not that of a storage")
+		return nil, errors.New("the persistent id is not that of a storage")
 	}
 	key, ok := id[2].(string)
 	if !ok {
-		return nil, errors.New("key of a storage is not a text")
+		return nil, errors.New("the key of a storage is not a text")
 	}
 	return storage{key}, nil
 }
@@ -294,19 +294,19 @@ func call(from []any) (any, error) {
 	case ok && from[0] == any(rebuildTensor):
 		return newTensor(arguments)
 	}
-	return nil, malformed("calls what is neither an empty OrderedDict nor a tensor")
+	return nil, malformed("calls something else than OrderedDict() or a tensor")
 }
 
-// build drops the attributes of an OrderedDict: a state_dict has the versions of its modules there.
+// build drops the attributes of an OrderedDict. In a state_dict they are the versions of its modules.
 func build(from []any) (any, error) {
 	d, ok := from[0].(*dict)
 	if _, attributes := from[1].(*dict); !ok || !d.ordered || !attributes {
-		return nil, malformed("sets what are no attributes of an OrderedDict")
+		return nil, malformed("sets attributes of something else than an OrderedDict")
 	}
 	return d, nil
 }
 
-// maxDimensions is beyond what any tensor of a Context Builder has.
+// maxDimensions is more than any tensor of a Context Builder has.
 const maxDimensions = 8
 
 // newTensor is torch._utils._rebuild_tensor_v2(storage, offset, size, stride, …).
@@ -334,7 +334,7 @@ func newTensor(arguments tuple) (any, error) {
 	return t, nil
 }
 
-// integers are those of a tuple that describes the dimensions of a tensor.
+// integers returns the numbers of a tuple that describes the dimensions of a tensor.
 func integers(value any) ([]int, bool) {
 	t, ok := value.(tuple)
 	if !ok || len(t) > maxDimensions {
