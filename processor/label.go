@@ -148,11 +148,11 @@ type label struct {
 
 // decision is what a message wants: a score for a cluster.
 type decision struct {
-	cluster int // −1: that of sample
+	cluster int // −1: the cluster of sample
 	sample  model.Sample
-	version string // "": the current one
+	version string // "": the current version
 	score   float64
-	old     float64 // set with the cluster
+	old     float64 // the score before
 	err     error
 }
 
@@ -162,7 +162,7 @@ func (l *label) ProcessBatch(ctx context.Context, batch service.MessageBatch) ([
 	cluster, score := batch.InterpolationExecutor(l.cluster), batch.InterpolationExecutor(l.score)
 	version := batch.InterpolationExecutor(l.version)
 	for i, message := range batch {
-		d := &decision{cluster: -1, err: message.GetError()} // what failed before keeps its cause
+		d := &decision{cluster: -1, err: message.GetError()} // a message that failed before keeps its error
 		decisions[i] = d
 		if d.err != nil {
 			continue
@@ -193,7 +193,7 @@ func (l *label) ProcessBatch(ctx context.Context, batch service.MessageBatch) ([
 		switch {
 		case d.err != nil:
 			if refused++; refused == 1 {
-				l.log.Warnf("A label is refused: %v (further ones of its batch are only counted)", d.err)
+				l.log.Warnf("A label is refused: %v (further labels of this batch are only counted)", d.err)
 			}
 			batch[i].SetError(d.err)
 			outcome = "error"
@@ -214,10 +214,10 @@ func (l *label) ProcessBatch(ctx context.Context, batch service.MessageBatch) ([
 	return []service.MessageBatch{batch}, nil
 }
 
-// withdrawal is the text of a score that takes a cluster's score back.
+// withdrawal is the score that removes the score of a cluster.
 const withdrawal = "none"
 
-// scoreOrNil is nil where a cluster has no score.
+// scoreOrNil is nil if there is no score.
 func scoreOrNil(score float64) any {
 	if score == interpreter.NoScore {
 		return nil
@@ -259,7 +259,7 @@ func readScore(x *service.MessageBatchInterpolationExecutor, index int) (float64
 	return score, nil
 }
 
-// readCluster reads the number of a cluster, or the sample in its place and −1.
+// readCluster reads the number of a cluster, or −1 and the sample that is in its place.
 func (l *label) readCluster(message *service.Message, x *service.MessageBatchInterpolationExecutor, index int) (int, model.Sample, error) {
 	text, err := interpolated(fieldCluster, x, index)
 	if err != nil {
@@ -278,7 +278,7 @@ func (l *label) readCluster(message *service.Message, x *service.MessageBatchInt
 	}
 	sequence, err := l.target.Sequence(document)
 	if errors.Is(err, annotation.ErrNoSequence) {
-		err = fmt.Errorf("%s: empty or missing, and no event with its context at %s either", fieldCluster, l.target)
+		err = fmt.Errorf("%s: empty or missing, and there is no event with its context at %s", fieldCluster, l.target)
 	}
 	return -1, model.Sample{Context: sequence.Context, Event: sequence.Event}, err
 }

@@ -13,9 +13,8 @@ import (
 	"connect-deepcase/model/store"
 )
 
-// publish applies decisions to the current model, with no other writer in between: each gets its cluster and the old score, or the error
-// why not. It returns the version that has the new scores, and the model
-// before them.
+// publish applies decisions to the current model, with no other writer in between. Each decision gets its cluster and the old score, or an
+// error. publish returns the version that has the new scores, and the model before them.
 func (l *label) publish(ctx context.Context, decisions []*decision) (version string, m *model.Model, err error) {
 	if !slices.ContainsFunc(decisions, func(d *decision) bool { return d.err == nil }) {
 		return "", nil, nil
@@ -43,7 +42,7 @@ func (l *label) publish(ctx context.Context, decisions []*decision) (version str
 	return version, m, err
 }
 
-// resolve finds the cluster of each decision and refuses those that cannot be.
+// resolve finds the cluster of each decision, and refuses decisions that cannot be carried out.
 func (l *label) resolve(ctx context.Context, models *store.Store, version string, current *model.Model, decisions []*decision) error {
 	same := map[string]error{"": nil, version: nil} // version named by a decision → why its clusters are not the current ones
 	var samples []*decision
@@ -82,7 +81,7 @@ func (l *label) resolve(ctx context.Context, models *store.Store, version string
 	}
 	for _, d := range decisions {
 		if d.err == nil && conflicts[d.cluster] {
-			d.err = fmt.Errorf("%s: cluster %d is given different scores in one batch, %s here: need one", fieldScore, d.cluster, d.scoreText())
+			d.err = fmt.Errorf("%s: cluster %d is given different scores in one batch, %s here: need one score", fieldScore, d.cluster, d.scoreText())
 		}
 	}
 	return nil
@@ -129,24 +128,24 @@ func (l *label) lookUp(ctx context.Context, version string, current *model.Model
 			continue
 		}
 		if d.cluster = verdicts[i].Cluster; d.cluster < 0 {
-			d.err = fmt.Errorf("document: %s belongs to no cluster of model %s (%s), so there is none to score",
+			d.err = fmt.Errorf("document: %s belongs to no cluster of model %s (%s), so there is nothing to score",
 				l.target, version, verdicts[i].Status)
 		}
 	}
 	return nil
 }
 
-// sameClusters says why the clusters of a version are not those of the current model; scores may differ.
+// sameClusters says why the clusters of a version are not those of the current model. Scores may differ.
 func sameClusters(models *store.Store, name, currentName string, current *model.Model) error {
 	if models.SameClusters(currentName, name) {
 		return nil
 	}
 	seen, err := models.Load(name)
 	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%s: %q is not kept any more, and not known to have the clusters of the current version %s: look at the new clusters and label those",
+		return fmt.Errorf("%s: %q was removed, and it is not known whether its clusters are those of the current version %s: look at the new clusters and label those",
 			fieldVersion, name, currentName)
 	} else if err != nil {
-		return fmt.Errorf("%s: %q cannot be compared with the current one: %w", fieldVersion, name, err)
+		return fmt.Errorf("%s: %q cannot be compared with the current version: %w", fieldVersion, name, err)
 	}
 	if seen.SameClusters(current) != nil {
 		return fmt.Errorf("%s: %q has other clusters than the current version %s: look at the new clusters and label those",

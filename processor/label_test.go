@@ -193,7 +193,7 @@ func TestLabelOfASample(t *testing.T) {
 	assert.Equal(t, 2.0, now.Clusters[clusterOf(t, m, "login")].Score)
 	assert.ErrorContains(t, out[1].GetError(), "document: deepcase belongs to no cluster of model ")
 	assert.ErrorContains(t, out[2].GetError(), "document: deepcase.context has 1 events, model ")
-	assert.EqualError(t, out[3].GetError(), "cluster: empty or missing, and no event with its context at deepcase either")
+	assert.EqualError(t, out[3].GetError(), "cluster: empty or missing, and there is no event with its context at deepcase")
 	assert.Equal(t, version, answer(t, out[0]).Model)
 }
 
@@ -211,8 +211,8 @@ func TestLabelFlagsBadMessages(t *testing.T) {
 		`{"cluster":0,"score":"high"}`:           `score: "high", need a number ≥ 0`,
 		`{"cluster":0,"score":"NaN"}`:            `score: "NaN", need a number ≥ 0`,
 		`{"cluster":0,"score":"Inf"}`:            `score: "Inf", need a number ≥ 0`,
-		`{"cluster":0,"score":1,"model":"old"}`:  `version: "old" cannot be compared with the current one: `,
-		`{"cluster":0,"score":1,"model":"../x"}`: `version: "../x" cannot be compared with the current one: `,
+		`{"cluster":0,"score":1,"model":"old"}`:  `version: "old" cannot be compared with the current version: `,
+		`{"cluster":0,"score":1,"model":"../x"}`: `version: "../x" cannot be compared with the current version: `,
 		`not a document`:                         "",
 		``:                                       "",
 	} {
@@ -235,8 +235,8 @@ func TestLabelRefusesContradictions(t *testing.T) {
 	login, backup := clusterOf(t, m, "login"), clusterOf(t, m, "backup")
 	out := process(t, newLabel(t, "model: "+dir), messages(
 		fmt.Sprintf(`{"cluster":%d,"score":1}`, login), fmt.Sprintf(`{"cluster":%d,"score":5}`, backup), fmt.Sprintf(`{"cluster":%d,"score":2}`, login)))
-	assert.EqualError(t, out[0].GetError(), fmt.Sprintf("score: cluster %d is given different scores in one batch, 1 here: need one", login))
-	assert.EqualError(t, out[2].GetError(), fmt.Sprintf("score: cluster %d is given different scores in one batch, 2 here: need one", login))
+	assert.EqualError(t, out[0].GetError(), fmt.Sprintf("score: cluster %d is given different scores in one batch, 1 here: need one score", login))
+	assert.EqualError(t, out[2].GetError(), fmt.Sprintf("score: cluster %d is given different scores in one batch, 2 here: need one score", login))
 	assert.Equal(t, 5.0, *answer(t, out[1]).New)
 	_, now := current(t, dir)
 	assert.Equal(t, -1.0, now.Clusters[login].Score)

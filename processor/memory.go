@@ -9,7 +9,7 @@ import (
 	"connect-deepcase/sequencer"
 )
 
-// memory watches what windows take, and tells once when machines are forgotten that lose something by it.
+// memory watches how much memory windows take. It logs once if machines are forgotten that still had recent events.
 type memory struct {
 	options     sequencer.WindowOptions
 	held, bytes *service.MetricGauge
@@ -30,7 +30,7 @@ func newMemory(mgr *service.Resources, options sequencer.WindowOptions) *memory 
 	return m
 }
 
-// watch looks at the windows after a batch; cached says whether a cache has those that were evicted.
+// watch looks at the windows after a batch. cached says whether a cache has the evicted ones.
 func (m *memory) watch(windows *sequencer.Windows, cached bool) {
 	machines, bytes := windows.Len(), windows.Bytes()
 	m.held.Set(int64(machines))
@@ -44,7 +44,7 @@ func (m *memory) watch(windows *sequencer.Windows, cached bool) {
 	m.evicted.Incr(expired, "expired")
 	if live > 0 && !m.told.Swap(true) {
 		m.log.Warnf("Machines are forgotten although they had events within `%s` (%s), and their contexts begin empty: %d machines are held, of at most %d (`%s`), in %d bytes, of at most %d (`%s`). "+
-			"Look whether someone invents names of machines or events; if all are real, raise these or give a `%s` (further ones are only counted)",
+			"Check whether someone invents names of machines or events. If all are real, raise these limits or set a `%s` (further machines are only counted)",
 			fieldTimeout, m.options.Timeout, machines, m.options.MaxMachines, fieldMaxMachines, bytes, m.options.MaxBytes, fieldMaxBytes, configfield.FieldCache)
 	}
 }

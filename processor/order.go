@@ -8,9 +8,9 @@ import (
 	"github.com/redpanda-data/benthos/v4/public/service"
 )
 
-// order watches whether events come in the order of time, and tells once of each way in which they do not.
+// order watches whether events come in the order of time. It logs once for each way in which they do not.
 type order struct {
-	limit       int // late
+	limit       int // the field late
 	late        *service.MetricCounter
 	overlapping *service.MetricCounter
 	log         *service.Logger
@@ -20,7 +20,7 @@ type order struct {
 	mu                           sync.Mutex
 	back                         int           // events in a row that came behind their machines
 	furthest                     time.Duration // by how much at most
-	overlapped, lost, wentBehind bool          // what was told
+	overlapped, lost, wentBehind bool          // what was logged
 }
 
 func newOrder(mgr *service.Resources, limit int) *order {
@@ -37,18 +37,18 @@ func newOrder(mgr *service.Resources, limit int) *order {
 }
 
 const (
-	backInARow = 16          // so many events behind their machines are no reordering on the way
-	backBy     = time.Minute // by less than this events overtake each other everywhere
+	backInARow = 16          // fewer events in a row may have been reordered on their way
+	backBy     = time.Minute // events may overtake each other by less than this anywhere
 )
 
-// call begins a call of ProcessBatch; what it returns ends it.
+// call begins a call of ProcessBatch. The function that it returns ends it.
 func (o *order) call() (end func()) {
 	if o.running.Add(1) > 1 {
 		o.overlapping.Incr(1)
 		o.mu.Lock()
 		defer o.mu.Unlock()
-		o.once(&o.overlapped, "Two batches were sequenced at the same time, so they can overtake each other, and contexts are then wrong. Set pipeline.threads: 1. "+
-			"More threads are right only for a source that gives the events of a machine one batch after the other")
+		o.once(&o.overlapped, "Two batches were sequenced at the same time. They can overtake each other, and then contexts are wrong. Set pipeline.threads: 1. "+
+			"More threads are right only if the source gives the events of each machine one batch after the other")
 	}
 	return func() { o.running.Add(-1) }
 }
@@ -66,8 +66,8 @@ func (o *order) watch(events []*pending) {
 		case p.how.Younger > o.limit:
 			beyond++
 			if !o.lost {
-				o.once(&o.lost, "An event of machine %q came after %d younger ones, more than `%s` (%d), so its context may lack events; further ones are only counted. "+
-					"Have the source send events in the order of time (files: oldest first), set pipeline.threads: 1, or raise `%[3]s`",
+				o.once(&o.lost, "An event of machine %q came after %d younger ones, more than `%s` (%d), so its context may lack events. "+
+					"Let the source send events in the order of time (files: oldest first), set pipeline.threads: 1, or raise `%[3]s` (further events are only counted)",
 					p.event.Machine, p.how.Younger, fieldLate, o.limit)
 			}
 		case p.how.Younger > 0:
@@ -79,7 +79,7 @@ func (o *order) watch(events []*pending) {
 	o.late.Incr(beyond, "beyond")
 }
 
-// follow notices when the source goes back in time as a whole: a single machine that is late, or a new one, would not show that.
+// follow notices if the source as a whole goes back in time. A single late machine, or a new one, does not count.
 func (o *order) follow(p *pending) {
 	switch {
 	case p.how.Behind > backBy:
@@ -89,13 +89,13 @@ func (o *order) follow(p *pending) {
 		o.back, o.furthest = 0, 0
 	}
 	if o.back == backInARow {
-		o.once(&o.wentBehind, "The source went back in time: the last %d events came after events of their machines that are younger by up to %s, and their contexts may be wrong. "+
-			"Read files oldest first. To score a source anew, begin with empty windows (another `%s` or state directory), "+
-			"or score the documents by the contexts that they have, without deepcase_sequence", backInARow, o.furthest.Round(time.Second), fieldCachePrefix)
+		o.once(&o.wentBehind, "The source went back in time: the last %d events came after events of their machines that are younger by up to %s, so their contexts may be wrong. "+
+			"Read files oldest first. To score a source again, start with empty windows (another `%s` or state directory), "+
+			"or score the documents with the contexts that they have, without deepcase_sequence", backInARow, o.furthest.Round(time.Second), fieldCachePrefix)
 	}
 }
 
-// once logs a warning, unless it was told before. mu is held.
+// once logs a warning unless it was logged before. mu is held.
 func (o *order) once(told *bool, format string, args ...any) {
 	if !*told {
 		*told = true

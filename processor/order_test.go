@@ -51,7 +51,7 @@ func counted(t *testing.T, threads int, processor string, batches ...service.Mes
 	return log.String(), end
 }
 
-// Five weekly files of a log, newest first: counted, and told once of each kind. Oldest first nothing is told.
+// Five weekly files of a log, newest first, are counted and logged once per kind. Oldest first, nothing is logged.
 func TestSequenceTellsOfFilesThatAreReadNewestFirst(t *testing.T) {
 	for _, cache := range []string{"", "cache: windows"} {
 		var newest, oldest []service.MessageBatch
@@ -89,7 +89,7 @@ func TestSequenceTellsOfASourceThatIsReadAnew(t *testing.T) {
 		again.kept.access = first.kept.access
 		process(t, again, messages(all...))
 		assert.Equal(t, 1, strings.Count(log.String(), "The source went back in time"), log.String())
-		assert.Contains(t, log.String(), "To score a source anew, begin with empty windows")
+		assert.Contains(t, log.String(), "To score a source again, start with empty windows")
 	}
 }
 
@@ -109,7 +109,7 @@ func TestSequenceTakesMachinesThatAreLateForNoWayBack(t *testing.T) {
 	assert.Empty(t, log.String())
 }
 
-// Batches that are sequenced at the same time are counted, and told once.
+// Batches that are sequenced at the same time are counted, and logged once.
 func TestSequenceTellsOfOverlappingBatches(t *testing.T) {
 	s, log := logged(t, "{}")
 	inside, leave := make(chan struct{}), make(chan struct{})
@@ -164,7 +164,7 @@ func TestSequenceRefusesTheFuture(t *testing.T) {
 	assert.EqualValues(t, 1, recorded.value("deepcase_sequence_events outcome=error"))
 }
 
-// Live machines that are forgotten are counted and told once; with a cache nothing is lost.
+// Machines that are forgotten while they are active are counted, and logged once. With a cache nothing is lost.
 func TestSequenceTellsOfForgottenMachines(t *testing.T) {
 	var batch []string
 	for i := range 30 {

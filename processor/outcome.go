@@ -6,8 +6,8 @@ import (
 	"github.com/redpanda-data/benthos/v4/public/service"
 )
 
-// outcome counts the events that a processor saw and how many of them failed there. A run in which all failed ends like any other, with exit
-// status 0: what is said at its end is all that tells.
+// outcome counts the events that a processor saw, and how many of them failed there. A run in which all events failed also ends with exit
+// status 0, so only the log line at its end says so.
 type outcome struct{ seen, failed atomic.Int64 }
 
 func (o *outcome) add(seen, failed int) {
@@ -15,7 +15,8 @@ func (o *outcome) add(seen, failed int) {
 	o.failed.Add(int64(failed))
 }
 
-// count counts what fails in a batch from now until the function is called that it gives. What came with an error failed before.
+// count counts what fails in a batch between its call and that of the function that it returns. A message that came with an error failed
+// before, and does not count.
 func (o *outcome) count(batch service.MessageBatch) func() {
 	came := errored(batch)
 	return func() { o.add(len(batch)-came, errored(batch)-came) }
@@ -30,7 +31,7 @@ func errored(batch service.MessageBatch) (n int) {
 	return n
 }
 
-// report says how it went, at level error where more than half failed. What is why events failed.
+// report logs the counts, at level error if more than half of the events failed. what says what failing means.
 func (o *outcome) report(log *service.Logger, what string) {
 	seen, failed := o.seen.Load(), o.failed.Load()
 	switch say := log.Warnf; {

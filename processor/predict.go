@@ -212,7 +212,7 @@ func (p *predict) ProcessBatch(ctx context.Context, batch service.MessageBatch) 
 		defer v.release()
 		name = v.name
 	}
-	var rows []int // of the batch, those that samples are from
+	var rows []int // the messages of the batch that samples are from
 	var samples []model.Sample
 	for i, message := range batch {
 		s, err := p.sample(message, v)
@@ -243,9 +243,9 @@ func (p *predict) ProcessBatch(ctx context.Context, batch service.MessageBatch) 
 	return []service.MessageBatch{batch}, nil
 }
 
-// sample reads what a message asks v, which may be nil.
+// sample reads the sample that a message asks v about. v may be nil.
 func (p *predict) sample(message *service.Message, v *version) (s model.Sample, err error) {
-	if err := message.GetError(); err != nil { // the first cause stays
+	if err := message.GetError(); err != nil { // a message that failed before keeps its error
 		return s, err
 	}
 	document, err := mapping.Document(message)
@@ -276,7 +276,7 @@ func (p *predict) fail(message *service.Message, err error) {
 	message.SetError(err)
 }
 
-// ask gives a verdict or an error for each sample: the known ones first, the rest in one query.
+// ask gives a verdict or an error for each sample. Samples whose verdicts are not remembered are asked in one query.
 func (p *predict) ask(ctx context.Context, v *version, samples []model.Sample) ([]model.Verdict, []error) {
 	verdicts, errs := make([]model.Verdict, len(samples)), make([]error, len(samples))
 	if v == nil {
@@ -285,7 +285,7 @@ func (p *predict) ask(ctx context.Context, v *version, samples []model.Sample) (
 		}
 		return verdicts, errs
 	}
-	var asked []int // of samples, those whose verdict is not remembered
+	var asked []int // the samples whose verdicts are not remembered
 	var unknown []model.Sample
 	var keys []sampleKey
 	var buffer []byte
@@ -331,7 +331,7 @@ func (p *predict) ask(ctx context.Context, v *version, samples []model.Sample) (
 		}
 		verdicts[i] = answers[row]
 		if v.verdicts != nil {
-			// The attention is a slice of the whole query's, which a single verdict would keep in memory.
+			// The attention is part of the memory of the whole query, which a single verdict must not keep.
 			kept := answers[row]
 			kept.Attention = slices.Clone(kept.Attention)
 			v.verdicts.Add(keys[row], kept)

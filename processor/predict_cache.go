@@ -7,10 +7,10 @@ import (
 	"connect-deepcase/model"
 )
 
-// sampleKey is what equal samples share and different ones do not. It has one size, however long names are.
+// sampleKey is the same for equal samples and differs for others. Its size does not depend on the length of names.
 type sampleKey [sha256.Size]byte
 
-// keyOf uses buffer, which grows.
+// keyOf is the key of a sample. It uses buffer, which grows.
 func keyOf(s model.Sample, buffer *[]byte) sampleKey {
 	text := binary.AppendUvarint((*buffer)[:0], uint64(len(s.Event)))
 	text = append(text, s.Event...)
@@ -22,5 +22,5 @@ func keyOf(s model.Sample, buffer *[]byte) sampleKey {
 	return sha256.Sum256(text)
 }
 
-// verdictBytes is what a verdict with so many events in its context takes in the cache at most, with its key and its places there.
+// verdictBytes is the most bytes that a remembered verdict takes, with its key and the structures around it, if its context has length events.
 func verdictBytes(length int) int { return 352 + 5*length }

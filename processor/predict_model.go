@@ -22,13 +22,13 @@ type version struct {
 	created   time.Time
 	trained   time.Time // when its clusters were learnt; scores are later
 	predictor *model.Predictor
-	verdicts  *lru.Cache[sampleKey, model.Verdict] // nil where verdicts are not kept
+	verdicts  *lru.Cache[sampleKey, model.Verdict] // nil if verdicts are not remembered
 
 	using  sync.RWMutex // read-held while it answers
 	closed bool
 }
 
-// close waits until nobody uses the version any more.
+// close waits until nobody uses the version.
 func (v *version) close() error {
 	v.using.Lock()
 	defer v.using.Unlock()
@@ -52,7 +52,7 @@ type serving struct {
 	current   atomic.Pointer[version] // nil: none yet
 	stop      context.CancelFunc
 	stopped   chan struct{}
-	closing   sync.WaitGroup  // replaced versions that still answer
+	closing   sync.WaitGroup  // of replaced versions that still answer
 	asking    context.Context // ends with close, by endAsking
 	endAsking context.CancelFunc
 	now       func() time.Time
@@ -78,11 +78,11 @@ func newServingMetrics(m *service.Metrics) servingMetrics {
 		clusters: m.NewGauge("deepcase_model_clusters"),
 		scored:   m.NewGauge("deepcase_model_clusters_scored"),
 	}
-	s.reloads.Incr(0, "failed") // there before the first one, or its increase could not be seen
+	s.reloads.Incr(0, "failed") // it must exist before the first failure, or its increase could not be seen
 	return s
 }
 
-// limited is ctx with an end: for a question, after which it is given up. cancel must be called.
+// limited is ctx for a question that is given up after limit, and when the serving is closed. The cancel function must be called.
 func (s *serving) limited(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("it took longer than %v", limit))
 	forget := context.AfterFunc(s.asking, cancel)
@@ -92,7 +92,7 @@ func (s *serving) limited(ctx context.Context, limit time.Duration) (context.Con
 	}
 }
 
-// start loads the current version, where there is one, and from then on looks for a new one so often.
+// start loads the current version if there is one, and from then on looks for a new version every so often.
 func (s *serving) start(every time.Duration) {
 	ctx, cancel := context.WithCancel(context.Background())
 	s.stop, s.stopped = cancel, make(chan struct{})
@@ -107,7 +107,7 @@ func (s *serving) start(every time.Duration) {
 	}()
 }
 
-// acquire gives the version to ask, or nil where there is none; the caller releases it.
+// acquire gives the version to ask, or nil if there is none. The caller must release it.
 func (s *serving) acquire() *version {
 	for {
 		v := s.current.Load()
@@ -127,7 +127,7 @@ func (s *serving) acquire() *version {
 
 func (v *version) release() { v.using.RUnlock() }
 
-// report counts and logs what came of a look at the directory. A failure is logged once: the old version goes on serving.
+// report counts and logs the result of a look at the directory. A failure that stays the same is logged once.
 func (s *serving) report(look store.Look) {
 	switch {
 	case look.Empty: // a mistake in the path, perhaps
@@ -148,7 +148,7 @@ func (s *serving) report(look store.Look) {
 	}
 }
 
-// take puts a version that was read in the place of the one that serves.
+// take replaces the version that serves by one that was read.
 func (s *serving) take(loaded *store.Loaded) error {
 	predictor, err := model.NewPredictor(loaded.Model, s.engine)
 	if err != nil {
@@ -165,20 +165,20 @@ func (s *serving) take(loaded *store.Loaded) error {
 	return nil
 }
 
-// maxSkew is the difference between the clocks of two machines that nobody is told of.
+// maxSkew is the largest difference between the clocks of two machines that is not logged.
 const maxSkew = time.Minute
 
-// checkClock tells of a version that was made, or named, by a clock that was ahead. The age of a model that was learnt in the future is not
-// known: it is at least as old as it has been served here.
+// checkClock logs a version that was created or named by a clock that was ahead. If a model was learnt in the future, its age is not known;
+// it is at least as old as the time that it has been serving here.
 func (s *serving) checkClock(v *version) {
 	now, log := s.now(), s.log.With("model", s.dir, "version", v.name)
 	switch {
 	case v.created.After(now.Add(maxSkew)):
-		log.Warnf("This version was made at %s, which is in the future: the clock of its writer is ahead, or the clock here is behind. "+
+		log.Warnf("This version was created at %s, which is in the future: the clock of its writer is ahead, or the clock here is behind. "+
 			"deepcase_model_created_seconds is wrong until the next version", v.created.Format(time.RFC3339))
 	case store.Ahead(v.name, v.created):
-		log.Warnf("This version was made at %s; its name is ahead, since versions before it were made by a clock that was ahead. "+
-			"Only the name is affected: names must ascend", v.created.Format(time.RFC3339))
+		log.Warnf("This version was created at %s; its name is ahead, since versions before it were made by a clock that was ahead. "+
+			"This affects only the name: names must ascend", v.created.Format(time.RFC3339))
 	}
 	if v.trained.After(now) {
 		v.trained = now
@@ -189,7 +189,7 @@ func (s *serving) swap(next *version) {
 	m := next.predictor.Model()
 	scored := m.ScoredClusters()
 	last := s.current.Swap(next)
-	// Not the version as a label: series of old versions could never be removed.
+	// The version is not a label, because time series of old versions could never be removed.
 	s.metrics.created.Set(next.created.Unix())
 	s.metrics.trained.Set(next.trained.Unix())
 	s.metrics.events.Set(int64(len(m.Names)))
@@ -197,16 +197,16 @@ func (s *serving) swap(next *version) {
 	s.metrics.scored.Set(int64(scored))
 	s.log.With("model", s.dir, "version", next.name, "events", len(m.Names), "clusters", len(m.Clusters), "scored", scored).
 		Info("Model loaded")
-	if last != nil { // it may be in the middle of a long answer, for which the next reload does not wait
+	if last != nil { // it may be in the middle of a long answer, and the next reload must not wait for that
 		s.closing.Go(func() {
 			if err := last.close(); err != nil {
-				s.log.With("version", last.name).Errorf("The replaced model did not close: %v", err)
+				s.log.With("version", last.name).Errorf("The replaced version did not close: %v", err)
 			}
 		})
 	}
 }
 
-// close ends the watching, and the version that serves with the answers that it is still looking for. It may be called again.
+// close stops looking for versions, ends answers that are still being computed, and closes the version that serves. It may be called again.
 func (s *serving) close() error {
 	s.stop()
 	<-s.stopped

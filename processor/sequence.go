@@ -229,7 +229,7 @@ type sequence struct {
 	mapping *mapping.Mapping
 	target  annotation.Target
 	windows *sequencer.Windows
-	kept    *sharedStates // windows; nil: they are in memory only
+	kept    *sharedStates // windows in a cache; nil if they are only in memory
 
 	maxFuture time.Duration // 0: no bound
 	now       func() time.Time
@@ -241,7 +241,7 @@ type sequence struct {
 	future *service.MetricCounter
 	log    *service.Logger
 
-	warned, warnedOther, complained atomic.Bool // of an id that was reused, and with another document; of an event that was refused
+	warned, warnedOther, complained atomic.Bool // logged: a reused id, one with another document, a refused event
 	outcome                         outcome
 }
 
@@ -258,7 +258,7 @@ func (s *sequence) ProcessBatch(ctx context.Context, batch service.MessageBatch)
 	reader, now := s.mapping.Over(batch), s.now()
 	events := make([]*pending, len(batch))
 	for i, message := range batch {
-		p := &pending{err: message.GetError()} // what failed before may not be what the mapping expects, and keeps its first cause
+		p := &pending{err: message.GetError()} // a message that failed before keeps its error, and may not be what the mapping expects
 		if p.err == nil {
 			if p.err = s.check(message); p.err == nil {
 				if p.event, p.err = reader.Event(i); p.err == nil {
@@ -301,25 +301,25 @@ func (s *sequence) ProcessBatch(ctx context.Context, batch service.MessageBatch)
 	return []service.MessageBatch{batch}, nil
 }
 
-// warn tells of an id that another event had, once: with a wrong mapping it is all of them.
+// warn logs an id that another event had, once: if the mapping is wrong, all ids are like this.
 func (s *sequence) warn(e sequencer.Event, how sequencer.Arrival) {
 	if how.Other && !s.warnedOther.Swap(true) {
 		s.log.With("machine", e.Machine, "event", e.Name, "time", e.Time).Warnf(
-			"%s: %s came before with the same name and time and another document; this and further ones are taken for events that come again. If they are "+
-				"not, it is the id of something else, of a rule, say: need what no other event of the machine has, or nothing", mapping.FieldID, excerpt.Quote(e.ID))
+			"%s: %s came before with the same name and time and another document. This event and others like it are taken for events that come again. If they "+
+				"are different events, this is the id of something else, such as a rule: need an id that no other event of the machine has, or none", mapping.FieldID, excerpt.Quote(e.ID))
 	}
 	if !how.Reused || s.warned.Swap(true) {
 		return
 	}
 	s.log.With("machine", e.Machine, "event", e.Name, "time", e.Time).Warnf(
-		"%s: %s was that of an event with another name or time before, need what no other event of the machine has, or nothing; "+
-			"this and further ones count as events of their own", mapping.FieldID, excerpt.Quote(e.ID))
+		"%s: %s was that of an event with another name or time before: need an id that no other event of the machine has, or none. "+
+			"This event and others like it count as events of their own", mapping.FieldID, excerpt.Quote(e.ID))
 }
 
-// complain tells why an event was refused, once: with a wrong mapping it is all of them, and the pipeline goes on as if nothing were.
+// complain logs why an event was refused, once: if the mapping is wrong, all events are refused, and the pipeline goes on all the same.
 func (s *sequence) complain(err error) {
 	if err != nil && !s.complained.Swap(true) {
-		s.log.Warnf("An event gets no context, but an error: %v (further ones are only counted)", err)
+		s.log.Warnf("An event gets an error and no context: %v (further events are only counted)", err)
 	}
 }
 
@@ -331,7 +331,8 @@ func (s *sequence) check(message *service.Message) error {
 	return s.target.Check(document)
 }
 
-// content is a hash of an event's document where it has an id. One that was annotated before has none: it came again, with the annotation.
+// content is a hash of the document of an event with an id. It is 0 without an id, and if the document was annotated before: then the event
+// comes again, and the annotation makes its document another one.
 func (s *sequence) content(message *service.Message, id string) uint64 {
 	document, err := message.AsStructured()
 	if id == "" || err != nil || field.Find(document, s.target.String()) != nil {
@@ -341,7 +342,7 @@ func (s *sequence) content(message *service.Message, id string) uint64 {
 	return xxhash.Sum64(bytes)
 }
 
-// checkTime refuses an event of the future.
+// checkTime refuses an event that is too far in the future.
 func (s *sequence) checkTime(at, now time.Time) error {
 	if s.maxFuture == 0 || !at.After(now.Add(s.maxFuture)) {
 		return nil

@@ -8,10 +8,10 @@ import (
 	"connect-deepcase/sequencer"
 )
 
-// parallelMachines bounds the machines of a batch that wait for the cache at the same time.
+// parallelMachines is the most machines of a batch that wait for the cache at the same time.
 const parallelMachines = 32
 
-// addShared gives each event without an error its context by the windows in the cache, or the error why it has none.
+// addShared gives each event without an error its context, from the windows in the cache, or an error.
 func (s *sequence) addShared(ctx context.Context, events []*pending) {
 	var order []string
 	machines := map[string][]*pending{}
@@ -38,7 +38,7 @@ func (s *sequence) addShared(ctx context.Context, events []*pending) {
 	running.Wait()
 }
 
-// addToShared adds the events of one machine: all of them, or none.
+// addToShared adds the events of one machine to its window: all or none.
 func (s *sequence) addToShared(ctx context.Context, wait *patience, machine string, events []*pending) {
 	err := s.windows.Update(machine, func(w *sequencer.Window) error {
 		return s.kept.update(ctx, wait, machine, w, func() {

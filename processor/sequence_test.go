@@ -76,7 +76,7 @@ func TestSequenceTellsOfRefusedEvents(t *testing.T) {
 	s, err := builder.Build()
 	require.NoError(t, err)
 	require.NoError(t, s.Run(t.Context()))
-	assert.Equal(t, 1, strings.Count(log.String(), "machine: is empty: want a name (further ones are only counted)"), log.String())
+	assert.Equal(t, 1, strings.Count(log.String(), "machine: is empty: want a name (further events are only counted)"), log.String())
 	assert.Contains(t, log.String(), "3 events read, 3 failed: they got an error and no context")
 }
 
@@ -190,7 +190,7 @@ deepcase_sequence:
 		}
 		assert.EqualValues(t, 3, recorded.value("deepcase_sequence_reused_ids"))
 		assert.Equal(t, 1, strings.Count(log.String(), "\n"), log.String())
-		assert.Contains(t, log.String(), `id: \"rule of m\" was that of an event with another name or time before, need what no other event`)
+		assert.Contains(t, log.String(), `id: \"rule of m\" was that of an event with another name or time before: need an id that no other event`)
 		assert.Contains(t, log.String(), `event=b`)
 	}
 }

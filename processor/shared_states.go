@@ -29,9 +29,9 @@ type sharedState interface {
 }
 
 // sharedStates are states of machines that processes share through a cache. The cache is read before each change of a state and written
-// after it, so that whoever comes next knows a machine's past.
+// after it, so that the next process knows the past of the machine.
 type sharedStates struct {
-	what       string                                // a state is, for messages
+	what       string                                // what a state is, for messages
 	arrived    func(snapshot []byte) (uint64, error) // what Arrived was at a snapshot
 	access     func(context.Context, func(service.Cache)) error
 	prefix     string // of the keys
@@ -42,7 +42,8 @@ type sharedStates struct {
 	log        *service.Logger
 }
 
-// newSharedStates shares the states that what names through a cache. retry is how long a failing cache is tried again.
+// newSharedStates shares states through a cache. what names a state in messages, arrived reads Arrived from a snapshot, and retry is how
+// long a failing cache is tried again.
 func newSharedStates(what string, arrived func([]byte) (uint64, error), cache *configfield.Cache, prefix string, retry time.Duration, mgr *service.Resources) *sharedStates {
 	s := &sharedStates{
 		what:     what,
@@ -58,14 +59,14 @@ func newSharedStates(what string, arrived func([]byte) (uint64, error), cache *c
 	return s
 }
 
-// update has change go on from the latest state of the machine, which may be state or in the cache, and writes what it becomes to the
-// cache. If that fails, the state is as it was before. All updates of a batch share wait.
+// update sets state to the latest state of the machine, which may be in the cache, calls change, and writes the result to the cache. If that
+// fails, state is as it was before. All updates of a batch share wait.
 //
-// When a machine moves from one process to another, the old one may still have events on their way, and write its state after the new one
-// has written a later one. So that it does not replace that, each machine has two keys: a process writes to the one where its own state is,
-// or else to the one that was written less recently. And of both, and its own memory, it goes on from the state in which most arrived. If
-// one of the two cannot be read, which may have been that state, the machine begins anew: what comes of an older one would miss events, and
-// nobody would see it.
+// When a machine moves from one process to another, the old process may still be working on events, and write its state after the new
+// process has written a later one. It must not replace that. So each machine has two keys: a process writes to the key that has its own
+// state, or else to the key that was written less recently. It goes on from the state in which most has arrived: one of the two, or that in
+// its memory. If one of the two cannot be read, it may have been that state. Then the machine begins with an empty state, because an older
+// one would lack events, and nobody would notice.
 func (s *sharedStates) update(ctx context.Context, wait *patience, machine string, state sharedState, change func()) error {
 	before := state.Snapshot()
 	if err := s.exchange(ctx, wait, machine, state, change); err != nil {
@@ -87,10 +88,10 @@ func (s *sharedStates) exchange(ctx context.Context, wait *patience, machine str
 			continue
 		}
 		if places[i], err = s.take(state, data); err != nil {
-			// Waiting would not mend it, and refusing the machine for ever would be worse than a state that begins anew.
+			// Waiting does not help, and refusing the machine for ever would be worse than an empty state.
 			s.failures.Incr(1)
 			if !s.toldDamage.Swap(true) {
-				s.log.With("key", key).Errorf("The cache holds a %s that cannot be read, the machine begins with an empty one (further ones are only counted): %v", s.what, err)
+				s.log.With("key", key).Errorf("The cache holds a %s that cannot be read, so the machine begins with an empty one (further ones are only counted): %v", s.what, err)
 			}
 			damaged = append(damaged, key)
 		}
@@ -99,7 +100,7 @@ func (s *sharedStates) exchange(ctx context.Context, wait *patience, machine str
 		state.Forget()
 	}
 	change()
-	to := damaged // all of them, or the next batch would find one again
+	to := damaged // all damaged keys, or the next batch would find one again
 	switch {
 	case to != nil:
 	case places[1].writer == s.writer, places[0].writer != s.writer && places[1].turn < places[0].turn:
@@ -120,7 +121,7 @@ func (s *sharedStates) exchange(ctx context.Context, wait *patience, machine str
 // stamp comes before a snapshot in the cache.
 type stamp struct {
 	writer uint64 // the process
-	turn   uint64 // one more than the writer had seen
+	turn   uint64 // one more than the highest turn that the writer had seen
 }
 
 func (s stamp) before(snapshot []byte) []byte {
@@ -128,7 +129,7 @@ func (s stamp) before(snapshot []byte) []byte {
 	return append(binary.LittleEndian.AppendUint64(data, s.turn), snapshot...)
 }
 
-// take restores state from what is in the cache, if more has arrived there.
+// take restores state from data of the cache if more has arrived there.
 func (s *sharedStates) take(state sharedState, data []byte) (stamp, error) {
 	if len(data) < 16 {
 		return stamp{}, fmt.Errorf("%d bytes, need 16 and a %s", len(data), s.what)
@@ -144,7 +145,7 @@ func (s *sharedStates) take(state sharedState, data []byte) (stamp, error) {
 	return stamp{binary.LittleEndian.Uint64(data), binary.LittleEndian.Uint64(data[8:])}, nil
 }
 
-// read gives what the cache holds, nil for nothing.
+// read gives what the cache has at a key, nil if nothing.
 func (s *sharedStates) read(ctx context.Context, wait *patience, key string) (data []byte, err error) {
 	err = s.try(ctx, wait, "read", func(ctx context.Context, c service.Cache) (err error) {
 		if data, err = c.Get(ctx, key); errors.Is(err, service.ErrKeyNotFound) {
@@ -158,11 +159,11 @@ func (s *sharedStates) read(ctx context.Context, wait *patience, key string) (da
 // patience begins the time for which a batch waits for a failing cache.
 func (s *sharedStates) patience() *patience { return &patience{until: time.Now().Add(s.retry)} }
 
-// patience is how long the machines of a batch wait for a failing cache: together, or a large batch would wait once for each few of them.
+// patience is how long the machines of a batch wait for a failing cache. They share it, or a large batch would wait again for each few of them.
 type patience struct {
 	mu    sync.Mutex
 	until time.Time // cache_retry after the batch began, or after the last access that succeeded
-	err   error     // of the access that failed beyond; the rest of the batch fails with it
+	err   error     // of the access that failed after that; the rest of the batch fails with it
 }
 
 func (p *patience) lost() error {
@@ -177,7 +178,7 @@ func (p *patience) extend(by time.Duration) {
 	p.until = time.Now().Add(by)
 }
 
-// lose says whether there is no time for another attempt after a pause; then err is what the rest of the batch fails with.
+// lose says whether there is no time for another attempt after a pause. If so, the rest of the batch fails with err.
 func (p *patience) lose(pause time.Duration, err error) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -190,10 +191,10 @@ func (p *patience) lose(pause time.Duration, err error) bool {
 	return true
 }
 
-// shortestAccess is what an access to the cache may take at least, also where cache_retry asks for a single attempt.
+// shortestAccess is how long an access to the cache may take even if cache_retry is shorter.
 const shortestAccess = time.Second
 
-// try repeats an access to the cache until it succeeds, the batch's patience is lost or ctx ends.
+// try repeats an access to the cache until it succeeds, the patience of the batch is lost, or ctx ends.
 func (s *sharedStates) try(ctx context.Context, wait *patience, what string, f func(context.Context, service.Cache) error) error {
 	for pause := 10 * time.Millisecond; ; pause = min(2*pause, time.Second) {
 		if err := wait.lost(); err != nil {
@@ -227,8 +228,8 @@ func (s *sharedStates) attempt(ctx context.Context, f func(context.Context, serv
 	return failed
 }
 
-// keys name the two states of a machine in the cache. Caches differ in what their keys may hold (the file cache makes files of them), so
-// what is not plain is escaped and what is long is hashed. No escaped name ends with a percent sign, or has one before "s".
+// keys are the two keys of a machine in the cache. Caches differ in what keys may be (the file cache uses them as file names), so special
+// characters are escaped and long names are hashed. No escaped name ends with a percent sign or has one before an "s", so keys never clash.
 func (s *sharedStates) keys(machine string) [2]string {
 	escaped := url.QueryEscape(machine)
 	if len(escaped) > 150 {

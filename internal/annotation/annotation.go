@@ -117,10 +117,10 @@ func Document(content any) (map[string]any, error) {
 	return document, nil
 }
 
-// Round keeps the 4 decimals that clustering looks at.
+// Round keeps 4 decimals, because clustering does not look at more.
 func Round(x float64) float64 { return math.Round(x*1e4) / 1e4 }
 
-// checkObject says whether an object can be at the path: an error names what else is there.
+// checkObject says whether an object can be at the path. An error names what else is there.
 func checkObject(document map[string]any, path ...string) error {
 	for i, part := range path {
 		next, ok := document[part].(map[string]any)

@@ -1,4 +1,4 @@
-// Package clusterjson is the JSON that shows a cluster to an analyst: the message of the input deepcase_train, and the line of
+// Package clusterjson has the JSON that shows a cluster to an analyst: the messages of the input deepcase_train, and the lines of
 // `deepcase clusters --json`.
 package clusterjson
 
@@ -12,25 +12,25 @@ import (
 	"connect-deepcase/model/interpreter"
 )
 
-// Cluster is what is shown of one.
+// Cluster is what an analyst sees of a cluster.
 type Cluster struct {
 	Cluster int      `json:"cluster"`
 	Event   string   `json:"event"`
 	Size    int      `json:"size"`            // samples
-	Score   *float64 `json:"score,omitempty"` // nil where nobody scored it
-	// Where and when the samples were seen; left out where the model does not say.
+	Score   *float64 `json:"score,omitempty"` // nil if nobody has scored it
+	// Where and when the samples were seen. Left out if the model does not say.
 	MachineCount int                  `json:"machine_count,omitempty"`
-	Machines     []model.MachineCount `json:"machines,omitempty"` // those with most samples
+	Machines     []model.MachineCount `json:"machines,omitempty"` // the ones with most samples
 	FirstSeen    time.Time            `json:"first_seen,omitzero"`
 	LastSeen     time.Time            `json:"last_seen,omitzero"`
 	ContextCount int                  `json:"context_count,omitempty"` // distinct contexts
 	Attended     map[string]float64   `json:"attended"`                // attention by event over the contexts below, without NO_EVENT
 	Contexts     []Context            `json:"contexts"`
-	Examples     []json.RawMessage    `json:"examples"` // documents that represent the samples, in the order of time
+	Examples     []json.RawMessage    `json:"examples"` // documents that represent the samples, by time
 	Model        string               `json:"model"`    // the version that has it
 }
 
-// Context is a distinct context of a cluster. Shares of the attention have 4 decimals, those that clustering looks at.
+// Context is a distinct context of a cluster. Shares of the attention have 4 decimals, because clustering does not look at more.
 type Context struct {
 	Count     int                `json:"count"`
 	Context   []*string          `json:"context"` // oldest first, nil for NO_EVENT
@@ -38,7 +38,7 @@ type Context struct {
 	Attended  map[string]float64 `json:"attended"` // attention by event, without NO_EVENT
 }
 
-// New shows a cluster of a version, with so many of its contexts at most.
+// New shows a cluster of a version, with at most the given number of its contexts.
 func New(c model.Cluster, version string, contexts int) Cluster {
 	shown := Cluster{Cluster: c.ID, Event: c.Event, Size: c.Size, MachineCount: c.MachineCount, Machines: c.Machines, FirstSeen: c.FirstSeen,
 		LastSeen: c.LastSeen, ContextCount: c.ContextCount, Attended: rounded(Attended(c.Contexts...)), Contexts: []Context{},
@@ -67,7 +67,7 @@ func newContext(x model.ClusterContext) Context {
 	return shown
 }
 
-// Attended is the attention by event over all the contexts, weighted by their counts and not rounded; "" is NO_EVENT.
+// Attended is the attention per event over all the contexts, weighted by their counts and not rounded. "" is NO_EVENT.
 func Attended(contexts ...model.ClusterContext) map[string]float64 {
 	shares, all := map[string]float64{}, 0.0
 	for _, x := range contexts {

@@ -10,7 +10,7 @@ import (
 	"connect-deepcase/internal/excerpt"
 )
 
-// NoLabel is the label of an event that nobody labelled.
+// NoLabel is the label of an event without a label.
 const NoLabel = -1
 
 // ErrBenign says that a text can be a label only if it is known which one means benign.
@@ -19,8 +19,8 @@ var ErrBenign = errors.New("want a number, true or false; where labels are texts
 // Label reads a label: a number that is at least 0, true for 1, false for 0 (in any case), or nothing or -1 for NoLabel. Spaces around it
 // do not count.
 //
-// Any other text is a verdict only where benign says which text is: that one is 0 (in any case), and any other the name of an attack, 1.
-// Where true is benign, false is 1. A text that means benign to most people, and is not the one that was declared, is refused all the same.
+// Any other text is a label only if benign says which text is benign. That text is 0 (in any case), and any other is the name of an attack
+// and 1. If benign is true, false is 1. A text that means benign to most people but is not the declared one is refused.
 func Label(s, benign string) (float64, error) {
 	s = strings.TrimSpace(s)
 	switch benign = strings.TrimSpace(benign); {
@@ -47,7 +47,7 @@ func Label(s, benign string) (float64, error) {
 	return 1, nil
 }
 
-// soundsBenign are labels of public data sets and of ticket systems that are no names of attacks, without what plain takes away.
+// soundsBenign are labels in public data sets and ticket systems that do not name an attack, without the characters that plain removes.
 var soundsBenign = map[string]bool{
 	"": true, "benign": true, "normal": true, "none": true, "null": true, "nil": true, "nan": true, "n/a": true, "no": true, "ok": true,
 	"fp": true, "tn": true, "falsepositive": true, "benignpositive": true, "benigntruepositive": true, "truenegative": true, "noattack": true,

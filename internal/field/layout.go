@@ -12,7 +12,7 @@ import (
 	"connect-deepcase/internal/excerpt"
 )
 
-// checkLayout refuses a layout that can say one thing of two times, or that cannot be read.
+// checkLayout refuses a layout that writes two different times alike, or that cannot be read.
 func (f TimeFormat) checkLayout() error {
 	write := func(year int) string { return timefmt.Format(time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC), f.layout) }
 	if write(2001) == write(2007) { // both a Monday
@@ -33,7 +33,7 @@ func (f TimeFormat) checkLayout() error {
 	return nil
 }
 
-// layoutNanos reads a time as the layout has it, in Unix nanoseconds.
+// layoutNanos reads a time that is written by the layout, in Unix nanoseconds.
 func (f TimeFormat) layoutNanos(s string) (int64, error) {
 	t, err := timefmt.ParseInLocation(s, f.layout, time.UTC)
 	if err != nil {
@@ -43,7 +43,7 @@ func (f TimeFormat) layoutNanos(s string) (int64, error) {
 	if f.isNextMonth(s, t) {
 		return 0, errors.New("want a day that the month has")
 	}
-	// A name that is not known is read as if it were UTC.
+	// The library reads unknown names as UTC.
 	if name, seconds := t.Zone(); seconds == 0 && name != "" && name != "UTC" && name != "GMT" && !strings.Contains(f.layout, "z") {
 		return 0, fmt.Errorf("want UTC or GMT, or an offset (%%z): the zone %s may be several", name)
 	}
@@ -51,7 +51,7 @@ func (f TimeFormat) layoutNanos(s string) (int64, error) {
 	return t.UnixNano(), err
 }
 
-// isNextMonth tells whether what was read as a time in the first days of a month was written as a day that the month before does not have.
+// isNextMonth says whether a time in the first days of a month was written as a day that the month before does not have.
 func (f TimeFormat) isNextMonth(s string, t time.Time) bool {
 	if t.Day() > 3 {
 		return false

@@ -9,7 +9,7 @@ import (
 	"connect-deepcase/internal/excerpt"
 )
 
-// MaxName bounds the bytes of a machine, an event's name and an id: what is longer is a mistake (a whole log line, say), and windows keep
+// MaxName is the most bytes of a machine, an event's name and an id. A longer one is a mistake, such as a whole log line, and windows keep
 // names in memory.
 const MaxName = 4096
 
@@ -21,7 +21,7 @@ func Event(s string) error {
 	return name(s)
 }
 
-// Machine checks the name of a machine. A placeholder is none, or the events of all machines without a name would be one machine's.
+// Machine checks the name of a machine. A placeholder is not a name, or the events of all machines without a name would belong to one machine.
 func Machine(s string, not Placeholders) error {
 	if not.has(s) {
 		return fmt.Errorf("%s stands for a machine that is not known: want a name", excerpt.Quote(s))
@@ -29,7 +29,7 @@ func Machine(s string, not Placeholders) error {
 	return name(s)
 }
 
-// ID checks the id of an event, which may be empty. A placeholder is no id, and becomes "".
+// ID checks the id of an event, which may be empty. A placeholder is not an id: it becomes "".
 func ID(s string) (string, error) {
 	if blank(s) || usual.has(s) {
 		return "", nil
@@ -53,14 +53,14 @@ func name(s string) error {
 
 func blank(s string) bool { return strings.TrimSpace(s) == "" }
 
-// Placeholders are texts that stand for a machine that is not known; case and the spaces around them do not count. The zero value has the
+// Placeholders are texts that stand for an unknown machine. Upper and lower case and spaces around them do not count. The zero value has the
 // PlaceholderWords.
 type Placeholders struct {
 	words   map[string]bool
 	longest int
 }
 
-// PlaceholderWords are what programs write in place of a name that they do not have.
+// PlaceholderWords are what programs write if they do not know a name.
 func PlaceholderWords() []string {
 	return []string{"-", "--", "?", "null", "(null)", "<null>", "nil", "<nil>", "none", "(none)", "<none>", "n/a", "nan", "unknown", "(unknown)",
 		"<unknown>", "undefined", "(undefined)", "not available"}
@@ -68,7 +68,7 @@ func PlaceholderWords() []string {
 
 var usual = NewPlaceholders(PlaceholderWords())
 
-// NewPlaceholders makes a set of words, which may be none.
+// NewPlaceholders makes a set of words, which may be empty.
 func NewPlaceholders(words []string) Placeholders {
 	p := Placeholders{words: make(map[string]bool, len(words))}
 	for _, word := range words {
@@ -86,7 +86,7 @@ func (p Placeholders) has(s string) bool {
 	return len(s) <= p.longest && s != "" && p.words[strings.ToLower(s)]
 }
 
-// NormalMachine is the one spelling of a machine's names that differ in case, or by a dot at the end.
+// NormalMachine is one spelling for all names that differ only in upper and lower case, or by a dot at the end.
 func NormalMachine(s string) string {
 	if short := strings.TrimSuffix(s, "."); short != "" {
 		s = short

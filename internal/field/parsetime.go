@@ -14,17 +14,20 @@ const (
 )
 
 var (
-	// ErrTime says that a value is no time of the format auto.
+	// ErrTime says that a value is not a time in the format auto.
 	ErrTime = errors.New("want a date and time such as 2006-01-02T15:04:05Z, or the time since 1970 in seconds (10 digits), " +
 		"milliseconds (13), microseconds (16) or nanoseconds (19); another form needs a time format")
 	errTimeRange = errors.New("want a time between the years 1678 and 2262")
 )
 
-// ParseTime reads a timestamp that can be nothing else: RFC 3339 and its relatives (a space for the T, slashes, no time of day or no
-// seconds, a comma before the fraction, a zone such as +0000, or no zone, which is UTC), or a number that is the time since 1970, with or
-// without a fraction or exponent. It is in seconds, milliseconds, microseconds or nanoseconds by the 10, 13, 16 or 19 digits before its
-// point, so from 2001 on. Numbers of up to three digits are seconds: events that are counted from 0. Any other number may be a year, a
-// date without dashes, a spreadsheet's day or a time since 1601, and is refused: a [TimeFormat] says what it is.
+// ParseTime reads a timestamp whose form has only one meaning. It is one of these:
+//   - RFC 3339 and similar forms: a space in place of the T, slashes, no time of day or no seconds, a comma before the fraction, a zone such
+//     as +0000, or no zone, which is UTC.
+//   - A number, the time since 1970, with or without a fraction or exponent. With 10 digits before its point it is in seconds, with 13 in
+//     milliseconds, with 16 in microseconds, with 19 in nanoseconds. So numbers begin in 2001.
+//   - A number of up to three digits, in seconds, for events that are counted from 0.
+//
+// Any other number is refused. It may be a year, a date without dashes, a day of a spreadsheet or a time since 1601: declare a [TimeFormat].
 func ParseTime(s string) (time.Time, error) { return TimeFormat{}.Parse(s) }
 
 // parseTime gives Unix nanoseconds.
@@ -39,7 +42,7 @@ func parseTime(s string) (int64, error) {
 	return t.UnixNano(), err
 }
 
-// parseSeconds reads what is most frequent, ten digits, in a fraction of the time; anything else is not ok.
+// parseSeconds reads ten digits, the most frequent number, much faster than parseDecimal. Anything else is not ok.
 func parseSeconds(s string) (seconds int64, ok bool) {
 	if len(s) != 10 || s[0] == '0' {
 		return 0, false
@@ -96,7 +99,7 @@ func parseDecimal(s string) (d decimal, ok bool) {
 	return d, true
 }
 
-// nanos tells by the number of digits what a number counts.
+// nanos is a number in Unix nanoseconds. The number of its digits says what it counts.
 func (d decimal) nanos() (int64, error) {
 	switch {
 	case d.negative || d.padded:
@@ -112,7 +115,7 @@ func (d decimal) nanos() (int64, error) {
 	return 0, ErrTime
 }
 
-// scaled is the number × 10^shift exactly; what is smaller than 1 then is cut off.
+// scaled is the number × 10^shift, exactly but for its fraction, which is cut off.
 func (d decimal) scaled(shift int) (int64, error) {
 	point := d.point + shift
 	if point > 19 {
@@ -139,7 +142,7 @@ func (d decimal) scaled(shift int) (int64, error) {
 	return 0, errTimeRange
 }
 
-// parseDate reads RFC 3339 and its relatives.
+// parseDate reads RFC 3339 and similar forms.
 func parseDate(s string) (time.Time, error) {
 	sc := scanner{s}
 	year := sc.number(4)
@@ -186,12 +189,12 @@ func inRange(t time.Time) (time.Time, error) {
 	return t, nil
 }
 
-// scanner eats a text from its start. What is not as needed stays in rest: a failure leaves "\x00" there, which nothing eats.
+// scanner reads a text from its start. rest is what is left. After a failure rest is "\x00", which nothing reads.
 type scanner struct{ rest string }
 
 func (sc *scanner) fail() { sc.rest = "\x00" }
 
-// skip eats one byte of the set, if it is next.
+// skip reads one byte if it is in the set.
 func (sc *scanner) skip(set string) bool {
 	if sc.rest == "" {
 		return false
@@ -211,7 +214,7 @@ func (sc *scanner) need(set string) {
 	}
 }
 
-// digits eats all digits that are next.
+// digits reads all digits that come next.
 func (sc *scanner) digits() string {
 	n := 0
 	for n < len(sc.rest) && sc.rest[n] >= '0' && sc.rest[n] <= '9' {
@@ -222,7 +225,7 @@ func (sc *scanner) digits() string {
 	return digits
 }
 
-// number eats a number of exactly n digits, n ≤ 9.
+// number reads a number of exactly n digits, n ≤ 9.
 func (sc *scanner) number(n int) int {
 	all := sc.rest
 	if len(sc.digits()) < n {
@@ -234,7 +237,7 @@ func (sc *scanner) number(n int) int {
 	return v
 }
 
-// zone eats a zone up to the end and returns its offset from UTC in seconds.
+// zone reads a zone up to the end, and returns its offset from UTC in seconds.
 func (sc *scanner) zone() int {
 	sc.skip(" ")
 	switch sc.rest {

@@ -8,11 +8,11 @@ import (
 	"strings"
 )
 
-// A path names a value in a document. The key that is the path comes first: "rule.name" is the key "rule.name" where the document has it.
-// Otherwise a dot leads into an object, or a list by a number from 0 on; of several keys with dots the longest that leads on counts. In
-// a part of a path ~1 stands for a dot and ~0 for ~, as in Bloblang: id~1orig_h is the key "id.orig_h". A null is no value.
+// A path names a value in a document. "rule.name" is the key "rule.name" if the document has it. Otherwise a dot leads into an object, or
+// into a list if a number follows, which counts from 0. If several keys with dots lead to a value, the longest counts. In a part of a path ~1
+// stands for a dot and ~0 for ~, as in Bloblang: id~1orig_h is the key "id.orig_h". A null is not a value.
 
-// Find gives the value at a path in a decoded JSON value, nil where there is none.
+// Find gives the value at a path in a decoded JSON value, nil if there is none.
 func Find(document any, path string) any {
 	if list, ok := document.([]any); ok {
 		number, rest, more := strings.Cut(path, ".")
@@ -50,7 +50,7 @@ func unescape(key string) string {
 	return escapes.Replace(key)
 }
 
-// FindJSON is Find for a JSON value that is not decoded. What is not valid JSON may give any part of it, or nil.
+// FindJSON is Find for a JSON value that is not decoded. If it is not valid JSON, the result may be any part of it, or nil.
 func FindJSON(document json.RawMessage, path string) json.RawMessage {
 	if len(document) > 0 && document[0] == '[' {
 		number, rest, more := strings.Cut(path, ".")
@@ -70,7 +70,7 @@ func FindJSON(document json.RawMessage, path string) json.RawMessage {
 		}
 		return nil
 	}
-	// The values of the keys that the path begins with, by the length of the key; of a key that comes twice the last one counts.
+	// The values of the keys that the path begins with, by the length of the key. If a key comes twice, the last one counts.
 	type lead struct {
 		length int
 		value  json.RawMessage
@@ -107,7 +107,7 @@ func FindJSON(document json.RawMessage, path string) json.RawMessage {
 	return nil
 }
 
-// leadLength is how many bytes of a path a key stands for: all of it or up to a dot, or 0.
+// leadLength is how many bytes of a path a key stands for: all bytes, those before a dot, or 0.
 func leadLength(path, key string, escaped bool) int {
 	if !escaped {
 		if key != "" && strings.HasPrefix(path, key) && (len(path) == len(key) || path[len(key)] == '.') {
@@ -138,7 +138,7 @@ func Keys(object json.RawMessage) (keys []string) {
 	return keys
 }
 
-// members walks over the members of a JSON object, and stops where it is not valid JSON.
+// members walks over the members of a JSON object. It stops at what is not valid JSON.
 func members(object json.RawMessage) iter.Seq2[string, json.RawMessage] {
 	return func(yield func(string, json.RawMessage) bool) {
 		rest, ok := bytes.CutPrefix(object, []byte{'{'})
@@ -158,7 +158,7 @@ func members(object json.RawMessage) iter.Seq2[string, json.RawMessage] {
 	}
 }
 
-// elements walks over the elements of a JSON list, and stops where it is not valid JSON.
+// elements walks over the elements of a JSON list. It stops at what is not valid JSON.
 func elements(list json.RawMessage) iter.Seq[json.RawMessage] {
 	return func(yield func(json.RawMessage) bool) {
 		rest, ok := bytes.CutPrefix(list, []byte{'['})

@@ -9,13 +9,13 @@ import (
 	"connect-deepcase/internal/excerpt"
 )
 
-// TimeFormat says how a timestamp is written. The zero value takes what cannot be anything else: see ParseTime.
+// TimeFormat says how a timestamp is written. The zero value reads what ParseTime reads.
 type TimeFormat struct {
-	unit   string // "" for a layout, or to tell by the value
+	unit   string // "" for a layout, or if the value says what it is
 	layout string
 }
 
-// Units of a number that is declared to be a time.
+// Units of numbers that are declared to be times.
 const (
 	auto         = "auto"
 	seconds      = "seconds"
@@ -26,7 +26,7 @@ const (
 	excel        = "excel"
 )
 
-// TimeFormats describe what ParseTimeFormat takes beside layouts, by name.
+// TimeFormats describes the names that ParseTimeFormat accepts in addition to layouts.
 func TimeFormats() map[string]string {
 	return map[string]string{
 		auto: "RFC 3339 and its relatives, or the time since 1970 as a number of 10 (seconds), 13 (milliseconds), 16 (microseconds) or 19 " +
@@ -40,8 +40,8 @@ func TimeFormats() map[string]string {
 	}
 }
 
-// ParseTimeFormat reads a name of TimeFormats, "" for auto, or a layout with strptime's %, such as %d/%b/%Y:%H:%M:%S %z; a time that it
-// reads no zone of is UTC.
+// ParseTimeFormat reads a name of TimeFormats, "" for auto, or a layout with the % of strptime, such as %d/%b/%Y:%H:%M:%S %z. Without a zone
+// in the layout, times are UTC.
 func ParseTimeFormat(s string) (TimeFormat, error) {
 	switch _, known := TimeFormats()[s]; {
 	case s == "" || s == auto:

@@ -1,8 +1,7 @@
-// Package field has the rules for what an event is read from: the machine, the event's name, its time, id and label, and the path that
-// leads to each of them in a document. Every reader uses them, the command line's and the pipelines', and refuses the same values in the
-// same words. docs/events.md says them to users.
+// Package field has the rules for the values of an event: its machine, name, time, id and label, and the path to each of them in a document.
+// The command line and the pipelines use these rules, and refuse the same values in the same words. docs/events.md is their page for users.
 //
-// An error says what is wrong with a value and what would be right, but not where the value was: the caller puts that before it.
+// An error says what is wrong with a value and what would be right, but not where the value is: callers put that before the error.
 package field
 
 import (
@@ -16,7 +15,7 @@ import (
 // ErrMissing says that a document has no value at a path, or null.
 var ErrMissing = errors.New("is missing or null")
 
-// One unwraps a list of one value, as search servers see it: a list of one is that one.
+// One unwraps a list of one value: for search servers, such a list is the value.
 func One(v any) any {
 	for {
 		list, ok := v.([]any)
@@ -27,8 +26,8 @@ func One(v any) any {
 	}
 }
 
-// Text is a decoded value as text: a string, or a number as it is written. A list of one is that one. A missing value is ErrMissing, and
-// any other kind of value (a list, an object, a boolean) is an error that names it.
+// Text is a decoded value as text: a string, or a number as it is written. A list of one value is that value. The error is ErrMissing if the
+// value is missing, and names the kind of any other value (a list, an object, a boolean).
 func Text(v any) (string, error) {
 	switch v := One(v).(type) {
 	case nil:

@@ -14,20 +14,20 @@ import (
 	"connect-deepcase/internal/field"
 )
 
-// expression is an interpolated field whose values keep their kind: Benthos writes a list, an object and null as text. A field that is one
-// interpolation has the value of that; in a field of several parts each must be a text or a number.
+// expression is an interpolated field whose values keep their kind; Benthos turns a list, an object and null into text. If a field is a
+// single interpolation, its value is that of the interpolation. If a field has several parts, each must be a text or a number.
 type expression struct {
 	parts []part
 }
 
 // part is a text, a path in the document, or a query.
 type part struct {
-	text  string // or what path and query are called in errors
+	text  string // for a path or a query: its name in errors
 	path  string
 	query *bloblang.Executor
 }
 
-// aPath is an interpolation that reads a path and does nothing else. A path with * is several values, and left to Bloblang.
+// aPath is an interpolation that only reads a path. A path with * has several values, and is left to Bloblang.
 var aPath = regexp.MustCompile(`^(?:json\(\s*"([^"\\*]+)"\s*\)|(?:json\(\)|this)\.` + fieldMethod + `\(\s*"([^"\\]+)"\s*\))$`)
 
 // newExpression reads a field that Benthos took for an interpolated string.
@@ -75,8 +75,8 @@ func (x *expression) addText(text string) {
 	x.parts = append(x.parts, part{text: text})
 }
 
-// newQuery reads the interpolation that a text begins with. It ends at the first brace before which it can be parsed: what opens a string or
-// a block in it has to be closed.
+// newQuery reads the interpolation that a text begins with. It ends at the first brace before which the query can be parsed, because strings
+// and blocks in the query must be closed.
 func newQuery(text string) (p part, length int, err error) {
 	for i := range len(text) {
 		if text[i] != '}' {
@@ -88,7 +88,7 @@ func newQuery(text string) (p part, length int, err error) {
 			return part{text: path, path: path}, i + 1, nil
 		}
 		var parsed *bloblang.Executor
-		// In a list, or a text would become the content of a message.
+		// A list, because a text would become the content of a message.
 		if parsed, err = bloblang.GlobalEnvironment().Parse("root = [" + query + "]"); err == nil {
 			return part{text: query, query: parsed}, i + 1, nil
 		}
@@ -98,7 +98,7 @@ func newQuery(text string) (p part, length int, err error) {
 
 func (p part) static() bool { return p.path == "" && p.query == nil }
 
-// static is the text of an expression that is the same for every message.
+// static is the text of an expression, and whether it is the same for every message.
 func (x expression) static() (string, bool) {
 	switch {
 	case len(x.parts) == 0:
@@ -181,7 +181,7 @@ func (e evaluation) ask(i, index int) (any, error) {
 	return list[0], nil
 }
 
-// wrong says which field and which part of it an error is about.
+// wrong adds to an error the field that it is about, and the part of the field.
 func (e evaluation) wrong(part string, err error) error {
 	if part == "" && len(e.parts) == 1 && !e.parts[0].static() {
 		part = e.parts[0].text
@@ -192,7 +192,7 @@ func (e evaluation) wrong(part string, err error) error {
 	return fmt.Errorf("%s: %s: %w", e.field, excerpt.Of(part, excerpt.Short), err)
 }
 
-// name is the value as a text that tells something from something else.
+// name is the value as a text that can be a name.
 func (e evaluation) name(index int) (string, error) {
 	v, err := e.value(index)
 	if err != nil {
@@ -205,7 +205,7 @@ func (e evaluation) name(index int) (string, error) {
 	return text, nil
 }
 
-// nameText refuses numbers that may be another one by now: Bloblang makes an integer above int64 the nearest float.
+// nameText refuses numbers that may have changed: Bloblang turns an integer above int64 into the nearest float.
 func nameText(v any) (string, error) {
 	v = field.One(v)
 	if number, ok := v.(float64); ok && math.Abs(number) >= 1<<53 {

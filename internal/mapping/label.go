@@ -6,14 +6,14 @@ import (
 	"connect-deepcase/internal/field"
 )
 
-// Label says where a message holds what is known of its event, and which text of it means benign.
+// Label says where a message has the label of its event, and which text means benign.
 type Label struct {
 	at     expression
 	name   string
 	benign string
 }
 
-// NewLabel reads an interpolated field, and the field that has the text.
+// NewLabel reads the interpolated field name, and the field benign, which has the text that means benign.
 func NewLabel(conf *service.ParsedConfig, name, benign string) (*Label, error) {
 	l := &Label{name: name}
 	var err error

@@ -16,7 +16,7 @@ import (
 	"connect-deepcase/sequencer"
 )
 
-// Fields that say where a message holds what a context is made of, and how to read it.
+// Names of the Fields.
 const (
 	FieldMachine      = "machine"
 	FieldEvent        = "event"
@@ -27,7 +27,7 @@ const (
 	FieldNormalize    = "normalize_machine"
 )
 
-// perMessage lints a field that would be the same for every message: most often an interpolation whose ${! } was forgotten.
+// perMessage lints a field that is the same for every message. Most often its ${! } was forgotten.
 const perMessage = `root = if this.string() != "" && !this.string().contains("${!") { "the same for every message: needs an interpolation such as ${! json(\"%s\") }" }`
 
 // Fields are the config fields that New reads.
@@ -70,7 +70,7 @@ func Fields() []*service.ConfigField {
 	}
 }
 
-// Mapping says where a message holds machine, event, time and id.
+// Mapping says where a message has its machine, event, time and id.
 type Mapping struct {
 	machine, event, timestamp, id expression
 
@@ -179,7 +179,7 @@ func (r Reader) Time(index int) (at time.Time, err error) {
 	return at, nil
 }
 
-// ID reads the id of a message of the batch, "" where it has none.
+// ID reads the id of a message of the batch, "" if it has none.
 func (r Reader) ID(index int) (string, error) {
 	if len(r.id.parts) == 0 {
 		return "", nil

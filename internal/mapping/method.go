@@ -9,7 +9,7 @@ import (
 	"connect-deepcase/internal/field"
 )
 
-// fieldMethod is the Bloblang method for paths as the command line and the mapping fields read them.
+// fieldMethod is the Bloblang method that reads a path as the command line and the mapping fields do.
 const fieldMethod = "deepcase_field"
 
 func init() {
@@ -32,7 +32,7 @@ func init() {
 	}
 }
 
-// number makes a number one that Bloblang can calculate with, if it stays exact.
+// number turns a number into one that Bloblang can calculate with, if that is exact.
 func number(v any) any {
 	n, ok := v.(json.Number)
 	if !ok {
