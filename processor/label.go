@@ -35,7 +35,7 @@ func labelSpec() *service.ConfigSpec {
 		Categories("DeepCASE").
 		Summary("Gives clusters of a model the scores that an analyst decided on, and publishes a version of the model that has them.").
 		Description(`
-Each message scores a cluster or a sample. If `+"`cluster`"+` is empty, the event and context that `+"`deepcase_sequence`"+` wrote at `+"`target`"+` are looked up in the current model, and the cluster that they belong to gets the score.
+Each message scores a cluster or a sample (an event with its context). If `+"`cluster`"+` is empty, the event and context that `+"`deepcase_sequence`"+` wrote at `+"`target`"+` are looked up in the current model, and the cluster that they belong to gets the score.
 
 The message becomes the answer:
 
@@ -65,7 +65,7 @@ No message is dropped. Batches keep their order and size. A message is flagged w
 				Description("The number of a cluster. If it is empty or `null`, the sample at `target` says which cluster it is.").
 				Default(`${! json("cluster") }`),
 			service.NewInterpolatedStringField(fieldScore).
-				Description("The score: a number ≥ 0, or `none` to withdraw the score of the cluster. The analysts decide what a score means; 0 usually means benign.").
+				Description("The score: a number ≥ 0, or `none` to withdraw the score of the cluster. 0 means benign; the analysts decide what other scores mean.").
 				Default(`${! json("score") }`),
 			service.NewInterpolatedStringField(fieldVersion).
 				Description("The version of the model in which the analyst saw the cluster, as `deepcase_train` and `deepcase_predict` name it. Empty or `null` is the current version. For samples it does not matter.").
@@ -78,7 +78,7 @@ No message is dropped. Batches keep their order and size. A message is flagged w
 input:
   deepcase_files:
     paths: [ ./clusters.csv ]
-    # The file whole, as one batch: its scores become one version of the model.
+    # The whole file as one batch, so that its scores become one version of the model.
     batch_size: 1000000
 
 pipeline:

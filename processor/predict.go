@@ -31,7 +31,7 @@ func predictSpec() *service.ConfigSpec {
 		Stable().
 		Version("0.1.0").
 		Categories("DeepCASE").
-		Summary("Scores each security event in its context: gives the score of the cluster that it belongs to, or says why there is none.").
+		Summary("Scores each security event in its context: adds the score of the cluster that it belongs to, or says why there is none.").
 		Description(`
 Reads the context that `+"`deepcase_sequence`"+` wrote at `+"`target`"+` and adds these fields there:
 

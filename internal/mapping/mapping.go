@@ -38,7 +38,7 @@ func Fields() []*service.ConfigField {
 			Example(`${! json("host.name") }`).
 			Default(`${! json("machine") }`),
 		service.NewInterpolatedStringField(FieldEvent).
-			Description("The name of the type of event: a rule name or an event code, not a whole log line. It follows the rules of `machine`, without the placeholders.").
+			Description("The name of the event, which says what kind of thing happened: a rule name or an event code, not a whole log line. It follows the rules of `machine`, without the placeholders.").
 			Example(`${! json("rule.name") }`).
 			Example(`${! json("alert.signature_id") }`).
 			LintRule(fmt.Sprintf(perMessage, FieldEvent)).
