@@ -101,7 +101,7 @@ func Example() {
 	fmt.Printf("%d of %d new alerts have the right score\n", right, len(verdicts))
 
 	// The same event has another score after other events. Events are given by name, and "" is NO_EVENT.
-	none := make([]string, 8)
+	none := slices.Repeat([]string{""}, 8)
 	verdicts, err = predictor.Predict(ctx, []model.Sample{
 		{Event: "login: failed", Context: append(none, "backup: started", "backup: disk full")},
 		{Event: "login: failed", Context: append(none, "ssh: port scan", "ssh: guessing")},

@@ -3,6 +3,7 @@ package processor
 import (
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -17,21 +18,21 @@ import (
 func logged(t *testing.T, yaml string, more ...service.MockResourcesOptFn) (*sequence, *strings.Builder) {
 	t.Helper()
 	var log strings.Builder
-	options := append(more, service.MockResourcesOptUseLogger(
-		service.NewLoggerFromSlog(slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn})))))
-	s, err := newSequenceFromParsed(parse(t, sequenceSpec(), yaml), service.MockResources(options...))
+	more = slices.Concat(more, []service.MockResourcesOptFn{service.MockResourcesOptUseLogger(
+		service.NewLoggerFromSlog(slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn}))))})
+	s, err := newSequenceFromParsed(parse(t, sequenceSpec(), yaml), service.MockResources(more...))
 	require.NoError(t, err)
 	return s, &log
 }
 
-// counted runs batches through a pipeline and gives the metrics and the log.
-func counted(t *testing.T, threads int, processor string, batches ...service.MessageBatch) (string, *collector) {
+// counted runs batches through a pipeline and gives the log.
+func counted(t *testing.T, processor string, batches ...service.MessageBatch) string {
 	t.Helper()
 	recorded.values = map[string]int64{}
 	var log strings.Builder
 	builder := service.NewStreamBuilder()
 	builder.SetLogger(slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn})))
-	builder.SetThreads(threads)
+	builder.SetThreads(1)
 	require.NoError(t, builder.SetMetricsYAML("recorded: {}"))
 	require.NoError(t, builder.AddCacheYAML("label: windows\nmemory: {}"))
 	require.NoError(t, builder.AddProcessorYAML(processor))
@@ -48,7 +49,7 @@ func counted(t *testing.T, threads int, processor string, batches ...service.Mes
 	}
 	require.NoError(t, s.StopWithin(10*time.Second))
 	require.NoError(t, <-running)
-	return log.String(), end
+	return log.String()
 }
 
 // Five weekly files of a log, newest first, are counted and logged once per kind. Oldest first, nothing is logged.
@@ -62,13 +63,13 @@ func TestSequenceTellsOfFilesThatAreReadNewestFirst(t *testing.T) {
 			}
 			newest, oldest = append(newest, messages(batch...)), append([]service.MessageBatch{messages(batch...)}, oldest...)
 		}
-		log, _ := counted(t, 1, "deepcase_sequence: {"+cache+"}", newest...)
+		log := counted(t, "deepcase_sequence: {"+cache+"}", newest...)
 		assert.Equal(t, 1, strings.Count(log, "The source went back in time: the last 16 events came after events of their machines that are younger by up to 168h19m0s"), log)
 		assert.Equal(t, 1, strings.Count(log, `An event of machine \"web-1\" came after 40 younger ones, more than `+"`late` (32)"), log)
 		assert.Equal(t, 2, strings.Count(log, "\n"), log)
 		assert.EqualValues(t, 43, recorded.value("deepcase_sequence_late outcome=beyond"), "until the window begins anew")
 		assert.EqualValues(t, 20, recorded.value("deepcase_sequence_late outcome=placed"))
-		log, _ = counted(t, 1, "deepcase_sequence: {"+cache+"}", oldest...)
+		log = counted(t, "deepcase_sequence: {"+cache+"}", oldest...)
 		assert.Empty(t, log)
 		assert.Zero(t, recorded.value("deepcase_sequence_late outcome=beyond")+recorded.value("deepcase_sequence_late outcome=placed"))
 	}
@@ -159,7 +160,7 @@ func TestSequenceRefusesTheFuture(t *testing.T) {
 	s, _ = logged(t, "max_future: 0s")
 	assert.NoError(t, process(t, s, messages(`{"machine":"victim","event":"forged","timestamp":"2200-01-01T00:00:00Z"}`))[0].GetError())
 
-	counted(t, 1, "deepcase_sequence: {}", messages(`{"machine":"victim","event":"forged","timestamp":"2200-01-01T00:00:00Z"}`))
+	counted(t, "deepcase_sequence: {}", messages(`{"machine":"victim","event":"forged","timestamp":"2200-01-01T00:00:00Z"}`))
 	assert.EqualValues(t, 1, recorded.value("deepcase_sequence_future"))
 	assert.EqualValues(t, 1, recorded.value("deepcase_sequence_events outcome=error"))
 }
@@ -170,18 +171,18 @@ func TestSequenceTellsOfForgottenMachines(t *testing.T) {
 	for i := range 30 {
 		batch = append(batch, alertOf(fmt.Sprint("m", i), "e", i))
 	}
-	log, _ := counted(t, 1, "deepcase_sequence: {max_machines: 20}", messages(batch...), messages(batch...))
+	log := counted(t, "deepcase_sequence: {max_machines: 20}", messages(batch...), messages(batch...))
 	assert.Equal(t, 1, strings.Count(log, "\n"), log)
 	assert.Contains(t, log, "Machines are forgotten although they had events within `timeout` (24h0m0s), and their contexts begin empty: 20 machines are held, of at most 20 (`max_machines`), in ")
 	assert.EqualValues(t, 40, recorded.value("deepcase_windows_evicted outcome=lost"))
 	assert.EqualValues(t, 20, recorded.value("deepcase_windows"))
 	assert.Positive(t, recorded.value("deepcase_windows_bytes"))
 
-	log, _ = counted(t, 1, "deepcase_sequence: {max_machines: 20, cache: windows}", messages(batch...))
+	log = counted(t, "deepcase_sequence: {max_machines: 20, cache: windows}", messages(batch...))
 	assert.Empty(t, log)
 	assert.EqualValues(t, 10, recorded.value("deepcase_windows_evicted outcome=cached"))
 
-	log, _ = counted(t, 1, "deepcase_sequence: {max_machines: 20, timeout: 5s}", messages(batch...))
+	log = counted(t, "deepcase_sequence: {max_machines: 20, timeout: 5s}", messages(batch...))
 	assert.Empty(t, log)
 	assert.EqualValues(t, 10, recorded.value("deepcase_windows_evicted outcome=expired"))
 }

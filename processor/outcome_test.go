@@ -38,7 +38,7 @@ func TestTheEndOfARunSaysWhatFailed(t *testing.T) {
 		go func() { ended <- stream.Run(t.Context()) }()
 		require.NoError(t, produce(t.Context(), messages(c.contents...)))
 		require.NoError(t, stream.Stop(t.Context()))
-		<-ended
+		require.NoError(t, <-ended)
 		assert.Equal(t, 1, strings.Count(log.String(), c.want), "%s: %s", c.want, log.String())
 	}
 }

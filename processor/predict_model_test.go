@@ -206,7 +206,7 @@ func TestPredictReloadsUnderLoad(t *testing.T) {
 	require.NoError(t, s.StopWithin(10*time.Second))
 	require.NoError(t, <-running)
 
-	require.EqualValues(t, sent.Load(), len(end.messages))
+	require.Len(t, end.messages, int(sent.Load()))
 	for _, message := range end.messages {
 		object := at(t, message) // and no error
 		if object["event"] == "login" {

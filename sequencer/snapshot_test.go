@@ -49,13 +49,13 @@ func TestRestoreWithOtherOptionsKeepsTheYoungest(t *testing.T) {
 	small := newWindows(t, 2, time.Hour, 1, 1)
 	require.NoError(t, small.Update("m", func(win *Window) error {
 		require.NoError(t, win.Restore(data))
-		assert.Equal(t, 4, len(win.window.entries))
+		assert.Len(t, win.window.entries, 4)
 		return nil
 	}))
 	large := newWindows(t, 12, time.Hour, 1, 100)
 	require.NoError(t, large.Update("m", func(win *Window) error {
 		require.NoError(t, win.Restore(data))
-		assert.Equal(t, 50, len(win.window.entries))
+		assert.Len(t, win.window.entries, 50)
 		assert.Equal(t, data, win.Snapshot())
 		return nil
 	}))

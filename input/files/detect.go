@@ -74,7 +74,7 @@ func (r reading) isDocument(t *text) (bool, error) {
 		switch {
 		case bytes.HasPrefix(line, []byte{'['}):
 			inside := bytes.TrimLeft(line[1:], " \t\r")
-			return len(inside) == 0 || bytes.IndexByte([]byte("{[]"), inside[0]) >= 0, nil
+			return len(inside) == 0 || strings.IndexByte("{[]", inside[0]) >= 0, nil
 		case !bytes.HasPrefix(line, []byte{'{'}):
 			return false, nil
 		}

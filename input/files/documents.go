@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -61,7 +62,7 @@ func (d *documents) next() (piece, error) {
 		case c == '[':
 			d.around = append(d.around, wrapper{'[', d.line})
 			d.take(1)
-		case bytes.IndexByte([]byte(`{"-0123456789tfn`), c) < 0:
+		case strings.IndexByte(`{"-0123456789tfn`, c) < 0:
 			d.breaks(1, fmt.Errorf("is not JSON: has a %q where a document begins", c))
 		default:
 			n, err := d.envelope()
@@ -132,7 +133,7 @@ func (d *documents) envelope() (int, error) {
 func envelope(b []byte, keys []string) (n int, whole bool) {
 	at := 0
 	expect := func(s string) (here, more bool) {
-		for at < len(b) && bytes.IndexByte([]byte(" \t\r\n"), b[at]) >= 0 {
+		for at < len(b) && strings.IndexByte(" \t\r\n", b[at]) >= 0 {
 			at++
 		}
 		if len(b)-at < len(s) {
@@ -182,9 +183,7 @@ func (d *documents) document() (piece, error) {
 			if err == nil {
 				continue
 			}
-			if err == io.EOF && len(d.scan.open) == 0 && !d.scan.quoted {
-				done = true // of a number
-			} else {
+			if err != io.EOF || len(d.scan.open) > 0 || d.scan.quoted { // else it ends with a number
 				return d.cut(err)
 			}
 		}

@@ -206,7 +206,7 @@ func TestAFileThatGoesAwayIsAnErrorInItsPlace(t *testing.T) {
 func TestARefusedBatchComesAgain(t *testing.T) {
 	dir := folder(t, map[string]string{"a.log": strings.Repeat("line\n", 10) + "caf\xe9\n"})
 	attempts := 0
-	messages, _, err := run(t, "deepcase_files: { batch_size: 4, paths: [ "+dir+"/* ] }", func(batch service.MessageBatch) error {
+	messages, _, err := run(t, "deepcase_files: { batch_size: 4, paths: [ "+dir+"/* ] }", func(service.MessageBatch) error {
 		if attempts++; attempts%2 == 1 {
 			return errors.New("refused")
 		}

@@ -10,8 +10,8 @@ import (
 
 var errUTF8 = errors.New("is not UTF-8: want UTF-8")
 
-func errTooLong(max int) error {
-	return fmt.Errorf("is longer than %d bytes (%s): left out", max, fieldMaxLine)
+func errTooLong(most int) error {
+	return fmt.Errorf("is longer than %d bytes (%s): left out", most, fieldMaxLine)
 }
 
 // lines cuts a text into lines; blank ones are left out.

@@ -206,12 +206,12 @@ func TestAnErrorOfTheFileComesAfterWhatWasRead(t *testing.T) {
 }
 
 // whole splits a text by simple means. It knows what is right of lines, and of csv and JSON in which nothing is wrong: ok tells whether it does.
-func whole(format, text string, max int) (want []string, ok bool) {
+func whole(format, text string, most int) (want []string, ok bool) {
 	switch format {
 	case formatLines:
 		for i, line := range strings.Split(text, "\n") {
-			if len(line) > max {
-				want = append(want, fmt.Sprintf("%d %s ! %v", i+1, line[:min(excerpt, max)], errTooLong(max)))
+			if len(line) > most {
+				want = append(want, fmt.Sprintf("%d %s ! %v", i+1, line[:min(excerpt, most)], errTooLong(most)))
 				continue
 			}
 			line = strings.TrimSuffix(line, "\r")
@@ -271,17 +271,17 @@ func whole(format, text string, max int) (want []string, ok bool) {
 }
 
 // compare splits a text in chunks and at once, and by simple means where these know.
-func compare(t *testing.T, format, text string, max int, sizes []byte) {
+func compare(t *testing.T, format, text string, most int, sizes []byte) {
 	t.Helper()
 	r := usual(format)
-	r.max = max
+	r.max = most
 	atOnce := split(t, strings.NewReader(text), r, "a.csv", false)
 	have := show(atOnce)
 	require.Equal(t, have, show(split(t, &chunked{rest: []byte(text), sizes: sizes}, r, "a.csv", len(sizes)%2 == 0)), "%s in chunks of %v: %q", format, sizes, text)
-	if max < len(text) && format != formatLines {
+	if most < len(text) && format != formatLines {
 		return
 	}
-	want, ok := whole(format, text, max)
+	want, ok := whole(format, text, most)
 	if !ok {
 		return
 	}
@@ -337,7 +337,7 @@ func FuzzSplitters(f *testing.F) {
 		f.Add("[\n{\"a\":[1,\"]\\\"\"]},\n{}]{\"Records\":[{}]}\n{", i, uint16(5), []byte{3})
 	}
 	f.Add(strings.Repeat("-", excerpt+2), uint8(0), uint16(excerpt), []byte{0}) // too long, and longer than what is kept of it
-	f.Fuzz(func(t *testing.T, text string, format uint8, max uint16, sizes []byte) {
-		compare(t, []string{formatLines, formatNDJSON, formatJSON, formatCSV, formatAuto}[format%5], text, 1+int(max), sizes)
+	f.Fuzz(func(t *testing.T, text string, format uint8, most uint16, sizes []byte) {
+		compare(t, []string{formatLines, formatNDJSON, formatJSON, formatCSV, formatAuto}[format%5], text, 1+int(most), sizes)
 	})
 }

@@ -55,7 +55,9 @@ func (t *text) fill() error {
 }
 
 // pauses tells whether reading may go on after an error.
-func pauses(err error) bool { return err == errLater || errors.Is(err, os.ErrDeadlineExceeded) }
+func pauses(err error) bool {
+	return errors.Is(err, errLater) || errors.Is(err, os.ErrDeadlineExceeded)
+}
 
 // take gives the first bytes of buf, and goes on behind them.
 func (t *text) take(n int) []byte {

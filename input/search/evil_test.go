@@ -178,7 +178,7 @@ func TestOrderAndProgressAreChecked(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			page := 0
-			p := pretend(t, onPages(func(w http.ResponseWriter, r request) {
+			p := pretend(t, onPages(func(w http.ResponseWriter, _ request) {
 				page++
 				c.answer(w, page)
 			}))

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"regexp"
+	"strings"
 )
 
 const (
@@ -87,7 +88,7 @@ func (f *framer) next(data []byte, end bool) int {
 		}
 		f.discardToEnd = false
 		return at + 1
-	case bytes.IndexByte([]byte("\r\n\x00"), data[0]) >= 0: // between two messages
+	case strings.IndexByte("\r\n\x00", data[0]) >= 0: // between two messages
 		return 1
 	}
 	if f.framing == framingAuto {

@@ -87,7 +87,7 @@ func TestTrainIsDueAfterAnInterruption(t *testing.T) {
 		go func() { running <- s.Run(t.Context()) }()
 		return func() {
 			require.NoError(t, s.StopWithin(20*time.Second))
-			<-running
+			require.NoError(t, <-running)
 		}
 	}
 	marked := func() time.Time {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash/maphash"
 	"math"
+	"slices"
 	"time"
 
 	"connect-deepcase/internal/excerpt"
@@ -135,7 +136,7 @@ func gather(ctx context.Context, snapshot *spool.Snapshot, opts sequencer.Option
 	if len(attachedRows) > 0 {
 		d.data.Append(attached.data(opts.Length))
 	}
-	order := append(tableRows, attachedRows...)
+	order := slices.Concat(tableRows, attachedRows)
 	d.source.Seen = func(row int) (string, time.Time) {
 		if row < len(tableRows) {
 			return s.Machines[s.Machine[row]], time.Unix(0, s.Times[row])

@@ -175,7 +175,7 @@ func readToEnd(t testing.TB, in *input) (out service.MessageBatch) {
 	t.Helper()
 	for {
 		batch, ack, err := in.ReadBatch(t.Context())
-		if err == service.ErrEndOfInput {
+		if errors.Is(err, service.ErrEndOfInput) {
 			return out
 		}
 		require.NoError(t, err)

@@ -225,7 +225,7 @@ func TestTrainStopsWhileItWaitsForItsSpool(t *testing.T) {
 	started := time.Now()
 	require.NoError(t, s.StopWithin(20*time.Second))
 	assert.Less(t, time.Since(started), 10*time.Second)
-	<-running
+	require.NoError(t, <-running)
 }
 
 // With `every` it learns again and again from all events that are kept, and tells the clusters each time.

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -172,7 +173,7 @@ func TestTrainLearnsPublishesAndTells(t *testing.T) {
 		assert.Equal(t, version, c.Model)
 		assert.Equal(t, 40, c.Size)
 		require.NotNil(t, c.Score, "labels tell it")
-		if strings.Contains("scan guess login", c.Event) {
+		if slices.Contains([]string{"scan", "guess", "login"}, c.Event) {
 			assert.Equal(t, 1.0, *c.Score)
 		} else {
 			assert.Equal(t, 0.0, *c.Score)
@@ -232,7 +233,7 @@ func TestTrainFromSequencedDocuments(t *testing.T) {
 	_, got := current(t, withContexts)
 	assert.Equal(t, want.Names, got.Names)
 	assert.Equal(t, want.Weights, got.Weights)
-	assert.Equal(t, len(want.Clusters), len(got.Clusters))
+	assert.Len(t, got.Clusters, len(want.Clusters))
 	assert.Equal(t, want.VectorCluster, got.VectorCluster)
 }
 

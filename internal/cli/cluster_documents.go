@@ -46,7 +46,7 @@ func (s *session) documents(ctx context.Context, files []string) error {
 		return err
 	}
 	found := map[model.Status]int{}
-	print := func(v model.Verdict, document []byte) error {
+	show := func(v model.Verdict, document []byte) error {
 		if v.Cluster != cluster && (cluster != noCluster || v.Cluster >= 0) {
 			return nil
 		}
@@ -62,12 +62,12 @@ func (s *session) documents(ctx context.Context, files []string) error {
 		if err := s.refuse("documents in ndjson have their contexts already", readingSettings...); err != nil {
 			return err
 		}
-		err = s.annotatedDocuments(ctx, e, m, files, print)
+		err = s.annotatedDocuments(ctx, e, m, files, show)
 	} else {
 		if err := s.refuse("the files hold events, not documents", "target"); err != nil {
 			return err
 		}
-		err = s.eventDocuments(ctx, e, m, files, print)
+		err = s.eventDocuments(ctx, e, m, files, show)
 	}
 	if err != nil {
 		return err
@@ -89,7 +89,7 @@ func isNDJSON(path string) bool {
 }
 
 // eventDocuments prints events of files.
-func (s *session) eventDocuments(ctx context.Context, e contextbuilder.Engine, m *model.Model, files []string, print func(model.Verdict, []byte) error) error {
+func (s *session) eventDocuments(ctx context.Context, e contextbuilder.Engine, m *model.Model, files []string, show func(model.Verdict, []byte) error) error {
 	format, err := sequencer.FormatOf(files[0])
 	if err != nil {
 		return err
@@ -110,7 +110,7 @@ func (s *session) eventDocuments(ctx context.Context, e contextbuilder.Engine, m
 		return err
 	}
 	for row, v := range verdicts {
-		if err := print(v, q.document(row)); err != nil {
+		if err := show(v, q.document(row)); err != nil {
 			return err
 		}
 	}
@@ -118,7 +118,7 @@ func (s *session) eventDocuments(ctx context.Context, e contextbuilder.Engine, m
 }
 
 // annotatedDocuments prints documents that have an event and its context at --target.
-func (s *session) annotatedDocuments(ctx context.Context, e contextbuilder.Engine, m *model.Model, files []string, print func(model.Verdict, []byte) error) error {
+func (s *session) annotatedDocuments(ctx context.Context, e contextbuilder.Engine, m *model.Model, files []string, show func(model.Verdict, []byte) error) error {
 	target, err := annotation.ParseTarget(s.flags.String("target"))
 	if err != nil {
 		return usagef("--target %s", err)
@@ -135,7 +135,7 @@ func (s *session) annotatedDocuments(ctx context.Context, e contextbuilder.Engin
 		verdicts, err := p.Predict(ctx, samples)
 		for i, v := range verdicts {
 			if err == nil {
-				err = print(v, documents[i])
+				err = show(v, documents[i])
 			}
 		}
 		samples, documents = samples[:0], documents[:0]

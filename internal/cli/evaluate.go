@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -138,7 +139,7 @@ func evaluate(ctx context.Context, s *session) error {
 				return err
 			}
 			var clusters []int32
-			judged := 0
+			var judged int
 			if m, clusters, judged, err = s.judgedClusters(ctx, e, m, q, strategy); err != nil {
 				return err
 			}
@@ -262,7 +263,7 @@ var lines = []struct {
 	{"coverage (events that get a score)", func(t report.Triage) string { return t.Coverage.String() }},
 	{"events sent to an analyst", func(t report.Triage) string { return t.SentAll.String() }},
 	{"events sent per day", func(t report.Triage) string { return perDay(t.SentPerDay) }},
-	{"events sent on the busiest day", func(t report.Triage) string { return busiest(t) }},
+	{"events sent on the busiest day", busiest},
 	{"benign events sent to an analyst", func(t report.Triage) string { return t.SentBenign.String() }},
 	{"sent: precision", func(t report.Triage) string { return t.Sent.Precision.String() }},
 	{"sent: recall", func(t report.Triage) string { return t.Sent.Recall.String() }},
@@ -306,14 +307,14 @@ func missedRows(triages []report.Triage) (rows [][]string) {
 
 // perDay is a number of events; "-" if events have no times.
 func perDay(x report.Share) string {
-	if x != x {
+	if math.IsNaN(float64(x)) {
 		return "-"
 	}
 	return strconv.FormatFloat(float64(x), 'f', 1, 64)
 }
 
 func busiest(t report.Triage) string {
-	if t.SentPerDay != t.SentPerDay {
+	if math.IsNaN(float64(t.SentPerDay)) {
 		return "-"
 	}
 	return strconv.Itoa(t.BusiestDay)

@@ -71,7 +71,7 @@ func Example() {
 	fmt.Println("clusters with a score:", published.Model.ScoredClusters())
 
 	// Score the clusters of the current version.
-	scored, err := models.Update(ctx, func(version string, current *model.Model) (*model.Model, error) {
+	scored, err := models.Update(ctx, func(_ string, current *model.Model) (*model.Model, error) {
 		return current.WithScores(map[int]float64{0: 3})
 	})
 	if err != nil {

@@ -91,11 +91,12 @@ func Open(dir string, create bool, options ...Option) (*Store, error) {
 func (s *Store) Current() (string, error) {
 	path := s.path(currentFile)
 	f, _, err := disk.Open(path)
-	if errors.Is(err, fs.ErrNotExist) {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		return "", fmt.Errorf("%s: %w", s.dir, ErrEmpty)
-	} else if errors.Is(err, disk.ErrNotRegular) {
+	case errors.Is(err, disk.ErrNotRegular):
 		return "", s.damagedCurrent(disk.ErrNotRegular)
-	} else if err != nil {
+	case err != nil:
 		return "", err
 	}
 	defer f.Close()
