@@ -16,7 +16,7 @@ const (
 	maxExampleBytes = 1 << 20 // all documents of a cluster together; if one is too large, another takes its place
 )
 
-// sample is one of a cluster.
+// sample is a sample of a cluster.
 type sample struct {
 	row, context int32
 	machine      int32 // in order of first use; 0 if the data names none

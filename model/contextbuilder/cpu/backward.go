@@ -7,7 +7,7 @@ import (
 	"connect-deepcase/model/contextbuilder/cpu/internal/simd"
 )
 
-// learning is what a pass needs on the way back.
+// learning is what a pass needs to go backward.
 type learning struct {
 	random  rand.ChaCha8 // for dropout
 	dropout float64
@@ -57,11 +57,11 @@ func (g *learning) grow(m *model, nodes, rows, n int) {
 	grow(&g.dh1, n*m.ldE)
 }
 
-// eventRows is the gradient of a matrix with a row an event; it has rows for the events it was asked for, in that order.
+// eventRows is the gradient of a matrix with one row per event. It has rows only for the events that at was called for, in that order.
 type eventRows struct {
 	ld, width int
 	data      []float32
-	place     []int32 // of an event's row, −1 where there is none
+	place     []int32 // of the row of each event, −1 if there is none
 	used      []int32
 }
 
@@ -73,7 +73,7 @@ func newEventRows(m *model, id, width int) *eventRows {
 	return r
 }
 
-// at is the row of an event, zero when it is asked for the first time; good until the next call.
+// at is the row of an event. It is zero at the first call for that event, and valid until the next call.
 func (r *eventRows) at(event int32) []float32 {
 	fresh := r.place[event] < 0
 	if fresh {
@@ -93,7 +93,7 @@ func (r *eventRows) at(event int32) []float32 {
 	return row
 }
 
-// has tells whether an event was asked for.
+// has tells whether there is a row for an event.
 func (r *eventRows) has(event int) bool { return r.place[event] >= 0 }
 
 func (r *eventRows) reset() {
@@ -168,8 +168,8 @@ func (p *pass) attended() {
 	}
 }
 
-// unroll goes back through the recurrent cells, from the decoder's last step to the encoder's first: a prefix has the sum of the
-// gradients of all that begin with it.
+// unroll goes back through the recurrent cells, from the last step of the decoder to the first of the encoder. The gradient of a prefix is the
+// sum of the gradients of all contexts that begin with it.
 func (p *pass) unroll() {
 	n := len(p.rows)
 	inputs := p.byEvent[encIh]
@@ -204,7 +204,7 @@ func (p *pass) unroll() {
 	p.embedded()
 }
 
-// cellBack goes back through a cell: to its input's part (dgi), and to its parent's state.
+// cellBack goes back through a cell, to the part of its input (dgi) and to the state of its parent.
 func (p *pass) cellBack(node int, dgi, bhh []float32, addI, addP bool) {
 	parent, ldG, ldH := int(p.parent[node]), p.ldG, p.ldH
 	dh, gates := p.dh[node*ldH:node*ldH+p.H], p.gates[node*ldG:]
@@ -232,7 +232,7 @@ func (p *pass) biases() {
 	simd.SumRows(p.sums[b2], p.logits, p.ldE, n)
 }
 
-// gradient writes rows from…to of a matrix's gradient to g, or adds them.
+// gradient writes rows from…to of the gradient of a matrix to g, or adds them.
 func (p *pass) gradient(id, from, to int, g []float32, add bool) {
 	if sum := p.sums[id]; sum != nil {
 		if !add {
@@ -242,7 +242,7 @@ func (p *pass) gradient(id, from, to int, g []float32, add bool) {
 		return
 	}
 	first, leaves, end, n := p.off[1], p.off[p.L], p.off[p.L+p.steps], len(p.rows)*p.steps
-	switch id { // over nodes or rows: what came in times the gradient of what went out
+	switch id { // over nodes or rows: the input times the gradient of the output
 	case encHh:
 		outer(leaves-first, p.dgh[first*p.ldG:], p.ldG, p.h[first*p.ldH:], p.ldH, p.H, from, to, g, add)
 	case decHh:

@@ -10,7 +10,7 @@ import (
 	"connect-deepcase/model/contextbuilder/cpu/internal/attention"
 )
 
-// network answers for weights that nobody changes any more.
+// network answers for weights that no longer change.
 type network struct {
 	model   *model
 	table   []float32 // N × G: the decoder's W_ih·embedding of each event
@@ -18,13 +18,13 @@ type network struct {
 	passes  sync.Pool // of *pass, between calls
 }
 
-// Close frees nothing that the garbage collector would not.
+// Close does nothing: the garbage collector frees the memory.
 func (n *network) Close() error { return nil }
 
-// blockFloats bounds the memory of a block of contexts to what stays in a core's L2 cache: 1 MB.
+// blockFloats bounds the memory of a block of contexts, so that it stays in the L2 cache of a core: 1 MB.
 const blockFloats = 256 << 10
 
-// Forward predicts the next events of contexts. A row's answer has the same bits whatever else is asked.
+// Forward predicts the next events of contexts. The answer for a row has the same bits whatever the other rows are.
 func (n *network) Forward(ctx context.Context, contexts []int32, steps int) (contextbuilder.Prediction, error) {
 	if err := contextbuilder.CheckSteps(steps); err != nil {
 		return contextbuilder.Prediction{}, err
@@ -59,12 +59,12 @@ func (n *network) Query(ctx context.Context, s contextbuilder.Samples, q context
 // block is a range of the distinct contexts in sorted order.
 type block struct{ from, to int }
 
-// forward fills f, LogConfidence only where it is there. Each distinct context is computed once, in blocks.
+// forward fills f, and LogConfidence unless it is nil. It computes each distinct context once, in blocks.
 func (n *network) forward(ctx context.Context, contexts []int32, steps int, f contextbuilder.Prediction) error {
 	m := n.model
 	sorted := byContext(contexts, m.L, m.N, len(contexts)/m.L)
 	common := shared(nil, contexts, m.L, sorted)
-	var rows, first, share []int32 // of each distinct context: a row, its place in sorted, what it shares with the one before
+	var rows, first, share []int32 // of each distinct context: a row, its index in sorted, how many events it shares with the previous one
 	for i, c := range common {
 		if i == 0 || int(c) < m.L {
 			rows, first, share = append(rows, sorted[i]), append(first, int32(i)), append(share, c)
@@ -80,7 +80,7 @@ func (n *network) forward(ctx context.Context, contexts []int32, steps int, f co
 			p = &pass{model: m, table: n.table}
 		}
 		defer func() {
-			p.contexts, p.rows = nil, nil // the caller's
+			p.contexts, p.rows = nil, nil // they belong to the caller
 			n.passes.Put(p)
 		}()
 		p.decoded = f.LogConfidence != nil
@@ -107,8 +107,7 @@ func (n *network) forward(ctx context.Context, contexts []int32, steps int, f co
 	return ctx.Err()
 }
 
-// blocks cuts distinct contexts so that a block fits into blockFloats (but holds one context at least), and so that there is something
-// to do for every worker.
+// blocks cuts distinct contexts into blocks that fit into blockFloats (but have at least one context), and into enough blocks for all workers.
 func (m *model) blocks(share []int32, steps int, decoded bool, workers int) (blocks []block) {
 	const least = 128
 	node, row := m.ldG+2*m.ldH, m.ldP
@@ -137,7 +136,7 @@ func (m *model) blocks(share []int32, steps int, decoded bool, workers int) (blo
 	return blocks
 }
 
-// infer runs all steps, each on the predictions of the one before.
+// infer runs all steps, each on the predictions of the previous one.
 func (p *pass) infer() {
 	p.encode()
 	for s := range p.steps {

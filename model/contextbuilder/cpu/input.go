@@ -6,10 +6,10 @@ import (
 	"connect-deepcase/model/contextbuilder/cpu/internal/simd"
 )
 
-// input embeds the previous events of a step, drops units out, and multiplies by the decoder's W_ih.
+// input embeds the previous events of a step, applies dropout, and multiplies by the W_ih of the decoder.
 //
-// At the first step the event is 0 in every row, so rows differ in what they drop alone: the product is computed once, and the columns
-// of dropped units taken away.
+// At the first step the event is 0 in every row, so that rows differ only in what they drop. The product is computed once, and the columns of
+// dropped units are subtracted.
 func (p *pass) input(step int) {
 	n, keep := len(p.rows), 1-p.dropout
 	p.draw(step, keep)
@@ -43,7 +43,7 @@ func (p *pass) input(step int) {
 // dropped are the hidden units that row s·n + i drops.
 func (p *pass) dropped(at int) []int32 { return p.units[p.drops[at]:p.drops[at+1]] }
 
-// draw chooses the units that each row of a step drops; the gaps between them are geometric.
+// draw chooses the units that each row of a step drops. The gaps between them are geometric.
 func (p *pass) draw(step int, keep float64) {
 	if step == 0 {
 		p.units, p.drops = p.units[:0], append(p.drops[:0], 0)

@@ -5,7 +5,7 @@ import (
 	"connect-deepcase/model/contextbuilder/cpu/internal/simd"
 )
 
-// The matrices of a network. Rows of those by event (encIh, w1, emb) get a gradient only where a batch has the event.
+// The matrices of a network. The row of an event in encIh, w1 and emb gets a gradient only if the batch has that event.
 const (
 	encIh  = iota // N × G: W_ih transposed, so that a one-hot input selects a row
 	encHh         // G × H
@@ -25,14 +25,14 @@ const (
 	matrices
 )
 
-// byEvent tells whether a matrix has a row an event.
+// byEvent tells whether a matrix has one row per event.
 func byEvent(id int) bool { return id == encIh || id == w1 || id == emb }
 
 // set is a number for each weight: weights, their gradients, Adam's moments.
 type set [matrices][]float32
 
-// model holds weights in the engine's layout. Hidden units, gates, positions and events are padded to multiples of simd.Lanes with
-// weights that are zero and stay so: their gradients are zero. Gate q of unit j is column q·H + j.
+// model has the weights in the layout of this engine. Hidden units, gates, positions and events are padded to multiples of simd.Lanes with
+// zero weights, which stay zero because their gradients are. Gate q of unit j is column q·H + j.
 type model struct {
 	contextbuilder.Config
 	N, L int // events and positions without padding
@@ -43,7 +43,7 @@ type model struct {
 	w                  set
 	// derived from w by refresh: transposes for the products the other way round, and sums of biases
 	encHhT, decHhT, attT, w2T []float32
-	decIhT                    []float32 // only where a training feeds events back
+	decIhT                    []float32 // only if a training feeds events back
 	encBias, decBias          []float32 // b_ih + b_hh, without the n part of b_hh for GRU
 }
 
@@ -69,8 +69,7 @@ func (m *model) newSet() (s set) {
 	return s
 }
 
-// view says where the numbers of one of Weights' tensors lie: element (i, j) is at s[i·rs + j·cs], i counted with gates padded
-// where it counts gates.
+// view says where the numbers of a tensor of Weights are: element (i, j) is at s[i·rs + j·cs]. If i counts gates, it counts padded ones.
 type view struct {
 	data       []float32
 	rows, cols int
@@ -106,7 +105,7 @@ func (m *model) each(v view, f func(outside, inside int)) {
 	}
 }
 
-// load takes weights over.
+// load copies weights.
 func (m *model) load(w *contextbuilder.Weights) {
 	for _, v := range m.views(w, &m.w) {
 		m.each(v, func(outside, inside int) { v.s[inside] = v.data[outside] })
@@ -121,7 +120,7 @@ func (m *model) store(s *set, w *contextbuilder.Weights) {
 	}
 }
 
-// refresh derives again, from the rows of the weights that are part's share.
+// refresh recomputes what is derived from w, for the rows of the weights in part's share.
 func (m *model) refresh(part, parts int) {
 	transpose := func(dst []float32, ldd, id, cols int) {
 		a, b := m.share(id, part, parts)
@@ -147,8 +146,8 @@ func (m *model) refresh(part, parts int) {
 	simd.Axpy(m.decBias[:gates], m.w[decBhh], 1)
 }
 
-// share is the range of a matrix's rows that belongs to part: whole multiples of 24, which is 4 tiles of a product and 3 of a transpose,
-// where there are many rows.
+// share is the range of a matrix's rows that belongs to part. If there are many rows, it is a multiple of 24, which is 4 tiles of a product and
+// 3 of a transpose.
 func (m *model) share(id, part, parts int) (from, to int) {
 	rows, unit := m.rows[id], 24
 	if rows < 24*parts {

@@ -25,10 +25,10 @@ func newOptimizer(m *model, t contextbuilder.Training) *optimizer {
 	return o
 }
 
-// dense tells whether a weight moves without a gradient too.
+// dense tells whether weights move without a gradient, too.
 func (o *optimizer) dense() bool { return o.Optimizer != contextbuilder.SGD }
 
-// next begins a step: Adam (Kingma and Ba, ICLR 2015, algorithm 1), whose rate the warm-up variant sets by the number of the step
+// next begins a step of Adam (Kingma and Ba, ICLR 2015, algorithm 1). In the warm-up variant, the rate depends on the number of the step
 // (Vaswani et al., NeurIPS 2017, equation 3).
 func (o *optimizer) next() {
 	o.steps++
@@ -42,7 +42,7 @@ func (o *optimizer) next() {
 		Unbias: float32(1 / math.Sqrt(1-math.Pow(b2, step))), Epsilon: float32(epsilon)}
 }
 
-// step moves the numbers of a matrix from a place on by their gradient.
+// step moves the numbers of a matrix, from an index on, by their gradient.
 func (o *optimizer) step(weights *set, id, from int, gradient []float32) {
 	to := from + len(gradient)
 	w := weights[id][from:to]

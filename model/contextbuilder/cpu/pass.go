@@ -6,11 +6,11 @@ import (
 	"connect-deepcase/model/contextbuilder/cpu/internal/simd"
 )
 
-// pass is a forward pass over some rows, and in training the way back. Buffers grow and are used again.
+// pass is a forward pass over some rows and, in training, the backward pass. Buffers grow and are reused.
 type pass struct {
 	*model
 	trie
-	contexts []int32 // all there are; rows selects
+	contexts []int32 // all contexts; rows selects
 	rows     []int32
 	steps    int
 	training bool
@@ -30,7 +30,7 @@ type pass struct {
 	learning
 }
 
-// set gets ready for rows in the order of their contexts.
+// set prepares for rows, which are in the order of their contexts.
 func (p *pass) set(contexts, rows, common []int32, steps int) {
 	p.contexts, p.rows, p.steps = contexts, rows, steps
 	p.build(contexts, p.L, steps, rows, common)
@@ -55,7 +55,7 @@ func (p *pass) set(contexts, rows, common []int32, steps int) {
 	p.learning.grow(p.model, nodes, len(rows), n)
 }
 
-// grow makes room for n floats that mean nothing yet.
+// grow makes room for n floats, whose values are arbitrary.
 func grow(s *[]float32, n int) {
 	if cap(*s) < n {
 		*s = simd.Make(n + n/4)
@@ -63,7 +63,7 @@ func grow(s *[]float32, n int) {
 	*s = (*s)[:n]
 }
 
-// encode runs the encoder (paper, section III-B): one step a distinct prefix.
+// encode runs the encoder (paper, section III-B), one step per distinct prefix.
 func (p *pass) encode() {
 	clear(p.h[:p.H])
 	clear(p.gh[:p.G])
@@ -87,7 +87,7 @@ func (p *pass) hidden(level int, hhT []float32) {
 	simd.Gemm(to-from, p.G, p.H, p.h[from*p.ldH:], p.ldH, 1, hhT, p.ldG, p.gh[from*p.ldG:], p.ldG, false)
 }
 
-// cell computes a node's state from its parent's and its input.
+// cell computes the state of a node from its input and the state of its parent.
 func (p *pass) cell(node int, gi, bias, bhh []float32) {
 	parent, ldG, ldH := int(p.parent[node]), p.ldG, p.ldH
 	gates := p.gates
@@ -102,7 +102,7 @@ func (p *pass) cell(node int, gi, bias, bhh []float32) {
 	simd.GRUForward(gi, bias, p.gh[parent*ldG:], bhh[2*p.H:], p.h[parent*ldH:], gates, h)
 }
 
-// decode runs a step of the attention decoder and the event decoder; previous holds the step's input events.
+// decode runs a step of the attention decoder and the event decoder. previous has the input events of the step.
 func (p *pass) decode(step int) {
 	n := len(p.rows)
 	p.hidden(p.L+step, p.decHhT)
@@ -147,7 +147,7 @@ func (p *pass) row(s []float32, step, i int) []float32 {
 	return s[at : at+p.E]
 }
 
-// feed makes the predictions of a step the input of the next.
+// feed makes the predictions of a step the input of the next one.
 func (p *pass) feed(step int) {
 	n := len(p.rows)
 	for i := range n {
@@ -155,7 +155,7 @@ func (p *pass) feed(step int) {
 	}
 }
 
-// argmax is the first of the largest.
+// argmax is the index of the first largest number.
 func argmax(x []float32) (at int32) {
 	for i, v := range x {
 		if v > x[at] {

@@ -44,13 +44,13 @@ type trainer struct {
 	contextbuilder.Training
 	samples contextbuilder.Samples
 	order   []int32
-	rank    []int32 // of a sample's context among all: sorting a batch by it makes prefixes neighbours
+	rank    []int32 // of the context of each sample; sorting a batch by it brings equal prefixes together
 	random  *rand.Rand
 	team    *team
 	parts   []*pass
 	teach   []bool      // whether the true event is a step's input
-	g       set         // gradients, but for matrices by event
-	scratch [][]float32 // by share of the step: a row's gradient
+	g       set         // gradients, except of matrices by event
+	scratch [][]float32 // the gradient of a row, per share of the step
 	opt     *optimizer
 
 	rows, common []int32 // of a batch
@@ -117,7 +117,7 @@ func (t *trainer) train(ctx context.Context) error {
 	return nil
 }
 
-// gradients runs a batch forward and back, each part in its pass, and returns its loss.
+// gradients runs a batch forward and backward, each part in its pass, and returns the loss.
 func (t *trainer) gradients(batch []int32, number uint64) (loss float64) {
 	for s := 1; s < t.Steps; s++ {
 		t.teach[s] = t.random.Float64() < t.TeachRatio
@@ -153,7 +153,7 @@ func (t *trainer) gradients(batch []int32, number uint64) (loss float64) {
 	return loss
 }
 
-// teach makes the true events of a step the input of the next.
+// teach makes the true events of a step the input of the next one.
 func (p *pass) teach(step int, events []int32) {
 	for i, row := range p.rows {
 		p.previous[(step+1)*len(p.rows)+i] = events[int(row)*p.steps+step]

@@ -6,8 +6,8 @@ import (
 	"slices"
 )
 
-// trie numbers the distinct prefixes of some sorted contexts: level l holds the prefixes of l events, level 0 the empty one. The
-// decoder's steps follow as levels of their own, with a node a row and step.
+// trie numbers the distinct prefixes of sorted contexts. Level l has the prefixes of l events, and level 0 the empty prefix. The steps of the
+// decoder are further levels, with one node per row and step.
 type trie struct {
 	off    []int   // level l has nodes off[l] … off[l+1]
 	parent []int32 // by node
@@ -16,7 +16,7 @@ type trie struct {
 
 func (t *trie) nodes(level int) (from, to int) { return t.off[level], t.off[level+1] }
 
-// build makes the trie of the contexts of rows, which are in order; common[i] is how many events row i shares with the one before.
+// build makes the trie of the contexts of rows, which are sorted. common[i] is how many events row i shares with the previous row.
 func (t *trie) build(contexts []int32, length, steps int, rows, common []int32) {
 	n := len(rows)
 	t.off = append(t.off[:0], 0, 1)
@@ -74,7 +74,7 @@ func byContext(contexts []int32, length, events, n int) []int32 {
 	return rows
 }
 
-// shared counts for each row how many events its context shares with the one before, from the left.
+// shared counts for each row how many events its context has in common with the previous one, from the left.
 func shared(common, contexts []int32, length int, rows []int32) []int32 {
 	common = append(common[:0], make([]int32, len(rows))...)
 	for i := 1; i < len(rows); i++ {

@@ -54,7 +54,7 @@ func testOptimizers(t *testing.T, e contextbuilder.Engine) {
 				}
 			}
 			for k, tensor := range w.Tensors() {
-				// Adam divides by the gradient's size: where that is nothing but rounding, so is the step
+				// Adam divides by the size of the gradient: if that is only rounding, so is the step
 				off := 0
 				for i, x := range tensor.Data {
 					if d := math.Abs(float64(x - got[k].Data[i])); !(d <= 1e-4) {
@@ -87,7 +87,7 @@ func gradientOf(t testing.TB, e contextbuilder.Engine, w *contextbuilder.Weights
 	return g
 }
 
-// Where neither always nor never, the teacher's draws give a third result; training learns.
+// A teach ratio between 0 and 1 gives a result of its own, and training learns.
 func testTeacher(t *testing.T, e contextbuilder.Engine) {
 	s := Random(small, 500, 3, 13)
 	var results []*contextbuilder.Weights

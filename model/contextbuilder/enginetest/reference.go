@@ -15,7 +15,7 @@ type Reference struct {
 	Input func(step, unit int) float64
 }
 
-// Forward answers with the logarithm of the confidence in every event and the attention to every position, a row a step.
+// Forward returns the logarithm of the confidence in every event and the attention to every position, one row per step.
 func (r Reference) Forward(context []int32, steps int) (logConfidence, attention [][]float64) {
 	w, c := r.Weights, r.Weights.Config
 	h, cell := make([]float64, c.Hidden), make([]float64, c.Hidden)

@@ -31,7 +31,7 @@ import (
 // cpuDevice is libtch's number of the CPU; GPUs count from 0.
 const cpuDevice = -1
 
-// start prepares libtorch once: CUDA's library where there is one, and why it is not there.
+// start prepares libtorch once. It loads the library of CUDA, or returns why there is none.
 var start = sync.OnceValue(func() (noCUDA error) {
 	for name, value := range map[string]string{
 		"NVIDIA_TF32_OVERRIDE":    "0",       // products in float32, not in TF32's 10 bits

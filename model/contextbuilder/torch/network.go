@@ -172,8 +172,8 @@ func (n *network) run(p program, size, width int, ints []int64, columns ...colum
 	return numbers, download(out, numbers)
 }
 
-// blocks calls f for every block of rows, on the CPU several at a time. Where memory is too small it begins again with smaller ones,
-// and stays with them.
+// blocks calls f for every block of rows, on the CPU for several at a time. If there is too little memory, it starts again with smaller blocks,
+// and keeps to these.
 func (n *network) blocks(ctx context.Context, rows int, f func(size, from, to int) error) error {
 	n.using.RLock()
 	defer n.using.RUnlock()

@@ -116,8 +116,8 @@ func (t *trainer) train(ctx context.Context) error {
 	return nil
 }
 
-// batches trains on some batches of an epoch in one call, and reports each. Should it turn out afterwards that the training ends within
-// them, it goes back and repeats those before the end: they give the same again.
+// batches trains on some batches of an epoch in one call, and reports each. If it turns out afterwards that the training ends within them, it
+// goes back and repeats the ones before the end, which give the same result again.
 func (t *trainer) batches(ctx context.Context, epoch, first, count, batches int) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -172,7 +172,7 @@ func (t *trainer) again(number, first int, teach []int32, stop, count int) error
 	return err
 }
 
-// A call should be short enough to be cancelled and to show progress, and long enough to keep a GPU busy.
+// A call is short enough to be cancelled and to show progress, and long enough to keep a GPU busy.
 const callTime = 200 * time.Millisecond
 
 // maxMask bounds the numbers that dropout draws for a call.

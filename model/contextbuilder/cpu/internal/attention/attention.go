@@ -3,8 +3,8 @@
 //
 // With attention w on the simplex the hidden layer's input is W1·v + b1 = A·u, where A = [b1 | the W1 columns of the context's K distinct
 // events] and u = [1, the attention summed over equal events]. While the set of active ReLU units stays the same the logits are P·u,
-// with P = [q | W2·diag(active)·A], so that an iteration costs O(N·K) and not O(N²). Where a unit becomes active or stops to be, P
-// changes by rank one.
+// with P = [q | W2·diag(active)·A], so that an iteration costs O(N·K) and not O(N²). If a unit becomes active
+// or inactive, P changes by rank one.
 package attention
 
 import (
@@ -28,9 +28,9 @@ type Decoder struct {
 	events, length, stride int       // N, L, N rounded up
 	w1, b1                 []float32 // N columns and one of zeros; one
 	w2                     []float32 // N columns
-	// base = W2·diag(first)·W1 and q = W2·diag(first)·b1 + b2: where a sample's P starts from, so that no sample pays O(N²K).
+	// base = W2·diag(first)·W1 and q = W2·diag(first)·b1 + b2. The P of each sample starts from these, so that no sample costs O(N²K).
 	base, q []float32
-	first   []uint64 // a bit a unit: those active under the mean of all events
+	first   []uint64 // one bit per unit: whether it is active under the mean of all events
 	kernels kernels
 	blocks  sync.Pool // of *block
 }
@@ -87,7 +87,7 @@ func columns(m []float32, n, columns, stride int) []float32 {
 	return c
 }
 
-// Query finds the attention of each sample (one event a context), given the attention of the network's own forward pass (n×L). It
+// Query finds the attention of each sample (one event per context), given the attention of the network's own forward pass (n×L). It
 // divides the samples among workers (less than 1 counts as 1), and checks ctx in every iteration; when ctx ends, it returns ctx's error.
 //
 // The answer for a row depends on that row and q only, to the last bit, whatever the other rows and the number of workers. A context of one

@@ -14,11 +14,11 @@ const lanes = 16
 
 const (
 	group          = 4  // columns that the kernels in assembly take at a time
-	scratchNumbers = 32 // floats a lane that they keep between them: 8 times numbers in gen/attention
+	scratchNumbers = 32 // floats per lane that these kernels share: 8 times numbers in gen/attention
 )
 
-// block is the state of up to sixteen samples. Arrays by position (L of them) and by column (a distinct event of the context) are rows of
-// sixteen lanes, a lane a sample. Other arrays have a part a lane.
+// block is the state of up to sixteen samples. Arrays by position (L of them) and by column (a distinct event of the context) have rows of sixteen
+// lanes, one per sample. Other arrays have one part per lane.
 type block struct {
 	d           *Decoder
 	rows        int       // lanes in use
@@ -38,11 +38,11 @@ type block struct {
 	p          []float32      // P: the bias' column, then padded ones, with the Decoder's stride; those beyond K are zero
 	pStride    int            // from a lane's P to the next
 	e          []float32      // exponentials of the logits below their maximum; next to nothing at the true event
-	active     []uint64       // a bit a unit: those at work in p
+	active     []uint64       // one bit per unit: whether it is part of p
 	next       []uint64       // those that the last forward found
-	changed    [lanes]uint16  // not zero where these differ
+	changed    [lanes]uint16  // not zero if these two differ
 	units      []int32        // those of a lane that flip
-	signs      []float32      // 1 for a unit that becomes active, −1 for one that stops to be
+	signs      []float32      // 1 for a unit that becomes active, −1 for one that becomes inactive
 	z          []float32      // hidden layer, of the plain kernels
 	scratch    []float32      // of the others
 }
@@ -98,7 +98,7 @@ func (b *block) set(s contextbuilder.Samples, initial []float32, rows []int32) {
 	}
 }
 
-// columns gives each distinct event of a lane's context a column, in the order in which they come, and says how many there are.
+// columns gives each distinct event of a lane's context a column, in order of occurrence, and returns how many there are.
 func (b *block) columns(lane int, context []int32) (k int) {
 	for p, event := range context {
 		offset := event * int32(b.d.stride)
@@ -126,7 +126,7 @@ func (b *block) attend(lane int, attention []float32) {
 	}
 }
 
-// forward finds each lane's confidence and the gradient in u, bringing P up to date where units flipped.
+// forward finds the confidence of each lane and the gradient in u. It updates P for units that flipped.
 func (b *block) forward() {
 	b.d.kernels.signs(b)
 	for lane, differ := range b.changed[:b.rows] {
@@ -159,15 +159,15 @@ const (
 	beta1, beta2 = 0.9, 0.999
 )
 
-// query runs the search for the lanes that set prepared and writes their rows of out; out's attention is the initial one. In the first
-// iteration the attention is θ itself, later softmax(θ): one code for both, since without softmax the gradient g is 1·(g − 0) and with
-// it w·(g − Σ w·g), where the sum is the same over positions and columns. When ctx ends it stops.
+// query runs the search for the lanes that set prepared, and writes their rows of out, whose attention is the initial one. In the first iteration
+// the attention is θ itself, later softmax(θ). One code does both: without softmax, the gradient g is 1·(g − 0), and with it w·(g − Σ w·g),
+// and the sum is the same over positions and columns. When ctx ends, query stops.
 func (b *block) query(ctx context.Context, q contextbuilder.Query, out contextbuilder.QueryResult, rows []int32) {
 	d, l := b.d, b.d.length
 	b.forward()
 	before := b.confidence
 	iterations := q.Iterations
-	if b.k == 1 && !q.Distribution { // every attention gives the same confidence, but a distribution is rounded as in other company
+	if b.k == 1 && !q.Distribution { // every attention gives the same confidence, but a distribution must be rounded as beside other samples
 		iterations = 0
 	}
 	mul, dot := b.one, b.zero

@@ -120,11 +120,11 @@ func ones(b bool) uint32 {
 	return 0
 }
 
-// panelBytes limits a panel of B to what stays in the L1 cache beside A.
+// panelBytes limits a panel of B to what stays in the L1 cache together with A.
 const panelBytes = 16 << 10
 
-// product goes over B by panels of two vectors (one where no more is left) and equal depth, and over A by tiles of as many rows as there are
-// registers for, and one of what is left. A single row takes many vectors at once: its additions wait for each other otherwise.
+// product goes over B by panels of two vectors (one at the end) and equal depth, and over A by tiles of as many rows as there are registers for,
+// and one tile of the rest. A single row takes many vectors at once, because its additions would wait for each other otherwise.
 func (x assembly) product(m, n, k int, a []float32, rs, cs int, b []float32, ldb int, c []float32, ldc int, add bool) {
 	depth := panelBytes / 4 / (2 * x.width)
 	blocks := (k + depth - 1) / depth

@@ -14,7 +14,7 @@ var plain = kernels{
 	transpose: transpose, adam: adam,
 }
 
-// gemm is gonum's, but for a column of equal numbers, which BLAS has no word for.
+// gemm is that of gonum, except for a column of equal numbers, which BLAS cannot express.
 func gemm(m, n, k int, a []float32, rs, cs int, b []float32, ldb int, c []float32, ldc int, add bool) {
 	beta := float32(0)
 	if add {

@@ -34,10 +34,10 @@ var use = available()[0]
 // Name says which loops are in use: "AVX-512", "AVX2" or "plain Go".
 func Name() string { return use.name }
 
-// Gemm computes C = A·B, or C += A·B where add is set. C is m×n, row-major with rows of ldc; B is k×n with rows of ldb; A(i, j) lies at
+// Gemm computes C = A·B, or C += A·B if add is set. C is m×n, row-major with rows of ldc; B is k×n with rows of ldb; A(i, j) lies at
 // a[i·rs + j·cs], so A may be read transposed (rs = 1) or be one number (rs = cs = 0). n is a multiple of Lanes.
 //
-// Every number of C is a chain of additions in the order of k that depends on nothing else: rows may be divided among calls without
+// Each number of C is a chain of additions in the order of k, and depends on nothing else, so that rows may be divided among calls without
 // changing a bit.
 func Gemm(m, n, k int, a []float32, rs, cs int, b []float32, ldb int, c []float32, ldc int, add bool) {
 	if m == 0 {
@@ -106,7 +106,7 @@ func Softmax(x []float32, n int) (top, sum float32) {
 	return top, sum
 }
 
-// lowest stands for −∞ where infinities are in the way: its e^x is 1e-38, nothing beside e^0.
+// lowest stands for −∞ in computations that infinities would spoil: its e^x is 1e-38, which is nothing compared with e^0.
 const lowest = -1e30
 
 // Axpy computes dst += a·x.
@@ -118,7 +118,7 @@ func Dot(x, y []float32) float32 { return use.dot(x, y[:len(x)]) }
 // ScaleShift computes dst = a·x + b.
 func ScaleShift(dst, x []float32, a, b float32) { use.scaleShift(dst, x[:len(dst)], a, b) }
 
-// MaskPositive sets dst to 0 where h is not positive.
+// MaskPositive sets dst[i] to 0 if h[i] is not positive.
 func MaskPositive(dst, h []float32) { use.maskPositive(dst, h[:len(dst)]) }
 
 // Transpose writes rows×cols numbers of src (rows lie lds apart) as columns of dst (rows lie ldd apart); both are multiples of 8.
