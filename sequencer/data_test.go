@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// realData finds files of the folder with real events beside the repository. Where the tests of record run, it has to be there.
+// realData finds files in the folder with real events beside the repository. If CI is set, the folder must be there.
 func realData(t *testing.T, pattern string) []string {
 	t.Helper()
 	paths, err := filepath.Glob(filepath.Join("../../shared/data", pattern))

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Invented machines displace each other, not those that are known, by number and by bytes.
+// Invented machines displace each other, not known ones, by number and by bytes.
 func TestWindowsOfKnownMachinesOutliveAFlood(t *testing.T) {
 	for name, c := range map[string]struct{ machines, bytes, events, nameBytes int }{
 		"names":      {20_000, 1 << 30, 1, 10},
@@ -48,7 +48,7 @@ func TestWindowsOfKnownMachinesOutliveAFlood(t *testing.T) {
 	}
 }
 
-// Machines whose events are all too old go before live ones, also before new ones.
+// Machines whose events are all too old go first, even before new ones.
 func TestWindowsEvictTheExpiredFirst(t *testing.T) {
 	w := newWindows(t, 2, time.Hour, 4, 0)
 	add := func(machine string, at int64) []string {
@@ -71,7 +71,7 @@ func TestWindowsEvictTheExpiredFirst(t *testing.T) {
 	assert.Equal(t, 4, w.Len())
 }
 
-// An event of the far future makes no window look expired.
+// An event from the far future does not make windows look expired.
 func TestWindowsOutliveAForgedTime(t *testing.T) {
 	o := DefaultWindowOptions()
 	o.Length, o.MaxMachines, o.Now = 2, 4, func() time.Time { return second(100) }
@@ -88,8 +88,8 @@ func TestWindowsOutliveAForgedTime(t *testing.T) {
 	assert.Equal(t, [2]int64{97, 0}, [2]int64{live, expired})
 }
 
-// What is counted is what the heap grows by, or a little more, with short names that are shared and long ones that are not. With long ones the
-// budget bounds the machines.
+// The counted bytes are the growth of the heap or a little more, for short names that windows share and for long ones that they do not.
+// With long names the bytes limit the number of machines.
 func TestWindowsStayWithinTheirBytes(t *testing.T) {
 	for _, c := range []struct {
 		name            string
@@ -119,7 +119,7 @@ func TestWindowsStayWithinTheirBytes(t *testing.T) {
 	}
 }
 
-// Whatever was done, the bytes are those of what is left.
+// After any operations, the counted bytes are those of the windows that are left.
 func TestWindowsCountBytesExactly(t *testing.T) {
 	w := newWindows(t, 2, time.Hour, 3, 2)
 	for i := range int64(500) {

@@ -9,7 +9,7 @@ import (
 	"connect-deepcase/sequencer"
 )
 
-// A Table reads events that are at rest.
+// A Table reads events at rest and gives their contexts.
 func ExampleTable() {
 	const alerts = `time,host,rule,label
 2026-03-02T09:14:05Z,web-1,invalid user,benign
@@ -50,7 +50,7 @@ func ExampleTable() {
 	// invalid user, failed password -> login, label 1
 }
 
-// What is wrong in a file is a *RowError, which says where.
+// An error in a file is a *RowError, which says where it is.
 func ExampleRowError() {
 	var table sequencer.Table
 	err := table.ReadStream(strings.NewReader("timestamp,machine,event\nyesterday,web-1,login\n"), "alerts.csv", sequencer.ReadOptions{Time: "seconds"})

@@ -10,7 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// One machine's arrivals, as the bytes say, beside a memory of everything; with times at the edges, ids, and snapshots in between.
+// The bytes say what arrives on one machine. The contexts are compared with those of a memory of everything, with extreme times, ids, and
+// snapshots in between.
 func FuzzWindowsBesideAll(f *testing.F) {
 	f.Add(uint8(3), uint8(4), uint8(20), []byte("\x01\x02\x03\x04\x81\x05\x06\xff\x07\x08\x40\x41"))
 	f.Add(uint8(1), uint8(0), uint8(0), []byte("aabbccddeeffgghh"))

@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// randomCSV strings together what csv is made of; most of it is wrong somewhere.
+// randomCSV is a random series of csv syntax. Most results are invalid.
 func randomCSV(r *rand.Rand, pieces int) string {
 	parts := []string{",", ",", "\n", "\r\n", "\r", `"`, `""`, "a", "b1", `"x,y"`, "\"two\nlines\"", "\"two\r\nlines\",", `"a ""b"""`, ",\"\"\n"}
 	var b strings.Builder
@@ -23,7 +23,7 @@ func randomCSV(r *rand.Rand, pieces int) string {
 	return b.String()
 }
 
-// However the text is cut and however many pieces are read at once, the rows and the error are those of the text read in one piece.
+// Rows and errors do not depend on how the text is cut and how many pieces are read at once.
 func TestPiecesDoNotMatter(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	valid := func() string {
@@ -74,7 +74,7 @@ func readPieces(text string, opts ReadOptions, size, workers int, bytewise bool)
 	return table, r.stream(in, "a.csv", "a/")
 }
 
-// A pipe that stays open gives the rows that were asked for.
+// Reading a limited number of rows from a pipe does not wait for the pipe to close.
 func TestReadNoFurtherThanTheRowsAskedFor(t *testing.T) {
 	in, out := io.Pipe()
 	go func() { _, _ = out.Write([]byte("timestamp,machine,event\n1,m,a\n2,m,b\n")) }()

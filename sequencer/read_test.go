@@ -16,7 +16,7 @@ import (
 	"connect-deepcase/internal/textfile"
 )
 
-// rows are a table's rows as lines "seconds machine event label".
+// rows are the rows of a table as lines "seconds machine event label".
 func (t *Table) rows() (rows []string) {
 	for i, at := range t.time {
 		row := fmt.Sprintf("%g %s %s", float64(at)/1e9, t.machines.texts[t.machine[i]], t.names.texts[t.name[i]])
@@ -209,7 +209,7 @@ func TestParseColumns(t *testing.T) {
 	assert.EqualError(t, err, "columns: machine comes twice: want one")
 }
 
-// fuzzRead reads any bytes: every row that comes out has names and gets a context, every error is a *RowError.
+// fuzzRead reads any bytes. Each row has names and gets a context; each error is a *RowError.
 func fuzzRead(f *testing.F, format Format, seeds ...string) {
 	for _, s := range seeds {
 		f.Add([]byte(s))
@@ -267,7 +267,7 @@ func BenchmarkRead(b *testing.B) {
 	}
 }
 
-// A line without end must not fill the memory: 64 MiB is what a record may have by default, 100 bytes here.
+// An endless line must not fill the memory: a record may have 64 MiB by default, and 100 bytes here.
 func TestALongRecordIsAnError(t *testing.T) {
 	long := strings.Repeat("x", 1000)
 	for name, c := range map[string]struct {

@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// goldenCase is an input and what the original makes of it. Names are integers there.
+// goldenCase is an input and the original's result. Names are integers there.
 type goldenCase struct {
 	Name    string
 	Length  int
@@ -41,7 +41,7 @@ func (c goldenCase) options() Options {
 	return Options{c.Length, time.Duration(c.Timeout * float64(time.Second))}
 }
 
-// context is what the original gives for a row, as names.
+// context is the original's context of a row, as names.
 func (c goldenCase) context(row int) []string {
 	names := make([]string, c.Length)
 	for i, event := range c.Context[row] {
@@ -61,7 +61,7 @@ func goldenCases(t *testing.T) (cases []goldenCase) {
 	return cases
 }
 
-// contextNames gives a row's context as Windows does.
+// contextNames returns the context of a row as Windows does.
 func (s *Sequences) contextNames(row int) []string {
 	names := make([]string, s.Length)
 	for i, id := range s.Contexts[row*s.Length:][:s.Length] {
@@ -108,8 +108,8 @@ func TestWindowsAnswerAsTheOriginalInTimeOrder(t *testing.T) {
 	}
 }
 
-// Random tables, in any order and with ties, against the definition: of the events of the machine that are before this one by
-// (time, row), the last ones.
+// Random tables, in any order and with ties, against the definition: the last ones of the events of the machine that are before this one
+// by (time, row).
 func TestSequenceAgainstItsDefinition(t *testing.T) {
 	for seed := range uint64(60) {
 		r := rand.New(rand.NewPCG(seed, 7))

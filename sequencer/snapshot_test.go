@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// snapshotOf has n events with ties, ids and names that come again.
+// snapshotOf has n events with ties, ids and repeated names.
 func snapshotOf(t testing.TB, n int) []byte {
 	w := newWindows(t, 10, time.Hour, 1, 100)
 	var data []byte
@@ -86,7 +86,7 @@ func TestRestoreRefusesDamage(t *testing.T) {
 	}))
 }
 
-// What has arrived counts on in whoever restores a window, and redeliveries do not count.
+// The number of arrivals continues after a window is restored. Redeliveries do not count.
 func TestSnapshotTellsHowMuchHasArrived(t *testing.T) {
 	one, two := newWindows(t, 1, time.Hour, 1, 1), newWindows(t, 1, time.Hour, 1, 1)
 	var data []byte

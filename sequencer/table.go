@@ -8,7 +8,7 @@ import (
 	"connect-deepcase/internal/field"
 )
 
-// NoLabel is the label of a row that has none in a table where others have one (the original's NO_SCORE).
+// NoLabel is the label of a row without a label, in a table in which other rows have one (the original's NO_SCORE).
 const NoLabel = field.NoLabel
 
 // Table holds events in columns, in input order, each machine and event name once: 24 bytes an event. The zero value is an empty table.

@@ -22,7 +22,7 @@ func newWindows(t testing.TB, length int, timeout time.Duration, machines, late 
 	return w
 }
 
-// contextOf adds an event and gives its context alone.
+// contextOf adds an event and returns only its context.
 func contextOf(w interface {
 	Add(Event) ([]string, Arrival)
 }, e Event) []string {
@@ -32,7 +32,7 @@ func contextOf(w interface {
 
 func second(s int64) time.Time { return time.Unix(s, 0) }
 
-// history is the definition, remembering everything: events of one machine by time, equal times by arrival.
+// history is the definition: it remembers all events of one machine by time, and equal times by arrival.
 type history struct {
 	options Options
 	events  []Event
@@ -71,8 +71,8 @@ func (h *history) younger(e Event) (n int) {
 	return n
 }
 
-// Random streams with ties, late events and redeliveries up to what is guaranteed, on several machines, with windows leaving
-// for a snapshot and coming back in between.
+// Random streams on several machines, with ties, late events and redeliveries as far as the guarantees go. In between, windows are saved as
+// snapshots and restored.
 func TestWindowsAreExactWithinTheirGuarantee(t *testing.T) {
 	for seed := range uint64(200) {
 		r := rand.New(rand.NewPCG(seed, 1))
@@ -130,7 +130,7 @@ func TestWindowsAreExactWithinTheirGuarantee(t *testing.T) {
 	}
 }
 
-// An id that another event had makes no redelivery: contexts go on, before and after a snapshot.
+// An event with the id of another event is no redelivery, before and after a snapshot.
 func TestWindowsTellEventsWithOneIDApart(t *testing.T) {
 	w := newWindows(t, 2, time.Hour, 10, 4)
 	for i, step := range []struct {
@@ -153,7 +153,7 @@ func TestWindowsTellEventsWithOneIDApart(t *testing.T) {
 	}
 }
 
-// An order of arrival beyond 32 bits is numbered anew without a trace.
+// When the order of arrival exceeds 32 bits, renumbering does not change contexts.
 func TestWindowsRunOutOfOrderNumbers(t *testing.T) {
 	w := newWindows(t, 4, time.Hour, 10, 6)
 	h := history{options: w.opts.Options}
@@ -184,7 +184,7 @@ func TestWindowsForgetTheFuture(t *testing.T) {
 	}
 	assert.Equal(t, []string{"5", "6"}, last)
 
-	// Late events with others in between do not make it forget.
+	// Late events with others in between do not make the window forget.
 	w = newWindows(t, 2, time.Hour, 10, 0)
 	for i := range int64(50) {
 		w.Add(Event{Machine: "m", Name: "old", Time: second(i)})
@@ -193,7 +193,7 @@ func TestWindowsForgetTheFuture(t *testing.T) {
 	assert.Equal(t, []string{"new", "new"}, last)
 }
 
-// With few machines the one that goes is exactly the least recently used.
+// With few machines, exactly the least recently used one is forgotten.
 func TestWindowsEvictTheLeastRecentlyUsed(t *testing.T) {
 	for _, limit := range []int{1, 2, 3, 17, 64, 1000} {
 		w := newWindows(t, 1, time.Hour, limit, 0)
@@ -250,7 +250,7 @@ func TestWindowsUpdate(t *testing.T) {
 	assert.Equal(t, []string{"", ""}, contextOf(w, Event{Machine: "c", Name: "c", Time: second(1)}), "the lock is free again")
 }
 
-// A window that begins anew is the later one beside what it was.
+// A window that was emptied counts as later than its old state.
 func TestWindowsBeginAnew(t *testing.T) {
 	w := newWindows(t, 2, time.Hour, 10, 0)
 	for i := range 5 {
@@ -267,7 +267,7 @@ func TestWindowsBeginAnew(t *testing.T) {
 	}))
 }
 
-// A cache behind Updates from many goroutines, with hardly any machine in memory: every event is in it in the end.
+// Many goroutines run Updates with a cache and hardly any machine in memory: in the end the cache has every event.
 func TestWindowsConcurrently(t *testing.T) {
 	const machines, events, workers = 12, 40, 8
 	w := newWindows(t, machines*events, time.Hour, 3, 0)
@@ -300,7 +300,7 @@ func TestWindowsConcurrently(t *testing.T) {
 	}
 }
 
-// Adds from many goroutines to machines of their own are as from one.
+// Adds from many goroutines, each to its own machines, give the same as from one.
 func TestWindowsShards(t *testing.T) {
 	w := newWindows(t, 3, time.Hour, 100_000, 4)
 	require.Len(t, w.shards, 64)
@@ -321,7 +321,7 @@ func TestWindowsShards(t *testing.T) {
 	assert.Equal(t, 160, w.Len())
 }
 
-// Names that are in no window any more take no memory.
+// Names that no window has any more take no memory.
 func TestWindowsReleaseNames(t *testing.T) {
 	w := newWindows(t, 2, time.Hour, 2, 1)
 	for i := range int64(1000) {

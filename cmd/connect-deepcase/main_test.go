@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestMain makes the test binary the program itself where a test starts it as such.
+// TestMain makes the test binary the program itself if a test starts it as such.
 func TestMain(m *testing.M) {
 	if os.Getenv("RUN_PROGRAM") != "" {
 		main()
@@ -21,7 +21,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// program runs connect-deepcase and gives what it prints.
+// program runs connect-deepcase and returns its output.
 func program(t *testing.T, args ...string) string {
 	t.Helper()
 	command := exec.CommandContext(t.Context(), os.Args[0], args...)
@@ -40,7 +40,7 @@ func write(t *testing.T, config string) string {
 
 const ends = "input: { generate: { count: 1, interval: \"\", mapping: 'root = {}' } }\noutput: { drop: {} }\n"
 
-// Port 4195 may be taken. Then the log says so, with the same address.
+// If port 4195 is taken, the log says so, with the same address.
 func TestListensOnLoopbackByDefault(t *testing.T) {
 	for name, config := range map[string]string{"no http": ends, "no address": ends + "http: { enabled: true, debug_endpoints: true }\n"} {
 		t.Run(name, func(t *testing.T) {
@@ -60,7 +60,7 @@ func TestListensWhereAConfigSays(t *testing.T) {
 	require.Contains(t, program(t, "run", write(t, ends+"http: { address: "+address+" }\n")), address)
 }
 
-// What --version says after make build and make slim, also where go build does not look at git (GOFLAGS=-buildvcs=false).
+// What --version says after make build and make slim, even if go build does not look at git (GOFLAGS=-buildvcs=false).
 func TestVersionIsThatOfTheBuild(t *testing.T) {
 	before, on := version, date
 	defer func() { version, date = before, on }()

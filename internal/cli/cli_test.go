@@ -48,7 +48,7 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// writeAlerts writes `alerts FILE MACHINES`: on each machine a routine that is benign and, on every fourth, a break-in, whose last two
+// writeAlerts writes `alerts FILE MACHINES`: each machine has a benign routine, and every fourth machine a break-in, whose last two
 // events have the label 1.
 func writeAlerts(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
@@ -148,8 +148,8 @@ func interrupt(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs("interrupted.txt"), said.Bytes(), 0o644))
 }
 
-// comparePartitions runs `partition A B CLUSTERS EVENTS`: two files of the mode cluster put the events into the same clusters, whatever their
-// numbers are, so many with so many events.
+// comparePartitions runs `partition A B CLUSTERS EVENTS`: two files of the mode cluster must put the events into the same clusters, whatever
+// the numbers of the clusters are, and have so many clusters with so many events.
 func comparePartitions(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 4 {
 		ts.Fatalf("usage: partition A B CLUSTERS EVENTS")

@@ -112,7 +112,7 @@ func TestAScoreIsWithdrawn(t *testing.T) {
 	assert.Equal(t, []float64{3, -1, -1}, scores(m))
 }
 
-// What our csv files, and spreadsheets that were told that a cell is text, put before it is taken off.
+// Our csv files put an apostrophe before some texts, and so do users of spreadsheets. It is removed.
 func TestApostrophesOfCellsAreTakenOff(t *testing.T) {
 	l, err := readClusters(strings.NewReader("cluster,event,score,model\n3,'=1+1,2,v1\n4,x,-1,v1\n"))
 	require.NoError(t, err)
@@ -124,7 +124,7 @@ func TestALabelFileOfOneLongRecord(t *testing.T) {
 	assert.ErrorContains(t, err, "more than 67108864 bytes")
 }
 
-// endless has line ends, but no end.
+// endless has line ends but never ends.
 type endless struct{}
 
 func (endless) Read(p []byte) (int, error) {

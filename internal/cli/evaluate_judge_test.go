@@ -19,8 +19,8 @@ func TestMajority(t *testing.T) {
 	assert.Equal(t, map[int]float64{0: 2, 1: 3}, majority(clusters, labels), "of equals the higher one")
 }
 
-// A site's clusters, scored by their examples alone, must find the attacks at another site. The first three events of each cluster missed a
-// tenth of them.
+// The clusters of one site, scored by their examples alone, must find the attacks at another site. With the first three events of each cluster
+// as examples, a tenth of the attacks was missed.
 func TestExamplesOfRealAlertsRepresentThem(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes a while")

@@ -20,7 +20,7 @@ import (
 	"connect-deepcase/model/store"
 )
 
-// scoreless is a model with two clusters without a score.
+// scoreless is a model with two clusters that have no score.
 func scoreless(t *testing.T) *model.Model {
 	p := model.DefaultParams()
 	p.Length, p.Hidden = 2, 3
@@ -31,7 +31,7 @@ func scoreless(t *testing.T) *model.Model {
 		Vectors:  &interpreter.Vectors{Offsets: []int32{0, 1, 2}, IDs: []int32{0, 1}, Values: []int32{10_000, 10_000}}}
 }
 
-// withOtherVectors is a model whose clusters differ from m's in nothing that is shown.
+// withOtherVectors is a model whose clusters look like those of m but have other vectors.
 func withOtherVectors(m *model.Model) *model.Model {
 	other := *m
 	other.Vectors = &interpreter.Vectors{Offsets: []int32{0, 1, 2}, IDs: []int32{0, 1}, Values: []int32{10_000, 9_000}}
@@ -47,7 +47,7 @@ func publishIn(t *testing.T, dir string, m *model.Model) string {
 	return version
 }
 
-// manualBeside runs `deepcase manual` on dir, where another writer makes version current after manual has loaded the one before.
+// manualBeside runs `deepcase manual` on dir while another writer makes version current: after manual has loaded the one before.
 func manualBeside(t *testing.T, dir, version, labels string) error {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "labels.csv")
@@ -75,8 +75,8 @@ func manualBeside(t *testing.T, dir, version, labels string) error {
 
 func TestManualKeepsWhatOthersPublish(t *testing.T) {
 	for name, labels := range map[string]string{
-		"a row a cluster": "cluster,score\n0,3\n",
-		"a row an event":  "clusters,labels\n" + strings.Repeat("0,3\n", 7) + strings.Repeat("1,-1\n", 5),
+		"one row per cluster": "cluster,score\n0,3\n",
+		"one row per event":   "clusters,labels\n" + strings.Repeat("0,3\n", 7) + strings.Repeat("1,-1\n", 5),
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()

@@ -23,7 +23,7 @@ func ndjson(t *testing.T, opts Options) []byte {
 	return b.Bytes()
 }
 
-// The quick start's figures hold for these very alerts.
+// The figures of the quick start hold for exactly these alerts.
 func TestGenerateIsTheSameEverywhere(t *testing.T) {
 	const want = "a3435cccf7aad61b65537c39d7adb678fa011387ef1c4248552d2f41d730f9c9"
 	assert.Equal(t, want, fmt.Sprintf("%x", sha256.Sum256(ndjson(t, Options{}))))
@@ -102,7 +102,7 @@ func TestGenerateSmall(t *testing.T) {
 	}
 }
 
-// Both files hold the same alerts, under the field names that the tools expect.
+// Both files have the same alerts, with the field names that the tools expect.
 func TestWrite(t *testing.T) {
 	alerts := Generate(Options{Days: 4, Machines: 8})
 	var b bytes.Buffer

@@ -19,7 +19,7 @@ func truths(labels []float64) (t []Truth) {
 }
 
 func TestAssessByHand(t *testing.T) {
-	// 4 attacks, 6 benign. Sent: three attacks (one without a score) and two benign (one without a score).
+	// 4 attacks and 6 benign events. Sent are three attacks (one without a score) and two benign events (one without a score).
 	labels := []float64{1, 1, 2, 1, 0, 0, 0, 0, 0, 0}
 	judgements := []Judgement{
 		scored(1, 7), scored(2, 8), {}, scored(0, 9), // attacks: flagged, flagged, no score, missed

@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// What pandas.read_csv and np.unique make of such columns: written down from pandas 3.1.1 and numpy 2.4.6.
+// The results of pandas.read_csv and np.unique for such columns, from pandas 3.1.1 and numpy 2.4.6.
 func TestNamesHaveTheOriginalsOrder(t *testing.T) {
 	for name, c := range map[string]struct {
 		source Source

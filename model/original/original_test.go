@@ -26,7 +26,7 @@ func content(t testing.TB, name string) []byte {
 	return c
 }
 
-// reference gives the tensors that torch itself wrote in the clear.
+// reference returns the tensors that torch itself wrote as safetensors.
 func reference(t *testing.T, name, prefix string) map[string][]float32 {
 	t.Helper()
 	parsed, err := safetensors.Deserialize(content(t, name))
@@ -93,7 +93,7 @@ func TestLoadRefusesOtherFiles(t *testing.T) {
 	}
 }
 
-// rezip writes gru.pt again with another way to store its entries, and some entries changed: nil leaves one out.
+// rezip writes gru.pt again with another method of compression and some changed entries; nil leaves an entry out.
 func rezip(t testing.TB, method uint16, change map[string][]byte) []byte {
 	t.Helper()
 	original := content(t, "gru.pt")
@@ -155,7 +155,7 @@ func TestDamagedArchives(t *testing.T) {
 	}
 }
 
-// TestTensorsCannotShareMoreThanTheFile keeps a small file with many names for one storage from becoming large.
+// TestTensorsCannotShareMoreThanTheFile: a small file with many names for one storage must not take much memory.
 func TestTensorsCannotShareMoreThanTheFile(t *testing.T) {
 	c := rezip(t, zip.Store, nil)
 	a, err := open(bytes.NewReader(c), int64(len(c)))
@@ -250,7 +250,7 @@ func TestALargeDirectoryIsNotRead(t *testing.T) {
 	require.ErrorContains(t, err, "its directory has more than 1048576 bytes")
 }
 
-// Tuples of the same two tuples, again and again: 2^200 of them if somebody walked through or printed all.
+// Each tuple has the same tuple twice, 200 levels deep: walking through or printing all would be 2^200 tuples.
 func TestSharedTuplesTakeNoTime(t *testing.T) {
 	laughs := ")q\x00"
 	for i := range 200 {
