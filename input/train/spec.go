@@ -61,7 +61,7 @@ func spec() *service.ConfigSpec {
 		Categories("DeepCASE").
 		Summary("Learns a model from the events of another input, publishes it to a model directory, and sends one message per cluster.").
 		Description(`
-Reads events from the messages of the child `+"`input`"+` and keeps them in a spool on disk. When the child ends, or every `+"`every`"+`, it learns a model from the spool and publishes it. Each cluster of the model becomes a message for the analyst:
+Reads events from the messages of the child `+"`input`"+` and keeps them in a spool on disk. When the child ends, or at each interval `+"`every`"+`, it learns a model from the spool and publishes it. Each cluster of the model becomes a message for the analyst:
 
 `+"```"+`json
 {"cluster": 17, "event": "sshd: failed password", "size": 240, "score": 3, "model": "20261123T141500Z-3f2a",
@@ -113,7 +113,11 @@ A training that is stopped publishes nothing; with `+"`every`"+`, it is due at o
 
 == Metrics
 
-- `+"`deepcase_train_events`"+` (counter, label `+"`outcome`: `spooled` or `rejected`), `deepcase_train_spooled`"+` (gauge): events in the spool, `+"`deepcase_train_damaged`"+` (gauge): events in the spool that the last training could not read, `+"`deepcase_train_rare_names`"+` (gauge): names that it left out (`+"`max_names`), `deepcase_train_spool_latency_ns`"+` (timer)
+- `+"`deepcase_train_events`"+` (counter, label `+"`outcome`: `spooled` or `rejected`"+`)
+- `+"`deepcase_train_spooled`"+` (gauge): events in the spool
+- `+"`deepcase_train_spool_latency_ns`"+` (timer)
+- `+"`deepcase_train_damaged`"+` (gauge): events in the spool that the last training could not read
+- `+"`deepcase_train_rare_names`"+` (gauge): names that the last training left out (`+"`max_names`"+`)
 - `+"`deepcase_train_refused_labels`"+` (counter): events whose label was refused
 - `+"`deepcase_trainings`"+` (counter, label `+"`outcome`: `published`, `failed` or `cancelled`), `deepcase_training_latency_ns`"+` (timer)
 - `+"`deepcase_train_epoch`, `deepcase_train_loss`"+` (gauges): progress of the current training
