@@ -18,7 +18,7 @@ const (
 	formatCSV    = "csv"
 )
 
-// probe bounds what is read ahead to tell the format.
+// probe is the most bytes that are read ahead to detect the format.
 const probe = 64 << 10
 
 // reading says how files are read.
@@ -29,7 +29,7 @@ type reading struct {
 	max       int
 }
 
-// splitter is for the text of the file of a name. An error says that it is too early to tell.
+// splitter chooses the splitter of a file by its name and the beginning of its text. An error means that more text has to come first.
 func (r reading) splitter(t *text, name string) (splitter, error) {
 	format := r.format
 	extension := strings.ToLower(filepath.Ext(textfile.TrimExtension(name)))
@@ -42,7 +42,7 @@ func (r reading) splitter(t *text, name string) (splitter, error) {
 		case err != nil:
 			return nil, err
 		case whole && format == formatNDJSON:
-			return &refused{t, fmt.Errorf("is JSON, but not one document a line: want %s: %s or %s", fieldFormat, formatAuto, formatJSON)}, nil
+			return &refused{t, fmt.Errorf("is JSON, but not one document per line: want %s: %s or %s", fieldFormat, formatAuto, formatJSON)}, nil
 		case whole:
 			format = formatJSON
 		}
@@ -56,8 +56,8 @@ func (r reading) splitter(t *text, name string) (splitter, error) {
 	return &lines{text: t, max: r.max}, nil
 }
 
-// isDocument tells by the beginning of a text whether it is JSON that is not one document a line: an array, an object around one, or a
-// document that goes on in the next line or has another one behind it.
+// isDocument reports whether a text begins with JSON that is not one document per line: an array, an object around one, a document that
+// continues on the next line, or several documents on one line.
 func (r reading) isDocument(t *text) (bool, error) {
 	for {
 		rest := bytes.TrimLeft(t.buf, " \t\r\n")
@@ -94,7 +94,7 @@ func (r reading) isDocument(t *text) (bool, error) {
 	}
 }
 
-// refused is a text that is not read.
+// refused is the splitter of a text that cannot be read: its only piece is the reason.
 type refused struct {
 	*text
 	reason error

@@ -10,10 +10,10 @@ import (
 	"unicode/utf8"
 )
 
-// documents cuts JSON into documents: those that follow each other, those in an array, and those in an object around an array. Commas
-// between documents do not matter. A document over many lines becomes one line.
+// documents cuts JSON into documents that follow each other, are elements of an array, or are elements of an array in an object. Commas
+// between documents do not matter. A document that spans lines becomes one line.
 //
-// What is no JSON is one piece up to the next line that begins with {, where reading goes on.
+// Text that is not JSON is one piece up to the next line that begins with {. Reading continues there.
 type documents struct {
 	*text
 	max       int
@@ -56,7 +56,7 @@ func (d *documents) next() (piece, error) {
 			d.around = d.around[:len(d.around)-1]
 			d.breaks(1, errors.New("goes on after the array: want a }"))
 		case c == ']' || c == '}':
-			d.breaks(1, fmt.Errorf("a %q for no %q", c, c-2))
+			d.breaks(1, fmt.Errorf("a %q without a %q", c, c-2))
 		case c == '[' && len(d.around) == maxDepth:
 			d.breaks(1, fmt.Errorf("more than %d arrays in each other", maxDepth))
 		case c == '[':
@@ -82,7 +82,7 @@ func (d *documents) next() (piece, error) {
 	}
 }
 
-// inside is the bracket of what is around the documents; 0 for nothing.
+// inside is the bracket of the innermost array or object around the documents, 0 if there is none.
 func (d *documents) inside() byte {
 	if len(d.around) == 0 {
 		return 0
@@ -90,7 +90,7 @@ func (d *documents) inside() byte {
 	return d.around[len(d.around)-1].bracket
 }
 
-// significant skips what is between documents.
+// significant skips what is between documents and gives the next byte.
 func (d *documents) significant() (byte, error) {
 	for {
 		rest := bytes.TrimLeft(d.buf, " \t\r\n,")
@@ -104,7 +104,7 @@ func (d *documents) significant() (byte, error) {
 	}
 }
 
-// atEnd says what is missing where the text ends.
+// atEnd gives the last piece if the text ends too early.
 func (d *documents) atEnd(err error) (piece, error) {
 	if err == io.EOF && len(d.around) > 0 {
 		first := d.around[0]
@@ -114,7 +114,7 @@ func (d *documents) atEnd(err error) (piece, error) {
 	return d.ended(err)
 }
 
-// envelope is how many bytes there are of an object up to the first document of its array; 0 where buf begins with no such object.
+// envelope is the number of bytes from the start of an object to the first document of its array, 0 if buf does not begin with such an object.
 func (d *documents) envelope() (int, error) {
 	for {
 		n, whole := envelope(d.buf[:min(len(d.buf), probe)], d.envelopes)
@@ -129,7 +129,7 @@ func (d *documents) envelope() (int, error) {
 	}
 }
 
-// envelope reads {"key":[. What is not whole may be one when more of it is read.
+// envelope reads {"key":[. If whole is false, more text has to come before it can tell.
 func envelope(b []byte, keys []string) (n int, whole bool) {
 	at := 0
 	expect := func(s string) (here, more bool) {
@@ -166,7 +166,7 @@ func envelope(b []byte, keys []string) (n int, whole bool) {
 	return 0, !undecided
 }
 
-// document reads the document that buf begins with, if d.broken is nil afterwards.
+// document reads the document at the start of buf. If it sets d.broken, there is none.
 func (d *documents) document() (piece, error) {
 	for {
 		n, done, wrong := d.scan.feed(d.buf[d.scanned:])
@@ -203,7 +203,7 @@ func (d *documents) document() (piece, error) {
 	}
 }
 
-// skip leaves out what was scanned of a document that is too long, but for a byte, which resync may look for.
+// skip drops what was scanned of a document that is too long, except for its last byte: resync may need it.
 func (d *documents) skip() {
 	if d.skipped == nil {
 		d.skipped = &piece{content: bytes.Clone(d.buf[:min(excerpt, d.max)]), line: d.line, err: errTooLong(d.max)}
@@ -212,7 +212,7 @@ func (d *documents) skip() {
 	d.scanned = 1
 }
 
-// cut is a document in whose middle the text ends.
+// cut gives a document that the end of the text cuts off.
 func (d *documents) cut(err error) (piece, error) {
 	if pauses(err) {
 		return piece{}, err
@@ -229,7 +229,7 @@ func (d *documents) cut(err error) (piece, error) {
 	return p, nil
 }
 
-// breaks says that b[n-1] of buf cannot be there.
+// breaks notes that buf[n-1] is not JSON.
 func (d *documents) breaks(n int, err error) {
 	d.broken = &piece{line: d.line, err: err}
 	if d.skipped != nil {
@@ -238,7 +238,7 @@ func (d *documents) breaks(n int, err error) {
 	d.scanned = n - min(n, 2) // where the { of a line may be what is wrong
 }
 
-// resync reads on to the next line that begins with {.
+// resync skips to the next line that begins with {.
 func (d *documents) resync() (piece, error) {
 	for {
 		at := bytes.Index(d.buf[d.scanned:], []byte("\n{"))
@@ -258,7 +258,7 @@ func (d *documents) resync() (piece, error) {
 	}
 }
 
-// keep takes an excerpt of what is broken.
+// keep drops n bytes, and keeps an excerpt of them if there is none yet.
 func (d *documents) keep(n int) {
 	taken := d.take(n)
 	if d.broken.content == nil {

@@ -1,4 +1,4 @@
-// Package files holds the input deepcase_files, which reads files in the order of time.
+// Package files holds the input deepcase_files, which reads files, oldest first.
 package files
 
 import (
@@ -16,7 +16,7 @@ func init() {
 	service.MustRegisterBatchInput("deepcase_files", spec(), redeliver.Constructor(newFromParsed))
 }
 
-// maxBatchBytes bounds the bytes of a batch of several messages.
+// maxBatchBytes is the size at which a batch takes no further messages.
 const maxBatchBytes = 16 << 20
 
 // input is the input deepcase_files.
@@ -41,7 +41,7 @@ type input struct {
 	all count
 }
 
-// count counts what came of all files.
+// count counts files and messages.
 type count struct{ files, failed, messages, refused int }
 
 func (i *input) Connect(context.Context) error { return nil }
@@ -62,13 +62,13 @@ func (i *input) ReadBatch(ctx context.Context) (service.MessageBatch, service.Ac
 	i.messages.Incr(refused, outcomeRefused)
 	return batch, func(_ context.Context, err error) error {
 		if err != nil { // what redelivers gives none
-			i.log.Errorf("An output refused a batch, its %d messages are lost: %v", len(batch), err)
+			i.log.Errorf("An output rejected a batch, and its %d messages are lost: %v", len(batch), err)
 		}
 		return nil
 	}, nil
 }
 
-// batch reads until a batch is full, a stream has no more for now, or all files are read.
+// batch reads until the batch is full, a stream has nothing more for now, or all files are read.
 func (i *input) batch(ctx context.Context) (batch service.MessageBatch, err error) {
 	for size := 0; len(batch) < i.size && size < maxBatchBytes; {
 		if ctx.Err() != nil {
@@ -116,7 +116,7 @@ func (i *input) batch(ctx context.Context) (batch service.MessageBatch, err erro
 	return nil, service.ErrEndOfInput
 }
 
-// message makes a message of a piece of a file, and counts it.
+// message makes a message from a piece of a file, and counts it.
 func (i *input) message(path string, p piece) *service.Message {
 	m := service.NewMessage(p.content)
 	if p.row != nil {
@@ -168,7 +168,7 @@ func (i *input) finish(path string) {
 	i.here.messages, i.here.refused, i.here.failed = 0, 0, false
 }
 
-// end says, once, what came of all files.
+// end logs the totals of all files, once.
 func (i *input) end() {
 	all := i.all
 	i.all = count{}

@@ -224,7 +224,7 @@ func TestARefusedBatchComesAgain(t *testing.T) {
 	})
 	require.NoError(t, err)
 	assert.Len(t, messages, 7)
-	assert.Contains(t, log, "An output refused a batch, its 4 messages are lost: refused")
+	assert.Contains(t, log, "An output rejected a batch, and its 4 messages are lost: refused")
 }
 
 // input is one that was made of YAML, by itself.

@@ -60,7 +60,7 @@ func (l *lines) next() (piece, error) {
 	}
 }
 
-// skip leaves out what belongs to a line that is too long.
+// skip drops n bytes of a line that is too long, and keeps its beginning.
 func (l *lines) skip(n int) {
 	if l.skipped == nil {
 		l.skipped = &piece{content: bytes.Clone(l.buf[:min(excerpt, l.max)]), line: l.line, err: errTooLong(l.max)}

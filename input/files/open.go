@@ -23,7 +23,7 @@ func isStream(path string) bool {
 	return err == nil && !info.Mode().IsRegular()
 }
 
-// open opens a file and finds out what it holds. The error of what was opened is in the text.
+// open opens a file and detects its format. If the file opens but cannot be read, its only piece is the error.
 func open(ctx context.Context, path string, r reading) (*file, error) {
 	f := &file{path: path, stream: isStream(path), text: &text{line: 1, wait: true}}
 	var err error
@@ -40,7 +40,7 @@ func open(ctx context.Context, path string, r reading) (*file, error) {
 	return f, ctx.Err()
 }
 
-// read gives the next piece; of a stream it waits for one, if told so.
+// read gives the next piece. If wait is set, it waits for a stream.
 func (f *file) read(ctx context.Context, wait bool) (piece, error) {
 	if f.stream && wait {
 		defer f.interrupt(ctx)()
@@ -53,7 +53,7 @@ func (f *file) read(ctx context.Context, wait bool) (piece, error) {
 	return p, err
 }
 
-// interrupt has reads of a stream fail with os.ErrDeadlineExceeded once ctx ends, until the function that it gives is called.
+// interrupt makes reads of a stream fail with os.ErrDeadlineExceeded when ctx ends. The function that it returns undoes this.
 func (f *file) interrupt(ctx context.Context) func() bool {
 	if !f.stream {
 		return func() bool { return true }
@@ -62,7 +62,7 @@ func (f *file) interrupt(ctx context.Context) func() bool {
 	return context.AfterFunc(ctx, func() { _ = f.SetReadDeadline(time.Now()) })
 }
 
-// openFile waits for who writes to a named pipe, but no longer than for ctx.
+// openFile waits for a writer of a named pipe until ctx ends.
 func openFile(ctx context.Context, path string, stream bool) (*os.File, error) {
 	if !stream {
 		return os.Open(path)
@@ -81,7 +81,7 @@ func openFile(ctx context.Context, path string, stream bool) (*os.File, error) {
 		return o.File, o.error
 	case <-ctx.Done():
 	}
-	// A pipe is opened as soon as somebody opens it to write.
+	// Opening the pipe to write unblocks the goroutine that opens it to read.
 	if w, err := os.OpenFile(path, os.O_WRONLY|syscall.O_NONBLOCK, 0); err == nil {
 		defer w.Close()
 	}

@@ -19,7 +19,7 @@ const (
 	orderGiven = "given"
 )
 
-// age is what a file's name says of the time of its events.
+// age is what the name of a file says about the time of its events.
 type age struct {
 	path string
 	kind int // dated files come first, rotated ones then, and then those that are neither: they are being written
@@ -125,7 +125,7 @@ func digits(s string) int {
 	return len(s) - len(strings.TrimLeft(s, "0123456789"))
 }
 
-// sorted gives the files in an order, and what to warn of, if anything.
+// sorted sorts the files, and gives warnings about the order.
 func sorted(paths []string, order string) (inOrder, warnings []string) {
 	all := map[string]bool{}
 	for _, path := range paths {
@@ -160,7 +160,7 @@ func sorted(paths []string, order string) (inOrder, warnings []string) {
 	return inOrder, warnings
 }
 
-// stemOf tells one series of files from another.
+// stemOf is the name of the series that a file belongs to.
 func stemOf(a age) string {
 	return datePattern.ReplaceAllString(unixPattern.ReplaceAllString(a.stem, ""), "")
 }

@@ -9,13 +9,13 @@ import (
 	"github.com/redpanda-data/benthos/v4/public/service"
 )
 
-// find gives the files that paths name: each is a file, or a pattern that must match one. All of them are there and may be read.
+// find gives the files of paths: each path is a file or a pattern, and must match a file. All files that it gives exist and can be opened.
 func find(fsys fs.FS, paths []string) ([]string, error) {
 	var found []string
 	seen := map[string]bool{}
 	for _, path := range paths {
 		matches := []string{path}
-		// A name that is there is no pattern, whatever is in it.
+		// The name of an existing file is not a pattern.
 		_, err := os.Stat(path)
 		literal := err == nil
 		if !literal {

@@ -12,7 +12,8 @@ import (
 	"connect-deepcase/internal/textfile"
 )
 
-// rows reads csv: a header, and rows, each of which is an object with the header's names. After a row that cannot be read, reading goes on with the line after its first one.
+// rows cuts csv into rows, which are objects with the names of the header. After a row that cannot be read, reading continues on the line
+// after its first one.
 type rows struct {
 	*text
 	max     int
@@ -77,7 +78,7 @@ func (r *rows) next() (piece, error) {
 	}
 }
 
-// record finds the end of the row that buf begins with, or of what is too long for one.
+// record finds the end of the row at the start of buf, or the end of what is too long for a row.
 func (r *rows) record() (end int, err error) {
 	for {
 		n := bytes.IndexByte(r.buf[r.scanned:], '\n')
@@ -106,7 +107,7 @@ func (r *rows) record() (end int, err error) {
 	}
 }
 
-// lineEnds turns the line ends of old spreadsheets, CR alone, into LF: they are told by the first one.
+// lineEnds turns CR alone, the line end of old spreadsheets, into LF. The first line end decides.
 func (r *rows) lineEnds() {
 	if r.started {
 		return
@@ -163,7 +164,7 @@ func (r *rows) readHeader(fields []string) error {
 	if len(header) == 1 {
 		for _, other := range []string{";", "\t", "|", ","} {
 			if strings.Contains(header[0], other) {
-				return fmt.Errorf("has one column, %q: want %s: %q, if that is between columns", header[0], fieldDelimiter, other)
+				return fmt.Errorf("has one column, %q: want %s: %q if that divides columns", header[0], fieldDelimiter, other)
 			}
 		}
 	}
@@ -174,7 +175,7 @@ func (r *rows) readHeader(fields []string) error {
 	return nil
 }
 
-// row is what a row holds. A column without a name is left out where it has no value, and is else named after its number, from 1.
+// row is the message of a row. A column without a name is left out if it is empty, and is otherwise named column_N, counted from 1.
 func (r *rows) row(fields []string) map[string]any {
 	row := make(map[string]any, len(fields))
 	for i, value := range fields {

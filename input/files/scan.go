@@ -5,10 +5,10 @@ import (
 	"fmt"
 )
 
-// maxDepth is how deep values may be in each other; encoding/json's bound.
+// maxDepth is how deep values may be nested: the bound of encoding/json.
 const maxDepth = 10_000
 
-// scan finds the end of a JSON value, and what cannot be in one early: it is not a whole check.
+// scan finds the end of a JSON value. It stops early at what cannot be JSON, but does not check everything.
 type scan struct {
 	open    []byte // brackets that are open
 	last    byte   // the last byte that is not space; " for a string. 0: none
@@ -16,8 +16,8 @@ type scan struct {
 	escaped bool   // after a \ in it
 }
 
-// feed reads on in a value. It ends with b[:n] if done; with an error, b[n-1] cannot be in it. A number, true, false or null that b ends with
-// may go on.
+// feed scans more of a value. If done, the value ends with b[:n]. An error is about b[n-1]. A number, true, false or null at the end of b may
+// continue.
 func (s *scan) feed(b []byte) (n int, done bool, err error) {
 	for i, c := range b {
 		if s.quoted {

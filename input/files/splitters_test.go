@@ -116,7 +116,7 @@ func TestSplitters(t *testing.T) {
 		{"a.json", "{\n \"a\": 1]\n}\n{\"b\":2}\n", []string{"1 {\n \"a\": 1]\n} ! is not JSON: has a ']' for a '{'", `4 {"b":2}`}},
 		{"a.json", "{\n \"a\": \"x\n}\n{\"b\":2}\n", []string{"1 {\n \"a\": \"x\n} ! is not JSON: has a string with a line end in it: want \\n, or a quote before it", `4 {"b":2}`}},
 		{"a.json", "{\n\"a\": tru}\n{\"b\":2}\n", []string{"1 {\n\"a\": tru} ! is not JSON: invalid character '}' in literal true (expecting 'e')", `3 {"b":2}`}},
-		{"a.json", "[{\"a\":1}]]\n{\"b\":2}\n", []string{`1 {"a":1}`, `1 ] ! a ']' for no '['`, `2 {"b":2}`}},
+		{"a.json", "[{\"a\":1}]]\n{\"b\":2}\n", []string{`1 {"a":1}`, `1 ] ! a ']' without a '['`, `2 {"b":2}`}},
 		{"a.json", "[{\"a\":1}]\nnot JSON at\nall, no\n{\"b\":2}\n", []string{`1 {"a":1}`, "2 not JSON at\nall, no ! is not JSON: invalid character 'o' in literal null (expecting 'u')", `4 {"b":2}`}},
 		{"a.json", "[{\"a\":1}] xyz\nmore\n", []string{`1 {"a":1}`, "1 xyz\nmore ! is not JSON: has a 'x' where a document begins"}},
 		{"a.json", "[{\"a\":\"caf\xe9\"},{}]", []string{"1 {\"a\":\"caf\xe9\"} ! is not UTF-8: want UTF-8", "1 {}"}},
@@ -127,7 +127,7 @@ func TestSplitters(t *testing.T) {
 		{"a.csv", "a,b\r1,2\r3,4\r", []string{`2 {"a":"1","b":"2"}`, `3 {"a":"3","b":"4"}`}},
 		{"a.csv", "a,b\r1,2", []string{`2 {"a":"1","b":"2"}`}},
 		{"a.csv", "a,b,a\n1,2,3\n", []string{`1 a,b,a ! column "a" comes twice: want one END`}},
-		{"a.csv", "a;b\n1;2\n", []string{`1 a;b ! has one column, "a;b": want delimiter: ";", if that is between columns END`}},
+		{"a.csv", "a;b\n1;2\n", []string{`1 a;b ! has one column, "a;b": want delimiter: ";" if that divides columns END`}},
 		{"a.csv", ",\n1,2\n", []string{`1 , ! has no names in its header: want one for each column END`}},
 		{"a.csv", "a,\"b\n1,2\n", []string{`1 a,"b ! a quoted value does not end, or goes on after its ": want each " in it twice END`}},
 		{"a.csv", "a,,\n1,,\n2,,x\n", []string{`2 {"a":"1"}`, `3 {"a":"2","column_3":"x"}`}},
@@ -149,7 +149,7 @@ func TestFormatsThatAreNamed(t *testing.T) {
 	}{
 		{formatLines, "a.csv", "[{\n\"a\"\n", []string{"1 [{", `2 "a"`}},
 		{formatNDJSON, "a.log", "{\"a\":1}\nx\n", []string{`1 {"a":1}`, "2 x"}},
-		{formatNDJSON, "a.log", "\n[\n{\"a\":1}\n]\n", []string{"1 [ ! is JSON, but not one document a line: want format: auto or json END"}},
+		{formatNDJSON, "a.log", "\n[\n{\"a\":1}\n]\n", []string{"1 [ ! is JSON, but not one document per line: want format: auto or json END"}},
 		{formatJSON, "a.csv", "{\"a\":1}\n2 \"x\" null", []string{`1 {"a":1}`, "2 2", `2 "x"`, "2 null"}},
 		{formatCSV, "a.txt", "a\n1\n", []string{`2 {"a":"1"}`}},
 	} {

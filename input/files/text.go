@@ -7,19 +7,19 @@ import (
 	"os"
 )
 
-// What is read of a file at once: little of a small one.
+// How much of a file is read at once: less of a small one.
 const (
 	minChunk = 16 << 10
 	maxChunk = 256 << 10
 )
 
-// excerpt is how much of something too long is kept, for who looks for it.
+// excerpt is how many bytes are kept of something too long, so that it can be found.
 const excerpt = 1000
 
-// errLater says that more would have to be waited for.
+// errLater means that there is nothing more without waiting.
 var errLater = errors.New("no more for now")
 
-// text is what a file holds.
+// text is the text of a file.
 type text struct {
 	in   io.Reader
 	buf  []byte // read and not taken yet. What was taken out of it is never written over
@@ -29,7 +29,7 @@ type text struct {
 	wait bool   // whether to wait for more, where the file is a stream
 }
 
-// fill reads more. Its error is errLater, or why there is no more.
+// fill reads more. The error is errLater, or the reason that there is no more.
 func (t *text) fill() error {
 	if t.err != nil {
 		return t.err
@@ -54,12 +54,12 @@ func (t *text) fill() error {
 	return err
 }
 
-// pauses tells whether reading may go on after an error.
+// pauses reports whether reading may continue after an error.
 func pauses(err error) bool {
 	return errors.Is(err, errLater) || errors.Is(err, os.ErrDeadlineExceeded)
 }
 
-// take gives the first bytes of buf, and goes on behind them.
+// take removes the first n bytes from buf and gives them.
 func (t *text) take(n int) []byte {
 	taken := t.buf[:n:n]
 	t.buf = t.buf[n:]
@@ -82,7 +82,7 @@ type splitter interface {
 	next() (piece, error)
 }
 
-// ended is what is to be said where the text ends: of an error that it ended with, once.
+// ended gives the error that the text ended with as a last piece, once.
 func (t *text) ended(err error) (piece, error) {
 	if err == io.EOF || pauses(err) {
 		return piece{}, err

@@ -16,7 +16,7 @@ type common struct {
 	Status   json.RawMessage             // beside an error: a number
 	TimedOut bool                        `json:"timed_out"`
 	Shards   struct{ Total, Failed int } `json:"_shards"`
-	// Clusters are the remote ones, where an index is named that lies in one.
+	// Clusters counts remote clusters, if the index is in one.
 	Clusters struct{ Total, Skipped, Partial, Failed int } `json:"_clusters"`
 }
 
@@ -114,7 +114,7 @@ func (p *page) check() error {
 // hits are the documents of a page: not nil if the answer has a list of them.
 type hits []hit
 
-// UnmarshalJSON reads no more documents than can have been asked for: an empty one takes a hundred times its bytes.
+// UnmarshalJSON reads at most as many documents as a request can ask for: an empty one takes a hundred times its bytes in memory.
 func (h *hits) UnmarshalJSON(b []byte) error {
 	if len(b) == 0 || b[0] != '[' {
 		return nil
@@ -137,7 +137,7 @@ func (h *hits) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// hit is a document as a search gives it.
+// hit is a document in the answer to a search.
 type hit struct {
 	Index       string          `json:"_index"`
 	ID          string          `json:"_id"`
@@ -151,7 +151,7 @@ type hit struct {
 	key key
 }
 
-// sortValues are those of a document. More than a request can ask for are refused: each takes many times its bytes.
+// sortValues are the sort values of a document, at most as many as a request can ask for: each takes many times its bytes in memory.
 type sortValues []json.RawMessage
 
 const maxSortValues = 16
@@ -176,7 +176,7 @@ func (v *sortValues) UnmarshalJSON(b []byte) error {
 	return json.Unmarshal(b, (*[]json.RawMessage)(v))
 }
 
-// message is the document with where it lies as metadata.
+// message is the document, with its index and id as metadata.
 func (h *hit) message() *service.Message {
 	m := service.NewMessage(h.Source)
 	m.MetaSetMut("search_index", h.Index)

@@ -17,8 +17,9 @@ import (
 	"github.com/redpanda-data/benthos/v4/public/service"
 )
 
-// client sends requests to the nodes of one cluster, in turn. What may succeed later (a node that does not answer, 408, 429, 5xx, an answer
-// that is not whole or not one to the request) it sends again: to the next node at once, and with a growing pause when all had their turn.
+// client sends requests to the nodes of one cluster, in turn. It retries a request that may succeed later: if a node does not answer, or
+// answers with 408, 429 or 5xx, or if the answer is incomplete or does not fit the request. The next node is tried at once; when all nodes
+// were tried, the client pauses, each time longer.
 type client struct {
 	nodes     []node
 	authorize func(*http.Request)
@@ -38,14 +39,14 @@ type node struct {
 	user *url.Userinfo // of its URL; nil: none
 }
 
-// noRedirects keeps credentials and documents with the servers that were named. The answer is then an error that says where it leads.
+// noRedirects keeps credentials and documents with the servers of the config. A redirect becomes an error that names its target.
 func noRedirects(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
-// answer is what a server says when all went well.
+// answer is the answer to a request that succeeded.
 type answer interface {
-	// check says whether it is whole, and one to what was asked.
+	// check is an error if the answer is incomplete or does not fit the request.
 	check() error
-	// failed is the error that it holds nevertheless, and the status there.
+	// failed gives the error that the answer contains all the same, and its status.
 	failed() (json.RawMessage, int)
 }
 
@@ -58,7 +59,7 @@ var (
 // maxSmall bounds the bytes of answers other than pages.
 const maxSmall = 16 << 20
 
-// do sends a request with a JSON body (nil: none) and gives the answer, decoded from at most limit bytes.
+// do sends a request with a JSON body, or none if in is nil, and decodes the answer, which may have at most limit bytes.
 func do[T any, A interface {
 	*T
 	answer
@@ -101,7 +102,7 @@ func do[T any, A interface {
 	}
 }
 
-// reasonOf names what went wrong for the metric, and says whether it may pass.
+// reasonOf names the reason of a failure for the metric, and reports whether it may pass.
 func reasonOf(err error) (reason string, passing bool) {
 	var answered *serverError
 	switch {
@@ -151,7 +152,7 @@ func (c *client) once(ctx context.Context, method string, n node, path string, b
 	return decode(response.StatusCode, content, out)
 }
 
-// decode reads an answer with a status of success.
+// decode reads an answer with status 2xx.
 func decode(status int, content []byte, out answer) error {
 	if err := json.Unmarshal(content, out); err != nil {
 		return fmt.Errorf("%w: %w", errAnswer, err)

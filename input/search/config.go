@@ -35,7 +35,7 @@ func newFromParsed(conf *service.ParsedConfig, mgr *service.Resources, now func(
 	return in, err
 }
 
-// parseWhat reads which documents are wanted, in which order.
+// parseWhat reads which documents to read, in which order.
 func (in *input) parseWhat(conf *service.ParsedConfig) (err error) {
 	if in.reader.query, err = conf.FieldAny(fieldQuery); err != nil {
 		return err
@@ -56,7 +56,7 @@ func (in *input) parseWhat(conf *service.ParsedConfig) (err error) {
 	return err
 }
 
-// parseHow reads how they are fetched.
+// parseHow reads how to fetch them.
 func (in *input) parseHow(conf *service.ParsedConfig) error {
 	mode, err := conf.FieldString(fieldMode)
 	if err != nil {

@@ -13,8 +13,8 @@ import (
 	"connect-deepcase/internal/configfield"
 )
 
-// cursorKeeper writes to a cache how far a read has been acknowledged. Batches may be acknowledged out of order: what is written is the
-// position behind the last batch before which none is open.
+// cursorKeeper keeps in a cache how far reading has been acknowledged. Batches may be acknowledged out of order: the cursor moves behind a
+// batch once it and all batches before it are acknowledged.
 type cursorKeeper struct {
 	cache    *configfield.Cache
 	key      string
@@ -45,7 +45,7 @@ func newCursorKeeper(conf *service.ParsedConfig, mgr *service.Resources, timeout
 	return k, err
 }
 
-// load gives the position that an earlier run wrote, or the beginning.
+// load gives the position that an earlier run wrote, or the beginning if there is none.
 func (k *cursorKeeper) load(ctx context.Context) (p position, err error) {
 	defer func() {
 		if err != nil {
@@ -66,7 +66,7 @@ func (k *cursorKeeper) load(ctx context.Context) (p position, err error) {
 	return decodeCursor(k.order, b)
 }
 
-// track takes the position behind a batch that is sent now, and gives what is to be called once it is acknowledged.
+// track notes the position behind a batch that is sent now. The function that it gives must be called when the batch is acknowledged.
 func (k *cursorKeeper) track(behind position) func(context.Context) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -79,7 +79,7 @@ func (k *cursorKeeper) track(behind position) func(context.Context) {
 	}
 }
 
-// close writes what could not be written before.
+// close writes the cursor if that failed before.
 func (k *cursorKeeper) close(ctx context.Context) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -91,12 +91,12 @@ func (k *cursorKeeper) flush(ctx context.Context) {
 	if reached == nil || reached == k.written {
 		return
 	}
-	// An acknowledgement waits for this: one attempt, and the next acknowledgement is the next.
+	// The acknowledgement waits for this, so there is one attempt. The next acknowledgement makes the next one.
 	ctx, cancel := context.WithTimeout(ctx, k.timeout)
 	defer cancel()
 	if err := k.write(ctx, *reached); err != nil {
 		k.failures.Incr(1)
-		k.log.Errorf("The cursor was not written; after a restart some documents would come again: %v", err)
+		k.log.Errorf("The cursor was not written, so that some documents would come again after a restart: %v", err)
 		return
 	}
 	k.written = reached

@@ -275,7 +275,7 @@ func TestPagesOfLongDocumentsGetSmaller(t *testing.T) {
 		}
 	}
 	requireAll(t, ids)
-	require.Contains(t, j.String(), "A page of 1000 documents has more bytes than max_answer_bytes (65536): pages have 500 now")
+	require.Contains(t, j.String(), "A page of 1000 documents has more bytes than max_answer_bytes (65536): pages now have 500")
 
 	long = strings.Repeat("x", 70_000)
 	s, j = openLogged(t, "urls: [ "+p.URL+" ]\nmax_answer_bytes: 65536")

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// serverError is an answer other than 2xx, or one that holds an error.
+// serverError is an answer with a status other than 2xx, or one that contains an error.
 type serverError struct {
 	status int
 	kind   string // as index_not_found_exception; may be empty
@@ -31,13 +31,13 @@ func (e *serverError) passing() bool {
 	return e.status == http.StatusRequestTimeout || e.status == http.StatusTooManyRequests || e.status >= 500
 }
 
-// expired tells a point in time that the server no longer knows: kept for too short, or lost with a node.
+// expired reports that the server no longer has the point in time: keep_alive was too short, or a node was lost.
 func (e *serverError) expired() bool {
 	return strings.Contains(e.body, "search_context_missing_exception")
 }
 
-// unknownPath tells a server that has no such API. Elasticsearch before 8 takes any two segments for an index and a type, and then
-// misses a document.
+// unknownPath reports that the server does not have such an API. Elasticsearch before 8 takes any path of two segments for an index and a
+// type, and answers that a document is missing.
 func (e *serverError) unknownPath() bool {
 	if e.status != http.StatusBadRequest && e.status != http.StatusNotFound && e.status != http.StatusMethodNotAllowed {
 		return false
@@ -46,13 +46,13 @@ func (e *serverError) unknownPath() bool {
 		func(s string) bool { return strings.Contains(e.body, s) })
 }
 
-// cause is an error as the servers write it.
+// cause is an error in the format of the servers.
 type cause struct {
 	Type, Reason string
 	CausedBy     *cause `json:"caused_by"`
 }
 
-// all is the reason with the reasons for it.
+// all is the reason followed by its own reasons.
 func (c cause) all() string {
 	reasons := []string{c.Reason}
 	for deeper := c.CausedBy; deeper != nil; deeper = deeper.CausedBy {
@@ -63,7 +63,7 @@ func (c cause) all() string {
 
 const maxError = 1 << 20 // bytes of an error that are read
 
-// failure reads an answer other than 2xx.
+// failure reads an answer with a status other than 2xx.
 func failure(response *http.Response) error {
 	body, err := io.ReadAll(io.LimitReader(response.Body, maxError))
 	if err != nil {
@@ -80,7 +80,7 @@ func failure(response *http.Response) error {
 	return e
 }
 
-// newServerError reads an error as the servers write it: an object with its type and reason, or a text (proxies, unknown paths).
+// newServerError reads the body of an error: an object with type and reason, or a text (of proxies, or for unknown paths).
 func newServerError(status int, body []byte) *serverError {
 	body = body[:min(len(body), maxError)] // what is decoded of it takes many times its bytes
 	e := &serverError{status: status, body: string(body)}

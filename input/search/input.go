@@ -86,7 +86,7 @@ func (in *input) begin(ctx context.Context) (err error) {
 // finish closes the pass.
 func (in *input) finish(outcome string) {
 	if err := in.pass.close(); err != nil {
-		in.log.Warnf("The server will drop it by itself after a while: %v", in.hide(err))
+		in.log.Warnf("A point in time was not closed; the server drops it after a while: %v", in.hide(err))
 	}
 	in.pass = nil
 	in.passes.Incr(1, outcome)
@@ -103,7 +103,7 @@ func (in *input) ReadBatch(ctx context.Context) (service.MessageBatch, service.A
 		<-in.slots
 		return nil, nil, err
 	}
-	// Rejected ones too: without auto_replay_nacks they are dropped.
+	// Rejected batches count as acknowledged: without auto_replay_nacks they are dropped.
 	return batch, func(ctx context.Context, _ error) error {
 		if acknowledged != nil {
 			acknowledged(ctx)
@@ -113,7 +113,7 @@ func (in *input) ReadBatch(ctx context.Context) (service.MessageBatch, service.A
 	}, nil
 }
 
-// next waits for a batch, and gives what is to be called (nil: nothing) once it is acknowledged.
+// next waits for a batch. If acknowledged is not nil, it must be called when the batch is acknowledged.
 func (in *input) next(ctx context.Context) (service.MessageBatch, func(context.Context), error) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -127,7 +127,7 @@ func (in *input) next(ctx context.Context) (service.MessageBatch, func(context.C
 			return nil, nil, ctx.Err()
 		case errors.Is(err, errExpired):
 			in.finish("expired")
-			in.log.Warn("The point in time has expired: reading goes on in a new one")
+			in.log.Warn("The point in time has expired: reading continues in a new one")
 			if err := in.begin(ctx); err != nil {
 				in.log.Errorf("No new point in time: %v", in.hide(err))
 			}
@@ -145,7 +145,7 @@ func (in *input) next(ctx context.Context) (service.MessageBatch, func(context.C
 		default:
 			in.finish("failed")
 			in.log.Errorf("Reading failed and starts again where it was: %v", in.hide(err))
-			// Connecting may well succeed, and reading fail again: without a pause that would be hundreds of times a second.
+			// Connecting may succeed and reading fail again. Without a pause this would happen hundreds of times per second.
 			if err := pause(ctx, in.pauses.NextBackOff()); err != nil {
 				return nil, nil, err
 			}
@@ -176,7 +176,7 @@ func (in *input) collect(ctx context.Context) error {
 	return nil
 }
 
-// awaitPoll passes the time until the next poll and opens it. A server that fails then is for Connect to wait for.
+// awaitPoll waits until the next poll and opens a pass. If that fails, Connect retries it.
 func (in *input) awaitPoll(ctx context.Context) error {
 	if err := pause(ctx, in.poll); err != nil {
 		return err
@@ -196,7 +196,7 @@ func pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// batch hands the documents on that were taken.
+// batch makes messages from the documents collected.
 func (in *input) batch() (batch service.MessageBatch, acknowledged func(context.Context), err error) {
 	for i := range in.pending {
 		batch = append(batch, in.pending[i].message())

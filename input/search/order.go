@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// order says by which field documents are sorted, and of which type its values are.
+// order is the field that sorts documents, and its type.
 type order struct {
 	field string
 	kind  kind
@@ -36,7 +36,7 @@ const (
 	dateNanos = "date_nanos" // nanoseconds
 )
 
-// newOrder takes the types that a field has in the indices that are read: type to indices (none: all of them).
+// newOrder takes the types that a field has in the indices that are read. It maps a type to its indices; none means all indices.
 func newOrder(field string, types map[string][]string) (o order, err error) {
 	found := slices.Sorted(maps.Keys(types))
 	if len(found) == 0 {
@@ -66,9 +66,9 @@ func within(indices []string) string {
 	return " in " + strings.Join(indices, ", ")
 }
 
-// sort is the sort's first entry in a search request. Left to themselves, servers sort the milliseconds of a date and the nanoseconds of
-// a date_nanos as mere numbers. So instants are always asked for in one unit, and an answer can be trusted even where an index of the
-// other type has joined since the types were looked up. Nanoseconds only where there are some: dates such as 1601 and 9999 have none.
+// sort is the first entry of the sort in a search request. By default, servers sort the milliseconds of a date and the nanoseconds of a
+// date_nanos as plain numbers. So the request always asks for one unit, and the order is right even if an index of the other type has joined
+// since the types were looked up. It asks for nanoseconds only if there is a date_nanos: years such as 1601 and 9999 have no nanoseconds.
 func (o order) sort() map[string]any {
 	how := map[string]any{"order": "asc", "unmapped_type": o.typ}
 	if o.kind == instant {
@@ -77,7 +77,7 @@ func (o order) sort() map[string]any {
 	return map[string]any{o.field: how}
 }
 
-// value is a document's value of the field that sorts. One of these is set, as the kind says.
+// value is the sort value of a document. The kind says which field is set.
 type value struct {
 	instant time.Time // whatever the unit it came in
 	number  int64
@@ -88,7 +88,7 @@ func (v value) compare(w value) int {
 	return cmp.Or(v.instant.Compare(w.instant), cmp.Compare(v.number, w.number), strings.Compare(v.text, w.text))
 }
 
-// parse reads the first of a hit's sort values.
+// parse reads the first sort value of a hit.
 func (o order) parse(raw json.RawMessage) (v value, err error) {
 	if o.kind == keyword {
 		err = json.Unmarshal(raw, &v.text)
@@ -108,7 +108,7 @@ func (o order) parse(raw json.RawMessage) (v value, err error) {
 	return v, nil
 }
 
-// from is the part of a query that leaves out what is sorted before v. It may let through values just below.
+// from is the part of a query that leaves out documents before v. It may let through values just below v.
 func (o order) from(v value) map[string]any {
 	switch o.kind {
 	case instant:
@@ -120,8 +120,8 @@ func (o order) from(v value) map[string]any {
 	}
 }
 
-// before is the part of a query that leaves out what is not older than t. In whole milliseconds, or a date in the last one would be left
-// out and a date_nanos after it would not.
+// before is the part of a query that leaves out documents from t on. It counts whole milliseconds: otherwise a date in the last millisecond
+// would be left out, but not a date_nanos after it.
 func (o order) before(t time.Time) map[string]any {
 	return o.bound(map[string]any{"lt": t.UnixMilli(), "format": "epoch_millis"})
 }

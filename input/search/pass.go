@@ -12,7 +12,7 @@ import (
 	"github.com/redpanda-data/benthos/v4/public/service"
 )
 
-// reader is how a pass reads: what does not change from one pass to the next.
+// reader is what all passes have in common: which documents to read, and how.
 type reader struct {
 	server   *server
 	log      *service.Logger
@@ -24,8 +24,8 @@ type reader struct {
 	usePIT   bool
 }
 
-// pass reads, in order, what one point in time holds beyond a position. Slices are read side by side, each a page ahead, and merged by
-// their sort values, so that the number of slices changes the speed and nothing else.
+// pass reads the documents of one point in time that are behind a position, in order. Slices are read in parallel, each one page ahead, and
+// merged by their sort values. So the number of slices changes only the speed.
 type pass struct {
 	reader *reader
 	pit    *pit // nil: without
@@ -36,7 +36,7 @@ type pass struct {
 	slices []*slice
 }
 
-// slice is one of the parts in which a point in time is read.
+// slice is one part of a point in time.
 type slice struct {
 	pages chan result
 	hits  hits // of the page that is merged now
@@ -48,7 +48,7 @@ type result struct {
 	err  error
 }
 
-// errExpired tells that the point in time is gone in the middle of a pass.
+// errExpired means that the point in time is gone in the middle of a pass.
 var errExpired = errors.New("the point in time has expired")
 
 // open begins a pass. It lives until it is closed, not until ctx is done.
@@ -89,7 +89,7 @@ func (r *reader) open(ctx context.Context, from position, before *time.Time) (*p
 	return p, nil
 }
 
-// ties are the sort's entries beyond the first: together they make each document's place unique.
+// ties are the further entries of the sort, which make the place of each document unique.
 func (r *reader) ties(ctx context.Context, p *pit) ([]any, error) {
 	ascending := func(field string) any { return map[string]any{field: "asc"} }
 	var ties []any
@@ -101,7 +101,7 @@ func (r *reader) ties(ctx context.Context, p *pit) ([]any, error) {
 		_, err := r.server.page(ctx, p, map[string]any{"size": 0, "sort": []any{ascending("_shard_doc")}})
 		switch {
 		case err == nil && p.opensearch:
-			// Its value is unique within an index alone: the same shard and document number may be in each.
+			// Its value is unique only within an index: another index may have the same shard and document number.
 			return append(ties, ascending("_shard_doc"), ascending("_index")), nil
 		case err == nil:
 			return append(ties, ascending("_shard_doc")), nil
@@ -117,7 +117,7 @@ func (r *reader) ties(ctx context.Context, p *pit) ([]any, error) {
 	return []any{ascending("_id"), ascending("_index")}, nil
 }
 
-// read hands the pages of a slice on, until there is no more or the pass is closed.
+// read sends the pages of a slice until there are no more or the pass is closed.
 func (p *pass) read(ctx context.Context, s *slice, request map[string]any) {
 	defer close(s.pages)
 	var progress progress
@@ -135,7 +135,7 @@ func (p *pass) read(ctx context.Context, s *slice, request map[string]any) {
 	}
 }
 
-// page asks for the next documents of a slice: for fewer where they are too long together.
+// page asks for the next documents of a slice, and for fewer of them if the answer is too long.
 func (p *pass) page(ctx context.Context, request map[string]any, progress *progress) (hits, error) {
 	for {
 		answer, err := p.reader.server.page(ctx, p.pit, request)
@@ -144,7 +144,7 @@ func (p *pass) page(ctx context.Context, request map[string]any, progress *progr
 		switch {
 		case errors.Is(err, errTooLong) && size > 1:
 			request["size"] = size / 2
-			p.reader.log.Warnf("A page of %d documents has more bytes than %s (%d): pages have %d now", size, fieldMaxAnswer, p.reader.server.maxAnswer, size/2)
+			p.reader.log.Warnf("A page of %d documents has more bytes than %s (%d): pages now have %d", size, fieldMaxAnswer, p.reader.server.maxAnswer, size/2)
 			continue
 		case errors.Is(err, errTooLong):
 			return nil, fmt.Errorf("search: the next document: %w: raise %s, or have the query leave it out", err, fieldMaxAnswer)
@@ -187,7 +187,7 @@ func (p *pass) accept(hits hits, request map[string]any, progress *progress) (er
 	return nil
 }
 
-// progress sees to it that the documents of a slice come in order, and each place in the order once.
+// progress checks that the documents of a slice come in order, and that no two have the same place.
 type progress struct {
 	started bool
 	at      value
@@ -209,7 +209,7 @@ func (p *progress) to(h *hit) error {
 	return nil
 }
 
-// next gives the next document in order, or io.EOF behind the last one. When ctx is done nothing is lost: it may be called again.
+// next gives the next document in order, or io.EOF after the last one. If ctx ends nothing is lost: next may be called again.
 func (p *pass) next(ctx context.Context) (*hit, error) {
 	for {
 		var first *slice
@@ -232,7 +232,7 @@ func (p *pass) next(ctx context.Context) (*hit, error) {
 	}
 }
 
-// fill waits for a page, where the last one is used up.
+// fill waits for the next page if the last one is used up.
 func (s *slice) fill(ctx context.Context) error {
 	for len(s.hits) == 0 && !s.ended {
 		select {

@@ -8,18 +8,18 @@ import (
 	"time"
 )
 
-// position is how far a read is: all documents whose value is below are behind it, and of those at the value the ones that were seen.
-// Such a position holds in every point in time, whereas the tiebreaks of a sort hold in one only. It is not changed once made.
+// position says how far reading has come: past all documents with a lower value, and past those seen among the documents with this value.
+// A position is valid in every point in time, while the tiebreaks of a sort are valid in only one. It is immutable.
 type position struct {
 	started bool // false: before the first document
 	at      value
 	seen    []key // only appended to
 }
 
-// maxTies bounds the documents of one value: a cursor has some 25 bytes for each, and is written again with each batch.
+// maxTies is the most documents with one value: the cursor has some 25 bytes for each of them, and is written with each batch.
 const maxTies = 2_000_000
 
-// key tells a document from all others: a hash of index and id.
+// key identifies a document: a hash of its index and id.
 type key [16]byte
 
 func keyOf(index, id string) (k key) {
@@ -31,7 +31,7 @@ func keyOf(index, id string) (k key) {
 	return k
 }
 
-// after is the position behind a document, given in order.
+// after is the position behind the next document in order.
 func (p position) after(v value, k key) position {
 	if p.started && p.at.compare(v) == 0 {
 		return position{started: true, at: v, seen: append(p.seen, k)}
@@ -39,7 +39,7 @@ func (p position) after(v value, k key) position {
 	return position{started: true, at: v, seen: []key{k}}
 }
 
-// passed says of documents whether they are behind the position.
+// passed gives a function that reports whether a document was read before this position.
 func (p position) passed() func(value, key) bool {
 	if !p.started {
 		return func(value, key) bool { return false }
@@ -57,7 +57,7 @@ func (p position) passed() func(value, key) bool {
 	}
 }
 
-// cursor is a position as the cache keeps it. Whether the type is date or date_nanos depends on the value alone, not on the indices.
+// cursor is the format of a position in the cache. Its type is date or date_nanos depending only on the value, not on the indices.
 type cursor struct {
 	Format int             `json:"format"`
 	Field  string          `json:"field"`
@@ -102,7 +102,7 @@ func decodeCursor(o order, b []byte) (p position, err error) {
 		return p, fmt.Errorf("cursor: format %d, need %d", c.Format, cursorFormat)
 	}
 	if c.Field != o.field {
-		return p, fmt.Errorf("cursor: it counts by the field %q, not %q: use another cache_key, or delete the entry to read from the beginning", c.Field, o.field)
+		return p, fmt.Errorf("cursor: it is about the field %q, not %q: use another cache_key, or delete the entry to read from the beginning", c.Field, o.field)
 	}
 	if written, ok := kinds[c.Type]; !ok || written != o.kind {
 		return p, fmt.Errorf("cursor: field %q was of type %q and is now of type %q: use another cache_key, or delete the entry to read from the beginning",

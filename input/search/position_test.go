@@ -79,7 +79,7 @@ func TestCursorsThatAreRefused(t *testing.T) {
 	for text, message := range map[string]string{
 		`x`:            "cursor: invalid character",
 		`{"format":2}`: "cursor: format 2, need 1",
-		`{"format":1,"field":"u","type":"date","value":1}`:              `it counts by the field "u", not "t"`,
+		`{"format":1,"field":"u","type":"date","value":1}`:              `it is about the field "u", not "t"`,
 		`{"format":1,"field":"t","type":"long","value":1}`:              `field "t" was of type "long" and is now of type "date"`,
 		`{"format":1,"field":"t","type":"geo","value":1}`:               `was of type "geo"`,
 		`{"format":1,"field":"t","type":"date","value":"x"}`:            `sort value "x" of field "t"`,

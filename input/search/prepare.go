@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-// lookUpOrder finds out how documents are sorted: each time, as an index with another type may have joined.
+// lookUpOrder looks up the type of the sort field, before each pass: an index with another type may have joined.
 func (in *input) lookUpOrder(ctx context.Context) error {
 	types, err := in.server.fieldTypes(ctx, in.reader.order.field)
 	if err != nil {
@@ -25,7 +25,7 @@ func (in *input) lookUpOrder(ctx context.Context) error {
 	return nil
 }
 
-// prepare checks, before the first pass, what is to be read, and finds where to go on.
+// prepare checks the settings against the server before the first pass, and loads the cursor.
 func (in *input) prepare(ctx context.Context) (err error) {
 	if in.reader.tiebreak != "" {
 		switch types, err := in.server.fieldTypes(ctx, in.reader.tiebreak); {
@@ -48,7 +48,7 @@ func (in *input) prepare(ctx context.Context) (err error) {
 	return err
 }
 
-// checkMissing deals with documents that no place in the order can be found for.
+// checkMissing refuses or tells of documents without the sort field.
 func (in *input) checkMissing(ctx context.Context) error {
 	n, err := in.server.count(ctx, map[string]any{"bool": map[string]any{
 		"filter":   in.reader.query,

@@ -15,7 +15,7 @@ import (
 // secrets are the credentials that must not reach a log.
 type secrets struct{ replacer *strings.Replacer }
 
-// shortestSecret is left in texts if it is shorter: single letters would be found everywhere.
+// shortestSecret is the length from which on a secret is hidden: single letters would be found everywhere.
 const shortestSecret = 3
 
 func newSecrets(values ...string) secrets {
@@ -36,12 +36,12 @@ func newSecrets(values ...string) secrets {
 	return secrets{strings.NewReplacer(pairs...)}
 }
 
-// ofUser are a password and its form in a request.
+// ofUser gives the password, and the form that it has in a request.
 func ofUser(username, password string) []string {
 	return []string{password, base64.StdEncoding.EncodeToString([]byte(username + ":" + password))}
 }
 
-// ofKey are an API key and the id and key that it consists of.
+// ofKey gives an API key, its decoded form, and the secret part of that.
 func ofKey(key string) []string {
 	decoded, err := base64.StdEncoding.DecodeString(key)
 	if err != nil {
@@ -56,7 +56,7 @@ const (
 	longestText  = 1 << 16 // bytes of it that are looked at
 )
 
-// hide gives an error that can be shown: without credentials that a server sent back, on one line, and not longer than a log can bear.
+// hide gives an error that is safe to log: on one line, shortened, and without credentials that a server sent back.
 func (s secrets) hide(err error) error {
 	if err == nil {
 		return nil
@@ -83,7 +83,7 @@ type shown struct {
 func (s *shown) Error() string { return s.text }
 func (s *shown) Unwrap() error { return s.err }
 
-// withoutCredentials is a URL, or what was meant to be one, without what may be secret: user, password and query.
+// withoutCredentials removes user, password and query from a URL, even from an invalid one.
 func withoutCredentials(u string) string {
 	if at := strings.LastIndexByte(u, '@'); at >= 0 {
 		scheme, _, found := strings.Cut(u[:at], "://")

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// server is what is asked of the servers, in the words of both Elasticsearch and OpenSearch.
+// server has the requests to a cluster of Elasticsearch or OpenSearch.
 type server struct {
 	client    *client
 	index     string // names, patterns, aliases, data streams, with commas between them
@@ -21,7 +21,7 @@ type server struct {
 
 func (s *server) path(rest string) string { return "/" + url.PathEscape(s.index) + rest }
 
-// fieldTypes gives the types that a field has, and in which indices where there is more than one.
+// fieldTypes gives the types of a field, each with its indices if there are several types.
 func (s *server) fieldTypes(ctx context.Context, field string) (map[string][]string, error) {
 	query := url.Values{"fields": {field}}
 	answer, err := do[capabilities](ctx, s.client, http.MethodGet, s.path("/_field_caps?"+query.Encode()), nil, maxSmall)
@@ -50,14 +50,14 @@ func (s *server) count(ctx context.Context, query any) (int64, error) {
 	return *answer.Count, nil
 }
 
-// pit is a point in time: a state of the indices that stays as it is while it is read. Several slices share it.
+// pit is a point in time: a state of the indices that does not change while it is read. The slices share it.
 type pit struct {
 	opensearch bool
 	mu         sync.Mutex
 	id         string
 }
 
-// newest is the id that the latest answer gave.
+// newest is the id in the latest answer.
 func (p *pit) newest() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -73,11 +73,11 @@ func (p *pit) renamed(id string) {
 	p.id = id
 }
 
-// errNoPIT tells a server without points in time.
+// errNoPIT means that the server does not have points in time.
 var errNoPIT = errors.New("this server has no point in time (Elasticsearch has it from 7.10 on, its builds without X-Pack do not; " +
 	"OpenSearch from 2.4 on): point_in_time: false reads without, the documentation says what holds then")
 
-// openPIT opens a point in time. Elasticsearch and OpenSearch have it at different paths, and neither takes the other's.
+// openPIT opens a point in time. Elasticsearch and OpenSearch use different paths, and neither accepts the other's.
 func (s *server) openPIT(ctx context.Context) (*pit, error) {
 	keep := "keep_alive=" + url.QueryEscape(s.keepAlive)
 	answer, err := do[opened](ctx, s.client, http.MethodPost, s.path("/_pit?"+keep), nil, maxSmall)
@@ -107,7 +107,7 @@ func (s *server) closePIT(ctx context.Context, p *pit) error {
 	return err
 }
 
-// search asks for a page, in a point in time or (nil) without.
+// page asks for a page, in a point in time unless p is nil.
 func (s *server) page(ctx context.Context, p *pit, request map[string]any) (*page, error) {
 	path := "/_search?allow_partial_search_results=false"
 	if p != nil {
@@ -122,5 +122,5 @@ func (s *server) page(ctx context.Context, p *pit, request map[string]any) (*pag
 	return answer, err
 }
 
-// closing bounds what is done when all is over already.
+// closing is how long closing a point in time may take.
 const closing = 5 * time.Second

@@ -11,11 +11,11 @@ const (
 	framingAuto = "auto"
 	framingNUL  = "nul"
 
-	// excerptBytes is what is kept of a message that is too long.
+	// excerptBytes is how much is kept of a message that is too long.
 	excerptBytes = 1024
 )
 
-// problem says why a message was refused: the label of a metric.
+// problem is why a message was refused, and the label of the metric.
 type problem string
 
 const (
@@ -25,7 +25,7 @@ const (
 	noProblem problem = ""
 )
 
-// counted is the octet count of RFC 6587 with the priority behind it. Without the priority it could be text that begins with a number.
+// counted matches the octet count of RFC 6587 and the priority after it. Without the priority it could be text that begins with a number.
 var (
 	counted    = regexp.MustCompile(`[1-9][0-9]{0,8} <[0-9]{1,3}>`)
 	countFirst = regexp.MustCompile(`^` + counted.String())
@@ -34,7 +34,7 @@ var (
 // longestCount is the most bytes that counted matches.
 const longestCount = 15
 
-// framer cuts the bytes of a connection into messages, as RFC 6587 says. How the bytes were divided into writes makes no difference.
+// framer cuts the bytes of a connection into messages (RFC 6587). How the bytes were divided into writes does not matter.
 type framer struct {
 	framing string
 	max     int // bytes of a message
@@ -65,7 +65,7 @@ func (f *framer) write(chunk []byte) {
 	}
 }
 
-// close emits what came without its end.
+// close emits the last message if it came without an end.
 func (f *framer) close() {
 	for rest := f.buffer; len(rest) > 0; f.scanned = 0 {
 		rest = rest[f.next(rest, true):]
@@ -73,8 +73,8 @@ func (f *framer) close() {
 	f.buffer = nil
 }
 
-// next emits at most one message from the start of data, and says how many bytes it used: 0 where more must come first, which never is so
-// at the end of the connection.
+// next emits at most one message from the start of data, and gives the number of bytes used. 0 means that more must come first, which does
+// not happen at the end of the connection.
 func (f *framer) next(data []byte, end bool) int {
 	switch {
 	case f.discard > 0:
@@ -101,7 +101,7 @@ func (f *framer) next(data []byte, end bool) int {
 	return f.terminated(data, end)
 }
 
-// startsCount says whether all of data could be the start of an octet count with its priority.
+// startsCount reports whether data could be the start of an octet count and a priority.
 func startsCount(data []byte) bool {
 	digits := 0
 	for digits <= 9 && digits < len(data) && isDigit(data[digits]) {
@@ -214,7 +214,7 @@ func hasPriority(data []byte) bool {
 	return data[0] == '<' // it may yet become one
 }
 
-// message emits a text without what ends lines; one that is blank is none.
+// message emits a text without line ends around it, unless it is blank.
 func (f *framer) message(text []byte) { f.refuse(text, noProblem, "") }
 
 func (f *framer) refuse(text []byte, why problem, details string) {

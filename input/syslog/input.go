@@ -75,14 +75,14 @@ func (in *input) ReadBatch(ctx context.Context) (service.MessageBatch, service.A
 			batch[i].SetError(r.err)
 		}
 	}
-	// Rejected ones too: without auto_replay_nacks they are dropped.
+	// Rejected batches count as acknowledged: without auto_replay_nacks they are dropped.
 	return batch, func(context.Context, error) error {
 		in.queue.release(taken)
 		return nil
 	}, nil
 }
 
-// Close ends all that runs. What came and was not acknowledged is counted as lost.
+// Close stops all goroutines. Messages that are not acknowledged are counted as lost.
 func (in *input) Close(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, in.patience)
 	defer cancel()

@@ -8,7 +8,7 @@ import (
 	"github.com/redpanda-data/benthos/v4/public/service"
 )
 
-// observer counts what happens, and warns of each kind of trouble once: the rest of it is in the metrics.
+// observer counts what happens, and warns once of each kind of trouble. The metrics count all of it.
 type observer struct {
 	log         *service.Logger
 	messages    *service.MetricCounter // by network
@@ -78,7 +78,7 @@ func (o *observer) droppedDatagrams(n uint32) {
 func (o *observer) lostMessages(n int) {
 	if n > 0 {
 		o.lost.Incr(int64(n))
-		o.log.Errorf("%d messages had come and were not acknowledged when the input was stopped: they are lost, except those that an output has written. "+
+		o.log.Errorf("%d messages had arrived and were not acknowledged when the input was stopped: they are lost, except those that an output has written. "+
 			"shutdown_delay gives a pipeline time to take what has come", n)
 	}
 }

@@ -7,10 +7,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// overflowBytes is room for what countOverflow has the kernel send with a datagram.
+// overflowBytes is the room for what the kernel adds to a datagram after countOverflow.
 var overflowBytes = unix.CmsgSpace(4)
 
-// countOverflow has the kernel say with each datagram how many it has dropped since the socket was opened.
+// countOverflow asks the kernel to add to each datagram how many it has dropped since the socket was opened.
 func countOverflow(conn *net.UDPConn) error {
 	raw, err := conn.SyscallConn()
 	if err != nil {
@@ -23,7 +23,7 @@ func countOverflow(conn *net.UDPConn) error {
 	return failed
 }
 
-// overflow reads how many datagrams the kernel has dropped; with none there is no such number.
+// overflow reads how many datagrams the kernel has dropped. The kernel sends no number if there were none.
 func overflow(control []byte) (dropped uint32, ok bool) {
 	messages, err := unix.ParseSocketControlMessage(control)
 	if err != nil {

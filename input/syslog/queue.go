@@ -13,7 +13,7 @@ type received struct {
 	err           error // why it was refused
 }
 
-// overhead is about what a message takes in memory beside its text.
+// overhead is about the memory that a message takes in addition to its text.
 const overhead = 512
 
 func (r received) size() int { return len(r.text) + overhead }
@@ -36,7 +36,7 @@ func newQueue(limit int) *queue {
 	return q
 }
 
-// put waits for room. A message is counted as lost where the queue ends before there is any.
+// put waits for room. If the queue ends first, the message is counted as lost.
 func (q *queue) put(r received) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -52,7 +52,7 @@ func (q *queue) put(r received) {
 	q.changed.Broadcast()
 }
 
-// take waits for messages, and gives at most as many. There are none once the queue has ended and is empty.
+// take waits for messages and gives at most so many. It gives none if the queue has ended and is empty.
 func (q *queue) take(ctx context.Context, most int) ([]received, error) {
 	defer context.AfterFunc(ctx, func() {
 		q.mu.Lock() // else the waiter below could miss the signal
@@ -87,7 +87,7 @@ func (q *queue) release(taken []received) {
 	q.changed.Broadcast()
 }
 
-// end lets take return what is there and then nothing.
+// end makes take return what is left, and then nothing.
 func (q *queue) end() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -95,7 +95,7 @@ func (q *queue) end() {
 	q.changed.Broadcast()
 }
 
-// unacknowledged is how many messages came that were not acknowledged.
+// unacknowledged is the number of messages that are not acknowledged.
 func (q *queue) unacknowledged() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -18,11 +18,11 @@ const (
 	networkUDP = "udp"
 
 	handshakeTimeout = 10 * time.Second
-	// drainTime is how long what the kernel still holds is read when the input ends.
+	// drainTime is how long the input reads what the kernel still holds when it ends.
 	drainTime = 200 * time.Millisecond
-	// datagramBytes is more than a datagram can have.
+	// datagramBytes is larger than any datagram.
 	datagramBytes = 1 << 16
-	// socketBuffer is asked of the kernel for datagrams; it may give less.
+	// socketBuffer is the buffer for datagrams that the kernel is asked for. It may give less.
 	socketBuffer = 4 << 20
 )
 
@@ -90,7 +90,7 @@ func (s *server) network() string {
 	return networkTCP
 }
 
-// accept takes connections until the server ends.
+// accept accepts connections until the server ends.
 func (s *server) accept() {
 	pause := time.Millisecond
 	for {
@@ -106,7 +106,7 @@ func (s *server) accept() {
 		case s.ending():
 			return
 		default: // too many open files, say
-			s.log.Errorf("A connection was not taken: %v", err)
+			s.log.Errorf("A connection was not accepted: %v", err)
 			time.Sleep(pause)
 			pause = min(2*pause, time.Second)
 		}
@@ -143,7 +143,7 @@ func (s *server) leave(conn net.Conn) {
 	s.connections.Set(int64(len(s.open)))
 }
 
-// extend gives the sender of a connection time for its next bytes.
+// extend gives the sender time until its next bytes.
 func (s *server) extend(conn net.Conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -219,7 +219,7 @@ func (s *server) readDatagrams() {
 	}
 }
 
-// receive counts a message and passes it on. One that was refused goes on as far as it came, flagged with the reason.
+// receive counts a message and passes it on. A refused message is passed on as far as it came, flagged with the reason.
 func (s *server) receive(r received, why problem, details string) {
 	s.messages.Incr(1, r.network)
 	if why != noProblem {
@@ -228,7 +228,7 @@ func (s *server) receive(r received, why problem, details string) {
 	s.put(r)
 }
 
-// drain reads what has come, for a short time, and takes nothing after it.
+// drain reads what has arrived, for a short time, and then accepts nothing more.
 func (s *server) drain() {
 	s.mu.Lock()
 	s.drainUntil = time.Now().Add(drainTime)
