@@ -43,8 +43,8 @@ func ParseRetain(conf *service.ParsedConfig) (int, error) { return retain.Parse(
 // DeviceField says what computes; ParseDevice reads it. A component that asks for few samples at a time is faster with cpu.
 func DeviceField(defaultDevice string) *service.ConfigField {
 	return service.NewStringField(fieldDevice).
-		Description("What computes: `cpu`; `cuda`, a GPU through libtorch (`cuda:1` is the second one), which is an error at the start if the build or the " +
-			"machine does not have it; `auto`, which is `cuda` if the build and the machine have it, else `cpu`; or `libtorch` on the CPU.").
+		Description("What computes:\n\n- `cpu`: the processor\n- `cuda`: a GPU through libtorch; `cuda:1` is the second GPU. If the build or the machine cannot use it, that is an error at the start\n" +
+			"- `auto`: `cuda` if the build and the machine can use it, else `cpu`\n- `libtorch`: the processor through libtorch").
 		Default(defaultDevice).Example("cuda").Example("cuda:1").Advanced().
 		LintRule(`root = if !this.re_match("^(auto|cpu|cuda(:[0-9]+)?|libtorch)$") { "value " + this + " is not a valid option for this field" }`)
 }

@@ -95,7 +95,7 @@ func TestNames(t *testing.T) {
 
 func TestPlaceholdersAreNoMachine(t *testing.T) {
 	for _, in := range []string{"-", "NULL", " n/a", "N/A", "Unknown", "(null)", "none", "NaN"} {
-		assert.EqualError(t, Machine(in, Placeholders{}), excerpt.Quote(in)+" stands for a machine that is not known: want a name")
+		assert.EqualError(t, Machine(in, Placeholders{}), excerpt.Quote(in)+" stands for an unknown machine: want a name")
 		assert.NoError(t, Machine(in, NewPlaceholders(nil)), "%q, where none is one", in)
 		id, err := ID(in)
 		assert.NoError(t, err)
@@ -133,12 +133,12 @@ func TestLabel(t *testing.T) {
 	}
 	for _, text := range []string{"scan", "-", "BENIGN", "Normal", "production", "none", "FP", "False Positive"} {
 		_, err := Label(text, "")
-		assert.EqualError(t, err, excerpt.Quote(text)+": want a number, true or false; where labels are texts, set benign to the one that means benign")
+		assert.EqualError(t, err, excerpt.Quote(text)+": want a number, true or false; if labels are texts, set benign to the one that means benign")
 	}
 	for _, text := range []string{"BENIGN", "Normal", "none", "FP", "False Positive", "BenignPositive", "Benign Positive", "Benign_True_Positive", "Undetermined", "--",
 		"Informational, Expected Activity"} {
 		_, err := Label(text, "-")
-		assert.EqualError(t, err, excerpt.Quote(text)+` sounds like no attack, but "-" was declared benign: want that, a number, or the name of an attack`)
+		assert.EqualError(t, err, excerpt.Quote(text)+` does not sound like an attack, but "-" was declared benign: want that, a number, or the name of an attack`)
 	}
 }
 

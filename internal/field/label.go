@@ -14,7 +14,7 @@ import (
 const NoLabel = -1
 
 // ErrBenign says that a text can be a label only if it is known which one means benign.
-var ErrBenign = errors.New("want a number, true or false; where labels are texts, set benign to the one that means benign")
+var ErrBenign = errors.New("want a number, true or false; if labels are texts, set benign to the one that means benign")
 
 // Label reads a label: a number that is at least 0, true for 1, false for 0 (in any case), or nothing or -1 for NoLabel. Spaces around it
 // do not count.
@@ -42,7 +42,7 @@ func Label(s, benign string) (float64, error) {
 	case benign == "":
 		return 0, fmt.Errorf("%s: %w", excerpt.Quote(s), ErrBenign)
 	case soundsBenign[plain.Replace(strings.ToLower(s))]:
-		return 0, fmt.Errorf("%s sounds like no attack, but %s was declared benign: want that, a number, or the name of an attack", excerpt.Quote(s), excerpt.Quote(benign))
+		return 0, fmt.Errorf("%s does not sound like an attack, but %s was declared benign: want that, a number, or the name of an attack", excerpt.Quote(s), excerpt.Quote(benign))
 	}
 	return 1, nil
 }

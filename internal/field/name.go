@@ -24,7 +24,7 @@ func Event(s string) error {
 // Machine checks the name of a machine. A placeholder is not a name, or the events of all machines without a name would belong to one machine.
 func Machine(s string, not Placeholders) error {
 	if not.has(s) {
-		return fmt.Errorf("%s stands for a machine that is not known: want a name", excerpt.Quote(s))
+		return fmt.Errorf("%s stands for an unknown machine: want a name", excerpt.Quote(s))
 	}
 	return name(s)
 }

@@ -48,7 +48,7 @@ func TestMappingSaysWhatIsWrong(t *testing.T) {
 		`{"event":"a","timestamp":1}`:                                            `machine: host.name: is missing or null: want a name`,
 		`{"host":{"name":null},"event":"a","timestamp":1}`:                       `machine: host.name: is missing or null: want a name`,
 		`{"host":{"name":" "},"event":"a","timestamp":1}`:                        `machine: host.name: is empty: want a name`,
-		`{"host":{"name":"N/A"},"event":"a","timestamp":1}`:                      `machine: host.name: "N/A" stands for a machine that is not known: want a name`,
+		`{"host":{"name":"N/A"},"event":"a","timestamp":1}`:                      `machine: host.name: "N/A" stands for an unknown machine: want a name`,
 		`{"host":{"name":["web-1","web-2"]},"event":"a","timestamp":1}`:          `machine: host.name: is a list of 2: want a text or a number`,
 		`{"host":{"name":{"a":"web-1"}},"event":"a","timestamp":1}`:              `machine: host.name: is an object (a longer path leads into it): want a text or a number`,
 		`{"host":{"name":[]},"event":"a","timestamp":1}`:                         `machine: host.name: is a list of 0: want a text or a number`,
@@ -154,7 +154,7 @@ func TestMappingTakesDeclaredTimesAndMachines(t *testing.T) {
 	assert.Equal(t, "2023-08-25T08:33:44.941Z", e.Time.Format(time.RFC3339Nano))
 	assert.Equal(t, "-", e.Machine)
 	_, err = read(t, "placeholders: [ localhost ]", `{"machine":"LOCALHOST","event":"e","timestamp":1}`)
-	assert.EqualError(t, err, `machine: "LOCALHOST" stands for a machine that is not known: want a name`)
+	assert.EqualError(t, err, `machine: "LOCALHOST" stands for an unknown machine: want a name`)
 	_, err = newMapping(t, "time_format: unix")
 	assert.ErrorContains(t, err, `field 'time_format': "unix": want auto, seconds,`)
 }
