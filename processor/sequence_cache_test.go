@@ -2,9 +2,12 @@ package processor
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -176,4 +179,164 @@ func TestBatchIsPatientToItsEnd(t *testing.T) {
 		s.kept.access = func(_ context.Context, f func(service.Cache)) error { f(cache); return nil }
 		assert.NotNil(t, at(t, process(t, s, messages(alertOf("m", "e", 1)))[0]))
 	})
+}
+
+func TestSequenceWindowsSurviveInTheCache(t *testing.T) {
+	resources := service.MockResources(service.MockResourcesOptAddCache("c"))
+	build := func() *sequence {
+		s, err := newSequenceFromParsed(parse(t, sequenceSpec(), "length: 2\ncache: c\nid: ${! json(\"id\") }"), resources)
+		require.NoError(t, err)
+		return s
+	}
+	one, two := build(), build()
+	process(t, one, messages(alertOf("a", "1", 1), alertOf("b", "x", 1), alertOf("a", "2", 2)))
+	out := process(t, two, messages(alertOf("a", "3", 3), alertOf("b", "y", 2)))
+	assert.Equal(t, []any{"1", "2"}, at(t, out[0])["context"])
+	assert.Equal(t, []any{nil, "x"}, at(t, out[1])["context"])
+	out = process(t, one, messages(alertOf("a", "2", 2), alertOf("a", "4", 4)))
+	assert.Equal(t, []any{nil, "1"}, at(t, out[0])["context"], "a redelivery after the other process was at it")
+	assert.Equal(t, []any{"2", "3"}, at(t, out[1])["context"], "and not what this process remembers itself")
+}
+
+// brokenCache fails while fails is set.
+type brokenCache struct {
+	mu         sync.Mutex
+	items      map[string][]byte
+	failGets   int // how many more Gets fail
+	failSets   int
+	calls      int
+	storeFirst bool // a Set that fails has written all the same
+}
+
+func (c *brokenCache) Get(_ context.Context, key string) ([]byte, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.calls++
+	if c.failGets > 0 {
+		c.failGets--
+		return nil, errors.New("connection refused")
+	}
+	if data, ok := c.items[key]; ok {
+		return data, nil
+	}
+	return nil, service.ErrKeyNotFound
+}
+
+func (c *brokenCache) Set(_ context.Context, key string, value []byte, _ *time.Duration) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.calls++
+	if c.failSets > 0 {
+		c.failSets--
+		if c.storeFirst {
+			c.items[key] = value
+		}
+		return errors.New("connection refused")
+	}
+	c.items[key] = value
+	return nil
+}
+
+func (c *brokenCache) Add(context.Context, string, []byte, *time.Duration) error { return nil }
+func (c *brokenCache) Delete(context.Context, string) error                      { return nil }
+func (c *brokenCache) Close(context.Context) error                               { return nil }
+
+func withCache(t *testing.T, yaml string, c *brokenCache) *sequence {
+	s := newSequence(t, "cache: c\n"+yaml, "c")
+	c.items = map[string][]byte{}
+	s.kept.access = func(_ context.Context, f func(service.Cache)) error { f(c); return nil }
+	return s
+}
+
+func TestSequenceWaitsForAFailingCache(t *testing.T) {
+	c := &brokenCache{}
+	s := withCache(t, "length: 2\ncache_retry: 30s", c)
+	process(t, s, messages(alertOf("a", "1", 1)))
+	c.failGets, c.failSets = 2, 2
+	out := process(t, s, messages(alertOf("a", "2", 2), alertOf("a", "3", 3)))
+	assert.Equal(t, []any{"1", "2"}, at(t, out[1])["context"])
+	assert.Zero(t, c.failGets+c.failSets)
+}
+
+// Messages that the cache fails for are flagged, and what they were does not stick: sent again they get the contexts of an
+// undisturbed run, without ids too.
+func TestSequenceLeavesWindowsAsTheyWere(t *testing.T) {
+	for _, first := range []bool{true, false} {
+		c := &brokenCache{}
+		s := withCache(t, "length: 3\ncache_retry: 0s", c)
+		if !first {
+			process(t, s, messages(alertOf("a", "0", 0)))
+		}
+		batch := []string{alertOf("a", "1", 1), alertOf("a", "2", 2)}
+		c.failGets = 1
+		for _, m := range process(t, s, messages(batch...)) {
+			assert.EqualError(t, m.GetError(), `window of machine "a": cache cannot be read: connection refused`)
+			assert.NotContains(t, text(t, m), "deepcase")
+		}
+		c.failSets = 1
+		for _, m := range process(t, s, messages(batch...)) {
+			assert.EqualError(t, m.GetError(), `window of machine "a": cache cannot be written: connection refused`)
+		}
+		out := process(t, s, messages(batch...))
+		want := []any{nil, "0", "1"}
+		if first {
+			want = []any{nil, nil, "1"}
+		}
+		assert.Equal(t, want, at(t, out[1])["context"])
+	}
+}
+
+// A write that failed for us may have arrived all the same. With ids the same messages again get the same contexts.
+func TestSequenceOnAWriteOfUnknownFate(t *testing.T) {
+	c := &brokenCache{storeFirst: true}
+	s := withCache(t, "length: 3\ncache_retry: 0s\nid: ${! json(\"id\") }", c)
+	batch := []string{alertOf("a", "1", 1), alertOf("a", "2", 2)}
+	c.failSets = 1
+	assert.Error(t, process(t, s, messages(batch...))[0].GetError())
+	out := process(t, s, messages(append(batch, alertOf("a", "3", 3))...))
+	assert.Equal(t, []any{nil, nil, nil}, at(t, out[0])["context"])
+	assert.Equal(t, []any{nil, nil, "1"}, at(t, out[1])["context"])
+	assert.Equal(t, []any{nil, "1", "2"}, at(t, out[2])["context"])
+}
+
+// Where one window of a machine is damaged, the other one does not stand in for it: it is older, or may be.
+func TestSequenceStartsAnewOnADamagedWindow(t *testing.T) {
+	c := &brokenCache{items: map[string][]byte{}}
+	start := func() *sequence {
+		s := newSequence(t, "length: 3\ncache: c", "c")
+		s.kept.access = func(_ context.Context, f func(service.Cache)) error { f(c); return nil }
+		return s
+	}
+	for _, damaged := range [][]int{{0}, {1}, {0, 1}} {
+		for name, next := range map[string]int{"a process that has none": 2, "the one before": 0, "the last one": 1} {
+			clear(c.items)
+			processes := []*sequence{start(), start(), start()}
+			keys := processes[0].kept.keys("a")
+			process(t, processes[0], messages(alertOf("a", "1", 1), alertOf("a", "2", 2)))
+			process(t, processes[1], messages(alertOf("a", "3", 3)))
+			require.Len(t, c.items, 2)
+			for _, i := range damaged {
+				c.items[keys[i]] = []byte{}
+			}
+			s, what := processes[next], fmt.Sprint(damaged, " ", name)
+			assert.Equal(t, []any{nil, nil, nil}, at(t, process(t, s, messages(alertOf("a", "4", 4)))[0])["context"], what)
+			assert.Equal(t, []any{nil, nil, "4"}, at(t, process(t, s, messages(alertOf("a", "5", 5)))[0])["context"], what)
+			assert.Equal(t, []any{nil, "4", "5"}, at(t, process(t, start(), messages(alertOf("a", "6", 6)))[0])["context"], what)
+		}
+	}
+}
+
+func TestCacheKeysArePlainAndDistinct(t *testing.T) {
+	k := &sharedStates{prefix: "p-"}
+	long := strings.Repeat("é", 2000)
+	sum := fmt.Sprintf("%x", sha256.Sum256([]byte(long)))
+	seen := map[string]bool{}
+	for _, machine := range []string{"web-1", "web-1%", "a/b", "a b", "a+b", "../x", long, long + "x", "é", sum, "%sha256-" + sum, "sha256-" + sum} {
+		for _, key := range k.keys(machine) {
+			assert.False(t, seen[key], machine)
+			seen[key] = true
+			assert.Regexp(t, `^p-[A-Za-z0-9._~%+-]{1,151}$`, key)
+		}
+	}
+	assert.Equal(t, [2]string{"p-web-1", "p-web-1%"}, k.keys("web-1"))
 }

@@ -201,51 +201,6 @@ func TestTrainLearnsPublishesAndTells(t *testing.T) {
 	assert.Zero(t, spooled(t, dir), "delivered: the events are no longer wanted")
 }
 
-// sequenced are alerts with machine, event and context of 3 at at.deepcase, time and id.
-func sequenced(t *testing.T, alerts []string) (lines []string) {
-	t.Helper()
-	context := []any{nil, nil, nil}
-	for i, line := range alerts {
-		if i%3 == 0 {
-			context = []any{nil, nil, nil}
-		}
-		var document map[string]any
-		require.NoError(t, json.Unmarshal([]byte(line), &document))
-		content, err := json.Marshal(map[string]any{
-			"at":        map[string]any{"deepcase": map[string]any{"machine": document["machine"], "event": document["event"], "context": context}},
-			"timestamp": document["timestamp"], "id": document["id"],
-		})
-		require.NoError(t, err)
-		lines = append(lines, string(content))
-		context = append(context[1:], document["event"])
-	}
-	return lines
-}
-
-// The same events give the same model, whether the mapping or deepcase_sequence's object gives the context.
-func TestTrainFromSequencedDocuments(t *testing.T) {
-	plain := filepath.Join(t.TempDir(), "plain")
-	run(t, fromFile(write(t, alerts(20)...), plain, ""))
-	lines := sequenced(t, alerts(20))
-	withContexts := filepath.Join(t.TempDir(), "sequenced")
-	run(t, fromFile(write(t, lines...), withContexts, "    target: at.deepcase"))
-	_, want := current(t, plain)
-	_, got := current(t, withContexts)
-	assert.Equal(t, want.Names, got.Names)
-	assert.Equal(t, want.Weights, got.Weights)
-	assert.Len(t, got.Clusters, len(want.Clusters))
-	assert.Equal(t, want.VectorCluster, got.VectorCluster)
-}
-
-// With ids, the same command after a training that was interrupted learns from each event once, also from those with a context.
-func TestTrainRecognisesSequencedDocuments(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "model")
-	lines := sequenced(t, alerts(20))
-	run(t, fromFile(write(t, append(lines, lines[:50]...)...), dir, "    target: at.deepcase\n    id: ${! json(\"id\") }"))
-	_, m := current(t, dir)
-	assert.Equal(t, 120, m.Samples)
-}
-
 const labelled = "    label: ${! json(\"label\") }\n    benign: \"-\""
 
 // A label that is no verdict never becomes one: the event is learnt without it, and no other label speaks for its cluster.
