@@ -23,7 +23,7 @@ slim:
 	go build $(STAMP) -tags slim -o $(SLIM) ./cmd/connect-deepcase
 
 # Leaves out cmd/connect-deepcase, so that the connectors are not compiled a second time with -race.
-# PKG and RUN select tests: make test PKG=./sequencer RUN=TestParseTime
+# PKG and RUN select tests: make test PKG=./internal/field RUN=TestParseTime
 PKG :=
 RUN :=
 test:

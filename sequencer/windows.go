@@ -22,8 +22,8 @@ func DefaultWindowOptions() WindowOptions {
 	return WindowOptions{Options: DefaultOptions(), MaxMachines: 100_000, MaxBytes: 512 << 20, Late: 32}
 }
 
-// Validate returns an error that names the wrong setting.
-func (o WindowOptions) Validate() error {
+// validate returns an error that names the wrong setting.
+func (o WindowOptions) validate() error {
 	if err := o.Options.Validate(); err != nil {
 		return err
 	}
@@ -87,7 +87,7 @@ type Windows struct {
 
 // NewWindows returns an error that names the option that is out of range.
 func NewWindows(opts WindowOptions) (*Windows, error) {
-	if err := opts.Validate(); err != nil {
+	if err := opts.validate(); err != nil {
 		return nil, err
 	}
 	// Which window was used least recently is known per shard only, so shards must hold many machines.

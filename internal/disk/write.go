@@ -22,17 +22,17 @@ type Options struct {
 	New bool
 }
 
-// WriteFile is Write for content that is in memory.
+// WriteFile is write for content that is in memory.
 func WriteFile(path string, o Options, content []byte) error {
-	return Write(path, o, func(w io.Writer) error {
+	return write(path, o, func(w io.Writer) error {
 		_, err := w.Write(content)
 		return err
 	})
 }
 
-// Write puts what write writes at path, atomically and durably: a reader sees the old file or the new one, also after a crash, which may leave
-// the temporary file behind. If write fails, nothing changes. A link at path is replaced, not followed.
-func Write(path string, o Options, write func(io.Writer) error) error {
+// write puts content at path, atomically and durably: a reader sees the old file or the new one, also after a crash, which may leave
+// the temporary file behind. If content fails, nothing changes. A link at path is replaced, not followed.
+func write(path string, o Options, content func(io.Writer) error) error {
 	f, err := create(path, o.Temporary)
 	if err != nil {
 		return err
@@ -44,7 +44,7 @@ func Write(path string, o Options, write func(io.Writer) error) error {
 	}
 	if err == nil {
 		b := bufio.NewWriterSize(f, 1<<16)
-		if err = write(b); err == nil {
+		if err = content(b); err == nil {
 			err = b.Flush()
 		}
 	}

@@ -33,7 +33,7 @@ func TestAFailedWriteChangesNothing(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "file")
 	require.NoError(t, WriteFile(path, Options{}, []byte("before")))
 	full := errors.New("disk full")
-	err := Write(path, Options{}, func(w io.Writer) error {
+	err := write(path, Options{}, func(w io.Writer) error {
 		_, _ = w.Write(make([]byte, 1<<17))
 		return full
 	})

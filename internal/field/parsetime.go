@@ -20,16 +20,6 @@ var (
 	errTimeRange = errors.New("want a time between the years 1678 and 2262")
 )
 
-// ParseTime reads a timestamp whose form has only one meaning. It is one of these:
-//   - RFC 3339 and similar forms: a space in place of the T, slashes, no time of day or no seconds, a comma before the fraction, a zone such
-//     as +0000, or no zone, which is UTC.
-//   - A number, the time since 1970, with or without a fraction or exponent. With 10 digits before its point it is in seconds, with 13 in
-//     milliseconds, with 16 in microseconds, with 19 in nanoseconds. So numbers begin in 2001.
-//   - A number of up to three digits, in seconds, for events that are counted from 0.
-//
-// Any other number is refused. It may be a year, a date without dashes, a day of a spreadsheet or a time since 1601: declare a [TimeFormat].
-func ParseTime(s string) (time.Time, error) { return TimeFormat{}.Parse(s) }
-
 // parseTime gives Unix nanoseconds.
 func parseTime(s string) (int64, error) {
 	if seconds, ok := parseSeconds(s); ok {

@@ -46,7 +46,7 @@ func TestParseTime(t *testing.T) {
 		"2024-02-29 23:59:60":                "2024-03-01T00:00:00Z",
 		"1969-12-31":                         "1969-12-31T00:00:00Z",
 	} {
-		got, err := ParseTime(in)
+		got, err := TimeFormat{}.Parse(in)
 		if assert.NoError(t, err, in) {
 			assert.Equal(t, want, got.Format(time.RFC3339Nano), in)
 			assert.Equal(t, time.UTC, got.Location(), in)
@@ -60,14 +60,14 @@ func TestParseTimeSaysWhatWouldBeRight(t *testing.T) {
 		"2022-13-14 00:00:00", "2022-02-30 00:00:00", "2023-02-29", "2022-01-14T24:00:00", "2022-01-14 1:00:00", "2022-01/14", "2022-01-14 00:60",
 		"2022-01-14 00:00:61", "2022-01-14 00:00:00.", "2022-01-14 00:00 +1", "2022-01-14 00:00 +24:00", "2022-01-14 00:00 CET",
 		"2022-01-14Z", "\x00"} {
-		_, err := ParseTime(in)
+		_, err := TimeFormat{}.Parse(in)
 		assert.EqualError(t, err, strconv.Quote(in)+": "+ErrTime.Error())
 	}
 	for _, in := range []string{"9999999999", "9223372036854775808", "9999-01-01 00:00:00", "1600-01-01"} {
-		_, err := ParseTime(in)
+		_, err := TimeFormat{}.Parse(in)
 		assert.EqualError(t, err, strconv.Quote(in)+": want a time between the years 1678 and 2262")
 	}
-	_, err := ParseTime(strings.Repeat("x", 10_000))
+	_, err := TimeFormat{}.Parse(strings.Repeat("x", 10_000))
 	assert.Less(t, len(err.Error()), 350)
 }
 
@@ -79,12 +79,12 @@ func TestNumbersThatMayBeSomethingElseAreNoTimes(t *testing.T) {
 		"638501544180000000": "ticks since year 1", "2460431.9": "a Julian day", "-1": "nothing", "-1642118409": "seconds before 1970",
 		"1000": "a counter", "999999999": "1.998e9, or not", "99999999999": "", "1e30": "", "0001": "a counter", "164211840912": "", "1642118409123456789012": "",
 	} {
-		_, err := ParseTime(in)
+		_, err := TimeFormat{}.Parse(in)
 		assert.EqualError(t, err, strconv.Quote(in)+": "+ErrTime.Error(), what)
 	}
 }
 
-func TestDeclaredTimeFormats(t *testing.T) {
+func TestDeclaredtimeFormats(t *testing.T) {
 	for _, c := range []struct{ format, in, want string }{
 		{"", "1642118409", "2022-01-14T00:00:09Z"}, {"auto", "2022-01-14", "2022-01-14T00:00:00Z"},
 		{"seconds", "2024", "1970-01-01T00:33:44Z"}, {"seconds", "-1.5", "1969-12-31T23:59:58.5Z"}, {"seconds", "0001", "1970-01-01T00:00:01Z"},
@@ -145,9 +145,9 @@ func FuzzParseTime(f *testing.F) {
 		f.Add(s, int64(1642118409123456789))
 	}
 	f.Fuzz(func(t *testing.T, s string, n int64) {
-		at, err := ParseTime(s)
+		at, err := TimeFormat{}.Parse(s)
 		if err == nil {
-			again, err := ParseTime(at.Format(time.RFC3339Nano))
+			again, err := TimeFormat{}.Parse(at.Format(time.RFC3339Nano))
 			require.NoError(t, err)
 			require.True(t, at.Equal(again))
 			if number, err := strconv.ParseFloat(strings.TrimSpace(s), 64); err == nil && math.Abs(number) < 1e10 {
@@ -155,7 +155,7 @@ func FuzzParseTime(f *testing.F) {
 				require.True(t, number < 1000 || number >= 1e9)
 			}
 		}
-		for name := range TimeFormats() {
+		for name := range timeFormats() {
 			format, err := ParseTimeFormat(name)
 			require.NoError(t, err)
 			_, _ = format.Parse(s)
@@ -163,7 +163,7 @@ func FuzzParseTime(f *testing.F) {
 		_, _ = TimeFormat{layout: "%Y%m%d"}.Parse(s)
 		if want := time.Unix(0, n).UTC(); n/1e9 > minSecond && n/1e9 < maxSecond-1 {
 			for _, form := range []string{time.RFC3339Nano, "2006-01-02 15:04:05.999999999-0700", "2006/01/02 15:04:05,999999999"} {
-				got, err := ParseTime(want.Format(form))
+				got, err := TimeFormat{}.Parse(want.Format(form))
 				require.NoError(t, err)
 				require.True(t, want.Equal(got), "%s", want.Format(form))
 			}
@@ -176,7 +176,7 @@ func BenchmarkParseTime(b *testing.B) {
 		b.Run(s, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				_, _ = ParseTime(s)
+				_, _ = TimeFormat{}.Parse(s)
 			}
 		})
 	}

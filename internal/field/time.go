@@ -9,7 +9,14 @@ import (
 	"connect-deepcase/internal/excerpt"
 )
 
-// TimeFormat says how a timestamp is written. The zero value reads what ParseTime reads.
+// TimeFormat says how a timestamp is written. The zero value reads one whose form has only one meaning:
+//   - RFC 3339 and similar forms: a space in place of the T, slashes, no time of day or no seconds, a comma before the fraction, a zone such
+//     as +0000, or no zone, which is UTC.
+//   - A number, the time since 1970, with or without a fraction or exponent. With 10 digits before its point it is in seconds, with 13 in
+//     milliseconds, with 16 in microseconds, with 19 in nanoseconds. So numbers begin in 2001.
+//   - A number of up to three digits, in seconds, for events that are counted from 0.
+//
+// Any other number is refused. It may be a year, a date without dashes, a day of a spreadsheet or a time since 1601: name its format.
 type TimeFormat struct {
 	unit   string // "" for a layout, or if the value says what it is
 	layout string
@@ -26,8 +33,8 @@ const (
 	excel        = "excel"
 )
 
-// TimeFormats describes the names that ParseTimeFormat accepts in addition to layouts.
-func TimeFormats() map[string]string {
+// timeFormats describes the names that ParseTimeFormat accepts in addition to layouts.
+func timeFormats() map[string]string {
 	return map[string]string{
 		auto: "RFC 3339 and its relatives, or the time since 1970 as a number of 10 (seconds), 13 (milliseconds), 16 (microseconds) or 19 " +
 			"(nanoseconds) digits before its point; a number of up to three digits is taken for seconds, so that small examples can count from 0.",
@@ -40,10 +47,10 @@ func TimeFormats() map[string]string {
 	}
 }
 
-// ParseTimeFormat reads a name of TimeFormats, "" for auto, or a layout with the % of strptime, such as %d/%b/%Y:%H:%M:%S %z. Without a zone
+// ParseTimeFormat reads a name of timeFormats, "" for auto, or a layout with the % of strptime, such as %d/%b/%Y:%H:%M:%S %z. Without a zone
 // in the layout, times are UTC.
 func ParseTimeFormat(s string) (TimeFormat, error) {
-	switch _, known := TimeFormats()[s]; {
+	switch _, known := timeFormats()[s]; {
 	case s == "" || s == auto:
 		return TimeFormat{}, nil
 	case known:

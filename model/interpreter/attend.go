@@ -67,7 +67,7 @@ func (it *Interpreter) AttendedContext(ctx context.Context, s contextbuilder.Sam
 	v, confident = &Vectors{}, make([]bool, s.Rows())
 	for row, at := range g.Of {
 		if confident[row] = it.confident(a.confidence[at]); confident[row] {
-			v.Append(a.vectors.Row(int(at)))
+			v.add(a.vectors.Row(int(at)))
 		}
 	}
 	return v, confident, nil
@@ -104,7 +104,7 @@ func (it *Interpreter) attend(ctx context.Context, s contextbuilder.Samples, row
 		a.attention = append(a.attention, answer.Attention...)
 		vectors := Vectorize(part, answer.Attention)
 		for i := range to - from {
-			a.vectors.Append(vectors.Row(i))
+			a.vectors.add(vectors.Row(i))
 		}
 		if progress != nil {
 			progress(to, n)

@@ -69,7 +69,7 @@ func (it *Interpreter) clusterEvent(c *Clustering, event int32, at []int32, all 
 	vectors, weights, of := &Vectors{}, []int32(nil), make([]int32, len(at)) // of: the distinct vector of each sample
 	for k, row := range at {
 		if k == 0 || all.compare(int(at[k-1]), int(row)) != 0 {
-			vectors.Append(all.Row(int(row)))
+			vectors.add(all.Row(int(row)))
 			weights = append(weights, 0)
 		}
 		of[k] = int32(len(weights) - 1)
@@ -81,7 +81,7 @@ func (it *Interpreter) clusterEvent(c *Clustering, event int32, at []int32, all 
 		if label == Noise {
 			continue
 		}
-		c.Vectors.Append(vectors.Row(i))
+		c.Vectors.add(vectors.Row(i))
 		c.VectorCluster = append(c.VectorCluster, first+label)
 		for int32(len(c.Events)) <= first+label {
 			c.Events = append(c.Events, event)
@@ -123,7 +123,7 @@ func (it *Interpreter) Use(c *Clusters) error {
 	for event, rows := range byEvent {
 		vectors, tags := &Vectors{}, make([]int32, 0, len(rows))
 		for _, row := range rows {
-			vectors.Append(c.Vectors.Row(int(row)))
+			vectors.add(c.Vectors.Row(int(row)))
 			tags = append(tags, c.VectorCluster[row])
 		}
 		trees[event] = newTree(vectors, tags)

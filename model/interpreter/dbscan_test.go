@@ -76,7 +76,7 @@ func dense(rows [][]float64) *Vectors {
 				ids, values = append(ids, int32(id)), append(values, units)
 			}
 		}
-		v.Append(ids, values)
+		v.add(ids, values)
 	}
 	return v
 }
@@ -165,7 +165,7 @@ func (s shape) draw(r *rand.Rand) *Vectors {
 				ids, values = append(ids, id), append(values, int32(x))
 			}
 		}
-		v.Append(ids, values)
+		v.add(ids, values)
 	}
 	return v
 }

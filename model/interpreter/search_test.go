@@ -20,10 +20,10 @@ func TestWithinAndNearestAreThoseOfAllVectors(t *testing.T) {
 		}
 		queries := s.draw(r)
 		for i := range min(50, v.Len()) {
-			queries.Append(v.Row(i))
+			queries.add(v.Row(i))
 		}
-		queries.Append(nil, nil)
-		queries.Append([]int32{0, int32(s.ids + 3)}, []int32{5000, 5000}) // an id that no vector has
+		queries.add(nil, nil)
+		queries.add([]int32{0, int32(s.ids + 3)}, []int32{5000, 5000}) // an id that no vector has
 		tree, search := newTree(v, tags), newSearch(s.ids+10)
 		for q := range queries.Len() {
 			ids, values := queries.Row(q)
@@ -113,7 +113,7 @@ func BenchmarkNearest(b *testing.B) {
 			for k := range values {
 				values[k] = max(1, values[k]+int32(r.IntN(41)-20))
 			}
-			near.Append(ids, values)
+			near.add(ids, values)
 		}
 		tree, search := newTree(v, nil), newSearch(c.ids)
 		b.Run(c.name+",brute-force", func(b *testing.B) {

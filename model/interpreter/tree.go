@@ -54,7 +54,7 @@ func newTree(v *Vectors, tags []int32) *tree {
 	t.packed = &Vectors{Offsets: make([]int32, 1, n+1)}
 	t.sums, t.tags = make([]int64, n), make([]int32, n)
 	for at, row := range t.rows {
-		t.packed.Append(v.Row(int(row)))
+		t.packed.add(v.Row(int(row)))
 		t.sums[at], t.tags[at] = b.sum(row), b.tag(row)
 	}
 	return t

@@ -30,8 +30,8 @@ func (v *Vectors) Row(i int) (ids, values []int32) {
 	return v.IDs[from:to], v.Values[from:to]
 }
 
-// Append adds a vector.
-func (v *Vectors) Append(ids, values []int32) {
+// add adds a vector.
+func (v *Vectors) add(ids, values []int32) {
 	v.IDs = append(v.IDs, ids...)
 	v.Values = append(v.Values, values...)
 	v.close()

@@ -64,7 +64,7 @@ func (s *Store) PublishInheriting(ctx context.Context, m *model.Model,
 // inherit computes the model to publish.
 func (s *Store) inherit(ctx context.Context, m *model.Model,
 	inherit func(ctx context.Context, before *model.Model) (*model.Model, model.Inheritance, error)) (*Published, error) {
-	from, before, err := s.Scored()
+	from, before, err := s.inheritable()
 	switch {
 	case mayRecover(err):
 		return nil, err
@@ -94,10 +94,10 @@ func mayRecover(err error) bool {
 	return err != nil && !isDamage(err) && !errors.Is(err, bundle.ErrNewerFormat) && !errors.Is(err, fs.ErrNotExist)
 }
 
-// Scored reads the model whose scores a new model may inherit. That is the current one or, if it is damaged or has no clusters, the last one
+// inheritable reads the model whose scores a new model may inherit. That is the current one or, if it is damaged or has no clusters, the last one
 // before it that was current and is neither. Versions that were rolled back do not count. If there are no scores, version is "", and err says
 // which versions are damaged, if any.
-func (s *Store) Scored() (version string, m *model.Model, err error) {
+func (s *Store) inheritable() (version string, m *model.Model, err error) {
 	version, err = s.scored(func(name string) (err error) {
 		m, err = s.Load(name)
 		return err

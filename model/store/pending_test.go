@@ -100,7 +100,7 @@ func TestScored(t *testing.T) {
 	s := open(t)
 	scored := func() string {
 		t.Helper()
-		version, m, err := s.Scored()
+		version, m, err := s.inheritable()
 		require.NoError(t, err)
 		require.Equal(t, version == "", m == nil)
 		return version
@@ -136,7 +136,7 @@ func TestScoredPassesOverDamage(t *testing.T) {
 	first, second := publish(t, s, 1), publish(t, s, 2)
 	scored := func() string {
 		t.Helper()
-		version, _, err := s.Scored()
+		version, _, err := s.inheritable()
 		require.NoError(t, err)
 		return version
 	}
@@ -145,7 +145,7 @@ func TestScoredPassesOverDamage(t *testing.T) {
 	require.NoError(t, os.Truncate(s.path(currentFile), 0))
 	require.Equal(t, first, scored(), "CURRENT is damaged")
 	require.NoError(t, os.RemoveAll(s.path(versionsDir, first)))
-	_, _, err := s.Scored()
+	_, _, err := s.inheritable()
 	require.ErrorContains(t, err, "version "+second)
 	require.False(t, mayRecover(err))
 

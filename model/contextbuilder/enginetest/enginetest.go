@@ -62,7 +62,7 @@ func testForward(t *testing.T, e contextbuilder.Engine) {
 				if !g.has(v.prefix + "attention") {
 					continue
 				}
-				f, err := n.Forward(t.Context(), g.IDs("X"), v.steps)
+				f, err := n.Forward(t.Context(), g.ids("X"), v.steps)
 				require.NoError(t, err)
 				near(t, g.Floats(v.prefix+"log_confidence"), f.LogConfidence, forwardTolerance, v.prefix+"log confidence")
 				near(t, g.Floats(v.prefix+"attention"), f.Attention, forwardTolerance, v.prefix+"attention")
@@ -80,9 +80,9 @@ func testQuery(t *testing.T, e contextbuilder.Engine) {
 		t.Run(name, func(t *testing.T) {
 			w := g.Weights("model.")
 			n := open(t, e, w)
-			s := contextbuilder.Samples{Length: w.Config.Length, Contexts: g.IDs("query_X"), Events: g.IDs("query_y")}
+			s := contextbuilder.Samples{Length: w.Config.Length, Contexts: g.ids("query_X"), Events: g.ids("query_y")}
 			q := contextbuilder.DefaultQuery()
-			q.BatchSize, q.Distribution = int(g.IDs("query_rows")[0]), true
+			q.BatchSize, q.Distribution = int(g.ids("query_rows")[0]), true
 			a, err := n.Query(t.Context(), s, q)
 			require.NoError(t, err)
 			near(t, g.Floats("query_before"), a.Before, queryTolerance, "confidence before")

@@ -74,8 +74,8 @@ func (g Golden) Floats(name string) (v []float64) {
 	return v
 }
 
-// IDs is a tensor of ids, without its shape.
-func (g Golden) IDs(name string) (v []int32) {
+// ids is a tensor of ids, without its shape.
+func (g Golden) ids(name string) (v []int32) {
 	g.t.Helper()
 	view, ok := g.file.Tensor(name)
 	require.True(g.t, ok, "no tensor %q", name)
@@ -112,7 +112,7 @@ func (g Golden) Weights(prefix string) *contextbuilder.Weights {
 // Training are the samples and settings of a training golden: its batches in order, without dropout.
 func (g Golden) Training(name string) (contextbuilder.Samples, contextbuilder.Training) {
 	g.t.Helper()
-	s := contextbuilder.Samples{Length: 10, Contexts: g.IDs("X"), Events: g.IDs("y")}
+	s := contextbuilder.Samples{Length: 10, Contexts: g.ids("X"), Events: g.ids("y")}
 	t := contextbuilder.DefaultTraining()
 	t.Epochs, t.InOrder, t.Dropout = 1, true, 0
 	t.Delta, t.TeachRatio, t.LearningRate = g.Floats("delta")[0], g.Floats("teach")[0], g.Floats("learning_rate")[0]

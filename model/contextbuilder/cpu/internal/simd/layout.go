@@ -4,8 +4,8 @@ import "unsafe"
 
 const line = 64 / 4 // floats in a cache line
 
-// Pad rounds a number of columns up to a multiple of Lanes.
-func Pad(n int) int { return (n + Lanes - 1) / Lanes * Lanes }
+// Pad rounds a number of columns up to a multiple of lanes.
+func Pad(n int) int { return (n + lanes - 1) / lanes * lanes }
 
 // Stride is the length of a row for n columns: whole cache lines, an odd number of them, so that a column walks through all sets of the
 // L1 cache and products need no packing.

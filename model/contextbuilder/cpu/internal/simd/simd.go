@@ -2,13 +2,13 @@
 // the optimizers need. Each exists in assembly, for processors with AVX-512 and for those with AVX2 and FMA, and in plain Go (all others,
 // and everywhere under the build tag purego). They agree up to rounding; one alone always gives the same bits.
 //
-// Vectors are padded: lengths of rows are multiples of Lanes. A slice that is too short is a fault of the caller and panics.
+// Vectors are padded: lengths of rows are multiples of lanes. A slice that is too short is a fault of the caller and panics.
 package simd
 
 //go:generate go -C ../gen run ./simd -out ../simd/kernels_amd64.s -stubs ../simd/kernels_amd64.go -pkg simd
 
-// Lanes is what lengths of vectors are multiples of.
-const Lanes = 16
+// lanes is what lengths of vectors are multiples of.
+const lanes = 16
 
 // kernels are the loops that exist several times; sizes and slices have been checked.
 type kernels struct {
@@ -35,7 +35,7 @@ var use = available()[0]
 func Name() string { return use.name }
 
 // Gemm computes C = A·B, or C += A·B if add is set. C is m×n, row-major with rows of ldc; B is k×n with rows of ldb; A(i, j) lies at
-// a[i·rs + j·cs], so A may be read transposed (rs = 1) or be one number (rs = cs = 0). n is a multiple of Lanes.
+// a[i·rs + j·cs], so A may be read transposed (rs = 1) or be one number (rs = cs = 0). n is a multiple of lanes.
 //
 // Each number of C is a chain of additions in the order of k, and depends on nothing else, so that rows may be divided among calls without
 // changing a bit.

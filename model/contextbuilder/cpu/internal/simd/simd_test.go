@@ -238,9 +238,9 @@ func TestSoftmax(t *testing.T) {
 
 func TestLayout(t *testing.T) {
 	for n := 1; n < 200; n++ {
-		assert.Zero(t, Pad(n)%Lanes)
+		assert.Zero(t, Pad(n)%lanes)
 		assert.GreaterOrEqual(t, Pad(n), n)
-		assert.Less(t, Pad(n), n+Lanes)
+		assert.Less(t, Pad(n), n+lanes)
 		assert.GreaterOrEqual(t, Stride(n), Pad(n))
 		assert.Equal(t, 1, Stride(n)/16%2, "an odd number of cache lines")
 		assert.Len(t, Make(n), n)
