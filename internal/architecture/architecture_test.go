@@ -1,4 +1,4 @@
-// Package architecture holds the test of who may import whom: docs/architecture.md.
+// Package architecture tests how this module is built: who may import whom (docs/architecture.md), what may be exported, how long a file is.
 package architecture
 
 import (
@@ -14,18 +14,24 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-const module = "connect-deepcase"
+const (
+	module  = "connect-deepcase"
+	benthos = "github.com/redpanda-data/benthos/v4"
+	connect = "github.com/redpanda-data/connect/v4"
+	gotch   = "github.com/sugarme/gotch"
+)
 
 // list describes a package as `go list` does.
 type list struct {
-	ImportPath string
-	Imports    []string
-	Deps       []string
+	ImportPath, Name, Dir, Export            string
+	GoFiles, TestGoFiles, XTestGoFiles       []string
+	Imports, TestImports, XTestImports, Deps []string
 }
 
 func packages(t *testing.T, arguments ...string) map[string]list {
 	t.Helper()
-	command := exec.Command("go", append([]string{"list", "-json=ImportPath,Imports,Deps"}, arguments...)...)
+	fields := "-json=ImportPath,Name,Dir,Export,GoFiles,TestGoFiles,XTestGoFiles,Imports,TestImports,XTestImports,Deps"
+	command := exec.Command("go", append([]string{"list", fields}, arguments...)...)
 	command.Dir = "../.."
 	out, err := command.Output()
 	if failed, ok := errors.AsType[*exec.ExitError](err); ok {
@@ -44,59 +50,106 @@ func packages(t *testing.T, arguments ...string) map[string]list {
 	}
 }
 
-func within(pkg, tree string) bool { return pkg == tree || strings.HasPrefix(pkg, tree+"/") }
+// within says whether a package is in a tree of packages; those of this module are named without the module's name.
+func within(pkg, tree string) bool {
+	if tree != module && !strings.HasPrefix(tree, "github.com/") {
+		tree = module + "/" + tree
+	}
+	return pkg == tree || strings.HasPrefix(pkg, tree+"/")
+}
 
-const (
-	benthos    = "github.com/redpanda-data/benthos/v4"
-	components = benthos + "/public/components" // which of them a program has is for the program to say
-	connect    = "github.com/redpanda-data/connect/v4"
-	gotch      = "github.com/sugarme/gotch"
-	torch      = module + "/model/contextbuilder/torch"
+func withinAny(pkg string, trees []string) bool {
+	return slices.ContainsFunc(trees, func(tree string) bool { return within(pkg, tree) })
+}
+
+var (
+	programs = []string{"cmd/connect-deepcase", "bench"}
+	plugins  = []string{"processor", "input", "cache"}
+	nobody   = []string{}
 )
 
-// forbidden says what a tree of packages must not depend on, not even through others.
-var forbidden = map[string][]string{
-	module + "/sequencer":                {benthos, connect, module + "/model"},
-	module + "/internal/demo":            {benthos, connect, module + "/model", module + "/sequencer"},
-	module + "/model":                    {benthos, connect, module + "/sequencer"},
-	module + "/model/interpreter":        {module + "/model/store", module + "/model/bundle"},
-	module + "/model/contextbuilder":     {module + "/model/interpreter", module + "/model/store", module + "/model/bundle"},
-	module + "/model/contextbuilder/cpu": {gotch, torch},
-	module + "/processor":                {components, connect, module + "/input", module + "/cache", module + "/internal/cli"},
-	module + "/input":                    {components, connect, module + "/processor", module + "/cache", module + "/internal/cli"},
-	module + "/cache":                    {components, connect, module + "/processor", module + "/input", module + "/internal/cli", module + "/model", module + "/sequencer"},
-	module + "/internal/annotation":      {benthos, connect, module + "/sequencer"},
-	module + "/internal/configfield":     {components, connect, module + "/model", module + "/sequencer"},
-	module + "/internal/cli":             {connect, module + "/processor", module + "/input", module + "/cache"},
+// importers says who may import a tree of packages. Go itself sees to it that model/contextbuilder/cpu/internal is the CPU engine's alone.
+var importers = map[string][]string{
+	benthos:                      slices.Concat(programs, plugins, []string{"internal/configfield", "internal/mapping", "internal/redeliver"}),
+	connect:                      {"cmd/connect-deepcase"},
+	gotch:                        {"model/contextbuilder/torch"},
+	"processor":                  programs,
+	"input":                      programs,
+	"cache":                      programs,
+	"internal/cli":               {"cmd/connect-deepcase"},
+	"internal/demo":              {"internal/cli"},
+	"internal/report":            {"internal/cli"},
+	"internal/configfield":       plugins,
+	"internal/mapping":           plugins,
+	"internal/redeliver":         {"input"},
+	"internal/spool":             {"input/train"},
+	"internal/logline":           {"input/syslog"},
+	"model/original":             {"internal/cli"},
+	"model/engine":               slices.Concat(programs, []string{"processor", "input", "internal/cli"}),
+	"model/contextbuilder/cpu":   {"model/engine", "model/contextbuilder/cpu", "bench"},
+	"model/contextbuilder/torch": {"model/engine", "model/contextbuilder/torch"},
+	"bench":                      {"bench"},
+	"cmd":                        nobody,
+	"config":                     nobody,
+	"deploy":                     nobody,
+	"docs":                       nobody,
+	"integration":                nobody,
+	"internal/architecture":      nobody,
+}
+
+// A plugin imports no other, and what needs no connector does not come to know one.
+func TestWhoMayImportWhom(t *testing.T) {
+	all := packages(t, "-tags=gotch", "./...")
+	for tree, may := range importers {
+		known := false
+		for name, p := range all {
+			known = known || within(name, tree)
+			for _, i := range p.Imports {
+				known = known || within(i, tree)
+				if within(i, tree) && !withinAny(name, may) {
+					t.Errorf("%s imports %s: only %q may import %s", name, i, may, tree)
+				}
+			}
+		}
+		require.True(t, known || tree == "integration", "there is no %s", tree)
+	}
+}
+
+// independent says what a tree of packages must not depend on, not even through others.
+var independent = map[string][]string{
+	"sequencer":                {benthos, connect, "model"},
+	"model":                    {benthos, connect, "sequencer"},
+	"model/contextbuilder":     {"model/interpreter", "model/bundle", "model/store"},
+	"model/contextbuilder/cpu": {gotch, "model/contextbuilder/torch"},
+	"model/interpreter":        {"model/bundle", "model/store", "model/engine"},
+	"model/store":              {"model/engine", "model/contextbuilder/cpu", "model/contextbuilder/torch"},
+	"internal/annotation":      {benthos, connect, "sequencer"},
+	"internal/cli":             {benthos, connect, "processor", "input", "cache"},
+}
+
+// foundation is what everything may stand on: it imports nothing of this module but its own.
+var foundation = []string{
+	"internal/cell", "internal/configfield", "internal/demo", "internal/disk", "internal/excerpt", "internal/field", "internal/logline",
+	"internal/redeliver", "internal/report", "internal/spool", "internal/textfile",
 }
 
 func TestWhoMayDependOnWhom(t *testing.T) {
-	all := packages(t, "./...")
-	require.Contains(t, all, module+"/model")
-	for tree, banned := range forbidden {
+	all := packages(t, "-tags=gotch", "./...")
+	for tree, banned := range independent {
+		require.Contains(t, all, module+"/"+tree)
 		for name, p := range all {
-			if !within(name, tree) {
-				continue
-			}
-			for _, dependency := range p.Deps {
-				for _, b := range banned {
-					if within(dependency, b) {
-						t.Errorf("%s depends on %s, which %s must not", name, dependency, tree)
-					}
+			for _, b := range banned {
+				if within(name, tree) && slices.ContainsFunc(p.Deps, func(d string) bool { return within(d, b) }) {
+					t.Errorf("%s depends on %s, which %s must not", name, b, tree)
 				}
 			}
 		}
 	}
-}
-
-func TestGotchStaysInTorch(t *testing.T) {
-	for name, p := range packages(t, "-tags=gotch", "./...") {
-		if within(name, torch) {
-			continue
-		}
-		for _, i := range p.Imports {
-			if within(i, gotch) {
-				t.Errorf("%s imports %s: only %s may", name, i, torch)
+	for _, name := range foundation {
+		require.Contains(t, all, module+"/"+name)
+		for _, i := range all[module+"/"+name].Imports {
+			if within(i, module) && !withinAny(i, foundation) {
+				t.Errorf("%s imports %s, which is not of the foundation", name, i)
 			}
 		}
 	}
@@ -104,7 +157,7 @@ func TestGotchStaysInTorch(t *testing.T) {
 
 func TestPackageNamesSayWhatIsInside(t *testing.T) {
 	for name := range packages(t, "./...") {
-		if slices.Contains([]string{"util", "utils", "common", "helper", "helpers", "misc"}, path.Base(name)) {
+		if slices.Contains([]string{"base", "common", "helper", "helpers", "lib", "misc", "shared", "tools", "types", "util", "utils"}, path.Base(name)) {
 			t.Errorf("%s: name the package after what it holds", name)
 		}
 	}

@@ -31,7 +31,7 @@ func byEvent(id int) bool { return id == encIh || id == w1 || id == emb }
 // set is a number for each weight: weights, their gradients, Adam's moments.
 type set [matrices][]float32
 
-// model has the weights in the layout of this engine. Hidden units, gates, positions and events are padded to multiples (simd.Pad) with
+// model has the weights in the layout of this engine. Hidden units, gates, positions and events are padded (simd.Pad) with
 // zero weights, which stay zero because their gradients are. Gate q of unit j is column q·H + j.
 type model struct {
 	contextbuilder.Config
