@@ -15,7 +15,7 @@ import (
 	"github.com/redpanda-data/benthos/v4/public/service"
 )
 
-// bounds say which entries are removed.
+// bounds decides which entries are removed.
 type bounds struct {
 	ttl      time.Duration // 0: none expires
 	maxBytes int64         // 0: no bound
@@ -49,18 +49,18 @@ func (b *bounds) expired(info fs.FileInfo) bool {
 	return b.ttl > 0 && b.now().Sub(info.ModTime()) > b.ttl
 }
 
-// sweepsPerTTL is how often within the TTL expired entries are looked for.
+// sweepsPerTTL is how many times per TTL expired entries are looked for.
 const sweepsPerTTL = 8
 
-// due says whether there may be something to remove.
+// due reports whether there may be something to remove.
 func (b *bounds) due() bool {
 	return b.maxBytes > 0 && b.bytes.Load() > b.maxBytes || b.ttl > 0 && b.now().UnixNano()-b.swept.Load() > int64(b.ttl)/sweepsPerTTL
 }
 
-// onDisk is what a file of so many bytes takes.
+// onDisk is the disk space that a file of so many bytes takes.
 func onDisk(size int64) int64 { return max(1, (size+4095)/4096) * 4096 }
 
-// written counts a value that has taken the place of a file, nil where there was none, and removes what is too old or too much.
+// written counts a value that was written in place of a file (nil if there was none), and removes entries that are too old or too many.
 func (f *files) written(before fs.FileInfo, size int64) error {
 	b := f.bounds
 	b.bytes.Add(onDisk(size))
@@ -166,8 +166,8 @@ func (f *files) remove(entries []entry, reason string) error {
 	return nil
 }
 
-// drop removes an entry, unless it was written since. What another process writes meanwhile stays: the file is looked at under a name that
-// nobody else knows, and goes back where it has changed and nothing newer is in its place.
+// drop removes an entry, unless another process has written it since it was seen. To look at it safely, drop renames the file to a name that
+// nobody else knows. If the file has changed, and there is no newer one in its place, it is put back.
 func (f *files) drop(name string, seen time.Time) error {
 	path, aside := filepath.Join(f.dir, name), scratchPath(f.dir)
 	err := os.Rename(path, aside)

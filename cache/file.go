@@ -118,15 +118,15 @@ func init() {
 }
 
 const (
-	// scratch begins the names of files that are being written. No entry's name begins with a dot.
+	// scratch is the prefix of files that are being written. No name of an entry begins with a dot.
 	scratch = ".deepcase_file-"
-	// abandoned is the age from which on such a file has no writer. One that was only that slow gets an error and may try again.
+	// abandoned is the age from which such a file has no writer. If its writer was only slow, it gets an error and may try again.
 	abandoned = time.Minute
-	// maxEntry bounds the bytes of an entry: what a read may take of the memory.
+	// maxEntry is the most bytes of an entry, so that a read does not fill the memory.
 	maxEntry = 64 << 20
 )
 
-// files is a directory of entries. A value is written to a file of its own first, which then takes the entry's name.
+// files is a directory of entries. A value is written to a file of its own first, which is then renamed.
 type files struct {
 	dir    string
 	folds  bool // the file system takes upper and lower case for the same
@@ -150,7 +150,7 @@ func newFiles(dir string, b *bounds) (*files, error) {
 	return f, nil
 }
 
-// folds tries whether a file answers to its name in capitals. Where no file can be written nothing is said of that.
+// folds reports whether a file can be opened by its name in capitals. If no file can be written, the answer is false.
 func folds(dir string) bool {
 	path := scratchPath(dir) + "a"
 	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
@@ -167,7 +167,7 @@ func scratchPath(dir string) string {
 	return filepath.Join(dir, fmt.Sprintf("%s%016x", scratch, rand.Uint64()))
 }
 
-// clean removes what killed writers left behind.
+// clean removes the files that killed writers left.
 func (f *files) clean() error {
 	entries, err := os.ReadDir(f.dir)
 	if err != nil {
@@ -222,7 +222,7 @@ func (f *files) Add(_ context.Context, key string, value []byte, _ *time.Duratio
 	return err
 }
 
-// write puts the value in its file: only if there is none yet, if isNew.
+// write writes the value to its file. With isNew, an existing file is an error.
 func (f *files) write(key string, value []byte, isNew bool) error {
 	if len(value) > maxEntry {
 		return fmt.Errorf("entry %q: %d bytes, need at most %d", key, len(value), maxEntry)
@@ -250,11 +250,11 @@ func (f *files) Close(context.Context) error { return nil }
 
 var plain = regexp.MustCompile(`^[A-Za-z0-9_~%+-][A-Za-z0-9_.~%+-]{0,199}$`)
 
-// unsafe are plain names that can be another file's, or none, where upper and lower case are the same.
+// unsafe matches plain names that, on a file system that ignores case, may name another file or none.
 var unsafe = regexp.MustCompile(`[A-Z]|\.$|^(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|$)`)
 
-// path is the file of a key: the same as in Benthos' cache "file" where the key is a plain name, so that its directories can be used on.
-// No plain name begins like a hash.
+// path is the file of a key. If the key is a plain name, it is the same file as in Benthos' cache "file", whose directories can be used. No plain
+// name begins like a hash.
 func (f *files) path(key string) string {
 	if !plain.MatchString(key) || f.folds && unsafe.MatchString(key) {
 		sum := sha256.Sum256([]byte(key))

@@ -1,5 +1,5 @@
-// Command compare measures DeepCASE in Go beside the Python original, in turns on the same machine with the same data and weights, and
-// writes a table.
+// Command compare measures DeepCASE in Go and the Python original, in turns, on the same machine with the same data and weights, and writes a
+// table.
 package main
 
 import (

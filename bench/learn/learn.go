@@ -29,7 +29,7 @@ func Data(s *sequencer.Sequences) model.Data {
 // Times say how long each step of learning took.
 type Times struct{ Train, Cluster, Publish time.Duration }
 
-// Publish trains so many epochs on the CPU, clusters, and publishes the model in the directory dir.
+// Publish trains for so many epochs on the CPU, clusters, and publishes the model in the directory dir.
 func Publish(ctx context.Context, dir string, data model.Data, epochs int) (m *model.Model, t Times, err error) {
 	params, engine := model.DefaultParams(), cpu.New()
 	params.Training.Epochs, params.Training.Seed = epochs, 1

@@ -96,7 +96,7 @@ func input(format, text string) measured {
 	}}
 }
 
-// refused runs an input until it ends, or for some time if it tries again for ever.
+// refused runs an input until it ends, or for a limited time if it retries for ever.
 func refused(yaml string, most time.Duration) error {
 	builder := service.NewStreamBuilder()
 	builder.SetLogger(slog.New(slog.DiscardHandler))

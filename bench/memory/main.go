@@ -1,7 +1,7 @@
 //go:build linux
 
-// Command memory measures the peak memory of what could take much, each case in a process of its own, beside its budget. Without
-// arguments it runs all cases and fails if one is over its budget; with names it runs these.
+// Command memory measures peak memory and compares it with a budget, case by case, each in a process of its own. It runs the cases named in its
+// arguments, or all cases, and fails if one exceeds its budget.
 package main
 
 import (
@@ -14,7 +14,7 @@ import (
 	"github.com/dustin/go-humanize"
 )
 
-// measured is a case. Run does it once, in a process of its own; dir is an empty directory.
+// measured is a case. run is called once, in a process of its own, with an empty directory.
 type measured struct {
 	name, what string
 	budget     int64 // bytes

@@ -19,7 +19,7 @@ import (
 	_ "connect-deepcase/processor"
 )
 
-// scoring are the cases of deepcase_sequence and deepcase_predict, with names as long as they may be.
+// scoring are the cases of deepcase_sequence and deepcase_predict, with names of the maximum length.
 var scoring = []measured{
 	{"windows", "`deepcase_sequence`: 100,000 machines, all names of 4 KiB, 3 events each", 1536 * mib, func(string) error {
 		return score("deepcase_sequence: {}", events{300_000, func(i int) string {

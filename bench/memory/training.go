@@ -54,7 +54,7 @@ var training = []measured{
 	}},
 }
 
-// events are the messages of a test's source.
+// events are the messages of the source.
 type events struct {
 	number  int
 	message func(i int) string
@@ -62,7 +62,7 @@ type events struct {
 
 var source events
 
-// train runs deepcase_train over events to its end; with every, until all are spooled.
+// train runs deepcase_train on events until it ends. With every, it ends when all events are spooled.
 func train(dir, settings string, e events) error {
 	source = e
 	builder := service.NewStreamBuilder()
@@ -85,7 +85,7 @@ func init() {
 	})
 }
 
-// reading is an input that gives source's events, batched as a file of lines is not.
+// reading is an input that gives the events of source one by one.
 type reading struct{ next int }
 
 func (*reading) Connect(context.Context) error { return nil }

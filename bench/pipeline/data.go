@@ -18,7 +18,7 @@ import (
 	"connect-deepcase/sequencer"
 )
 
-// writeAlerts writes the rows of a csv file as one JSON object a line, with all columns, and counts them.
+// writeAlerts writes the rows of a csv file as JSON objects, one per line, and counts them.
 func writeAlerts(source, target string) (int, error) {
 	in, err := os.Open(source)
 	if err != nil {
@@ -59,7 +59,7 @@ func writeAlerts(source, target string) (int, error) {
 	}
 }
 
-// publish publishes a model with scores, learnt from alerts of other networks than the one that is annotated.
+// publish learns and publishes a model with scores, from alerts of networks other than the annotated one.
 func publish(ctx context.Context, dir string, paths ...string) error {
 	s, err := learn.Sequence(sequencer.ReadOptions{
 		Columns: sequencer.Columns{Timestamp: "time", Machine: "host", Event: "name", Label: "event_label"}, Benign: "-", PerFile: true,
@@ -71,7 +71,7 @@ func publish(ctx context.Context, dir string, paths ...string) error {
 	return err
 }
 
-// typical finds an object of median size among those that were added to the alerts, and tells which share of them has which status.
+// typical finds an object of median size among those added to the alerts, and the share of each status.
 func typical(path string, alerts int) (object []byte, shares string, err error) {
 	file, err := os.Open(path)
 	if err != nil {

@@ -1,5 +1,5 @@
-// Command pipeline measures alerts from file to file through deepcase_sequence and deepcase_predict, in turns with the same pipeline that
-// has one mapping in their place, which adds a constant object of the same size.
+// Command pipeline measures a pipeline from file to file with deepcase_sequence and deepcase_predict. It takes turns with the same pipeline that
+// has, in their place, one mapping that adds a constant object of the same size.
 package main
 
 import (

@@ -1,4 +1,4 @@
-// Package report says in Markdown what the benchmarks measured, and where.
+// Package report formats measurements for Markdown, and names the machine.
 package report
 
 import (

@@ -1,6 +1,5 @@
-// Command scaling measures time and memory of what has to stay small: sequencing of ever more events, windows of many machines, learning
-// from all of AIT-ADS fox, and the searches of the Interpreter. Each measurement is a process of its own, so that its peak memory is that
-// of the whole process.
+// Command scaling measures how time and memory grow: sequencing more and more events, windows of many machines, learning from all of AIT-ADS fox,
+// and the searches of the Interpreter. Each measurement is a process of its own, so that peak memory is that of the process.
 package main
 
 import (

@@ -13,19 +13,18 @@ import (
 	"connect-deepcase/internal/disk"
 )
 
-// trainingFile is in the spool while a training runs. Where it is there before one, the process was killed in the middle of the last one,
-// perhaps because there was not enough memory.
+// trainingFile is in the spool while a training runs. If it is there before a training begins, the process was killed during the last one,
+// perhaps for lack of memory.
 const trainingFile = "training"
 
-// attempt is what trainingFile holds.
+// attempt is the content of trainingFile.
 type attempt struct {
 	Started  time.Time `json:"started"`
 	Events   int       `json:"events"`
 	Settings string    `json:"settings"` // all that decide how much memory a training takes
 }
 
-// begin writes trainingFile. It is an error if a training with the same settings was killed: what killed the process once would kill it
-// again and again.
+// begin writes trainingFile. If a training with the same settings was killed, that is an error: it would be killed again and again.
 func (l *learner) begin(events int) error {
 	path := filepath.Join(l.spoolDir, trainingFile)
 	now := attempt{l.now().UTC(), events, fmt.Sprintf("%+v %d %d %+v", l.limits, l.maxNames, l.maxMemory, l.params)}
@@ -37,7 +36,7 @@ func (l *learner) begin(events int) error {
 	default:
 		err = json.NewDecoder(io.LimitReader(file, 1<<20)).Decode(&before)
 		if _ = file.Close(); err != nil || before.Settings == now.Settings {
-			return fmt.Errorf("the process was killed in the middle of the last training (of %d events, started at %s), perhaps since there was too little memory: "+
+			return fmt.Errorf("the process was killed in the middle of the last training (of %d events, started at %s), perhaps for lack of memory: "+
 				"it is not tried again as it was. Set %s, %s or %s lower (or change another setting), or remove %s to try it again",
 				before.Events, before.Started.Format(time.RFC3339), fieldMaxMemory, fieldMaxNames, fieldMaxEvents, path)
 		}

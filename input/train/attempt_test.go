@@ -96,7 +96,7 @@ func TestTrainTellsOfIDsThatTellNothing(t *testing.T) {
 	}
 	lines = append(lines, `{"machine":"m","event":"net view","timestamp":2,"id":"the rule's"}`)
 	log := logged(t, fromFile(write(t, lines...), filepath.Join(t.TempDir(), "model"), `    id: ${! json("id") }`))
-	assert.Contains(t, log, `Events with the id, name and time of an earlier one have another document: \"the rule's\" of machine \"m\", event \"whoami\". They are taken for that event come again`)
+	assert.Contains(t, log, `Events with the id, name and time of an earlier one have another document: \"the rule's\" of machine \"m\", event \"whoami\". They count as repetitions of that event`)
 	assert.Contains(t, log, "events=2")
 	assert.Contains(t, log, `The id of events does not tell them apart: \"the rule's\" of machine \"m\" is that of events with other names or times`)
 	assert.NotContains(t, logged(t, fromFile(write(t, append(alerts(40), alerts(40)...)...), filepath.Join(t.TempDir(), "model"), `    id: ${! json("id") }`)), "level=WARN")

@@ -85,7 +85,7 @@ func newFromParsed(conf *service.ParsedConfig, mgr *service.Resources, now func(
 	t.length, t.limits, t.spoolDir, t.log, t.metrics, t.now = l.params.Length, in.limits, in.spoolDir, in.log, in.metrics, now
 	t.after = time.After
 	l.limits, l.spoolDir, l.log, l.metrics, l.now, l.out = in.limits, in.spoolDir, in.log, in.metrics, now, make(chan outgoing)
-	// Last, since a child input that nobody closes would stay.
+	// The child comes last: after an error nobody would close it.
 	in.child, err = conf.FieldInput(fieldInput)
 	t.child = in.child
 	return in, err

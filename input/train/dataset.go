@@ -17,7 +17,7 @@ import (
 	"connect-deepcase/sequencer"
 )
 
-// dataset is what a model is learnt from, gathered from a spool.
+// dataset is what a model learns from, gathered from a spool.
 type dataset struct {
 	data   model.Data
 	source model.Source
@@ -37,8 +37,8 @@ type dataset struct {
 	refusedRows []int  // of unlabel
 }
 
-// withhold takes the score of each cluster that has an event whose label was refused: it may have been that of an attack, and the others'
-// labels must not hide it. clusters are those of the rows.
+// withhold removes the score of each cluster that has an event with a refused label. That label may have meant an attack, and the labels of
+// the other events must not hide it. clusters has the cluster of each row.
 func withhold(m *model.Model, clusters []int32, refused []int) (clustersWithout int) {
 	for _, row := range refused {
 		if c := clusters[row]; c >= 0 && m.Clusters[c].Score != interpreter.NoScore {
@@ -49,7 +49,7 @@ func withhold(m *model.Model, clusters []int32, refused []int) (clustersWithout 
 	return clustersWithout
 }
 
-// unlabel gives the rows whose label was refused no score, and says which they are.
+// unlabel removes the scores of rows with a refused label, and gives these rows.
 func (d *dataset) unlabel() (refused []int) {
 	labelled := false
 	for row, score := range d.data.Scores {
@@ -66,11 +66,11 @@ func (d *dataset) unlabel() (refused []int) {
 	return refused
 }
 
-// noEvent cannot be the name of an event: names are in UTF-8.
+// noEvent cannot be the name of an event: names are UTF-8.
 const noEvent = "\xff"
 
-// gather sequences what a snapshot holds. Events that came with a context keep it; they follow the others. The snapshot must stay open
-// for as long as the data's documents are asked for.
+// gather sequences the events of a snapshot. Events that came with a context keep it, and come after the others. The snapshot must stay open
+// while documents of the data are read.
 func gather(ctx context.Context, snapshot *spool.Snapshot, opts sequencer.Options) (*dataset, error) {
 	var d dataset
 	var err error
@@ -147,7 +147,7 @@ func gather(ctx context.Context, snapshot *spool.Snapshot, opts sequencer.Option
 	return &d, nil
 }
 
-// seen remembers the events with an id by hashes: a collision of 64 bits costs one event.
+// seen remembers events with an id by 64-bit hashes. A collision costs one event.
 type seen struct {
 	seed    maphash.Seed
 	first   map[uint64]remembered // by machine and id
@@ -157,9 +157,10 @@ type seen struct {
 // remembered are hashes of an event and of its document.
 type remembered struct{ event, document uint32 }
 
-// again says whether an event was there before; one without an id never was. The id alone does not tell: where a mapping gives one id to all
-// events ("null/null"), a model would be learnt from the first one of each machine. An event that came with a context need not have a time;
-// then its context stands for that. reused says that its id was that of another event, other that the event before had another document.
+// again reports whether an event is a repetition. An event without an id never is. The id alone does not decide: if a mapping gave all events
+// the same id ("null/null"), the model would be learnt from one event per machine. An event that came with a context need not have a time; its
+// context then takes the place of the time. reused reports that another event had the id, and other that the earlier event had another
+// document.
 func (s *seen) again(r *spool.Record) (again, reused, other bool) {
 	if r.ID == "" {
 		return false, false, false
@@ -230,7 +231,7 @@ func (a *attached) add(r *spool.Record, score float64) {
 	a.seconds = append(a.seconds, r.Seconds)
 }
 
-// seen is the machine and the time of a sample.
+// seen gives the machine and the time of a sample.
 func (a *attached) seen(i int) (machine string, at time.Time) {
 	if a.seconds[i] != 0 {
 		at = time.Unix(a.seconds[i], 0)

@@ -15,7 +15,7 @@ import (
 	"connect-deepcase/model/interpreter"
 )
 
-// learner learns from the spool, publishes models and tells what their clusters are.
+// learner learns from the spool, publishes models and sends their clusters.
 type learner struct {
 	dir        string // of the models
 	spoolDir   string
@@ -38,7 +38,7 @@ type learner struct {
 	out   chan outgoing
 }
 
-// run trains when it is time to, and once more when the child has ended.
+// run trains whenever a training is due, and once more when the child has ended.
 func (l *learner) run(ctx context.Context, ended <-chan struct{}) {
 	for {
 		var due <-chan time.Time
@@ -57,10 +57,10 @@ func (l *learner) run(ctx context.Context, ended <-chan struct{}) {
 	}
 }
 
-// trainedFile marks by its time when the spool was last learnt from, or first used, so that restarts do not put a training off.
+// trainedFile has the time at which the spool was last learnt from, or first used, so that restarts do not postpone a training.
 const trainedFile = "trained"
 
-// mark may be called from several goroutines at once.
+// mark sets the time of trainedFile to now. It may be called concurrently.
 func (l *learner) mark() {
 	file, err := disk.OpenOwn(filepath.Join(l.spoolDir, trainedFile), os.O_WRONLY|os.O_TRUNC)
 	if err == nil {
@@ -85,7 +85,7 @@ func (l *learner) untilDue() time.Duration {
 	return min(max(0, last.Add(l.every).Sub(l.now())), l.every)
 }
 
-// once learns from the spool, publishes a version and hands on its clusters. What fails is logged and counted; the events stay.
+// once learns from the spool, publishes a version and sends its clusters. A failure is logged and counted, and the events stay.
 func (l *learner) once(ctx context.Context) {
 	started := time.Now()
 	r, m, err := l.publish(ctx)
@@ -117,8 +117,8 @@ func (l *learner) once(ctx context.Context) {
 	}
 }
 
-// delivered is told when a training's clusters have arrived, or why not: until then it is due again at a restart. With retraining its
-// events are wanted again, without they are forgotten.
+// delivered is called when the clusters of a training have arrived, or with the reason that they have not. Until then the training is due again
+// after a restart. Without retraining the events are then dropped.
 func (l *learner) delivered(_ context.Context, err error) error {
 	if err != nil {
 		return err

@@ -10,7 +10,7 @@ import (
 	"connect-deepcase/model/store"
 )
 
-// outgoing is a batch that goes out, and what is done when it has arrived.
+// outgoing is a batch to send, and the function that acknowledges it.
 type outgoing struct {
 	batch service.MessageBatch
 	ack   service.AckFunc
@@ -32,7 +32,7 @@ type report struct {
 	Scores    *scoresReport `json:"scores,omitempty"`    // where there was a model before
 }
 
-// scoresReport says what became of the scores of the model before.
+// scoresReport says what became of the scores of the previous model.
 type scoresReport struct {
 	Before    string        `json:"before,omitempty"`   // its version
 	Inherited int           `json:"inherited"`          // clusters that took over a score
@@ -74,7 +74,7 @@ func clustered(rows *model.Assignment) float64 {
 	return float64(rows.Clustered()) / float64(max(1, len(rows.Clusters)))
 }
 
-// clusterMessages tell an analyst what clusters are.
+// clusterMessages describes clusters to an analyst.
 func clusterMessages(m *model.Model, version string) (batch service.MessageBatch) {
 	for _, c := range m.Clusters {
 		batch = append(batch, clusterMessage(c, version))
@@ -82,7 +82,7 @@ func clusterMessages(m *model.Model, version string) (batch service.MessageBatch
 	return batch
 }
 
-// clusterMessage tells an analyst what a cluster is.
+// clusterMessage describes one cluster.
 func clusterMessage(c model.Cluster, version string) *service.Message {
 	line, err := clusterjson.New(c, version, len(c.Contexts)).JSON()
 	m := service.NewMessage(line)

@@ -2,7 +2,7 @@ package train
 
 import "github.com/redpanda-data/benthos/v4/public/service"
 
-// metrics are those of one deepcase_train.
+// metrics are the metrics of one deepcase_train.
 type metrics struct {
 	events, trainings       *service.MetricCounter
 	spooled, epoch, loss    *service.MetricGauge
@@ -26,7 +26,7 @@ func newMetrics(m *service.Metrics) metrics {
 		spoolLatency:  m.NewTimer("deepcase_train_spool_latency_ns"),
 		trainTime:     m.NewTimer("deepcase_training_latency_ns"),
 	}
-	// What counts failures is there before the first one, or its increase could not be seen.
+	// Counters of failures exist from the start, so that the first failure is an increase.
 	t.trainings.Incr(0, "failed")
 	t.events.Incr(0, "rejected")
 	t.refusedLabels.Incr(0)

@@ -14,10 +14,10 @@ import (
 	"connect-deepcase/internal/spool"
 )
 
-// maxRecord bounds the bytes of an event with its context.
+// maxRecord is the most bytes of an event with its context.
 const maxRecord = 8 << 20
 
-// names is the bytes of all names in a record.
+// names is the number of bytes of all names in a record.
 func names(r spool.Record) int {
 	n := len(r.Machine) + len(r.Event) + len(r.ID)
 	for _, name := range r.Context {
@@ -26,7 +26,7 @@ func names(r spool.Record) int {
 	return n
 }
 
-// record reads the event of a message: with the context that deepcase_sequence gave it, where it has one.
+// record reads the event of a message, with the context that deepcase_sequence gave it, if any.
 func (t *taker) record(
 	message *service.Message, reader mapping.Reader, labels mapping.LabelReader, index int,
 ) (r spool.Record, err error) {
@@ -60,13 +60,13 @@ func (t *taker) record(
 	return r, err
 }
 
-// Bounds in bytes of a document that is kept to be an example.
+// Bounds in bytes of a document that is kept as an example.
 const (
 	maxDocument  = 16 << 10
 	maxBeginning = 1 << 10 // of one that is larger
 )
 
-// document is a message's content to show to an analyst. Of one that is too large it says so, and how it begins.
+// document is the content of a message for an analyst. If it is too large, the document says so and has its beginning.
 func document(message *service.Message) json.RawMessage {
 	content, _ := message.AsBytes() // never fails
 	if len(content) > maxDocument {

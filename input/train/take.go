@@ -15,19 +15,19 @@ import (
 	"connect-deepcase/internal/spool"
 )
 
-// gatherBatches bounds the batches of the child that are written to disk together.
+// gatherBatches is the most batches of the child that are written to disk together.
 const gatherBatches = 1024
 
-// Bounds in bytes of what waits to be spooled. One batch may have more: the child decides how large its batches are.
+// Bounds in bytes of what waits to be spooled. A single batch may have more: the child decides its size.
 const (
 	maxWaiting = 64 << 20 // in memory
 	maxWrite   = 16 << 20 // written to disk together
 )
 
-// tellPause is how long messages that were set aside are counted before they are told again: a flood of them is no flood of log lines.
+// tellPause is how long messages that were set aside are only counted before they are logged again: a flood of them must not flood the log.
 const tellPause = time.Minute
 
-// spoolPause is how long a failing spool is left alone.
+// spoolPause is the pause between attempts to write to a failing spool.
 const spoolPause = 500 * time.Millisecond
 
 // taker brings events from the child input to the spool.
@@ -49,7 +49,7 @@ type taker struct {
 	stuck   string // what was last logged about old events that cannot be dropped
 	crowded bool   // it was logged that max_bytes drops events
 
-	// What was set aside and not told yet, why the first of them was, and when it was last told.
+	// How many messages were set aside and not logged yet, why the first of them was, and when this was last logged.
 	untold int
 	why    string
 	told   time.Time
@@ -107,7 +107,7 @@ func (t *taker) run(ctx context.Context) (ended bool) {
 	return ctx.Err() == nil
 }
 
-// size is the bytes of a batch's messages.
+// size is the number of bytes of all messages.
 func size(batch service.MessageBatch) (bytes int64) {
 	for _, message := range batch {
 		content, _ := message.AsBytes() // never fails
@@ -116,7 +116,7 @@ func size(batch service.MessageBatch) (bytes int64) {
 	return bytes
 }
 
-// keep spools batches and acknowledges them; where the input is closed before the spool took them, they go back to the child.
+// keep spools batches and acknowledges them. If the input is closed first, they go back to the child.
 func (t *taker) keep(ctx context.Context, all []taken) {
 	var records []spool.Record
 	var rejected []spool.Rejected
@@ -137,7 +137,7 @@ func (t *taker) keep(ctx context.Context, all []taken) {
 				t.metrics.refusedLabels.Incr(1)
 				if !t.refused {
 					t.refused = true
-					t.log.Warnf("A label is refused: its event is learnt without one, and its cluster gets no score from labels (further ones are only counted): %s",
+					t.log.Warnf("A label is refused: its event is learnt without a label, and its cluster gets no score from labels (further ones are only counted): %s",
 						record.Refused)
 				}
 			}
@@ -152,11 +152,11 @@ func (t *taker) keep(ctx context.Context, all []taken) {
 
 func (t *taker) acknowledge(ctx context.Context, one taken, err error) {
 	if e := one.ack(context.WithoutCancel(ctx), err); e != nil && ctx.Err() == nil {
-		t.log.Errorf("Acknowledgement of spooled events failed, they may come again: %v", e)
+		t.log.Errorf("Spooled events were not acknowledged and may come again: %v", e)
 	}
 }
 
-// tellRejected logs what was set aside since it was last told.
+// tellRejected logs how many messages were set aside since it was last called.
 func (t *taker) tellRejected() {
 	if t.untold == 0 {
 		return
@@ -165,8 +165,8 @@ func (t *taker) tellRejected() {
 	t.untold, t.told = 0, t.now()
 }
 
-// write spools until it works, or ctx ends: a source to which thousands of messages go back at once would give them again one by one, with
-// a pause after each, for hours after the disk has recovered.
+// write retries until it works or ctx ends. If thousands of messages went back to the source instead, it would send them one by one, with a
+// pause after each, for hours after the disk has recovered.
 func (t *taker) write(ctx context.Context, records []spool.Record, rejected []spool.Rejected) error {
 	if len(rejected) > 0 && t.untold == 0 {
 		t.why = rejected[0].Error
@@ -178,7 +178,7 @@ func (t *taker) write(ctx context.Context, records []spool.Record, rejected []sp
 	started := time.Now()
 	failed := ""
 	for left := rejected; ; {
-		// In this order: what is rejected twice does no harm, what is appended twice counts twice.
+		// Reject comes first: to reject a message twice does no harm, but an event that is appended twice counts twice.
 		var err error
 		if len(left) > 0 {
 			err = t.spool.Reject(left)
@@ -192,7 +192,7 @@ func (t *taker) write(ctx context.Context, records []spool.Record, rejected []sp
 		}
 		if err.Error() != failed {
 			failed = err.Error()
-			t.log.Errorf("Events cannot be spooled, trying again until they can: %v", err)
+			t.log.Errorf("Events cannot be spooled (this is retried until it works): %v", err)
 		}
 		select {
 		case <-t.after(spoolPause):

@@ -52,7 +52,7 @@ func (l *learner) publish(ctx context.Context) (r report, m *model.Model, err er
 	}, done.Model, nil
 }
 
-// load reads what is learnt from, and tells what of it is left out.
+// load reads the events to learn from, and logs which are left out.
 func (l *learner) load(ctx context.Context, snapshot *spool.Snapshot) (*dataset, error) {
 	if err := l.afford(0, snapshot.Len()); err != nil { // before the events take their part of it
 		return nil, err
@@ -72,8 +72,8 @@ func (l *learner) load(ctx context.Context, snapshot *spool.Snapshot) (*dataset,
 		l.log.With("events", d.reused).Warnf("The %s of events does not tell them apart: %s. They count as events of their own", mapping.FieldID, d.reusedID)
 	}
 	if d.other > 0 {
-		l.log.With("events", d.other).Warnf("Events with the %s, name and time of an earlier one have another document: %s. They are taken for that event come again "+
-			"and are not learnt from; set %s to what tells events apart, or to nothing", mapping.FieldID, d.otherID, mapping.FieldID)
+		l.log.With("events", d.other).Warnf("Events with the %s, name and time of an earlier one have another document: %s. They count as repetitions of that event "+
+			"and are not learnt from: set %s to something that differs between events, or leave it empty", mapping.FieldID, d.otherID, mapping.FieldID)
 	}
 	l.metrics.damaged.Set(int64(d.damaged))
 	if d.damaged > 0 {
@@ -81,7 +81,7 @@ func (l *learner) load(ctx context.Context, snapshot *spool.Snapshot) (*dataset,
 			Warn("Events in the spool were damaged on the disk, the training goes on without them")
 	}
 	if earlier := snapshot.Earlier(); earlier > 0 && l.every == 0 {
-		l.log.With("spool", l.spoolDir).Warnf("%d events are of an earlier run, which did not end well; to learn without them, stop and remove the spool",
+		l.log.With("spool", l.spoolDir).Warnf("%d events are from an earlier run that failed or was stopped; to learn without them, stop and remove the spool",
 			earlier)
 	}
 	l.log.With("events", d.data.Samples.Rows(), "types", len(d.data.Names), "of_earlier_runs", snapshot.Earlier(), "repeated", d.repeated,
@@ -89,7 +89,7 @@ func (l *learner) load(ctx context.Context, snapshot *spool.Snapshot) (*dataset,
 	return d, nil
 }
 
-// train trains a network and tells how well it predicts.
+// train trains a network and logs how well it predicts.
 func (l *learner) train(ctx context.Context, d *dataset) (*model.Model, error) {
 	params := l.params
 	params.Training.Progress = l.progress
@@ -105,7 +105,7 @@ func (l *learner) train(ctx context.Context, d *dataset) (*model.Model, error) {
 		return nil, err
 	}
 	if fit.Poor() {
-		l.log.Warnf("The network explains nothing, more epochs or another learning rate may: %v", fit)
+		l.log.Warnf("The network explains nothing. More epochs or another learning rate may help: %v", fit)
 	} else {
 		l.log.Infof("Network trained: %v", fit)
 	}
@@ -121,17 +121,17 @@ func (l *learner) cluster(ctx context.Context, m *model.Model, d *dataset) (*mod
 	m = m.WithExamples(rows, d.source)
 	if without := withhold(m, rows.Clusters, d.refusedRows); d.refused > 0 {
 		l.log.With("events", d.refused, "clusters_without_score", without).
-			Errorf("Labels were refused, so that their events have none and their clusters get no score from labels: %s", d.whyRefused)
+			Errorf("Labels were refused. Their events have no label, and their clusters get no score from labels: %s", d.whyRefused)
 	}
 	if len(m.Clusters) == 0 {
-		// It would answer unknown_event to everything, and the scores of the model before would be gone.
+		// Such a model would answer unknown_event to everything, and the scores of the previous model would be gone.
 		return nil, nil, fmt.Errorf("no clusters in %d events of %d types (%d more came twice): need more events, or a smaller min_samples",
 			d.data.Samples.Rows(), len(d.data.Names), d.repeated)
 	}
 	return m, rows, nil
 }
 
-// fold leaves out rare names where there are too many.
+// fold leaves out rare names if there are too many.
 func (l *learner) fold(d *dataset) error {
 	all := len(d.data.Names)
 	var folded model.Folded
@@ -143,7 +143,7 @@ func (l *learner) fold(d *dataset) error {
 	}
 	d.source = d.source.Pick(folded.Rows)
 	l.log.With("names", all, "left_out", len(folded.Names), "events", folded.Samples).
-		Warnf("There are more than %d names of events (%s), so that rare ones are left out: contexts have no event in their place, and events of these names will be unknown_event. Some of them: %s",
+		Warnf("There are more than %d names of events (%s), so rare ones are left out: contexts have no event in their place, and events with these names will be unknown_event. Some of them: %s",
 			l.maxNames, fieldMaxNames, excerpts(folded.Names))
 	if d.data.Samples.Rows() == 0 {
 		return fmt.Errorf("no events are left to learn from with %s %d", fieldMaxNames, l.maxNames)
@@ -180,7 +180,7 @@ func (l *learner) progress(p contextbuilder.Progress) {
 	l.log.With("epoch", p.Epoch, "epochs", p.Epochs, "loss", p.Loss).Info("Epoch trained")
 }
 
-// succeed publishes m, with the scores of the model before where they are to be kept.
+// succeed publishes m, with the scores of the previous model if they are to be kept.
 func (l *learner) succeed(ctx context.Context, models *store.Store, m *model.Model) (*store.Published, error) {
 	if !l.keepScores {
 		if err := ctx.Err(); err != nil {
@@ -198,11 +198,11 @@ func (l *learner) succeed(ctx context.Context, models *store.Store, m *model.Mod
 	log := l.log.With("version", done.Version, "before", done.From)
 	switch {
 	case done.NotKept != nil:
-		log.Errorf("The scores of the model before are not kept: %v", done.NotKept)
+		log.Errorf("The scores of the previous model are not kept: %v", done.NotKept)
 	case len(done.Lost) > 0:
-		log.Warnf("Scores of the model before: %v", done.Inheritance)
+		log.Warnf("Scores of the previous model: %v", done.Inheritance)
 	case done.From != "":
-		log.Infof("Scores of the model before kept: %v", done.Inheritance)
+		log.Infof("Scores of the previous model are kept: %v", done.Inheritance)
 	}
 	return done, nil
 }

@@ -1,4 +1,4 @@
-// Package logline reads the header of a syslog message or of a line of a log file: RFC 5424, RFC 3164, and what devices make of them.
+// Package logline reads the header of a syslog message or of a line in a log file: RFC 5424, RFC 3164, and the variants of many devices.
 package logline
 
 import (
@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Line is a line taken apart. What it does not say is empty.
+// Line has the parts of a line. Parts that the line does not have are empty.
 type Line struct {
 	Time    string // RFC 3339
 	Host    string // never a placeholder or a program
@@ -19,7 +19,7 @@ type Line struct {
 	Message string
 }
 
-// Options say what the times of RFC 3164 leave out.
+// Options supply what times in the format of RFC 3164 lack.
 type Options struct {
 	Year int            // 0: the latest in which a time is not after Now, with a day's grace for clocks and zones
 	Zone *time.Location // not nil
@@ -32,14 +32,14 @@ var (
 
 	// code is the mnemonic of Cisco's IOS, NX-OS, ASA and FTD.
 	code = regexp.MustCompile(`^(%[A-Z][A-Z0-9_]*(?:-[A-Za-z0-9_]+)*?-[0-7]-[A-Z0-9_]+)(?::| |$) *((?s:.*))$`)
-	// counter is the number of a message, which some devices put before it.
+	// counter is the number that some devices put before a message.
 	counter = regexp.MustCompile(`^[0-9]+:?$`)
 	// level is facility and severity: OpenWrt's "auth.info", AIX's "auth|security:info", FreeBSD's "<auth.info>", ESXi's "info".
 	level = regexp.MustCompile(`^<?(?:(?:kern|user|mail|daemon|auth|authpriv|auth\|security|security|syslog|lpr|news|uucp|cron|ftp|ntp|audit|console|local[0-7])[.:])?` +
 		`(?:emerg|panic|alert|crit|err|error|warn|warning|notice|info|debug|verbose)>?$`)
-	// forwarded is what AIX puts before the message of another host.
+	// forwarded is the text that AIX puts before a message of another host.
 	forwarded = regexp.MustCompile(`^(?:From|Message forwarded from) (\S+): `)
-	// tag is a program, at the start of what it says.
+	// tag is the name of a program at the start of its message.
 	tag = regexp.MustCompile(`^([^\s:\[]+)(?:\[([^\]\s]*)\]:?|:) *((?s:.*))$`)
 	// solaris is the number of a message on Solaris.
 	solaris = regexp.MustCompile(`^\[ID [0-9]+ [a-z0-9]+\.[a-z]+\] `)
@@ -47,7 +47,7 @@ var (
 
 var errNoTime = errors.New("no syslog header: need a time after the priority, such as <38>Nov 23 10:00:00 or 2026-11-23T10:00:00Z")
 
-// Parse takes a line apart. An error says what is wrong with it.
+// Parse parses a line. The error says what is wrong with it.
 func Parse(text string, o Options) (line Line, err error) {
 	text = strings.TrimRight(text, "\r\n\x00")
 	rest := text
@@ -89,7 +89,7 @@ func Parse(text string, o Options) (line Line, err error) {
 	return line, nil
 }
 
-// read takes apart what comes after the time.
+// read parses what comes after the time.
 func (l *Line) read(rest string) {
 	rest = skipLevel(rest)
 	if m := forwarded.FindStringSubmatch(rest); m != nil {
@@ -107,7 +107,7 @@ func (l *Line) read(rest string) {
 	}
 }
 
-// skipLevel leaves out facility and severity, where a log file has them before host or program.
+// skipLevel skips facility and severity, which some log files have before host or program.
 func skipLevel(rest string) string {
 	if word, after, found := strings.Cut(rest, " "); found && level.MatchString(word) {
 		return strings.TrimLeft(after, " ")
@@ -115,7 +115,7 @@ func skipLevel(rest string) string {
 	return rest
 }
 
-// isHost says whether the first word after the time is a host: a line without one goes on with the program there.
+// isHost reports whether the first word after the time is a host. In a line without a host it is the program.
 func isHost(word string) bool {
 	if _, err := netip.ParseAddr(word); err == nil {
 		return true
@@ -127,8 +127,8 @@ func isHost(word string) bool {
 	return !strings.ContainsAny(word, "[]()=,;\"'") && !strings.HasSuffix(word, ":")
 }
 
-// device reads the parts of a header before Cisco's mnemonic, in whatever order they come: time of the relay, host, counter, time of the
-// device. If there is anything else, it is no such header, and ok is false.
+// device reads the parts of a header before Cisco's mnemonic, in any order: time of the relay, host, counter, time of the device. ok is false if
+// there is anything else: then this is not such a header.
 func device(header string, o Options) (line Line, ok bool, err error) {
 	for rest := strings.TrimLeft(header, ": "); rest != ""; rest = strings.TrimLeft(rest, ": ") {
 		at, after, err := timestamp(rest, o)
@@ -156,7 +156,7 @@ func device(header string, o Options) (line Line, ok bool, err error) {
 	return line, true, nil
 }
 
-// clean empties what stands for nothing.
+// clean turns placeholders into empty texts.
 func (l *Line) clean() {
 	for _, field := range []*string{&l.Host, &l.Program, &l.PID} {
 		switch strings.ToLower(*field) {

@@ -145,7 +145,7 @@ func TestLinesThatAreRefused(t *testing.T) {
 		`{"json":"document"}`:                  `have "{\"json\":\"document\"}"`,
 		"<38>Nov 31 10:00:00 web-1 su: x":      `no such time: "Nov 31 10:00:00" in 2026`,
 		"<38>Feb 29 10:00:00 web-1 su: x":      `no such time: "Feb 29 10:00:00" in 2026`,
-		"<189>Feb 8 04:00:50 EDT: %SYS-5-C: x": `has the zone EDT, which is none of the zone UTC: give the zone of the device (LOG_UTC_OFFSET`,
+		"<189>Feb 8 04:00:50 EDT: %SYS-5-C: x": `has the zone EDT, which does not belong to the zone UTC: give the zone of the device (LOG_UTC_OFFSET`,
 	} {
 		_, err := Parse(text, utc)
 		assert.ErrorContains(t, err, want, text)

@@ -19,7 +19,7 @@ var (
 	offset  = regexp.MustCompile(`^([+-])([0-9]{2}):?([0-9]{2})$`)
 )
 
-// timestamp reads the time at the start of text, and gives what is behind it.
+// timestamp reads the time at the start of text, and gives the text after it.
 func timestamp(text string, o Options) (at, rest string, err error) {
 	if m := rfc3339.FindString(text); m != "" {
 		whole := strings.TrimRight(m, ": ")
@@ -34,7 +34,7 @@ func timestamp(text string, o Options) (at, rest string, err error) {
 	consumed := m[0]
 	if zone != "" && offset.FindString(zone) == "" && !isZone(zone, o) {
 		if m[7] != "" || strings.HasSuffix(strings.TrimRight(consumed, " "), ":") && len(consumed) == len(text) {
-			return "", text, fmt.Errorf("the time %q has the zone %s, which is none of the zone %s: give the zone of the device (LOG_UTC_OFFSET in the examples), such as America/New_York",
+			return "", text, fmt.Errorf("the time %q has the zone %s, which does not belong to the zone %s: give the zone of the device (LOG_UTC_OFFSET in the examples), such as America/New_York",
 				strings.TrimRight(consumed, ": "), zone, o.Zone)
 		}
 		consumed, zone = consumed[:strings.LastIndex(consumed, " "+zone)], "" // it is the host or the program
@@ -43,7 +43,7 @@ func timestamp(text string, o Options) (at, rest string, err error) {
 	return at, text[len(consumed):], err
 }
 
-// isZone says whether an abbreviation can be trusted to name the offset.
+// isZone reports whether an abbreviation certainly names the offset.
 func isZone(name string, o Options) bool {
 	if name == "UTC" || name == "GMT" {
 		return true
@@ -56,7 +56,7 @@ func isZone(name string, o Options) bool {
 	return false
 }
 
-// place puts a time of RFC 3164 into its year and zone.
+// place adds the year and the zone to a time of RFC 3164.
 func (o Options) place(year, text, zone string) (string, error) {
 	where := o.Zone
 	layout := "2006 Jan 2 15:04:05"
@@ -89,11 +89,11 @@ func (o Options) place(year, text, zone string) (string, error) {
 	return "", fmt.Errorf("no such time: %q in %d", text, years[min(1, len(years)-1)])
 }
 
-// InZone puts a time without a zone into one. Another text stays as it is.
+// InZone adds a zone to a time without one. Any other text is returned unchanged.
 func InZone(text string, zone *time.Location) (string, error) { return iso(text, Options{Zone: zone}) }
 
-// iso reads a time as RFC 3339 has it, or a relative of that: slashes, a comma for the point, no seconds. One without a zone is in that of
-// the options. Another text is for the reader of times to judge.
+// iso reads a time in the format of RFC 3339 or a similar one: with slashes, a comma instead of the point, or no seconds. A time without a zone
+// is in the zone of the options. Any other text is returned unchanged, for the parser of times to judge.
 func iso(text string, o Options) (string, error) {
 	normal := text
 	if len(normal) > 10 && normal[4] == '/' && normal[7] == '/' {

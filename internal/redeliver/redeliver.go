@@ -43,7 +43,7 @@ func (w whole) ReadBatch(ctx context.Context) (service.MessageBatch, service.Ack
 	}
 	return batch, func(ctx context.Context, err error) error {
 		if err != nil {
-			err = errors.New(err.Error()) // which no longer tells the messages of the batch apart
+			err = errors.New(err.Error()) // without the errors of single messages
 		}
 		return acknowledge(ctx, err)
 	}, nil

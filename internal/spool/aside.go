@@ -11,7 +11,7 @@ import (
 	"connect-deepcase/internal/disk"
 )
 
-// The files beside the segments, for a person to look at.
+// Files beside the segments, for people to read.
 const (
 	RejectedFile = "rejected.ndjson" // messages that no event could be read from
 	DamagedFile  = "damaged.ndjson"  // what the last reading found damaged, of those that found any
@@ -48,8 +48,8 @@ func NewRejected(content []byte, cause error) Rejected {
 	return r
 }
 
-// Reject keeps messages that no event could be read from in RejectedFile. When that is full it becomes rejected.1.ndjson, which is
-// overwritten: the last 32 to 64 MiB are kept.
+// Reject appends messages that no event could be read from to RejectedFile. A full file is renamed to rejected.1.ndjson and replaces the
+// previous one, so that the last 32 to 64 MiB are kept.
 func (s *Spool) Reject(messages []Rejected) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -92,7 +92,7 @@ func (s *Spool) reject(lines []byte) error {
 	return err
 }
 
-// damagedFile is DamagedFile while it is written, which begins with the first damaged line.
+// damagedFile writes DamagedFile. It creates the file at the first damaged line.
 type damagedFile struct {
 	file  *os.File
 	bytes int

@@ -31,7 +31,7 @@ func (g segment) suffix() string {
 
 func (g segment) name() string { return fmt.Sprintf("%s%08d%s", segmentPrefix, g.number, g.suffix()) }
 
-// parseSegment reads a file's name. ok is false where it is not that of a segment.
+// parseSegment parses the name of a file. ok is false if it does not name a segment.
 func parseSegment(name string) (g segment, ok bool) {
 	for _, g.checked = range []bool{true, false} {
 		digits, found := strings.CutSuffix(strings.TrimPrefix(name, segmentPrefix), g.suffix())
@@ -46,7 +46,7 @@ func parseSegment(name string) (g segment, ok bool) {
 	return segment{}, false
 }
 
-// scan counts what a segment in dir holds, and cuts off what a crash left of a record.
+// scan counts the records of a segment in dir, and cuts off a record that a crash left incomplete.
 func (g *segment) scan(dir string) (err error) {
 	path := filepath.Join(dir, g.name())
 	if info, err := os.Lstat(path); err != nil {
@@ -66,7 +66,7 @@ func (g *segment) scan(dir string) (err error) {
 	return file.Truncate(g.bytes)
 }
 
-// count finds the whole lines of a segment.
+// count counts the complete lines of a segment.
 func (g *segment) count(file io.Reader) error {
 	buffer := make([]byte, 1<<20)
 	for at := int64(0); ; {

@@ -10,21 +10,21 @@ import (
 	"slices"
 )
 
-// Snapshot is what a spool held at one moment; what is appended or dropped later does not matter to it. It has one file open at a time.
+// Snapshot is the content of a spool at one moment: later changes of the spool do not matter. It has one file open at a time.
 type Snapshot struct {
 	spool    *Spool
 	segments []segment
 	places   []place // of the rows for Document
 }
 
-// place is where a record is.
+// place is the place of a record.
 type place struct {
 	segment int32
 	length  int32
 	offset  int64
 }
 
-// Snapshot holds on to what is there now. The caller closes it.
+// Snapshot takes a snapshot of the spool. The caller must close it.
 func (s *Spool) Snapshot() *Snapshot {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -50,8 +50,8 @@ func (p *Snapshot) Earlier() int {
 	return n
 }
 
-// Each reads the records in order of arrival; f's answer says whether a record is the next row for Document. It returns how many
-// records are damaged: these are set aside in DamagedFile.
+// Each calls f with the records in order of arrival. If f returns true, the record is the next row for Document. Each returns the number of
+// damaged records, which it writes to DamagedFile.
 func (p *Snapshot) Each(f func(*Record) (row bool, err error)) (damaged int, err error) {
 	p.places = p.places[:0]
 	var aside damagedFile
@@ -76,10 +76,10 @@ func (p *Snapshot) Each(f func(*Record) (row bool, err error)) (damaged int, err
 	return damaged, nil
 }
 
-// maxLine bounds a line that is read whole. Append writes none that is longer: where one is, what divides lines was damaged.
+// maxLine is the most bytes of a line that are read. Append writes no longer line: a longer one has lost a line end.
 const maxLine = 64 << 20
 
-// lines passes on the lines of a segment, of a longer one than maxLine the first bytes. A line is valid until f returns.
+// lines calls f with the lines of a segment, cut to maxLine. A line is valid until f returns.
 func (p *Snapshot) lines(g segment, f func(offset int64, line []byte) error) (err error) {
 	file, err := os.Open(p.spool.path(g))
 	if err != nil {
@@ -107,7 +107,7 @@ func (p *Snapshot) lines(g segment, f func(offset int64, line []byte) error) (er
 	}
 }
 
-// Document is the document of a row that Each has passed on, nil where it has none or cannot be read any more.
+// Document is the document of a row that Each has passed on, nil if it has none or can no longer be read.
 func (p *Snapshot) Document(row int) json.RawMessage {
 	if row < 0 || row >= len(p.places) {
 		return nil
@@ -130,7 +130,7 @@ func (p *Snapshot) Document(row int) json.RawMessage {
 	return r.Document
 }
 
-// Close ends the snapshot: what was dropped meanwhile is removed from the disk.
+// Close ends the snapshot. Segments that were dropped meanwhile are then removed from the disk.
 func (p *Snapshot) Close() error {
 	if err := p.spool.release(); err != nil {
 		return fmt.Errorf("spool %s: %w", p.spool.dir, err)

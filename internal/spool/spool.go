@@ -1,4 +1,4 @@
-// Package spool keeps events on disk until a model is learnt from them. What Append has taken survives a crash of the process and of the
+// Package spool keeps events on disk until a model is learnt from them. Events that Append has taken survive a crash of the process or of the
 // machine.
 package spool
 
@@ -41,14 +41,14 @@ type Limits struct {
 	Bytes   int64 // of all segments
 }
 
-// parts is how many segments a full spool has, approximately.
+// parts is about how many segments a full spool has.
 const parts = 16
 
 // ErrLocked says that another process uses the directory.
 var ErrLocked = errors.New("another process uses it")
 
-// Open opens the spool in a directory for this process alone. The directory is created if it is missing. When the spool holds more than its
-// limits allow, the oldest records are dropped, a sixteenth of the limits at a time.
+// Open opens the spool in a directory for this process alone, and creates the directory if it does not exist. If the spool holds more than its
+// limits, the oldest records are dropped, a sixteenth of the limits at a time.
 func Open(dir string, limits Limits) (s *Spool, err error) {
 	defer func() {
 		if err != nil {
@@ -102,7 +102,7 @@ func (s *Spool) scan() error {
 	return nil
 }
 
-// Append takes records: all of them, safely on disk when it returns, or none.
+// Append appends all records or none. They are safe on disk when it returns.
 func (s *Spool) Append(records []Record) error {
 	var lines bytes.Buffer
 	for i := range records {
@@ -131,7 +131,7 @@ func (s *Spool) write(lines []byte, records int) error {
 		err = s.open.Sync()
 	}
 	if err != nil {
-		// Whatever came of it, the segment ends where it was whole.
+		// Whatever was written, the segment ends after its last complete record.
 		err = errors.Join(err, s.open.Truncate(last.bytes), s.open.Close())
 		s.open = nil
 		if last.bytes == 0 { // a disk that is full for long must not be filled with empty files
@@ -151,7 +151,7 @@ func (s *Spool) write(lines []byte, records int) error {
 	return nil
 }
 
-// ready opens the last segment for writing, or a new one where that is full or of an older version.
+// ready opens the last segment for writing, or a new one if that is full or of an older version.
 func (s *Spool) ready() error {
 	if n := len(s.segments); n > 0 {
 		last := s.segments[n-1]
@@ -198,8 +198,8 @@ func (s *Spool) rotate() error {
 
 func (s *Spool) path(g segment) string { return filepath.Join(s.dir, g.name()) }
 
-// trim drops the oldest segments as long as there is more than enough. One that cannot be removed stays for the next time, and those after
-// it: what was written is safe, and a spool that is too large is no reason to write it again.
+// trim drops the oldest segments beyond the limits. If one cannot be removed, it and those after it stay until the next time. That is no error
+// of Append: what was written is safe, and must not be written again.
 func (s *Spool) trim() {
 	for len(s.segments) > 1 {
 		oldest := s.segments[0]
@@ -248,7 +248,7 @@ func (s *Spool) release() error {
 	return errors.Join(errs...)
 }
 
-// Stuck says why the oldest records could not be dropped when more than enough were there, nil where they could.
+// Stuck is the reason that records beyond the limits could not be dropped, nil if they could.
 func (s *Spool) Stuck() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -258,7 +258,7 @@ func (s *Spool) Stuck() error {
 	return fmt.Errorf("spool %s: %w", s.dir, s.stuck)
 }
 
-// Crowded is the number of records that Limits.Bytes dropped since the spool was opened, and that Limits.Records would have kept.
+// Crowded is the number of records that were dropped only because of Limits.Bytes since the spool was opened.
 func (s *Spool) Crowded() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -281,7 +281,7 @@ func (s *Spool) Clear() error {
 		err = s.open.Close()
 		s.open = nil
 	}
-	// The oldest first: what a crash leaves is then what came last.
+	// The oldest go first, so that a crash leaves the newest.
 	for len(s.segments) > 0 {
 		if e := s.drop(); e != nil {
 			return errors.Join(err, e)

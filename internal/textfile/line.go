@@ -6,18 +6,17 @@ import (
 	"fmt"
 )
 
-// MaxRecord is how many bytes a line, or a record of several lines, may have by default.
+// MaxRecord is the default for the most bytes of a line, or of a record of several lines.
 const MaxRecord = 64 << 20
 
-// LongError says that a line or a record has more bytes than it may have: it would fill the memory.
+// LongError means that a line or a record is too long: it would fill the memory.
 type LongError struct{ Most int }
 
 func (e LongError) Error() string {
 	return fmt.Sprintf("a line or record of more than %d bytes: want shorter ones", e.Most)
 }
 
-// ReadLine gives the next line with its line end, if it has one, as bufio.Reader's ReadBytes does; one of more than so many bytes is a
-// LongError.
+// ReadLine gives the next line, including its line end, as bufio.Reader.ReadBytes does. A line of more than most bytes is a LongError.
 func ReadLine(in *bufio.Reader, most int) ([]byte, error) {
 	var line []byte
 	for {

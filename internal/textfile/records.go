@@ -16,15 +16,15 @@ func (e *RecordError) Error() string { return fmt.Sprintf("line %d: %v", e.Line,
 
 func (e *RecordError) Unwrap() error { return e.Err }
 
-// maxColumns bounds the fields of a record: a line of commas takes sixteen times its bytes in memory.
+// maxColumns is the most fields of a record: a line of commas takes sixteen times its bytes in memory.
 const maxColumns = 10_000
 
 func tooManyColumns(line int) *RecordError {
 	return &RecordError{Line: line, Err: fmt.Errorf("more than %d columns: want fewer", maxColumns)}
 }
 
-// Records reads the records of a csv text as encoding/csv does (RFC 4180; blank lines are left out, CRLF is LF), but without an
-// allocation for a record that has no quotes.
+// Records reads the records of a csv text as encoding/csv does (RFC 4180; blank lines are skipped, CRLF is LF), but without an allocation for a
+// record without quotes.
 type Records struct {
 	rest   string
 	comma  byte
@@ -34,12 +34,12 @@ type Records struct {
 	lines  []int    // on which these begin; for a record without quotes only the first
 }
 
-// NewRecords reads a text that begins on a line; comma is what stands between fields.
+// NewRecords reads a text. line is the number of its first line, and comma the character between fields.
 func NewRecords(text string, line int, comma byte) *Records {
 	return &Records{rest: text, comma: comma, line: line, plain: strings.IndexByte(text, '"') < 0}
 }
 
-// Next gives the fields of the next record, which the call after it overwrites; nil at the end.
+// Next gives the fields of the next record, nil at the end. The next call overwrites them.
 func (c *Records) Next() ([]string, *RecordError) {
 	for c.rest != "" {
 		start := c.line
@@ -98,8 +98,7 @@ func (c *Records) quotedRecord(line string, start int) *RecordError {
 	return nil
 }
 
-// quotedField reads a field from after its first quote on, over as many lines as it has. more tells whether the rest of the last one
-// holds another field.
+// quotedField reads a field after its opening quote, across lines. more reports whether the rest of its last line has another field.
 func (c *Records) quotedField(line string) (field, rest string, more, ok bool) {
 	var before []byte
 	for {

@@ -1,4 +1,5 @@
-// Package textfile gives the text that a file or a stream holds: decompressed, without a byte order mark.
+// Package textfile reads the text of a file or a stream: it decompresses, skips a byte order mark, and has the rules for lines and csv that the
+// command line and deepcase_files share.
 package textfile
 
 import (
@@ -15,7 +16,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// TrimExtension takes the extension of a compressed file off its name, if it has one.
+// TrimExtension removes the extension of a compressed file from its name, if it has one.
 func TrimExtension(path string) string {
 	switch extension := filepath.Ext(path); strings.ToLower(extension) {
 	case ".gz", ".zst", ".bz2":
@@ -29,8 +30,8 @@ const bufferSize = 64 << 10
 // maxWindow bounds the memory that a zstd file may ask for: what `zstd --long` uses by default.
 const maxWindow = 128 << 20
 
-// NewReader tells by the first bytes whether the input is compressed (gzip, zstd, bzip2), and decompresses it as it is read. A byte order
-// mark of UTF-8 is skipped. UTF-16, xz, zip and damage are errors that say what is wanted; errors of the input come as they are.
+// NewReader decompresses the input if its first bytes are those of gzip, zstd or bzip2, and skips a byte order mark of UTF-8. UTF-16, xz, zip
+// and damaged files are errors that say what is wanted. Errors of the input are passed on.
 func NewReader(in io.Reader) (*bufio.Reader, error) {
 	source := &source{in: in}
 	raw := bufio.NewReaderSize(source, bufferSize)
@@ -56,7 +57,7 @@ func NewReader(in io.Reader) (*bufio.Reader, error) {
 	return text, nil
 }
 
-// decompressor is nil where the input is not compressed.
+// decompressor gives the decompressor of the input, nil if it is not compressed.
 func decompressor(in *bufio.Reader) (kind string, z io.Reader, err error) {
 	magic, _ := in.Peek(2)
 	switch string(magic) {
@@ -83,7 +84,7 @@ func decompressor(in *bufio.Reader) (kind string, z io.Reader, err error) {
 
 var errUnreadable = errors.New("want text, gzip, zstd or bzip2")
 
-// source remembers that the input failed: then nothing is wrong with what it holds.
+// source remembers errors of the input, to tell them from damaged content.
 type source struct {
 	in     io.Reader
 	failed error
@@ -113,7 +114,7 @@ func (s *source) explain(kind string, err error) error {
 	return fmt.Errorf("is damaged %s: want the file as it was compressed", kind)
 }
 
-// inflated says of errors what they mean to who wrote the file.
+// inflated explains errors of decompression.
 type inflated struct {
 	z      io.Reader
 	kind   string
