@@ -54,8 +54,7 @@ func read(file string, p model.Params) model.Data {
 	check(table.Read(sequencer.ReadOptions{}, file))
 	s, err := table.Sequence(sequencer.SequenceOptions{Options: sequencer.Options{Length: p.Length, Timeout: p.Timeout}})
 	check(err)
-	samples := contextbuilder.Samples{Length: s.Length, Contexts: s.Contexts, Events: s.Events}
-	return model.Data{Names: s.Names, Samples: samples, Scores: s.Labels}
+	return model.NewData(s.Names, s.Length, s.Contexts, s.Events, s.Labels)
 }
 
 func check(err error) {
