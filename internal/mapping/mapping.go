@@ -18,13 +18,13 @@ import (
 
 // Names of the Fields.
 const (
-	FieldMachine      = "machine"
-	FieldEvent        = "event"
+	fieldMachine      = "machine"
+	fieldEvent        = "event"
 	FieldTimestamp    = "timestamp"
 	FieldID           = "id"
-	FieldTimeFormat   = "time_format"
-	FieldPlaceholders = "placeholders"
-	FieldNormalize    = "normalize_machine"
+	fieldTimeFormat   = "time_format"
+	fieldPlaceholders = "placeholders"
+	fieldNormalize    = "normalize_machine"
 )
 
 // perMessage lints a field that is the same for every message. Most often its ${! } was forgotten.
@@ -33,15 +33,15 @@ const perMessage = `root = if this.string() != "" && !this.string().contains("${
 // Fields are the config fields that New reads.
 func Fields() []*service.ConfigField {
 	return []*service.ConfigField{
-		service.NewInterpolatedStringField(FieldMachine).
+		service.NewInterpolatedStringField(fieldMachine).
 			Description("The entity whose events belong together: a host, a user or an address. A text or a number of at most 4096 bytes of UTF-8; a list of one value counts as that value. A message is flagged with an error if its machine is missing, empty, one of the `placeholders`, another list, an object or a boolean. The page docs/events.md has all rules.\n\n`${! json(\"a.b\") }` with nothing else in the braces reads the key `a.b`, or else the key `b` in `a`. In a larger expression `json(\"a.b\")` reads nested keys only; use `json().deepcase_field(\"a.b\")` there. If a field has several parts, each of them must have a value.").
 			Example(`${! json("host.name") }`).
 			Default(`${! json("machine") }`),
-		service.NewInterpolatedStringField(FieldEvent).
+		service.NewInterpolatedStringField(fieldEvent).
 			Description("The name of the event, which says what kind of thing happened: a rule name or an event code, not a whole log line. It follows the rules of `machine`, without the placeholders.").
 			Example(`${! json("rule.name") }`).
 			Example(`${! json("alert.signature_id") }`).
-			LintRule(fmt.Sprintf(perMessage, FieldEvent)).
+			LintRule(fmt.Sprintf(perMessage, fieldEvent)).
 			Default(`${! json("event") }`),
 		service.NewInterpolatedStringField(FieldTimestamp).
 			Description("When the event happened, between the years 1678 and 2262. `time_format` says how it is written. By default it is one of these:\n\n- RFC 3339, such as `2006-01-02T15:04:05.999Z`. It may have a space in place of the `T`, slashes in the date and a comma in place of the point, and it may lack the seconds or the time of day. The zone is `Z`, `UTC`, `GMT` or an offset such as `+01:00`, `+0100` or `+01`, with or without a space before it. A time without a zone is UTC.\n- A number, the time since 1970. With 10 digits before its point it is in seconds, with 13 in milliseconds, with 16 in microseconds, with 19 in nanoseconds. It may have a fraction and an exponent. Numbers of up to three digits are seconds, too, so that small examples can count from 0.\n\nThe message is flagged with an error if its time has another form or is another number, which may be a year or a date.").
@@ -53,17 +53,17 @@ func Fields() []*service.ConfigField {
 			Example(`${! json("event.id") }`).
 			LintRule(fmt.Sprintf(perMessage, FieldID)).
 			Default(""),
-		service.NewStringField(FieldTimeFormat).
+		service.NewStringField(fieldTimeFormat).
 			Description("How `timestamp` is written: `auto`; `seconds`, `milliseconds`, `microseconds` or `nanoseconds` since 1970, with any number of digits; `filetime`, units of 100 ns since 1601, as in Windows; `excel`, days since 1899-12-30, as in spreadsheets; or a layout with the `%` directives of strptime, which must have the year. A time without a zone is UTC.").
 			Example("filetime").
 			Example("%d/%b/%Y:%H:%M:%S %z").
 			Advanced().
 			Default("auto"),
-		service.NewStringListField(FieldPlaceholders).
+		service.NewStringListField(fieldPlaceholders).
 			Description("Texts that stand for an unknown machine, in upper or lower case. An event with such a machine is refused, because events of many unknown machines would look like those of one. An empty list refuses none.").
 			Advanced().
 			Default(field.PlaceholderWords()),
-		service.NewBoolField(FieldNormalize).
+		service.NewBoolField(fieldNormalize).
 			Description("Whether names that differ only in upper and lower case, or by a dot at the end, are the same machine. `WEB-1.example.org.` then becomes `web-1.example.org`, also in the document. Use the same setting for learning and for scoring. Windows that a cache has under other names are not found again.").
 			Advanced().
 			Default(false),
@@ -85,7 +85,7 @@ type Mapping struct {
 func New(conf *service.ParsedConfig, log *service.Logger) (*Mapping, error) {
 	m := &Mapping{log: log}
 	for name, x := range map[string]*expression{
-		FieldMachine: &m.machine, FieldEvent: &m.event, FieldTimestamp: &m.timestamp, FieldID: &m.id,
+		fieldMachine: &m.machine, fieldEvent: &m.event, FieldTimestamp: &m.timestamp, FieldID: &m.id,
 	} {
 		var err error
 		if *x, err = newExpression(conf, name); err != nil {
@@ -94,24 +94,24 @@ func New(conf *service.ParsedConfig, log *service.Logger) (*Mapping, error) {
 		switch text, static := x.static(); {
 		case static && text == "" && name != FieldID:
 			return nil, fmt.Errorf("field '%s' is empty: need an interpolation such as ${! json(\"%s\") }", name, name)
-		case static && text != "" && (name == FieldEvent || name == FieldID):
+		case static && text != "" && (name == fieldEvent || name == FieldID):
 			return nil, fmt.Errorf("field '%s': %s is the same for every message: need an interpolation such as ${! json(\"%s\") }",
 				name, excerpt.Quote(text), excerpt.Of(text, excerpt.Short))
 		}
 	}
-	format, err := conf.FieldString(FieldTimeFormat)
+	format, err := conf.FieldString(fieldTimeFormat)
 	if err != nil {
 		return nil, err
 	}
 	if m.format, err = field.ParseTimeFormat(format); err != nil {
-		return nil, fmt.Errorf("field '%s': %w", FieldTimeFormat, err)
+		return nil, fmt.Errorf("field '%s': %w", fieldTimeFormat, err)
 	}
-	words, err := conf.FieldStringList(FieldPlaceholders)
+	words, err := conf.FieldStringList(fieldPlaceholders)
 	if err != nil {
 		return nil, err
 	}
 	m.placeholders = field.NewPlaceholders(words)
-	if m.normalize, err = conf.FieldBool(FieldNormalize); err != nil {
+	if m.normalize, err = conf.FieldBool(fieldNormalize); err != nil {
 		return nil, err
 	}
 	return m, nil
@@ -127,8 +127,8 @@ type Reader struct {
 func (m *Mapping) Over(batch service.MessageBatch) Reader {
 	return Reader{
 		mapping:   m,
-		machine:   m.machine.over(batch, FieldMachine),
-		event:     m.event.over(batch, FieldEvent),
+		machine:   m.machine.over(batch, fieldMachine),
+		event:     m.event.over(batch, fieldEvent),
 		timestamp: m.timestamp.over(batch, FieldTimestamp),
 		id:        m.id.over(batch, FieldID),
 	}
