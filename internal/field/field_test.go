@@ -199,6 +199,7 @@ func FuzzFind(f *testing.F) {
 	f.Add([]byte(`{"a":{"b.c":[1,{"d":"}\""}]},"a.b":{"c":null}}`), "a.b.c.1.d")
 	f.Add([]byte(`{"id.orig_h":"\u00e9"}`), "id~1orig_h")
 	f.Add([]byte(`{"a`), "a")
+	f.Add([]byte(`{"a":{"b":1}}`), "a.c")
 	f.Add([]byte(``), "")
 	f.Fuzz(func(t *testing.T, document []byte, path string) {
 		raw := FindJSON(document, path)
@@ -225,6 +226,7 @@ func FuzzLabel(f *testing.F) {
 	f.Add(" TRUE", "-")
 	f.Add("1e999", "")
 	f.Add("Normal", "BENIGN")
+	f.Add("2.5", "")
 	f.Fuzz(func(t *testing.T, text, benign string) {
 		label, err := Label(text, benign)
 		if err != nil {
