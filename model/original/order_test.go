@@ -82,6 +82,7 @@ func TestNamesWithoutAPlaceInAnOrderAreErrors(t *testing.T) {
 func FuzzOrder(f *testing.F) {
 	f.Add("10", "2", "1.5", "csv")
 	f.Add("NA", "-1e9", "inf", "txt")
+	f.Add("login", "10", "2", "csv")
 	f.Fuzz(func(t *testing.T, a, b, c, source string) {
 		names := []string{a, b, c}
 		if a == b || b == c || a == c {
