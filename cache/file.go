@@ -229,7 +229,7 @@ func (f *files) write(key string, value []byte, isNew bool) error {
 	}
 	path := f.path(key)
 	before, _ := os.Lstat(path)
-	if err := disk.WriteFile(path, disk.Options{Temporary: scratchPath(f.dir), New: isNew}, value); err != nil {
+	if err := disk.WriteFile(path, disk.Options{Temporary: scratchPath(f.dir), Perm: 0o644, New: isNew}, value); err != nil {
 		return err
 	}
 	return f.written(before, int64(len(value)))

@@ -3,6 +3,7 @@
 package disk
 
 import (
+	"io/fs"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -63,5 +64,16 @@ func TestWriteFileReplacesLinksAndPipes(t *testing.T) {
 			require.NoFileExists(t, temporary)
 			require.NoError(t, os.Remove(path))
 		}
+	}
+}
+
+func TestWriteFileLeavesPermissionsToTheUmask(t *testing.T) {
+	defer syscall.Umask(syscall.Umask(0o002))
+	path := filepath.Join(t.TempDir(), "file")
+	for perm, want := range map[fs.FileMode]fs.FileMode{0: 0o664, 0o644: 0o644, 0o606: 0o604} {
+		require.NoError(t, WriteFile(path, Options{Temporary: path + ".part", Perm: perm}, nil))
+		info, err := os.Stat(path)
+		require.NoError(t, err)
+		require.Equal(t, want, info.Mode().Perm())
 	}
 }

@@ -1,15 +1,9 @@
 package disk
 
 import (
-	"errors"
-	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
-	"strings"
-	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -30,52 +24,29 @@ func alone(t *testing.T, path string) {
 }
 
 func TestAFailedWriteChangesNothing(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "file")
-	require.NoError(t, WriteFile(path, Options{}, []byte("before")))
-	full := errors.New("disk full")
-	err := write(path, Options{}, func(w io.Writer) error {
-		_, _ = w.Write(make([]byte, 1<<17))
-		return full
-	})
-	require.ErrorIs(t, err, full)
-	require.Equal(t, "before", content(t, path))
+	dir := t.TempDir()
+	path := filepath.Join(dir, "file")
+	require.NoError(t, os.MkdirAll(filepath.Join(path, "full"), 0o777)) // a folder that has something in it is not replaced
+	require.Error(t, WriteFile(path, Options{Temporary: filepath.Join(dir, "part")}, []byte("new")))
+	require.DirExists(t, filepath.Join(path, "full"))
 	alone(t, path)
-	require.Error(t, WriteFile(filepath.Join(path, "in", "a", "file"), Options{}, nil))
+	require.Error(t, WriteFile(filepath.Join(dir, "in", "file"), Options{Temporary: filepath.Join(dir, "in", "part")}, nil))
 }
 
 func TestWriteFileKeepsWhatIsThereIfAsked(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "file")
-	require.NoError(t, WriteFile(path, Options{New: true}, []byte("first")))
-	require.ErrorIs(t, WriteFile(path, Options{New: true}, []byte("second")), fs.ErrExist)
+	once := Options{Temporary: path + ".part", New: true}
+	require.NoError(t, WriteFile(path, once, []byte("first")))
+	require.ErrorIs(t, WriteFile(path, once, []byte("second")), fs.ErrExist)
 	require.Equal(t, "first", content(t, path))
 	alone(t, path)
 }
 
-func TestWriteFileGivesTheMode(t *testing.T) {
-	if runtime.GOOS == "windows" {
-		t.Skip("Windows has no such permissions")
-	}
+// However many writers were killed, there is one temporary file, and the next writer removes it.
+func TestWriteFileTakesTheTemporaryFileOfAKilledWriter(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "file")
-	require.NoError(t, WriteFile(path, Options{Mode: 0o646}, nil))
-	info, err := os.Stat(path)
-	require.NoError(t, err)
-	require.Equal(t, fs.FileMode(0o646), info.Mode().Perm())
-}
-
-// Two processes that save one file do not write into each other's temporary file.
-func TestWritersOfOnePath(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "file")
-	var all sync.WaitGroup
-	for i := range 8 {
-		all.Go(func() {
-			text := strings.Repeat(fmt.Sprint(i), 1<<17)
-			if err := WriteFile(path, Options{}, []byte(text)); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	all.Wait()
-	text := content(t, path)
-	require.Equal(t, strings.Repeat(text[:1], 1<<17), text)
+	require.NoError(t, os.WriteFile(path+".part", []byte("half of a longer text"), 0o600))
+	require.NoError(t, WriteFile(path, Options{Temporary: path + ".part"}, []byte("new")))
+	require.Equal(t, "new", content(t, path))
 	alone(t, path)
 }
