@@ -41,31 +41,31 @@ type Model struct {
 
 // Cluster is a group of samples of one event whose contexts have attention on similar events (paper, section III-C).
 type Cluster struct {
-	ID       int              `json:"id"`
-	Event    string           `json:"event"`
-	Size     int              `json:"size"`     // samples
-	Score    float64          `json:"score"`    // interpreter.NoScore if it has none
-	Contexts []ClusterContext `json:"contexts"` // the most frequent ones, at most 10
+	ID       int
+	Event    string
+	Size     int              // samples
+	Score    float64          // interpreter.NoScore if it has none
+	Contexts []ClusterContext // the most frequent ones, at most 10
 	// The rest is what WithExamples adds. It is empty in models that earlier programs wrote.
-	ContextCount int               `json:"context_count,omitempty"` // distinct contexts; Cluster counts them
-	MachineCount int               `json:"machine_count,omitempty"` // machines
-	Machines     []MachineCount    `json:"machines,omitempty"`      // the ones with most samples, at most MaxMachines
-	FirstSeen    time.Time         `json:"first_seen,omitzero"`
-	LastSeen     time.Time         `json:"last_seen,omitzero"`
-	Examples     []json.RawMessage `json:"examples,omitempty"` // documents that represent the samples, by time, at most MaxExamples
+	ContextCount int            // distinct contexts; Cluster counts them
+	MachineCount int            // machines
+	Machines     []MachineCount // the ones with most samples, at most MaxMachines
+	FirstSeen    time.Time
+	LastSeen     time.Time
+	Examples     []json.RawMessage // documents that represent the samples, by time, at most MaxExamples
 }
 
 // MachineCount is how many samples a machine has.
 type MachineCount struct {
-	Machine string `json:"machine"`
-	Count   int    `json:"count"`
+	Machine string
+	Count   int
 }
 
 // ClusterContext is one distinct context of a cluster.
 type ClusterContext struct {
-	Context   []string  `json:"context"`   // event names, oldest first, "" for NO_EVENT
-	Attention []float32 `json:"attention"` // one share per event of the context
-	Count     int       `json:"count"`
+	Context   []string  // event names, oldest first, "" for NO_EVENT
+	Attention []float32 // one share per event of the context
+	Count     int
 }
 
 // ScoredClusters counts the clusters that have a score.

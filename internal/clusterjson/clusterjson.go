@@ -19,15 +19,21 @@ type Cluster struct {
 	Size    int      `json:"size"`            // samples
 	Score   *float64 `json:"score,omitempty"` // nil if nobody has scored it
 	// Where and when the samples were seen. Left out if the model does not say.
-	MachineCount int                  `json:"machine_count,omitempty"`
-	Machines     []model.MachineCount `json:"machines,omitempty"` // the ones with most samples
-	FirstSeen    time.Time            `json:"first_seen,omitzero"`
-	LastSeen     time.Time            `json:"last_seen,omitzero"`
-	ContextCount int                  `json:"context_count,omitempty"` // distinct contexts
-	Attended     map[string]float64   `json:"attended"`                // attention by event over the contexts below, without NO_EVENT
-	Contexts     []Context            `json:"contexts"`
-	Examples     []json.RawMessage    `json:"examples"` // documents that represent the samples, by time
-	Model        string               `json:"model"`    // the version that has it
+	MachineCount int                `json:"machine_count,omitempty"`
+	Machines     []Machine          `json:"machines,omitempty"` // the ones with most samples
+	FirstSeen    time.Time          `json:"first_seen,omitzero"`
+	LastSeen     time.Time          `json:"last_seen,omitzero"`
+	ContextCount int                `json:"context_count,omitempty"` // distinct contexts
+	Attended     map[string]float64 `json:"attended"`                // attention by event over the contexts below, without NO_EVENT
+	Contexts     []Context          `json:"contexts"`
+	Examples     []json.RawMessage  `json:"examples"` // documents that represent the samples, by time
+	Model        string             `json:"model"`    // the version that has it
+}
+
+// Machine is how many samples a machine has.
+type Machine struct {
+	Machine string `json:"machine"`
+	Count   int    `json:"count"`
 }
 
 // Context is a distinct context of a cluster. Shares of the attention have 4 decimals, because clustering does not look at more.
@@ -40,10 +46,13 @@ type Context struct {
 
 // New shows a cluster of a version, with at most the given number of its contexts.
 func New(c model.Cluster, version string, contexts int) Cluster {
-	shown := Cluster{Cluster: c.ID, Event: c.Event, Size: c.Size, MachineCount: c.MachineCount, Machines: c.Machines, FirstSeen: c.FirstSeen,
+	shown := Cluster{Cluster: c.ID, Event: c.Event, Size: c.Size, MachineCount: c.MachineCount, FirstSeen: c.FirstSeen,
 		LastSeen: c.LastSeen, ContextCount: c.ContextCount, Attended: rounded(Attended(c.Contexts...)), Contexts: []Context{},
 		Examples: []json.RawMessage{}, Model: version}
 	shown.Examples = append(shown.Examples, c.Examples...)
+	for _, m := range c.Machines {
+		shown.Machines = append(shown.Machines, Machine(m))
+	}
 	if c.Score != interpreter.NoScore {
 		shown.Score = &c.Score
 	}

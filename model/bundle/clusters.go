@@ -5,9 +5,62 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"connect-deepcase/model"
 )
+
+// cluster is model.Cluster with its own names in JSON, so that renaming a Go field cannot change the format.
+type cluster struct {
+	ID           int               `json:"id"`
+	Event        string            `json:"event"`
+	Size         int               `json:"size"`
+	Score        float64           `json:"score"`
+	Contexts     []clusterContext  `json:"contexts"`
+	ContextCount int               `json:"context_count,omitempty"`
+	MachineCount int               `json:"machine_count,omitempty"`
+	Machines     []machineCount    `json:"machines,omitempty"`
+	FirstSeen    time.Time         `json:"first_seen,omitzero"`
+	LastSeen     time.Time         `json:"last_seen,omitzero"`
+	Examples     []json.RawMessage `json:"examples,omitempty"`
+}
+
+type clusterContext struct {
+	Context   []string  `json:"context"`
+	Attention []float32 `json:"attention"`
+	Count     int       `json:"count"`
+}
+
+type machineCount struct {
+	Machine string `json:"machine"`
+	Count   int    `json:"count"`
+}
+
+func newCluster(c model.Cluster) cluster {
+	return cluster{c.ID, c.Event, c.Size, c.Score,
+		each(c.Contexts, func(x model.ClusterContext) clusterContext { return clusterContext(x) }), c.ContextCount, c.MachineCount,
+		each(c.Machines, func(x model.MachineCount) machineCount { return machineCount(x) }), c.FirstSeen, c.LastSeen, c.Examples}
+}
+
+func (c cluster) model() model.Cluster {
+	return model.Cluster{ID: c.ID, Event: c.Event, Size: c.Size, Score: c.Score,
+		Contexts:     each(c.Contexts, func(x clusterContext) model.ClusterContext { return model.ClusterContext(x) }),
+		ContextCount: c.ContextCount, MachineCount: c.MachineCount,
+		Machines:  each(c.Machines, func(x machineCount) model.MachineCount { return model.MachineCount(x) }),
+		FirstSeen: c.FirstSeen, LastSeen: c.LastSeen, Examples: c.Examples}
+}
+
+// each converts the items of a list. It keeps nil, which is null in JSON.
+func each[From, To any](list []From, convert func(From) To) []To {
+	if list == nil {
+		return nil
+	}
+	converted := make([]To, len(list))
+	for i, x := range list {
+		converted[i] = convert(x)
+	}
+	return converted
+}
 
 // encodeClusters writes a JSON array, one cluster per line, so that people can read the file.
 func encodeClusters(w io.Writer, clusters []model.Cluster) error {
@@ -18,7 +71,7 @@ func encodeClusters(w io.Writer, clusters []model.Cluster) error {
 		if _, err := io.WriteString(w, between); err != nil {
 			return err
 		}
-		if err := e.Encode(c); err != nil { // ends the line
+		if err := e.Encode(newCluster(c)); err != nil { // ends the line
 			return fmt.Errorf("cluster %d: %w", i, err)
 		}
 		between = ","
@@ -33,11 +86,11 @@ func encodeClusters(w io.Writer, clusters []model.Cluster) error {
 
 // decodeClusters reads up to most clusters.
 func decodeClusters(content []byte, most int) ([]model.Cluster, error) {
-	clusters, err := decodeList[model.Cluster](content, most, "clusters")
+	clusters, err := decodeList[cluster](content, most, "clusters")
 	if err == nil && clusters == nil {
 		return nil, errors.New("is null, need an array of clusters")
 	}
-	return clusters, err
+	return each(clusters, cluster.model), err
 }
 
 // checkClusters checks what model.Validate does not check, because predictions do not need it.

@@ -86,13 +86,13 @@ func (f File) checkSum(sum []byte) error {
 
 // params are model.Params with their own names in JSON, so that renaming a Go field cannot change the format.
 type params struct {
-	Length      int                 `json:"length"`
-	Timeout     duration            `json:"timeout"`
-	Hidden      int                 `json:"hidden"`
-	LSTM        bool                `json:"lstm"`
-	Training    training            `json:"training"`
-	Query       query               `json:"query"`
-	Interpreter interpreter.Options `json:"interpreter"`
+	Length      int      `json:"length"`
+	Timeout     duration `json:"timeout"`
+	Hidden      int      `json:"hidden"`
+	LSTM        bool     `json:"lstm"`
+	Training    training `json:"training"`
+	Query       query    `json:"query"`
+	Interpreter options  `json:"interpreter"`
 }
 
 type training struct {
@@ -113,6 +113,12 @@ type training struct {
 type query struct {
 	Iterations int `json:"iterations"`
 	BatchSize  int `json:"batch_size"`
+}
+
+type options struct {
+	Eps        float64 `json:"eps"`
+	MinSamples int     `json:"min_samples"`
+	Threshold  float64 `json:"threshold"`
 }
 
 // duration is written as Go writes durations ("24h0m0s"): exact, and readable.
@@ -172,7 +178,7 @@ func describe(m *model.Model, lineage Lineage, created time.Time) *Manifest {
 		Params: params{Length: m.Params.Length, Timeout: duration(m.Params.Timeout), Hidden: m.Params.Hidden, LSTM: m.Params.LSTM,
 			Training: training{t.Epochs, t.BatchSize, t.Optimizer, t.LearningRate, t.Factor, t.Warmup, t.Delta, t.TeachRatio, t.Dropout,
 				t.Steps, t.Seed, t.InOrder},
-			Query: query{q.Iterations, q.BatchSize}, Interpreter: m.Params.Interpreter},
+			Query: query{q.Iterations, q.BatchSize}, Interpreter: options(m.Params.Interpreter)},
 	}
 	if m.Vectors != nil || m.Clusters != nil {
 		manifest.Files[clusterVectorsFile], manifest.Files[clustersFile] = File{}, File{}
@@ -193,7 +199,7 @@ func (m *Manifest) model() *model.Model {
 			Factor: t.Factor, Warmup: t.Warmup, Delta: t.Delta, TeachRatio: t.TeachRatio, Dropout: t.Dropout, Steps: t.Steps,
 			Seed: t.Seed, InOrder: t.InOrder},
 		Query:       contextbuilder.Query{Iterations: p.Query.Iterations, BatchSize: p.Query.BatchSize},
-		Interpreter: p.Interpreter,
+		Interpreter: interpreter.Options(p.Interpreter),
 	}}
 }
 

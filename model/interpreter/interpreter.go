@@ -31,9 +31,9 @@ var ErrNotFinite = errors.New("the network computes NaN or infinity: its trainin
 
 // Options are the Interpreter's parameters.
 type Options struct {
-	Eps        float64 `json:"eps"`         // largest L1 distance between neighbours
-	MinSamples int     `json:"min_samples"` // samples within Eps of a vector, its own included, that make it a core of a cluster
-	Threshold  float64 `json:"threshold"`   // least confidence of a sample that is clustered or scored
+	Eps        float64 // largest L1 distance between neighbours
+	MinSamples int     // samples within Eps of a vector, its own included, that make it a core of a cluster
+	Threshold  float64 // least confidence of a sample that is clustered or scored
 }
 
 // DefaultOptions are those of the paper.
