@@ -42,7 +42,7 @@ Benthos' own `+"`file`"+` cache writes in place, so a process that is killed whi
 
 Whatever kills the process, and however many processes share the directory, an entry has the complete value that was written last or the one before it. If several processes `+"`add`"+` the same key, one succeeds.
 
-A write returns when it is on disk. So it survives a power failure, if the disk keeps what it has confirmed. Each write takes as long as the disk needs to confirm twice. `+"`deepcase_sequence`"+` writes the window of each machine once per batch, so larger batches need fewer writes.
+A write returns when it is on disk. So it survives a power failure if the disk keeps what it has confirmed, except on Windows. Each write waits for the disk to confirm twice. `+"`deepcase_sequence`"+` writes the window of each machine once per batch, so larger batches need fewer writes.
 
 == What is removed
 
@@ -57,9 +57,9 @@ All files of the directory count, whoever wrote them. If a cursor is removed, it
 
 == Files
 
-A key of up to 200 letters, digits and `+"`-_.~%+`"+` that does not begin with a dot is the name of its file. This is as in `+"`file`"+`, so its directories can be used here. The file of any other key is named `+"`=`"+` and the SHA-256 of the key in hexadecimal. If the file system ignores case, this also holds for keys with capitals, names such as `+"`nul`"+`, and names that end with a dot; entries that were written under such names by an earlier version are not found, and start again once.
+A key of up to 200 letters, digits and `+"`-_.~%+`"+` that does not begin with a dot is the name of its file. The cache `+"`file`"+` uses the same names, so its directories can be used here. The file of any other key is named `+"`=`"+` and the SHA-256 of the key in hexadecimal. If the file system ignores case, this also holds for keys with capitals, names such as `+"`nul`"+`, and names that end with a dot; entries that an earlier version wrote under such names are not found, and start again once.
 
-A process that is killed while it writes leaves a file `+"`.deepcase_file-…`"+`. The next start removes such files if they are older than a minute. An entry has at most 64 MiB. Adding needs a file system with hard links.`).
+A process that is killed while it writes leaves a file `+"`.deepcase_file-…`"+`. The next start removes such files if they are older than a minute. An entry has at most 64 MiB. `+"`add`"+` needs a file system with hard links.`).
 		Fields(
 			service.NewStringField(fieldDirectory).
 				Description("The directory of the files. It is created if it does not exist."),

@@ -74,7 +74,7 @@ No message is dropped. Batches keep their order and size. A message is flagged w
 			configfield.RetainField(),
 			configfield.DeviceField("cpu"),
 		).
-		Example("From a file that an analyst filled in", "A csv file with the columns `model`, `cluster` and `score`. Rows without a score are left out. Prints what was applied, and what was not applied with the reason.", `
+		Example("From a file that an analyst filled in", "A csv file with the columns `model`, `cluster` and `score`. Rows without a score are left out. Prints each score that was applied, and each row that was not, with the reason.", `
 input:
   deepcase_files:
     paths: [ ./clusters.csv ]

@@ -44,8 +44,8 @@ Reads the context that `+"`deepcase_sequence`"+` wrote at `+"`target`"+` and add
 ** `+"`no_model`"+`: no version could be loaded yet
 - `+"`score`"+`: only with the status `+"`scored`"+`
 - `+"`cluster`"+`: with `+"`scored`"+` and `+"`unscored`"+`
-- `+"`confidence`"+` in the event, and `+"`distance`"+` to the nearest cluster, if these were computed
-- `+"`attention`"+`: the share of each event of the context in explaining the event
+- `+"`confidence`"+`: how well the context explains the event, from 0 to 1; `+"`distance`"+`: to the nearest cluster. Both only if they were computed
+- `+"`attention`"+`: the share that each event of the context has in explaining the event
 - `+"`model`"+`: the version that answered
 
 == Guarantees

@@ -66,7 +66,7 @@ Nothing is dropped silently. Each of these becomes a message that is flagged wit
 - one that is longer than `+"`max_line`"+`: the message has its first 1000 bytes
 - a row that has another number of columns than the header, or unmatched quotes: the message is the row, or its first line
 - a document that is not JSON: the message is everything up to the next line that begins with `+"`{`"+`
-- a file that ends in the middle, is damaged, is UTF-16, or has an unusable header: one message. The rest of the file is not read; the next file is
+- a file that ends in the middle, is damaged, is UTF-16, or has an unusable header: one message. Reading continues with the next file
 
 Send such messages to a dead-letter output, by `+"`errored()`"+`. At the end, the log says how many there were, at level error if there was one. An empty file has no messages; the log warns of it.
 

@@ -47,7 +47,7 @@ Each message is one syslog message, including its header, without its framing. A
 
 == Framing
 
-Over TCP and TLS, each message may have a framing of its own (RFC 6587): an octet count before it, or a newline or NUL after it. Because a line may begin with a number, a number is an octet count only if a space and a priority follow it (`+"`98 <38>`"+`). Text without an end, before the sender closes the connection, is a message, too. Messages that contain newlines need an octet count, or NUL and `+"`framing: nul`"+`.
+Over TCP and TLS, each message may have a framing of its own (RFC 6587): an octet count before it, or a newline or NUL after it. Because a line may begin with a number, a number is an octet count only if a space and a priority follow it (`+"`98 <38>`"+`). If the sender closes the connection, the text since the last message is one, too. Messages that contain newlines need an octet count, or NUL and `+"`framing: nul`"+`.
 
 Over UDP, each datagram is one message, with or without a newline.
 
@@ -55,7 +55,7 @@ Newlines, carriage returns and NULs at the end of a message are removed. Blank m
 
 == Messages that are refused
 
-They have the first 1024 bytes of their text, and are flagged with an error that names the sender and the reason, so that they become dead letters. The next message is read as usual.
+A refused message has the first 1024 bytes of its text, and is flagged with an error that names the sender and the reason, so that it becomes a dead letter. The next message is read as usual.
 
 - `+"`too_long`"+`: more than `+"`max_message_bytes`"+`
 - `+"`bad_count`"+`: text between a message with an octet count and the next one: the count was too small

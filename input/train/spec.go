@@ -72,19 +72,19 @@ Reads events from the messages of the child `+"`input`"+` and keeps them in a sp
 `+"```"+`
 
 - `+"`score`"+`: only if labels or the model before give one
-- `+"`contexts`"+`: the 10 most frequent of `+"`context_count`"+` contexts
+- `+"`contexts`"+`: of all `+"`context_count`"+` contexts, the 10 most frequent
 - `+"`attention`"+`: the share of each position of a context
-- `+"`attended`"+`: the share of each event name; in a context for that context, in the cluster for all listed contexts
-- `+"`machines`"+`: the 10 with the most events of `+"`machine_count`"+`
+- `+"`attended`"+`: the share of each event name, in one context or, for the cluster, in all listed contexts
+- `+"`machines`"+`: of all `+"`machine_count`"+` machines, the 10 with the most events
 - `+"`examples`"+`: up to 8 documents that represent the cluster, in order of time: the first, the last, and others by how frequent their context, machine and day are. There are fewer if the cluster has fewer, or if they would take more than 1 MiB
 
-With a score added, these messages are what `+"`deepcase_label`"+` takes.
+`+"`deepcase_label`"+` takes these messages once a score is added.
 
 The page docs/events.md has the rules for machine, event, time, id, label and paths. Documents that `+"`deepcase_sequence`"+` annotated (an object with a context at `+"`target`"+`) keep that context, and do not need `+"`machine` and `event`. `id` and `timestamp`"+` are read from all documents; those with a context need no `+"`timestamp`"+`.
 
 == Guarantees
 
-**Acknowledgement.** A message is acknowledged to the source when its event is on disk (`+"`fsync`"+`). After a crash or a stop at any point, the spooled events are part of the next training: no event is lost. If the spool cannot be written to (for example, the disk is full), this is logged and the source waits. An event that the source delivers again counts twice, unless it has an `+"`id`"+`: an event with the `+"`id`"+`, name and time (without a `+"`timestamp`"+`: context) of an earlier one of its machine counts as the same event.
+**Acknowledgement.** A message is acknowledged to the source when its event is on disk (`+"`fsync`"+`). After a crash or a stop at any point, the spooled events are part of the next training: no event is lost. If the spool cannot be written to (for example, the disk is full), this is logged and the source waits. An event that the source delivers again counts twice, unless it has an `+"`id`"+`. Events of a machine with the same `+"`id`"+`, name and time count as one. If they have no `+"`timestamp`"+`, their contexts are compared instead of their times.
 
 **The spool.** Without `+"`every`"+`, the spool is emptied when all clusters have been delivered. After a crash before that, the training is repeated. With `+"`every`"+`, the spool holds the last `+"`max_events`"+` events, and each training learns from all of them.
 
@@ -101,7 +101,7 @@ Clusters have no `+"`status`. With `report: true`"+`, each training that did not
  "scores": {"before": "20261122T141500Z-11c0", "inherited": 70, "new": 3, "lost": [{"cluster": 8, "event": "sshd: failed password", "size": 12, "score": 3}]}}
 `+"```"+`
 
-A training that has diverged fails (most often its learning rate is too high). It has diverged if its loss, measured on up to 10,000 of its events, is more than 1 above that of a network that has learnt nothing (ln of the number of names), or if a weight is not a finite number. A network that predicts no more events than "always the most frequent one" would is published with a warning. Error and warning have the figures.
+A training that has diverged fails (most often its learning rate is too high). It has diverged if its loss, measured on up to 10,000 of its events, is more than 1 above that of a network that has learnt nothing (ln of the number of names), or if a weight is not a finite number. A network is published with a warning if it predicts no more events than the answer "always the most frequent one" would. Error and warning have the figures.
 
 A training that is stopped publishes nothing; with `+"`every`"+`, it is due at once after a restart. If the process was killed in the middle of a training (for example, by the kernel for lack of memory), it does not try that training again after a restart, because it would be killed again and again. It continues to collect events, and each training fails with an error that says what to do: change a setting (`+"`max_memory`, `max_names`, `max_events`"+`), or remove the file `+"`training`"+` from the spool.
 

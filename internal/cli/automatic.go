@@ -19,9 +19,9 @@ func automaticCommand() *ucli.Command {
 		Name:  "automatic",
 		Usage: "Score events by the scores of the clusters",
 		Description: `Saves a score for each event in a csv file: one column, labels, and one row per event, in the order of the input. Some events get no score:
-−1 means that the builder is not confident enough or that the cluster has no score, −2 that the event was not in training, and
-−3 that the nearest cluster is further away than epsilon. If events have labels, it prints a classification report and a confusion matrix.
-Without --load-interpreter it does all earlier steps with the same events. Their labels are the scores then.
+−1 means that the context does not explain the event or that the cluster has no score, −2 that no cluster has events of this name, and −3
+that the nearest cluster is further away than epsilon. If events have labels, it prints a classification report and a confusion matrix.
+Without --load-interpreter it first does all earlier steps with the same events, whose labels then score the clusters.
 
   deepcase automatic --csv new.csv --load-interpreter model --save-prediction prediction.csv`,
 		Flags: modeFlags(),

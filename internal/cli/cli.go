@@ -36,7 +36,8 @@ From files to scores, where each step reads what the step before saved:
   deepcase manual    --load-interpreter model --load-clusters clusters.csv --save-interpreter model
   deepcase automatic --csv new.csv --load-interpreter model --save-prediction prediction.csv
 
-Builders and interpreters are saved as versions of a model directory. The processor deepcase_predict reads the same directory.`,
+A builder (the ContextBuilder) is the trained network. An interpreter adds clusters and their scores. Both are saved as versions of a model
+directory, which the processor deepcase_predict reads, too.`,
 		Subcommands: []*ucli.Command{
 			sequenceCommand(), trainCommand(), clusterCommand(), manualCommand(), automaticCommand(),
 			evaluateCommand(), summaryCommand(), clustersCommand(), versionsCommand(), rollbackCommand(), demoCommand(),

@@ -25,7 +25,7 @@ func evaluateCommand() *ucli.Command {
 		Usage: "Measure on labelled events how much work DeepCASE saves an analyst, and what it misses",
 		Description: `Learns from the training files (builder, clusters, and the scores of clusters from the labels), scores each test file, and compares the
 scores with its labels. A second column shows simple rules instead: they give an event the highest label that its type had in training.
-With --load-interpreter nothing is learnt. The training files are for the rules alone then, and may be left out.
+With --load-interpreter nothing is learnt. Then only the rules use the training files, which may be left out.
 
 Clusters are scored by the labels of all their events (--judge all), by the label that most of their events have (majority), or by the
 labels of the examples that "deepcase clusters" shows to an analyst (examples). The last one says what scoring by hand would be worth.

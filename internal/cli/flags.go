@@ -110,7 +110,7 @@ func limitFlags() []ucli.Flag {
 		&ucli.IntFlag{Category: categoryIO, Name: "nrows", Usage: "read at most `N` rows (lines of txt); 0 for all"},
 		&ucli.Float64Flag{Category: categoryIO, Name: "label", Usage: "`LABEL` of all events, whatever the files say", DefaultText: "what the files say"},
 		&ucli.StringFlag{Category: categoryIO, Name: "events", Value: "auto",
-			Usage: "`NUMBER` of distinct events, including NO_EVENT; more in the input are an error"},
+			Usage: "`NUMBER` of distinct event names, including NO_EVENT (which fills short contexts); more in the input are an error"},
 	}
 }
 

@@ -21,9 +21,9 @@ func manualCommand() *ucli.Command {
 		Usage: "Give the clusters scores from an analyst's labels",
 		Description: `The score of a cluster is the highest label of its events (--strategy). Labels of −1 do not count; a cluster without other labels keeps its
 score. "none" in the column score withdraws a score. The labels come from the file of --load-clusters, which the mode cluster or "deepcase
-clusters --csv" wrote. Without that file they are the labels of the events, which are clustered again. With --load-interpreter and
+clusters --csv" wrote. Without that file, the events are clustered again and their own labels count. With --load-interpreter and
 --load-clusters no events are needed. If no cluster gets another score, no new version is saved.
-If both interpreters are in one directory, scores that others publish there in the meantime are kept.
+If --load-interpreter and --save-interpreter name one directory, scores that others publish there in the meantime are kept.
 
   deepcase manual --load-interpreter model --load-clusters clusters.csv --save-interpreter model
   deepcase manual --csv labelled.csv --load-interpreter model --save-interpreter model`,

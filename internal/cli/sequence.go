@@ -11,12 +11,12 @@ func sequenceCommand() *ucli.Command {
 	return command(&ucli.Command{
 		Name:  "sequence",
 		Usage: "Find the context of each event: the events before it on the same machine",
-		Description: `Reads events and prints the first and the last sequences that DeepCASE works with. With --save-sequences it saves all of them.
+		Description: `Reads events and prints the first and the last sequences: events with their contexts. With --save-sequences it saves all of them.
 The other modes start from the saved file, or read events themselves. Files may be compressed (gzip, zstd, bzip2):
 
   csv     a header with the columns timestamp, machine, event and, optionally, label; then one row per event
   txt     one line per machine: its events, separated by spaces and one second apart
-  json    objects with these fields, in an array or one after the other; "rule.id" in --columns is the field id of the object rule
+  json    objects with these fields, in an array or one after another; in --columns, rule.id is the key rule.id, or else id in rule
   ndjson  one such object per line
 
   deepcase sequence --csv alerts.csv --save-sequences alerts.sequences

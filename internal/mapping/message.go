@@ -13,7 +13,7 @@ const fieldTarget = "target"
 // TargetField says where a document has its annotation; ParseTarget reads it.
 func TargetField() *service.ConfigField {
 	return service.NewStringField(fieldTarget).
-		Description("Where the document has the object with context and verdict: a path with dots between its parts.").
+		Description("The path of the object in the document that holds context and verdict, with dots between its parts.").
 		Example("security.deepcase").
 		LintRule(`root = if this == "" || this.split(".").any(part -> part == "") { "target needs names divided by single dots" }`).
 		Default("deepcase")
