@@ -155,7 +155,7 @@ func (r *rows) broken(err error) piece {
 
 func (r *rows) readHeader(fields []string) error {
 	header := textfile.NewHeader(fields)
-	if !utf8.ValidString(strings.Join(header, "")) {
+	if slices.ContainsFunc(header, func(name string) bool { return !utf8.ValidString(name) }) {
 		return errUTF8
 	}
 	if err := header.Distinct(); err != nil {

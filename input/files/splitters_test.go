@@ -129,6 +129,7 @@ func TestSplitters(t *testing.T) {
 		{"a.csv", "a,b,a\n1,2,3\n", []string{`1 a,b,a ! column "a" comes twice: want one END`}},
 		{"a.csv", "a;b\n1;2\n", []string{`1 a;b ! has one column, "a;b": want delimiter: ";" if that divides columns END`}},
 		{"a.csv", ",\n1,2\n", []string{`1 , ! has no names in its header: want one for each column END`}},
+		{"a.csv", "caf\xc3,\xa9\n1,2\n", []string{"1 caf\xc3,\xa9 ! is not UTF-8: want UTF-8 END"}}, // although the names would be, one after the other
 		{"a.csv", "a,\"b\n1,2\n", []string{`1 a,"b ! a quoted value does not end, or goes on after its ": want each " in it twice END`}},
 		{"a.csv", "a,,\n1,,\n2,,x\n", []string{`2 {"a":"1"}`, `3 {"a":"2","column_3":"x"}`}},
 		{"a.csv", "a,b\n1\n2,3\n1,2,3\n", []string{`2 1 ! 1 columns, the header has 2`, `3 {"a":"2","b":"3"}`, `4 1,2,3 ! 3 columns, the header has 2`}},
