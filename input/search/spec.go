@@ -77,7 +77,7 @@ A message is the `+"`_source`"+` of a document. Documents come in the order of `
 
 **Types.** Documents without `+"`sort_field`"+` have no place in the order: see `+"`missing`"+`. Types that cannot be sorted together are an error that names the indices. `+"`date` and `date_nanos`"+` can be sorted together, but then all values must lie between 1970 and 2262. The types are looked up whenever the input looks for newer documents. So an index of the other type may join, and reading stops only as long as there is an index that does not fit.
 
-**Size of the cursor.** The cursor holds the last value of `+"`sort_field`"+`, and a key of 22 characters for each document with exactly this value. So a field with a fine resolution is better than days or hours. If more than 2,000,000 documents have the same value, reading stops with an error.
+**Size of the cursor.** The cursor holds the last value of `+"`sort_field`"+`, and a key of 22 characters for each document with exactly this value. So a field with a fine resolution is better than days or hours. If more than 2,000,000 documents have the same value, reading does not get beyond them, and the log repeats the error.
 
 == Metadata
 
