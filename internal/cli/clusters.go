@@ -16,7 +16,6 @@ import (
 
 	"connect-deepcase/internal/cell"
 	"connect-deepcase/internal/clusterjson"
-	"connect-deepcase/internal/excerpt"
 	"connect-deepcase/internal/report"
 	"connect-deepcase/model"
 	"connect-deepcase/model/interpreter"
@@ -166,12 +165,16 @@ func hosts(c model.Cluster) string {
 	return strings.Join(parts, "; ")
 }
 
-const longestExample = 1000 // bytes
+const longestExample = 1000 // characters, as in config/examples/train_from_files.yaml
 
 // exampleTexts are a cluster's examples, shortened if they are long.
 func exampleTexts(c model.Cluster) (texts []string) {
 	for _, x := range c.Examples {
-		texts = append(texts, excerpt.Of(string(x), longestExample))
+		text := []rune(string(x))
+		if len(text) > longestExample {
+			text = append(text[:longestExample], '…')
+		}
+		texts = append(texts, string(text))
 	}
 	return texts
 }

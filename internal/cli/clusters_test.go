@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"encoding/json"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -13,4 +15,10 @@ var scans = model.ClusterContext{Context: []string{"", "scan", "login", "scan"},
 func TestContextTextSumsTheAttention(t *testing.T) {
 	assert.Equal(t, "scan (70 %); no event (30 %)", contextText(scans))
 	assert.Empty(t, contextText(model.ClusterContext{}))
+}
+
+func TestExamplesAreShortenedByCharacters(t *testing.T) {
+	short, long := strings.Repeat("é", longestExample), strings.Repeat("é", longestExample+1)
+	texts := exampleTexts(model.Cluster{Examples: []json.RawMessage{json.RawMessage(short), json.RawMessage(long)}})
+	assert.Equal(t, []string{short, short + "…"}, texts)
 }
