@@ -99,7 +99,7 @@ If the cache fails, the batch waits for up to `+"`cache_retry`"+` after the last
 				Description("The number of events in a context. It must be the length that the model was trained with.").
 				Default(10),
 			fieldTimeout.Field().
-				Description("A context leaves out events that are older than its event by more than this.").
+				Description("The maximum age of an event in a context, counted back from the event that the context belongs to.").
 				Default("24h"),
 			fieldMaxMachines.Field().
 				Description("The most machines to hold in memory. Above this, machines are forgotten.").
@@ -111,17 +111,17 @@ If the cache fails, the batch waits for up to `+"`cache_retry`"+` after the last
 				Description("How far in the future an event may be. The message of a later event is flagged with an error, and the event enters no window: it would empty the contexts of its machine until as many events have come as a window holds. The default is more than the error of any wrong time zone. 0 accepts any time. Events of the past are always accepted.").
 				Default("24h"),
 			fieldLate.Field().
-				Description("The number of events that a window holds in addition to a context, so that late and repeated events find their place. It should be more than the events of one machine in batches that are not acknowledged yet. If the clock of a machine jumps back by more than this, its contexts may be empty for its next `length` + 1 + `late` events. After that they are right again.").
+				Description("The number of events that a window holds in addition to a context, so that late and repeated events find their place. It should exceed the number of events that one machine has in batches that are not acknowledged yet. If the clock of a machine jumps back by more than this, its contexts may be empty for its next `length` + 1 + `late` events. After that they are right again.").
 				Advanced().
 				Default(32),
 			configfield.CacheField().
 				Description("The label of a cache resource that keeps the windows, such as a `redis` or `deepcase_file` cache. Its entries should live at least as long as `timeout` plus the longest outage."),
 			service.NewStringField(fieldCachePrefix).
-				Description("What the keys in the cache begin with, before the machine. Sequencers that share a cache but read different events need different prefixes, and no prefix may begin with another one.").
+				Description("The beginning of each key in the cache, before the machine. Sequencers that share a cache but read different events need different prefixes, and no prefix may begin with another one.").
 				Advanced().
 				Default("deepcase-"),
 			fieldCacheRetry.Field().
-				Description("How long to try a failing cache again before messages are flagged with an error. An access also fails if it takes longer than this and longer than a second. 0 means one attempt.").
+				Description("How long to try a failing cache again before messages are flagged with an error. A single access fails if it takes longer than this, or than a second if that is longer. 0 means one attempt.").
 				Advanced().
 				Default("30s"),
 			mapping.TargetField(),

@@ -69,7 +69,7 @@ A message is the `+"`_source`"+` of a document. Documents come in the order of `
 
 **Cursor.** With a `+"`cache`"+`, the cursor moves when a batch and all batches before it have been acknowledged. After a stop or a crash, the next run continues there: no document is lost, and only those of batches that were not acknowledged come again. The same holds if a point in time expires or a node disappears in the middle: reading continues in a new point in time. Without a cache, each run reads from the beginning.
 
-**Late documents.** Each document comes once per run, unless it is written again with a later value of `+"`sort_field`"+`. In the mode `+"`follow`"+`, documents are read once their `+"`sort_field` is `lag`"+` in the past. A document that becomes searchable later than that is not read. So `+"`lag`"+` must be longer than a document takes from that time until it is in the index, including its refresh. A field that is set on the way in, such as `+"`event.ingested`"+`, is better than the time of the event. To read what arrived too late, run the mode `+"`once`"+` from time to time, with a query for documents that are not annotated.
+**Late documents.** Each document comes once per run, unless it is written again with a later value of `+"`sort_field`"+`. In the mode `+"`follow`"+`, documents are read once their `+"`sort_field` is `lag`"+` in the past. A document that becomes searchable later than that is not read. So `+"`lag`"+` must be longer than the time from a document's `+"`sort_field`"+` until the document is searchable, including the refresh of the index. A field that is set on the way in, such as `+"`event.ingested`"+`, is better than the time of the event. To read what arrived too late, run the mode `+"`once`"+` from time to time, with a query for documents that are not annotated.
 
 **Failures.** A failure that may pass is retried as `+"`retry`"+` says, at another of the `+"`urls`"+` if there are several. Such failures are: a node does not answer; an answer is 408, 429 or 5xx, or does not fit the request, or lacks shards or remote clusters. After that, and after other errors, the input reconnects after a pause, and reading continues where it was. A page must be complete, in order, and later than what was read before; anything else is an error. A page with fewer documents than requested ends the reading.
 
@@ -148,7 +148,7 @@ func fields() []*service.ConfigField {
 			Description("The field by which documents are sorted and whose value the cursor holds, of type date, date_nanos, byte, short, integer, long or keyword.").
 			Default("@timestamp"),
 		service.NewStringField(fieldTiebreak).
-			Description("A field with doc values that is different in each document, such as a keyword with the id of the event. If it is empty: `_shard_doc` if the server has it (Elasticsearch 7.12 or newer, OpenSearch 3.3 or newer), else `_id`, which costs the server memory for each document.").
+			Description("A field that orders documents with the same `sort_field`. It needs doc values and another value in each document, such as a keyword with the id of the event. If it is empty: `_shard_doc` if the server has it (Elasticsearch 7.12 or newer, OpenSearch 3.3 or newer), else `_id`, which costs the server memory for each document.").
 			Advanced().
 			Default(""),
 		service.NewStringAnnotatedEnumField(fieldMissing, map[string]string{

@@ -204,7 +204,7 @@ func hyperparameterFields() []*service.ConfigField {
 	return []*service.ConfigField{
 		fieldLength.Field().Description("The number of events in a context.").Default(d.Length),
 		fieldTimeout.Field().
-			Description("Events that are older than the event by more than this are not in its context.").
+			Description("The maximum age of an event in a context, counted back from the event that the context belongs to.").
 			Default(d.Timeout.String()),
 		fieldEpochs.Field().Description("How many times to go through all events.").Default(d.Training.Epochs),
 		fieldHidden.Field().Description("Size of the network's hidden state.").Default(d.Hidden).Advanced(),

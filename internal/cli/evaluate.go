@@ -35,7 +35,7 @@ labels of the examples that "deepcase clusters" shows to an analyst (examples). 
 		Flags: slices.Concat(inputFlags("train-", "learn from"), inputFlags("test-", "score and compare"), readingFlags(), sequencingFlags(),
 			builderFlags(), interpreterFlags(), savedInterpreterFlags(), []ucli.Flag{
 				&ucli.StringFlag{Category: categoryInterpreter, Name: "judge", Value: judgeAll,
-					Usage: "`LABELS` that score the clusters: all, the label of the majority, or those of the examples alone (all|majority|examples)"},
+					Usage: "`LABELS` that score a cluster: of all its events, of the majority of them, or of its examples alone (all|majority|examples)"},
 				boolFlag(categoryIO, "json", "print JSON"),
 			}, otherFlags()),
 	}, evaluate)

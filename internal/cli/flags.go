@@ -94,13 +94,13 @@ func readingFlags() []ucli.Flag {
 			"timestamp=time,machine=host,event=name,label=class"),
 		stringFlag(categoryIO, "benign", benignUsage),
 		&ucli.IntFlag{Category: categoryIO, Name: "max-record", Value: textfile.MaxRecord >> 20,
-			Usage: "most `MIB` of a line, csv record or JSON object; a longer one is an error"},
+			Usage: "maximum size in `MIB` of a line, csv record or JSON object; a longer one is an error"},
 		&ucli.StringFlag{Category: categoryIO, Name: "time-format", Value: "auto", Usage: "`FORMAT` of times: auto (RFC 3339 and its relatives, or the time since " +
 			"1970 in seconds, milliseconds, microseconds or nanoseconds by its 10, 13, 16 or 19 digits), seconds, milliseconds, microseconds or nanoseconds " +
 			"(since 1970, whatever the digits), filetime (Windows), excel (days since 1899-12-30), or a layout of strptime such as %d/%b/%Y:%H:%M:%S %z"},
 		&ucli.StringFlag{Category: categoryIO, Name: "placeholders", DefaultText: "-, null, N/A, unknown and the like",
 			Usage: "`TEXTS` that stand for an unknown machine, separated by commas; a single comma for none"},
-		boolFlag(categoryIO, "normalize-machine", "machines are the same if their names differ in upper and lower case, or by a dot at the end"),
+		boolFlag(categoryIO, "normalize-machine", "machine names that differ only in upper and lower case, or by a dot at the end, are one machine"),
 		boolFlag(categoryIO, "shared-machines", "a machine name means the same machine in all files (default: each file has its own machines)"),
 	}
 }
