@@ -2,6 +2,9 @@ package model
 
 import (
 	"context"
+	"math/rand/v2"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -32,6 +35,57 @@ func TestAppend(t *testing.T) {
 	d.Append(data(abc, "c b > a"))
 	require.Nil(t, d.Scores, "nobody scored any")
 	require.Equal(t, data(abc, "a b > c", "c b > a"), d)
+}
+
+// words are the samples of d by name, "" for NO_EVENT.
+func words(d Data) (words []string) {
+	for _, id := range slices.Concat(d.Samples.Contexts, d.Samples.Events) {
+		words = append(words, append(slices.Clone(d.Names), "")[id])
+	}
+	return words
+}
+
+// Whatever the vocabularies are, renumbering keeps the name of each event.
+func TestRenumberingKeepsNames(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	names := strings.Split("abcdefghij", "")
+	some := func() Data {
+		random.Shuffle(len(names), func(i, k int) { names[i], names[k] = names[k], names[i] })
+		own, rows := slices.Clone(names[:1+random.IntN(len(names)-1)]), random.IntN(5)
+		ids := func(n int) []int32 {
+			ids := make([]int32, n)
+			for i := range ids {
+				ids[i] = random.Int32N(int32(len(own) + 1))
+			}
+			return ids
+		}
+		return NewData(own, 3, ids(3*rows), ids(rows), nil)
+	}
+	for range 500 {
+		d, other := some(), some()
+		rows, more := d.Samples.Rows(), other.Samples.Rows()
+		before, others := words(d), words(other)
+		want := slices.Concat(before[:3*rows], others[:3*more], before[3*rows:], others[3*more:])
+		kept := slices.Clone(other.Samples.Contexts)
+		d.Append(other)
+		require.Equal(t, want, words(d))
+		require.Equal(t, kept, other.Samples.Contexts, "the data that was appended stays as it is")
+		require.IsIncreasing(t, append([]string{""}, d.Names...))
+
+		to := some().Names
+		translated := d.translate(to)
+		for i, id := range slices.Concat(translated.Contexts, translated.Events) {
+			known := slices.Contains(to, want[i])
+			switch {
+			case known:
+				require.Equal(t, want[i], to[id])
+			case i < len(translated.Contexts):
+				require.EqualValues(t, len(to), id, "NO_EVENT")
+			default:
+				require.EqualValues(t, unknown, id)
+			}
+		}
+	}
 }
 
 func TestTrainFurther(t *testing.T) {

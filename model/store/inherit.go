@@ -47,8 +47,10 @@ func (s *Store) PublishInheriting(ctx context.Context, m *model.Model,
 			}
 			return s.publishInherited(ctx, done)
 		})
-		if err != nil || current {
-			return done, err
+		if err != nil {
+			return nil, err
+		} else if current {
+			return done, nil
 		}
 	}
 	var done *Published
@@ -58,7 +60,10 @@ func (s *Store) PublishInheriting(ctx context.Context, m *model.Model,
 		}
 		return s.publishInherited(ctx, done)
 	})
-	return done, err
+	if err != nil {
+		return nil, err
+	}
+	return done, nil
 }
 
 // inherit computes the model to publish.

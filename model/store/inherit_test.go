@@ -77,11 +77,12 @@ func TestPublishInheriting(t *testing.T) {
 	score(t, s, 7)
 	over, cancel := context.WithCancel(t.Context())
 	m = unscored(4)
-	_, err = s.PublishInheriting(over, m, func(ctx context.Context, before *model.Model) (*model.Model, model.Inheritance, error) {
+	done, err = s.PublishInheriting(over, m, func(ctx context.Context, before *model.Model) (*model.Model, model.Inheritance, error) {
 		cancel()
 		return copied(m)(ctx, before)
 	})
 	require.ErrorIs(t, err, context.Canceled)
+	require.Nil(t, done, "nothing was published")
 	require.Equal(t, 3, number(t, s))
 }
 
