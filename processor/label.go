@@ -49,7 +49,7 @@ The message becomes the answer:
 
 All scores of a batch are published as one version, or none of them. A version has the size of the whole model, so scores that belong together should be one batch, such as a file that is read whole (see the example). `+"`retain`"+` bounds the number of versions. Several scorers may run at the same time: they do not lose each other's scores. If nothing changes, nothing is published, so a message that is delivered again does no harm.
 
-No message is dropped. Batches keep their order and size. A message is flagged with an error and changes nothing, and the rest of its batch goes on, if
+No message is dropped. Batches keep their order and size. A message that is flagged with an error changes nothing, and the rest of its batch goes on. A message is flagged if
 
 - its score is neither a number ≥ 0 nor `+"`none`"+`
 - it names no cluster of the current model

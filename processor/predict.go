@@ -50,7 +50,7 @@ Reads the context that `+"`deepcase_sequence`"+` wrote at `+"`target`"+` and add
 
 == Guarantees
 
-No message is dropped. Batches keep their order and size. A message is flagged with an error, and the rest of its batch goes on, if it has no context, if its context has another length than the model's, or if the model computes NaN or infinity for it. A message that came with an error passes unchanged and keeps that error.
+No message is dropped. Batches keep their order and size. A message is flagged with an error if it has no context, if the model needs a context of another length, or if the model computes NaN or infinity for it. The rest of its batch goes on. A message that came with an error passes unchanged and keeps that error.
 
 The answer for an event depends only on the event, its context and the version of the model, not on what else is asked at the same time. One version answers all messages of a batch.
 
