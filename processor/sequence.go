@@ -79,7 +79,7 @@ Within each group, the machines that have been silent for longest go first. With
 
 Windows live in memory and are lost at a restart, unless `+"`cache`"+` names a cache resource. With a cache, each batch reads the windows of its machines from there and writes them back before its messages go on. So processes that share a cache can take over each other's machines.
 
-The source must give each machine to one process at a time, as a Kafka topic does that is keyed by machine. A process that has lost a machine may still write a window, for events that it was working on. If events have ids, that does no harm: each machine has two keys in the cache, so the old process does not replace what the new one wrote, and the later window of the two counts.
+The source must give each machine to one process at a time, as a Kafka topic does that is keyed by machine. A process that has lost a machine may still write a window, for events that it was working on. If events have ids, that does no harm (the page docs/operations.md has one exception): each machine has two keys in the cache, so the old process does not replace what the new one wrote, and the later window of the two counts.
 
 If the cache fails, the batch waits for up to `+"`cache_retry`"+` after the last access that succeeded. Then the messages of all machines whose windows are not written yet are flagged with an error. These windows stay as they were, so the messages can be sent again.
 
