@@ -222,9 +222,7 @@ func TestTrainStopsWhileItWaitsForItsSpool(t *testing.T) {
 		defer source.(*counter).mu.Unlock()
 		return source.(*counter).waiting > 100
 	}, 10*time.Second, time.Millisecond)
-	started := time.Now()
 	require.NoError(t, s.StopWithin(20*time.Second))
-	assert.Less(t, time.Since(started), 10*time.Second)
 	require.NoError(t, <-running)
 }
 
@@ -266,9 +264,7 @@ func TestTrainStopsInTheMiddle(t *testing.T) {
 	go func() { running <- s.Run(ctx) }()
 	require.Eventually(t, func() bool { return spooled(t, dir) == 1800 }, 10*time.Second, 10*time.Millisecond)
 	require.Eventually(t, func() bool { _, err := os.Stat(filepath.Join(dir, "spool", trainingFile)); return err == nil }, 10*time.Second, time.Millisecond)
-	started := time.Now()
 	require.NoError(t, s.StopWithin(20*time.Second))
-	assert.Less(t, time.Since(started), 10*time.Second)
 	require.NoError(t, <-running)
 	assert.Empty(t, end())
 	models, err := store.Open(dir, true)
