@@ -79,7 +79,7 @@ var meanings = map[string]string{
 	model.Scored.String():        "in a cluster that has a score",
 	model.Unscored.String():      "in a cluster without a score yet",
 	model.LowConfidence.String(): "the context does not explain the event",
-	model.UnknownEvent.String():  "nothing was learnt about the event",
+	model.UnknownEvent.String():  "no cluster has events of this name",
 	model.NoCluster.String():     "far from all clusters of the event",
 	model.NoModel.String():       "no model was published yet",
 }
