@@ -4,13 +4,11 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-
-	"connect-deepcase/internal/field"
-
 	"strconv"
 	"strings"
 	"time"
 
+	"connect-deepcase/internal/field"
 	"connect-deepcase/model"
 	"connect-deepcase/model/contextbuilder"
 	"connect-deepcase/model/interpreter"
