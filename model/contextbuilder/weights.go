@@ -172,7 +172,7 @@ func FromTensors(tensors []Tensor) (*Weights, error) {
 		delete(named, want.Name)
 	}
 	if shared, ok := named[sharedEmbedding]; ok {
-		if !slices.Equal(shared.Data, w.Embedding) {
+		if !slices.Equal(shared.Shape, embedding) || !slices.Equal(shared.Data, w.Embedding) {
 			return nil, fmt.Errorf("tensor %q differs from %q, although both are names of the embedding", sharedEmbedding, "embedding.weight")
 		}
 		delete(named, sharedEmbedding)

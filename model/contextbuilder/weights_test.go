@@ -155,6 +155,12 @@ func TestFromTensorsFaults(t *testing.T) {
 	second.Data[3]++
 	_, err = contextbuilder.FromTensors(append(w.Tensors(), second))
 	assert.ErrorContains(t, err, `"decoder_attention.embedding.weight" differs from "embedding.weight"`)
+	second.Data[3]--
+	_, err = contextbuilder.FromTensors(append(w.Tensors(), second))
+	assert.NoError(t, err)
+	second.Shape = []int{len(second.Data)}
+	_, err = contextbuilder.FromTensors(append(w.Tensors(), second))
+	assert.ErrorContains(t, err, `"decoder_attention.embedding.weight" differs from "embedding.weight"`)
 	_, err = contextbuilder.FromTensors(nil)
 	assert.ErrorContains(t, err, "missing")
 }
