@@ -78,6 +78,9 @@ func writeAIT(source, folder string) (string, error) {
 	})
 }
 
+// firstSecond is the time of the first invented event, in seconds since 1970.
+const firstSecond = 1_700_000_000
+
 // writeIndependent draws events independently of each other: no context repeats, the hardest case.
 func writeIndependent(folder string, names, rows int) (string, error) {
 	path := filepath.Join(folder, "independent.csv")
@@ -99,7 +102,7 @@ func writeIndependent(folder string, names, rows int) (string, error) {
 		if i >= names {
 			event, _ = slices.BinarySearch(cumulated, random.Float64()*sum)
 		}
-		out.Write([]string{strconv.Itoa(i), strconv.Itoa(random.IntN(200)), strconv.Itoa(event)})
+		out.Write([]string{strconv.Itoa(firstSecond + i), strconv.Itoa(random.IntN(200)), strconv.Itoa(event)})
 	}
 	out.Flush()
 	return path, out.Error()
