@@ -22,21 +22,17 @@ type Published struct {
 // tries is how often PublishInheriting runs inherit beside other writers, before it makes them wait.
 const tries = 3
 
-// PublishInheriting publishes m with the scores of the current model (Scored). inherit computes the model to publish, as m.Inherit does; it does
-// not run if there are no scores to inherit, and m is published as it is. Other writers go on while inherit runs. If one of them has published
-// other scores by then, inherit runs again, so that no score is lost; after a few tries, the others have to wait. An error of inherit
-// publishes nothing, except a model.LengthError: m is published as it is (Published.NotKept). ctx ends inherit and the wait for other writers.
+// PublishInheriting publishes m with the scores of the current model. If that is damaged or has no clusters, it takes the scores of the model
+// that was current before it. inherit computes the model to publish, as m.Inherit does. It does not run if there are no scores; m is then
+// published as it is.
+//
+// Other writers go on while inherit runs. If one of them publishes other scores meanwhile, inherit runs again, so that no score is lost. After a
+// few tries the others have to wait. An error of inherit publishes nothing, except a model.LengthError: m is then published as it is
+// (Published.NotKept). ctx ends inherit and the wait for other writers.
 func (s *Store) PublishInheriting(ctx context.Context, m *model.Model,
 	inherit func(ctx context.Context, before *model.Model) (*model.Model, model.Inheritance, error)) (*Published, error) {
-	attempt := func() (*Published, error) {
-		done, err := s.inherit(ctx, m, inherit)
-		if err != nil {
-			return nil, fmt.Errorf("scores of the model before: %w", err)
-		}
-		return done, nil
-	}
 	for range tries {
-		done, err := attempt()
+		done, err := s.inherit(ctx, m, inherit)
 		if err != nil {
 			return nil, err
 		}
@@ -55,7 +51,7 @@ func (s *Store) PublishInheriting(ctx context.Context, m *model.Model,
 	}
 	var done *Published
 	err := s.locked(ctx, func() (err error) {
-		if done, err = attempt(); err != nil {
+		if done, err = s.inherit(ctx, m, inherit); err != nil {
 			return err
 		}
 		return s.publishInherited(ctx, done)
@@ -72,7 +68,7 @@ func (s *Store) inherit(ctx context.Context, m *model.Model,
 	from, before, err := s.inheritable()
 	switch {
 	case mayRecover(err):
-		return nil, err
+		return nil, fmt.Errorf("scores of the model before: %w", err)
 	case from == "": // a damaged or missing version must not stop its successor
 		return &Published{Model: m, NotKept: err}, nil
 	}
@@ -80,7 +76,7 @@ func (s *Store) inherit(ctx context.Context, m *model.Model,
 	if other := (model.LengthError{}); errors.As(err, &other) {
 		return &Published{Model: m, From: from, NotKept: other}, nil
 	} else if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("scores of the model before: %w", err)
 	}
 	return &Published{Model: with, From: from, Inheritance: report}, nil
 }
@@ -113,7 +109,7 @@ func (s *Store) inheritable() (version string, m *model.Model, err error) {
 	return version, m, err
 }
 
-// stillScored tells whether Scored would still read from, which was read before.
+// stillScored tells whether inheritable would still read from, which it read before.
 func (s *Store) stillScored(from string) (bool, error) {
 	version, err := s.scored(func(name string) error {
 		if name == from {
@@ -128,7 +124,7 @@ func (s *Store) stillScored(from string) (bool, error) {
 	return version == from, nil
 }
 
-// scored is Scored, by a function that reads a version.
+// scored finds the version that inheritable reads, with a function that reads a version.
 func (s *Store) scored(read func(name string) error) (version string, err error) {
 	name, err := s.Current()
 	switch {
