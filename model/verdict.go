@@ -17,15 +17,22 @@ const (
 	UnknownEvent                // not in the vocabulary, or without clusters; −2 in the original
 	NoCluster                   // too far from all clusters of the event; −3 in the original
 	NoModel                     // nothing was published yet
+	Answered                    // not sure, or scored 0, but a person has answered the pattern of the event (package decisions)
+	Muted                       // scored above 0, but a person lets the pattern of the event pass for a time (package decisions)
 )
 
-var statuses = [...]string{"scored", "unscored", "low_confidence", "unknown_event", "no_cluster", "no_model"}
+var statuses = [...]string{"scored", "unscored", "low_confidence", "unknown_event", "no_cluster", "no_model", "answered", "muted"}
 
 func (s Status) String() string {
 	if int(s) < len(statuses) {
 		return statuses[s]
 	}
 	return fmt.Sprintf("Status(%d)", uint8(s))
+}
+
+// Unsure tells whether a model has looked at an event and cannot score it, so that the answer of a person counts.
+func (s Status) Unsure() bool {
+	return s == Unscored || s == LowConfidence || s == UnknownEvent || s == NoCluster
 }
 
 // Verdict is what a model says about a sample.

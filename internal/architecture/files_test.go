@@ -49,6 +49,7 @@ func TestFilesAreShort(t *testing.T) {
 
 // sleepers are the files with tests that wait in real time, and why.
 var sleepers = map[string]string{
+	"model/decisions/crash_test.go":   "kills a process at a random moment",
 	"model/store/crash_test.go":       "kills a process at a random moment",
 	"processor/predict_model_test.go": "a slow engine for tests that run in a bubble of synctest",
 }

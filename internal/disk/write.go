@@ -2,6 +2,7 @@ package disk
 
 import (
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -21,6 +22,14 @@ type Options struct {
 // WriteFile puts content at path, atomically and durably: a reader sees the old file or the new one, also after a crash, which may leave the
 // temporary file behind. If it fails, nothing changes. A link at path is replaced, not followed.
 func WriteFile(path string, o Options, content []byte) error {
+	return Write(path, o, func(w io.Writer) error {
+		_, err := w.Write(content)
+		return err
+	})
+}
+
+// Write is WriteFile for content that write gives piece by piece.
+func Write(path string, o Options, write func(w io.Writer) error) error {
 	if err := os.Remove(o.Temporary); err != nil && !errors.Is(err, fs.ErrNotExist) { // left by a crash, or a link to somebody's file
 		return err
 	}
@@ -32,7 +41,7 @@ func WriteFile(path string, o Options, content []byte) error {
 		return err
 	}
 	defer os.Remove(o.Temporary) // it is gone after a rename
-	_, err = f.Write(content)
+	err = write(f)
 	if err == nil {
 		err = f.Sync()
 	}

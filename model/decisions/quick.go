@@ -1,0 +1,174 @@
+package decisions
+
+import (
+	"bytes"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// quickly reads of a line what a fold needs, in a tenth of the time that parseLine takes, if the line is as appendLine writes it. It accepts
+// only what parseLine accepts; ok is false if it cannot tell. The rest of the decision is left out.
+func quickly(line []byte) (d Decision, more int, ok bool) {
+	content, err := checked(line)
+	if err != nil || !utf8.Valid(content) {
+		return d, 0, false
+	}
+	s := scanner{content, true}
+	s.must(`{"format":` + strconv.Itoa(format) + `,"number":`)
+	d.Number = s.digits()
+	if s.next(`,"more":`) {
+		more = int(s.digits())
+	}
+	s.must(`,"at":"`)
+	s.check(d.At.UnmarshalText(s.text()) == nil && !d.At.IsZero())
+	s.must(`,"kind":"`)
+	d.Kind = known(s.text(), []Kind{Answer, Mute, Cluster, Undo})
+	if s.next(`,"by":"`) {
+		d.By = string(s.text())
+	}
+	if s.next(`,"key":"`) {
+		s.check(readHex(d.Key[:], s.text()))
+	}
+	if s.next(`,"scope":"`) {
+		d.Scope = known(s.text(), Scopes)
+	}
+	if s.next(`,"score":`) {
+		d.Score = s.number()
+	} else {
+		s.check(d.Kind == Mute || d.Kind == Undo)
+	}
+	if s.next(`,"until":"`) {
+		s.check(d.Until.UnmarshalText(s.text()) == nil)
+	}
+	if s.next(`,"undoes":`) {
+		d.Undoes = s.digits()
+	}
+	if s.next(`,"cluster":`) {
+		d.Cluster = int(s.digits())
+	}
+	if s.next(`,"version":"`) {
+		d.Version = string(s.text())
+	}
+	if s.next(`,"old":`) {
+		s.number()
+	}
+	if s.next(`,"reason":"`) {
+		d.Reason = string(s.text())
+	}
+	for _, name := range []string{`,"event":"`, `,"machine":"`} {
+		if s.next(name) {
+			s.skip()
+		}
+	}
+	if s.next(`,"context":[`) {
+		s.names()
+	}
+	return d, more, s.ok && len(s.rest) == 0 && d.Validate() == nil
+}
+
+func known[T ~string](text []byte, all []T) T {
+	for _, one := range all {
+		if string(text) == string(one) {
+			return one
+		}
+	}
+	return ""
+}
+
+// scanner reads JSON from its beginning on, as far as it is plain. Once it is not ok, nothing that it gives counts.
+type scanner struct {
+	rest []byte
+	ok   bool
+}
+
+func (s *scanner) check(ok bool) { s.ok = s.ok && ok }
+
+// next tells whether this is what comes next, and passes it.
+func (s *scanner) next(what string) bool {
+	if len(s.rest) < len(what) || string(s.rest[:len(what)]) != what {
+		return false
+	}
+	s.rest = s.rest[len(what):]
+	return true
+}
+
+func (s *scanner) must(what string) { s.check(s.next(what)) }
+
+// token gives what comes before any of the bytes of ends.
+func (s *scanner) token(ends string) []byte {
+	end := bytes.IndexAny(s.rest, ends)
+	if end < 0 {
+		end = len(s.rest)
+	}
+	token := s.rest[:end]
+	s.rest = s.rest[end:]
+	return token
+}
+
+// digits reads a number without sign and fraction.
+func (s *scanner) digits() uint64 {
+	token := s.token(",}]")
+	x, err := strconv.ParseUint(string(token), 10, 63)
+	s.check(err == nil && (token[0] != '0' || len(token) == 1))
+	return x
+}
+
+// number reads a number without sign and exponent.
+func (s *scanner) number() float64 {
+	token := s.token(",}]")
+	x, err := strconv.ParseFloat(string(token), 64)
+	whole, fraction, cut := bytes.Cut(token, []byte("."))
+	s.check(err == nil && allDigits(whole) && (whole[0] != '0' || len(whole) == 1) && (!cut || allDigits(fraction)))
+	return x
+}
+
+func allDigits(text []byte) bool {
+	return len(text) > 0 && len(bytes.Trim(text, "0123456789")) == 0
+}
+
+// text reads the rest of a string without escapes.
+func (s *scanner) text() []byte {
+	end := bytes.IndexByte(s.rest, '"')
+	if end < 0 {
+		s.ok = false
+		return nil
+	}
+	text := s.rest[:end]
+	s.check(!slices.ContainsFunc(text, func(c byte) bool { return c < ' ' || c == '\\' }))
+	s.rest = s.rest[end+1:]
+	return text
+}
+
+// skip passes the rest of a string, with escapes of one letter.
+func (s *scanner) skip() {
+	for i := 0; i < len(s.rest); i++ {
+		switch c := s.rest[i]; {
+		case c == '"':
+			s.rest = s.rest[i+1:]
+			return
+		case c == '\\' && i+1 < len(s.rest) && strings.IndexByte(`"\/bfnrt`, s.rest[i+1]) >= 0:
+			i++
+		case c == '\\' || c < ' ':
+			s.ok = false
+			return
+		}
+	}
+	s.ok = false
+}
+
+// names passes the rest of an array of strings and nulls.
+func (s *scanner) names() {
+	for s.ok {
+		if s.next(`"`) {
+			s.skip()
+		} else {
+			s.must("null")
+		}
+		if s.next("]") {
+			return
+		}
+		s.must(",")
+	}
+}
