@@ -2,6 +2,8 @@ package model
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"connect-deepcase/model/interpreter"
 )
@@ -30,10 +32,21 @@ func (s Status) String() string {
 	return fmt.Sprintf("Status(%d)", uint8(s))
 }
 
+// ParseStatus reads what String gives.
+func ParseStatus(text string) (Status, error) {
+	if i := slices.Index(statuses[:], text); i >= 0 {
+		return Status(i), nil
+	}
+	return 0, fmt.Errorf("status %q: want one of %s", text, strings.Join(statuses[:], ", "))
+}
+
 // Unsure tells whether a model has looked at an event and cannot score it, so that the answer of a person counts.
 func (s Status) Unsure() bool {
 	return s == Unscored || s == LowConfidence || s == UnknownEvent || s == NoCluster
 }
+
+// HasScore tells whether an event has a score, of its cluster or of a person.
+func (s Status) HasScore() bool { return s == Scored || s == Answered || s == Muted }
 
 // Verdict is what a model says about a sample.
 type Verdict struct {

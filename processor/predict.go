@@ -13,6 +13,7 @@ import (
 	"connect-deepcase/internal/configfield"
 	"connect-deepcase/internal/mapping"
 	"connect-deepcase/model"
+	"connect-deepcase/model/decisions"
 	"connect-deepcase/model/engine"
 	"connect-deepcase/model/interpreter"
 )
@@ -42,8 +43,13 @@ Reads the context that `+"`deepcase_sequence`"+` wrote at `+"`target`"+` and add
 ** `+"`unknown_event`"+`: training formed no cluster for this event
 ** `+"`no_cluster`"+`: too far from all clusters of this event
 ** `+"`no_model`"+`: no version could be loaded yet
-- `+"`score`"+`: only with the status `+"`scored`"+`
-- `+"`cluster`"+`: with `+"`scored`"+` and `+"`unscored`"+`
+** `+"`answered`"+`: none of these counts, since a person has answered events like this one with `+"`deepcase_label`"+`
+** `+"`muted`"+`: it has a score above 0, but a person lets events like this one pass for a time
+- `+"`score`"+`: with `+"`scored`"+`, `+"`answered`"+` and `+"`muted`"+`, where it is 0
+- `+"`cluster`"+`: if the model puts the event into one
+- `+"`pattern`"+`: 32 hexadecimal digits that stand for the event, the events of its context in any order, and the machine. It does not depend on the model
+- `+"`answer`"+`: with `+"`answered`"+` and `+"`muted`"+`: `+"`number`"+`, `+"`kind`"+` (`+"`answer`"+` or `+"`mute`"+`), `+"`scope`"+`, `+"`by`"+` (who), `+"`at`"+`, `+"`score`"+` (of an answer), `+"`until`"+` (when it expires), `+"`due`"+` (when it is asked again), and `+"`verdict`"+`, the status that the event would have without it
+- `+"`answered_before`"+`: the same fields, without `+"`verdict`"+`, of an answer that is due again or has expired
 - `+"`confidence`"+`: how well the context explains the event, from 0 to 1; `+"`distance`"+`: to the nearest cluster. Both only if they were computed
 - `+"`attention`"+`: the share that each event of the context has in explaining the event
 - `+"`model`"+`: the version that answered
@@ -52,14 +58,28 @@ Reads the context that `+"`deepcase_sequence`"+` wrote at `+"`target`"+` and add
 
 No message is dropped. Batches keep their order and size. A message is flagged with an error if it has no context, if the model needs a context of another length, or if the model computes NaN or infinity for it. The rest of its batch goes on. A message that came with an error passes unchanged and keeps that error.
 
-The answer for an event depends only on the event, its context and the version of the model, not on what else is asked at the same time. One version answers all messages of a batch.
+The verdict on an event depends only on the event, its context, its machine, the version of the model and the answers in force, not on what else is asked at the same time. One version answers all messages of a batch.
 
 A new version in the model directory is loaded while the old one serves, and then takes its place without a pause. If it cannot be loaded, the old version goes on serving. A version cannot be loaded if it is damaged, if it has a newer format, or if its network computes NaN or infinity for some test questions.
 
 The status is `+"`no_model`"+` if there is no old version either: the directory is missing or empty, or its version cannot be loaded. This is logged once, and `+"`deepcase_predict`"+` goes on looking for a version.
 
+== Answers
+
+People answer events that the model is not sure of (`+"`low_confidence`"+`, `+"`no_cluster`"+`, `+"`unknown_event`"+`, `+"`unscored`"+`) with `+"`deepcase_label`"+`. The answers are in the model directory, beside the versions. They hold for every version, also after a training or a rollback, and are in force within `+"`reload`"+`.
+
+- An answer covers, by its scope: the pattern on its machine, the pattern on all machines, the event on its machine, or the event on all machines. The narrowest scope wins, and in one scope the newest answer.
+- A benign answer never silences a cluster that has a score above 0. Only another score of the cluster does, or a mute. An answer above 0 to a pattern also counts if the cluster has score 0.
+- An answer of score 0 is asked again after `+"`hold`"+`: the event has its own status again, with `+"`answered_before`"+`. Each time that the answer is given again, it holds `+"`hold_growth`"+` times longer, but not longer than `+"`hold_max`"+`.
+
+If the decisions cannot be read, such as after an update of another program to a newer format, those that were read before stay in force. This is logged once. A line that is damaged has no effect, and is logged.
+
 == Metrics
 
+- `+"`deepcase_answers_in_force`"+`, `+"`deepcase_mutes_in_force`"+` (gauges)
+- `+"`deepcase_decision_hits`"+` (counter, labels `+"`kind`"+`: `+"`answer`"+` or `+"`mute`"+`, and `+"`scope`"+`): messages that were settled by a decision
+- `+"`deepcase_answers_asked_again`"+` (counter, label `+"`scope`"+`): messages with `+"`answered_before`"+`
+- `+"`deepcase_decision_reloads_failed`"+` (counter), `+"`deepcase_decisions_damaged`"+` (gauge): lines that cannot be read
 - `+"`deepcase_verdicts`"+` (counter, label `+"`status`"+`; `+"`error`"+` for messages without a verdict)
 - `+"`deepcase_verdict_cache_hits`"+`, `+"`deepcase_verdict_cache_misses`"+` (counters): messages whose verdict was remembered, or not
 - `+"`deepcase_query_latency_ns`"+` (timer): how long the model takes for the samples of a batch whose verdicts are not remembered
@@ -78,7 +98,7 @@ The status is `+"`no_model`"+` if there is no old version either: the directory 
 				Advanced().
 				Default(128<<20),
 			fieldReload.Field().
-				Description("How often to look for a new version.").
+				Description("How often to look for a new version, and for new answers.").
 				Default("10s"),
 			fieldQueryTimeout.Field().
 				Description("How long the model may take for the samples of a batch whose verdicts are not remembered. If it takes longer, their messages are flagged with an error.").
@@ -87,6 +107,9 @@ The status is `+"`no_model`"+` if there is no old version either: the directory 
 			service.NewBoolField(fieldExplain).
 				Description("Whether to add `attention`.").
 				Default(true),
+		).
+		Fields(holdFields()...).
+		Fields(
 			ecsField(),
 			configfield.DeviceField("cpu"),
 		).
@@ -104,7 +127,7 @@ pipeline:
 output:
   switch:
     cases:
-      - check: this.deepcase.status == "scored" && this.deepcase.score == 0
+      - check: this.deepcase.score == 0
         output:
           file:
             path: benign.ndjson
@@ -141,6 +164,10 @@ func newPredictFromParsed(conf *service.ParsedConfig, mgr *service.Resources) (*
 	if err != nil {
 		return nil, err
 	}
+	hold, err := parseHold(conf)
+	if err != nil {
+		return nil, err
+	}
 	s := &serving{log: mgr.Logger(), metrics: newServingMetrics(mgr.Metrics()), now: time.Now}
 	if s.dir, err = configfield.ParseModel(conf); err != nil {
 		return nil, err
@@ -162,6 +189,7 @@ func newPredictFromParsed(conf *service.ParsedConfig, mgr *service.Resources) (*
 	p := &predict{
 		target:   target,
 		serving:  s,
+		answers:  newAnswers(s.dir, hold, mgr),
 		limit:    limit,
 		verdicts: mgr.Metrics().NewCounter("deepcase_verdicts", "status"),
 		hits:     mgr.Metrics().NewCounter("deepcase_verdict_cache_hits"),
@@ -188,12 +216,14 @@ func newPredictFromParsed(conf *service.ParsedConfig, mgr *service.Resources) (*
 	}
 	s.log.With("engine", s.engine.Name(), "why", engine.Why(name)).Info("Engine chosen")
 	s.start(every)
+	p.answers.start(every)
 	return p, nil
 }
 
 type predict struct {
 	target  annotation.Target
 	serving *serving
+	answers *answers
 	limit   time.Duration // for the unknown samples of a batch
 	explain bool
 	ecs     *annotation.ECS // nil: off
@@ -212,29 +242,30 @@ func (p *predict) ProcessBatch(ctx context.Context, batch service.MessageBatch) 
 		defer v.release()
 		name = v.name
 	}
-	var rows []int // the messages of the batch that samples are from
-	var samples []model.Sample
+	var rows []int // the messages of the batch that subjects are from
+	var subjects []decisions.Subject
 	for i, message := range batch {
-		s, err := p.sample(message, v)
+		s, err := p.subject(message, v)
 		if err != nil {
 			p.fail(message, err)
 			continue
 		}
-		rows, samples = append(rows, i), append(samples, s)
+		rows, subjects = append(rows, i), append(subjects, s)
 	}
-	verdicts, errs := p.ask(ctx, v, samples)
+	verdicts, keys, errs := p.ask(ctx, v, subjects)
 	given := map[model.Status]int64{}
-	for i, row := range rows {
-		message := batch[row]
+	for i, result := range p.answers.settle(verdicts, keys, errs) {
+		message := batch[rows[i]]
 		if errs[i] != nil {
 			p.fail(message, errs[i])
 			continue
 		}
-		given[verdicts[i].Status]++
+		given[result.Settled.Status]++
+		result.Version = name
 		document := mapping.Mutable(message)
-		p.target.WriteVerdict(document, verdicts[i], name, p.explain)
+		p.target.WriteVerdict(document, result, p.explain)
 		if p.ecs != nil {
-			p.ecs.Write(document, samples[i].Event, verdicts[i], name)
+			p.ecs.Write(document, subjects[i].Event, result)
 		}
 	}
 	for status, n := range given {
@@ -243,8 +274,8 @@ func (p *predict) ProcessBatch(ctx context.Context, batch service.MessageBatch) 
 	return []service.MessageBatch{batch}, nil
 }
 
-// sample reads the sample that a message asks v about. v may be nil.
-func (p *predict) sample(message *service.Message, v *version) (s model.Sample, err error) {
+// subject reads what a message asks v about. v may be nil.
+func (p *predict) subject(message *service.Message, v *version) (s decisions.Subject, err error) {
 	if err := message.GetError(); err != nil { // a message that failed before keeps its error
 		return s, err
 	}
@@ -267,7 +298,7 @@ func (p *predict) sample(message *service.Message, v *version) (s model.Sample, 
 			return s, err
 		}
 	}
-	return model.Sample{Context: sequence.Context, Event: sequence.Event}, nil
+	return sequence.Subject(), nil
 }
 
 // fail flags a message.
@@ -276,34 +307,36 @@ func (p *predict) fail(message *service.Message, err error) {
 	message.SetError(err)
 }
 
-// ask gives a verdict or an error for each sample. Samples whose verdicts are not remembered are asked in one query.
-func (p *predict) ask(ctx context.Context, v *version, samples []model.Sample) ([]model.Verdict, []error) {
-	verdicts, errs := make([]model.Verdict, len(samples)), make([]error, len(samples))
+// ask gives a verdict or an error for each subject, and its keys. Samples whose verdicts are not remembered are asked in one query.
+func (p *predict) ask(ctx context.Context, v *version, subjects []decisions.Subject) ([]model.Verdict, [][4]decisions.Key, []error) {
+	verdicts, keys, errs := make([]model.Verdict, len(subjects)), make([][4]decisions.Key, len(subjects)), make([]error, len(subjects))
 	if v == nil {
-		for i := range verdicts {
-			verdicts[i] = model.Verdict{Status: model.NoModel, Cluster: -1}
+		for i, subject := range subjects {
+			verdicts[i], keys[i] = model.Verdict{Status: model.NoModel, Cluster: -1}, subject.Keys()
 		}
-		return verdicts, errs
+		return verdicts, keys, errs
 	}
-	var asked []int // the samples whose verdicts are not remembered
+	var asked []int // the subjects whose verdicts are not remembered
 	var unknown []model.Sample
-	var keys []sampleKey
+	var unknownKeys []sampleKey
 	var buffer []byte
-	for i, sample := range samples {
+	for i, subject := range subjects {
+		sample := model.Sample{Context: subject.Context, Event: subject.Event}
 		if v.verdicts != nil {
 			key := keyOf(sample, &buffer)
-			if verdict, known := v.verdicts.Get(key); known {
-				verdicts[i] = verdict
+			if known, there := v.verdicts.Get(key); there {
+				verdicts[i], keys[i] = known.verdict, subject.KeysLike(known.keys)
 				continue
 			}
-			keys = append(keys, key)
+			unknownKeys = append(unknownKeys, key)
 		}
+		keys[i] = subject.Keys()
 		asked, unknown = append(asked, i), append(unknown, sample)
 	}
-	p.hits.Incr(int64(len(samples) - len(unknown)))
+	p.hits.Incr(int64(len(subjects) - len(unknown)))
 	p.misses.Incr(int64(len(unknown)))
 	if len(unknown) == 0 {
-		return verdicts, errs
+		return verdicts, keys, errs
 	}
 	started := time.Now()
 	ctx, cancel := p.serving.limited(ctx, p.limit)
@@ -323,7 +356,7 @@ func (p *predict) ask(ctx context.Context, v *version, samples []model.Sample) (
 		for _, i := range asked {
 			errs[i] = fmt.Errorf("query of model %s: %w", v.name, err)
 		}
-		return verdicts, errs
+		return verdicts, keys, errs
 	}
 	for row, i := range asked {
 		if errs[i] != nil {
@@ -332,15 +365,16 @@ func (p *predict) ask(ctx context.Context, v *version, samples []model.Sample) (
 		verdicts[i] = answers[row]
 		if v.verdicts != nil {
 			// The attention is part of the memory of the whole query, which a single verdict must not keep.
-			kept := answers[row]
-			kept.Attention = slices.Clone(kept.Attention)
-			v.verdicts.Add(keys[row], kept)
+			kept := remembered{answers[row], keys[i]}
+			kept.verdict.Attention = slices.Clone(kept.verdict.Attention)
+			v.verdicts.Add(unknownKeys[row], kept)
 		}
 	}
-	return verdicts, errs
+	return verdicts, keys, errs
 }
 
 func (p *predict) Close(context.Context) error {
 	p.outcome.report(p.serving.log, "they got an error and no verdict")
+	p.answers.close()
 	return p.serving.close()
 }

@@ -5,7 +5,14 @@ import (
 	"encoding/binary"
 
 	"connect-deepcase/model"
+	"connect-deepcase/model/decisions"
 )
+
+// remembered is what is kept of a sample. The answers of people are not: they change while a version serves.
+type remembered struct {
+	verdict model.Verdict
+	keys    [4]decisions.Key // of the sample on the machine that it was first seen on
+}
 
 // sampleKey is the same for equal samples and differs for others. Its size does not depend on the length of names.
 type sampleKey [sha256.Size]byte
@@ -23,4 +30,4 @@ func keyOf(s model.Sample, buffer *[]byte) sampleKey {
 }
 
 // verdictBytes is the most bytes that a remembered verdict takes, with its key and the structures around it, if its context has length events.
-func verdictBytes(length int) int { return 352 + 5*length }
+func verdictBytes(length int) int { return 416 + 5*length }

@@ -22,7 +22,7 @@ type version struct {
 	created   time.Time
 	trained   time.Time // when its clusters were learnt; scores are later
 	predictor *model.Predictor
-	verdicts  *lru.Cache[sampleKey, model.Verdict] // nil if verdicts are not remembered
+	verdicts  *lru.Cache[sampleKey, remembered] // nil if verdicts are not remembered
 
 	using  sync.RWMutex // read-held while it answers
 	closed bool
@@ -157,7 +157,7 @@ func (s *serving) take(loaded *store.Loaded) error {
 	next := &version{name: loaded.Version, created: loaded.Created, trained: loaded.Trained, predictor: predictor}
 	s.checkClock(next)
 	if size := min(s.cacheSize, s.cacheBytes/verdictBytes(loaded.Model.Params.Length)); size > 0 {
-		if next.verdicts, err = lru.New[sampleKey, model.Verdict](size); err != nil {
+		if next.verdicts, err = lru.New[sampleKey, remembered](size); err != nil {
 			return errors.Join(err, predictor.Close())
 		}
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"connect-deepcase/model"
+	"connect-deepcase/model/decisions"
 )
 
 func newPredict(t testing.TB, yaml string) *predict {
@@ -40,6 +41,15 @@ func annotated(s model.Sample) string {
 	return string(content)
 }
 
+// patternOf is the pattern that documents of a sample have.
+func patternOf(s model.Sample, machine string) string {
+	return subjectOf(s, machine).Keys()[0].String()
+}
+
+func subjectOf(s model.Sample, machine string) decisions.Subject {
+	return decisions.Subject{Event: s.Event, Context: s.Context, Machine: machine}
+}
+
 func TestPredictBadConfigs(t *testing.T) {
 	testBadConfigs(t, "deepcase_predict", []badConfig{
 		{yaml: `model: ""`, lint: "model needs a directory", build: "field 'model' is empty: need a directory"},
@@ -51,6 +61,9 @@ func TestPredictBadConfigs(t *testing.T) {
 		{yaml: "model: m\necs: {max_score: -1}", lint: "max_score needs to be at least 0", build: "field 'ecs.max_score': -1, need a finite number of at least 0"},
 		{yaml: "model: m\necs: {max_score: .inf}", build: "field 'ecs.max_score': +Inf, need a finite number of at least 0"},
 		{yaml: "model: m\nquery_timeout: 0s", lint: "query_timeout needs to be longer than 0", build: "field 'query_timeout': 0s, need longer than 0"},
+		{yaml: "model: m\nhold: 0s", lint: "hold needs to be longer than 0", build: "field 'hold': 0s, need longer than 0"},
+		{yaml: "model: m\nhold_growth: 0.5", lint: "hold_growth needs to be at least 1", build: "field 'hold_growth': 0.5, need a finite number of at least 1"},
+		{yaml: "model: m\nhold_max: 1h", build: "field 'hold_max': 1h0m0s, need at least 12h0m0s, as long as 'hold'"},
 		{yaml: "model: m\ndevice: cuda", build: "device cuda: this build has no engine for it: build with `-tags gotch`, or set device to auto or cpu"},
 		{yaml: "model: m\ndevice: tpu", lint: "value tpu is not a valid option for this field", build: `device "tpu": need one of auto, cpu, cuda`},
 		{yaml: "model: m\ntarget: .x", lint: "target needs names divided by single dots", build: `field 'target': ".x": need names divided by single dots`},
@@ -88,7 +101,7 @@ func TestPredictGivesVerdicts(t *testing.T) {
 	assert.EqualValues(t, clusterOf(t, m, "backup"), backup["cluster"])
 
 	assert.Equal(t, map[string]any{"machine": "m", "event": "never seen", "context": []any{nil, "scan", "guess"},
-		"status": "unknown_event", "model": version}, at(t, out[2]))
+		"pattern": patternOf(unknown, "m"), "status": "unknown_event", "model": version}, at(t, out[2]))
 	rare := at(t, out[3])
 	assert.Contains(t, []any{"low_confidence", "unknown_event"}, rare["status"])
 	assert.NotContains(t, rare, "cluster")
@@ -158,7 +171,7 @@ func TestPredictKeepsTheFirstError(t *testing.T) {
 func TestPredictReplacesAnOldVerdict(t *testing.T) {
 	p := newPredict(t, "model: "+filepath.Join(t.TempDir(), "missing"))
 	out := process(t, p, messages(`{"deepcase":{"event":"e","context":[],"status":"scored","score":3,"cluster":1,"model":"old","attention":[]}}`))
-	assert.Equal(t, map[string]any{"event": "e", "context": []any{}, "status": "no_model"}, at(t, out[0]))
+	assert.Equal(t, map[string]any{"event": "e", "context": []any{}, "status": "no_model", "pattern": patternOf(model.Sample{Event: "e"}, "")}, at(t, out[0]))
 }
 
 func TestPredictECS(t *testing.T) {
@@ -281,7 +294,7 @@ func TestPredictRemembersNoWholeBatches(t *testing.T) {
 	require.NotNil(t, v)
 	defer v.release()
 	attention := func() weak.Pointer[float32] {
-		verdicts, errs := p.ask(t.Context(), v, []model.Sample{loginSample, backupSample})
+		verdicts, _, errs := p.ask(t.Context(), v, []decisions.Subject{subjectOf(loginSample, "m"), subjectOf(backupSample, "m")})
 		require.Equal(t, []error{nil, nil}, errs)
 		return weak.Make(&verdicts[0].Attention[0])
 	}()
@@ -289,7 +302,7 @@ func TestPredictRemembersNoWholeBatches(t *testing.T) {
 	require.Nil(t, attention.Value())
 	known, there := v.verdicts.Get(keyOf(loginSample, new([]byte)))
 	require.True(t, there)
-	assert.Len(t, known.Attention, 3)
+	assert.Len(t, known.verdict.Attention, 3)
 }
 
 func TestPredictTellsCancellation(t *testing.T) {
@@ -330,12 +343,12 @@ func TestPredictRemembersNoNames(t *testing.T) {
 	const count = 20_000
 	for _, length := range []int{10, 1000} {
 		before := heap()
-		verdicts, err := lru.New[sampleKey, model.Verdict](count)
+		verdicts, err := lru.New[sampleKey, remembered](count)
 		require.NoError(t, err)
 		sample, buffer := model.Sample{Event: strings.Repeat("e", 4096), Context: slices.Repeat([]string{strings.Repeat("c", 4096)}, 10)}, []byte(nil)
 		for i := range count {
 			sample.Context[0] = fmt.Sprint(i)
-			verdicts.Add(keyOf(sample, &buffer), model.Verdict{Status: model.Scored, Attention: make([]float32, length)})
+			verdicts.Add(keyOf(sample, &buffer), remembered{verdict: model.Verdict{Status: model.Scored, Attention: make([]float32, length)}})
 		}
 		used := float64(heap()-before) / count
 		assert.LessOrEqual(t, used, float64(verdictBytes(length)))
@@ -353,7 +366,7 @@ func TestPredictRemembersWithinItsBytes(t *testing.T) {
 	require.NotNil(t, v)
 	defer v.release()
 	for i := range 5 {
-		_, errs := p.ask(t.Context(), v, []model.Sample{{Event: "login", Context: []string{fmt.Sprint(i), "", ""}}})
+		_, _, errs := p.ask(t.Context(), v, []decisions.Subject{{Event: "login", Context: []string{fmt.Sprint(i), "", ""}}})
 		require.Equal(t, []error{nil}, errs)
 	}
 	assert.Equal(t, 2, v.verdicts.Len())

@@ -1,8 +1,8 @@
 // Package annotation knows the object that deepcase_sequence and deepcase_predict write into a document:
 //
 //	"deepcase": {"machine": "web-1", "event": "sshd: failed password", "context": [null, "sshd: invalid user"],
-//	             "status": "scored", "score": 3, "cluster": 17, "confidence": 0.83, "distance": 0.021, "attention": [0, 0.71],
-//	             "model": "20261123T141500Z-3f2a"}
+//	             "pattern": "5d1f7f0c8a4be2b1c9a0d37e6f42a815", "status": "scored", "score": 3, "cluster": 17, "confidence": 0.83,
+//	             "distance": 0.021, "attention": [0, 0.71], "model": "20261123T141500Z-3f2a"}
 //
 // Documents are maps of decoded JSON. Errors say what is wrong with a document, and where in it.
 package annotation
@@ -17,6 +17,7 @@ import (
 
 	"connect-deepcase/internal/excerpt"
 	"connect-deepcase/internal/field"
+	"connect-deepcase/model/decisions"
 )
 
 // Target is where a document has its annotation: the names of the objects that lead to it, and its own.
@@ -44,6 +45,11 @@ type Sequence struct {
 	Machine string
 	Event   string
 	Context []string // oldest first, "" for NO_EVENT
+}
+
+// Subject is what people decide about.
+func (s Sequence) Subject() decisions.Subject {
+	return decisions.Subject{Event: s.Event, Context: s.Context, Machine: s.Machine}
 }
 
 // WriteSequence puts s into a document that passed Check. It removes an old verdict, which was about another context.

@@ -1,6 +1,7 @@
 package annotation
 
 import (
+	"slices"
 	"strconv"
 
 	"connect-deepcase/model"
@@ -24,33 +25,37 @@ func (ECS) Check(document map[string]any) error {
 // ruleset tells a rule that Write wrote from the document's own.
 const ruleset = "deepcase"
 
-// Write puts the verdict of a version on an event into a document that passed Check, and removes what an earlier verdict wrote. The previous
-// status tells who wrote the risk fields: of our verdicts, only a scored one has written them.
-func (e ECS) Write(document map[string]any, event string, v model.Verdict, version string) {
+// scored are the texts of the statuses that have a score.
+var scored = []any{model.Scored.String(), model.Answered.String(), model.Muted.String()}
+
+// Write puts the result on an event into a document that passed Check, and removes what an earlier one wrote. The previous status tells who
+// wrote the risk fields: of our results, only one with a score has written them.
+func (e ECS) Write(document map[string]any, event string, r Result) {
 	labels := objectAt(document, "labels")
 	rule, _ := document["rule"].(map[string]any)
 	ours := rule["ruleset"] == ruleset
-	if before, labelled := labels["deepcase_status"]; before == model.Scored.String() || ours && !labelled {
+	before, labelled := labels["deepcase_status"]
+	if slices.Contains(scored, before) || ours && !labelled {
 		remove(document, "event", "risk_score", "risk_score_norm")
 	}
 	if ours {
 		remove(document, "rule", "id", "name", "ruleset", "version")
 	}
-	labels["deepcase_status"] = v.Status.String()
+	labels["deepcase_status"] = r.Settled.Status.String()
 	delete(labels, "deepcase_cluster")
-	if v.Status == model.Scored {
+	if r.Settled.Status.HasScore() {
 		object := objectAt(document, "event")
-		object["risk_score"] = v.Score
-		object["risk_score_norm"] = Round(min(100, 100*v.Score/e.MaxScore))
+		object["risk_score"] = r.Settled.Score
+		object["risk_score_norm"] = Round(min(100, 100*r.Settled.Score/e.MaxScore))
 	}
-	if v.Status != model.Scored && v.Status != model.Unscored {
+	if r.Verdict.Cluster < 0 {
 		return
 	}
-	cluster := strconv.Itoa(v.Cluster)
+	cluster := strconv.Itoa(r.Verdict.Cluster)
 	labels["deepcase_cluster"] = cluster
 	if ours || blank(rule) {
 		rule = objectAt(document, "rule")
-		rule["id"], rule["name"], rule["ruleset"], rule["version"] = cluster, event, ruleset, version
+		rule["id"], rule["name"], rule["ruleset"], rule["version"] = cluster, event, ruleset, r.Version
 	}
 }
 

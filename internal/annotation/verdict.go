@@ -3,50 +3,103 @@ package annotation
 import (
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"connect-deepcase/internal/field"
 	"connect-deepcase/model"
+	"connect-deepcase/model/decisions"
 )
 
-// WriteVerdict puts the verdict of a version next to the sequence that it is about, and removes an earlier one. Numbers that mean nothing
-// for the verdict's status are left out; explain says whether to write the attention.
-func (t Target) WriteVerdict(document map[string]any, v model.Verdict, version string, explain bool) {
+// Result is what deepcase_predict says about an event: the verdict of a version, and what people's decisions make of it.
+type Result struct {
+	Verdict model.Verdict
+	Version string
+	Pattern decisions.Key // of the event, by the narrowest scope
+	Settled decisions.Settled
+}
+
+// WriteVerdict puts a result next to the sequence that it is about, and removes an earlier one. Numbers that mean nothing for the status are
+// left out; explain says whether to write the attention.
+func (t Target) WriteVerdict(document map[string]any, r Result, explain bool) {
 	object := objectAt(document, t...)
-	for _, name := range []string{"score", "cluster", "distance", "confidence", "attention", "model"} {
+	for _, name := range []string{"score", "cluster", "distance", "confidence", "attention", "model", "answer", "answered_before"} {
 		delete(object, name)
 	}
-	object["status"] = v.Status.String()
+	v := r.Verdict
+	object["pattern"], object["status"] = r.Pattern.String(), r.Settled.Status.String()
 	if v.Status == model.NoModel {
 		return
 	}
-	object["model"] = version
-	switch v.Status {
-	case model.Scored:
-		object["score"] = v.Score
-		fallthrough
-	case model.Unscored:
+	object["model"] = r.Version
+	if r.Settled.Status.HasScore() {
+		object["score"] = r.Settled.Score
+	}
+	if found := r.Settled.Found; found != nil {
+		answer := Decided(found)
+		answer["verdict"] = v.Status.String()
+		object["answer"] = answer
+	}
+	if before := r.Settled.Before; before != nil {
+		object["answered_before"] = Decided(before)
+	}
+	if v.Cluster >= 0 {
 		object["cluster"] = int64(v.Cluster)
-		fallthrough
-	case model.NoCluster:
+	}
+	if v.Cluster >= 0 || v.Status == model.NoCluster {
 		object["distance"] = Round(v.Distance)
-		fallthrough
-	case model.LowConfidence:
-		object["confidence"] = Round(v.Confidence)
-		if explain {
-			attention := make([]any, len(v.Attention))
-			for i, a := range v.Attention {
-				attention[i] = Round(float64(a))
-			}
-			object["attention"] = attention
+	}
+	if v.Status == model.UnknownEvent {
+		return
+	}
+	object["confidence"] = Round(v.Confidence)
+	if explain {
+		attention := make([]any, len(v.Attention))
+		for i, a := range v.Attention {
+			attention[i] = Round(float64(a))
 		}
+		object["attention"] = attention
 	}
 }
 
-// Verdict is what WriteVerdict wrote, without its numbers about the context.
+// Decided is an answer or a mute as an object of a document.
+func Decided(f *decisions.Found) map[string]any {
+	object := map[string]any{"number": int64(f.Number), "kind": string(f.Kind), "scope": string(f.Scope), "by": f.By, "at": timeText(f.At)}
+	if f.Kind == decisions.Answer {
+		object["score"] = f.Score
+	}
+	if !f.Until.IsZero() {
+		object["until"] = timeText(f.Until)
+	}
+	if !f.Due.IsZero() {
+		object["due"] = timeText(f.Due)
+	}
+	return object
+}
+
+func timeText(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
+
+// Verdict is what WriteVerdict wrote, without its numbers about the context, and the case of the event.
 type Verdict struct {
 	Status  string   `json:"status"`  // the text of a model.Status
 	Score   *float64 `json:"score"`   // nil if there is none
 	Cluster *int     `json:"cluster"` // nil if there is none
+	Pattern string   `json:"pattern"` // "" if an earlier program wrote the verdict
+	Answer  *Answer  `json:"answer"`  // nil if none settles the verdict
+	Case    string   `json:"case"`    // "" if there is none
+}
+
+// Answer is the answer or mute that settles a verdict.
+type Answer struct {
+	Scope   decisions.Scope `json:"scope"`
+	Verdict string          `json:"verdict"` // the status without it
+}
+
+// Underlying is the status that the model gave, which an answer or a mute may hide.
+func (v Verdict) Underlying() string {
+	if v.Answer != nil {
+		return v.Answer.Verdict
+	}
+	return v.Status
 }
 
 // JSONVerdict reads the verdict of a document that is not decoded. The target may also be a single key with dots.

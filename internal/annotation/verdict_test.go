@@ -1,38 +1,62 @@
 package annotation_test
 
 import (
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"connect-deepcase/internal/annotation"
 	"connect-deepcase/model"
+	"connect-deepcase/model/decisions"
 )
 
 func TestVerdictTravelsInADocument(t *testing.T) {
+	at := time.Date(2026, 3, 2, 9, 14, 7, 0, time.FixedZone("", 3600))
+	answer := &decisions.Found{Number: 12, Kind: decisions.Answer, Scope: decisions.Pattern, Score: 2, By: "ann", At: at}
+	mute := &decisions.Found{Number: 13, Kind: decisions.Mute, Scope: decisions.Event, By: "bob", At: at, Until: at.Add(time.Hour)}
+	due := &decisions.Found{Number: 14, Kind: decisions.Answer, Scope: decisions.PatternOnMachine, By: "ann", At: at, Due: at.Add(time.Hour)}
 	full := model.Verdict{Score: 3, Cluster: 17, Confidence: 0.83333, Distance: 0.02109, Attention: []float32{0, 0.71}}
-	for status, want := range map[model.Status]string{
-		model.Scored:        `{"status":"scored","score":3,"cluster":17,"distance":0.0211,"confidence":0.8333,"attention":[0,0.71],"model":"v"}`,
-		model.Unscored:      `{"status":"unscored","cluster":17,"distance":0.0211,"confidence":0.8333,"attention":[0,0.71],"model":"v"}`,
-		model.NoCluster:     `{"status":"no_cluster","distance":0.0211,"confidence":0.8333,"attention":[0,0.71],"model":"v"}`,
-		model.LowConfidence: `{"status":"low_confidence","confidence":0.8333,"attention":[0,0.71],"model":"v"}`,
-		model.UnknownEvent:  `{"status":"unknown_event","model":"v"}`,
-		model.NoModel:       `{"status":"no_model"}`,
+	for _, c := range []struct {
+		of      model.Status
+		settled decisions.Settled
+		want    string
+	}{
+		{of: model.Scored, settled: decisions.Settled{Score: 3}, want: `{"status":"scored","score":3,"cluster":17,"distance":0.0211,"confidence":0.8333,"attention":[0,0.71],"model":"v"}`},
+		{of: model.Unscored, want: `{"status":"unscored","cluster":17,"distance":0.0211,"confidence":0.8333,"attention":[0,0.71],"model":"v"}`},
+		{of: model.NoCluster, want: `{"status":"no_cluster","distance":0.0211,"confidence":0.8333,"attention":[0,0.71],"model":"v"}`},
+		{of: model.LowConfidence, want: `{"status":"low_confidence","confidence":0.8333,"attention":[0,0.71],"model":"v"}`},
+		{of: model.UnknownEvent, want: `{"status":"unknown_event","model":"v"}`},
+		{of: model.NoModel, want: `{"status":"no_model"}`},
+		{of: model.UnknownEvent, settled: decisions.Settled{Status: model.Answered, Score: 2, Found: answer}, want: `{"status":"answered","score":2,"model":"v",
+			"answer":{"number":12,"kind":"answer","scope":"pattern","score":2,"by":"ann","at":"2026-03-02T08:14:07Z","verdict":"unknown_event"}}`},
+		{of: model.Scored, settled: decisions.Settled{Status: model.Muted, Found: mute}, want: `{"status":"muted","score":0,"cluster":17,"distance":0.0211,"confidence":0.8333,"attention":[0,0.71],"model":"v",
+			"answer":{"number":13,"kind":"mute","scope":"event","by":"bob","at":"2026-03-02T08:14:07Z","until":"2026-03-02T09:14:07Z","verdict":"scored"}}`},
+		{of: model.UnknownEvent, settled: decisions.Settled{Status: model.UnknownEvent, Before: due}, want: `{"status":"unknown_event","model":"v",
+			"answered_before":{"number":14,"kind":"answer","scope":"pattern_on_machine","score":0,"by":"ann","at":"2026-03-02T08:14:07Z","due":"2026-03-02T09:14:07Z"}}`},
 	} {
 		target := annotation.Target{"a", "b"}
-		document := decoded(t, `{"a":{"b":{"score":1,"cluster":2,"distance":3,"confidence":4,"attention":[],"model":"old","status":"old"}}}`)
+		document := decoded(t, `{"a":{"b":{"score":1,"cluster":2,"distance":3,"confidence":4,"attention":[],"model":"old","status":"old","answer":{"number":1},"answered_before":{"number":2},"pattern":"old"}}}`)
 		v := full
-		v.Status = status
-		target.WriteVerdict(document, v, "v", true)
+		if v.Status = c.of; v.Status != model.Scored && v.Status != model.Unscored {
+			v.Cluster = -1
+		}
+		if c.settled.Found == nil {
+			c.settled.Status = c.of
+		}
+		target.WriteVerdict(document, annotation.Result{Verdict: v, Version: "v", Pattern: decisions.Key{1, 2}, Settled: c.settled}, true)
 		content := encoded(t, document)
-		assert.JSONEq(t, `{"a":{"b":`+want+`}}`, content)
+		assert.JSONEq(t, `{"a":{"b":`+strings.Replace(c.want, "{", `{"pattern":"01020000000000000000000000000000",`, 1)+`}}`, content)
 
 		read, err := target.JSONVerdict([]byte(content))
 		require.NoError(t, err)
-		assert.Equal(t, status.String(), read.Status)
-		assert.Equal(t, status == model.Scored, read.Score != nil)
-		assert.Equal(t, status == model.Scored || status == model.Unscored, read.Cluster != nil)
+		assert.Equal(t, c.settled.Status.String(), read.Status)
+		assert.Equal(t, v.Status.String(), read.Underlying())
+		assert.Equal(t, c.settled.Status.HasScore(), read.Score != nil)
+		assert.Equal(t, v.Cluster >= 0, read.Cluster != nil)
+		assert.Equal(t, "01020000000000000000000000000000", read.Pattern)
 	}
 }
 

@@ -82,6 +82,8 @@ var meanings = map[string]string{
 	model.UnknownEvent.String():  "no cluster has events of this name",
 	model.NoCluster.String():     "far from all clusters of the event",
 	model.NoModel.String():       "no model was published yet",
+	model.Answered.String():      "a person has answered such events",
+	model.Muted.String():         "a score above 0, but a person lets such events pass",
 }
 
 // eachLine calls f for each line of a text that is not empty; errors name the file and the line.

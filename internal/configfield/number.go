@@ -60,6 +60,7 @@ type floatKind uint8
 const (
 	from0 floatKind = iota
 	above0
+	from1
 	share
 )
 
@@ -68,6 +69,9 @@ func FloatFrom0(name string) Float { return Float{name, from0} }
 
 // FloatAbove0 is a positive number.
 func FloatAbove0(name string) Float { return Float{name, above0} }
+
+// FloatFrom1 is a number of at least 1.
+func FloatFrom1(name string) Float { return Float{name, from1} }
 
 // Share is a number from 0 to 1.
 func Share(name string) Float { return Float{name, share} }
@@ -78,6 +82,8 @@ func (f Float) Field() *service.ConfigField {
 	switch f.kind {
 	case above0:
 		wrong, want = "this <= 0", "above 0"
+	case from1:
+		wrong, want = "this < 1", "at least 1"
 	case share:
 		wrong, want = "this < 0 || this > 1", "from 0 to 1"
 	}
@@ -95,6 +101,8 @@ func (f Float) Parse(conf *service.ParsedConfig, in ...string) (float64, error) 
 	switch f.kind {
 	case above0:
 		right, want = x > 0, "a finite number above 0"
+	case from1:
+		right, want = x >= 1, "a finite number of at least 1"
 	case share:
 		right, want = x >= 0 && x <= 1, "0 to 1"
 	}

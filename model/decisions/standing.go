@@ -1,0 +1,64 @@
+package decisions
+
+import (
+	"slices"
+	"time"
+)
+
+// In is what a scope looks at of a subject.
+func (s Subject) In(scope Scope) Subject {
+	if scope.OfEvent() {
+		s.Context = nil
+	}
+	if scope == Pattern || scope == Event {
+		s.Machine = ""
+	}
+	return s
+}
+
+// Narrower tells whether a scope is narrower than another.
+func (s Scope) Narrower(than Scope) bool { return slices.Index(Scopes, s) < slices.Index(Scopes, than) }
+
+// OfEvent tells whether a scope covers an event after any events.
+func (s Scope) OfEvent() bool { return s == EventOnMachine || s == Event }
+
+// On is the last answer or mute on a key that was not undone, and whether it is in force; nil if there is none.
+func (l Look) On(kind Kind, key Key) (standing *Found, inForce bool) {
+	k := slices.Index(kinds[:], kind)
+	if k < 0 {
+		return nil, false
+	}
+	i, there := l.fold.latest[k][key]
+	if !there {
+		return nil, false
+	}
+	e := l.fold.standing(i)
+	if e == nil {
+		return nil, false
+	}
+	return l.fold.found(e), l.fold.state(e, l.now.UnixMicro()) == InForce
+}
+
+// Number is the answer or mute of a number, whatever became of it; nil if the number is that of none.
+func (l Look) Number(number uint64) *Found {
+	i, there := l.fold.find(number)
+	if !there {
+		return nil
+	}
+	return l.fold.found(&l.fold.entries[i])
+}
+
+// Now is the time of the look.
+func (l Look) Now() time.Time { return l.now }
+
+// KeysLike gives s.Keys() from the keys of a subject with the same event and context on another machine, in less time.
+func (s Subject) KeysLike(other [4]Key) [4]Key {
+	var buffer [512]byte
+	text := appendText(buffer[:0], string(PatternOnMachine))
+	text = append(append(text, byte(len(other[1]))), other[1][:]...)
+	keys := other
+	keys[0] = hash(appendText(text, s.Machine))
+	text = appendText(buffer[:0], string(EventOnMachine))
+	keys[2] = hash(appendText(appendText(text, s.Event), s.Machine))
+	return keys
+}
