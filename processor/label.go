@@ -2,42 +2,62 @@ package processor
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"math"
-	"strconv"
-	"strings"
-	"unicode/utf8"
+	"sync"
 
 	"github.com/redpanda-data/benthos/v4/public/service"
 
 	"connect-deepcase/internal/annotation"
 	"connect-deepcase/internal/configfield"
-	"connect-deepcase/internal/excerpt"
-	"connect-deepcase/internal/field"
 	"connect-deepcase/internal/mapping"
-	"connect-deepcase/model"
 	"connect-deepcase/model/contextbuilder"
+	"connect-deepcase/model/decisions"
 	"connect-deepcase/model/engine"
-	"connect-deepcase/model/interpreter"
 )
 
 const (
-	fieldCluster = "cluster"
-	fieldScore   = "score"
-	fieldVersion = "version"
+	fieldCluster    = "cluster"
+	fieldScore      = "score"
+	fieldVersion    = "version"
+	fieldScope      = "scope"
+	fieldBy         = "by"
+	fieldReason     = "reason"
+	fieldExpires    = "expires"
+	fieldMute       = "mute"
+	fieldUndo       = "undo"
+	fieldConfirm    = "confirm"
+	fieldRecent     = "recent"
+	fieldRecentFile = "recent_file"
 )
+
+// scopeCluster is the scope of a document whose score is that of its cluster.
+const scopeCluster = "cluster"
+
+// labelFields are the interpolated fields of deepcase_label.
+var labelFields = []string{fieldCluster, fieldScore, fieldVersion, fieldScope, fieldBy, fieldReason, fieldExpires, fieldMute, fieldUndo, fieldConfirm, fieldRecent}
+
+// decisionField is a field that was not there in the first version: a message without JSON has nothing there.
+func decisionField(name string) *service.ConfigField {
+	return service.NewInterpolatedStringField(name).Default(fmt.Sprintf(`${! json("%s").catch("") }`, name))
+}
 
 func labelSpec() *service.ConfigSpec {
 	return service.NewConfigSpec().
 		Stable().
 		Version("0.1.0").
 		Categories("DeepCASE").
-		Summary("Gives clusters of a model the scores that an analyst decided on, and publishes a version of the model that has them.").
+		Summary("Takes the decisions of analysts: scores of clusters, answers to single events, mutes, and what is taken back.").
 		Description(`
-Each message scores a cluster or a sample (an event with its context). If `+"`cluster`"+` is empty, the event and context that `+"`deepcase_sequence`"+` wrote at `+"`target`"+` are looked up in the current model, and the cluster that they belong to gets the score.
+Each message is one decision:
 
-The message becomes the answer:
+- With `+"`cluster`"+`, it scores a cluster of the model.
+- A document that `+"`deepcase_predict`"+` annotated, with `+"`score`"+` and `+"`scope`"+`, answers events like it: the pattern (the event, the events of its context in any order, and the machine), or more with a wider scope. With the scope `+"`cluster`"+` it scores the cluster that its event and context belong to in the current model.
+- With `+"`mute`"+`, a document mutes events like it: they pass although they have a score above 0.
+- With `+"`undo`"+`, it takes an answer or a mute back.
+
+If a document has no scope, its annotation tells what is decided. If the event was in a cluster, the cluster is scored, as it was before there were answers; so is the cluster of a document without a verdict, or with one of a program that wrote no `+"`pattern`"+`. If `+"`deepcase_predict`"+` named no cluster, or called the event `+"`disputed`"+`, its pattern on its machine is answered.
+
+The message becomes the reply. For a cluster:
 
 `+"```"+`json
 {"cluster": 17, "event": "sshd: failed password", "size": 240, "old": null, "new": 3, "model": "20261123T141500Z-3f2a"}
@@ -45,16 +65,39 @@ The message becomes the answer:
 
 `+"`old`"+` is the score before (`+"`null`"+` if there was none), `+"`new`"+` the score now, and `+"`model`"+` the version that has it. The score `+"`none`"+` withdraws the score of the cluster: the cluster is `+"`unscored`"+` again, and `+"`new`"+` is `+"`null`"+`.
 
+For an answer or a mute:
+
+`+"```"+`json
+{"number": 12, "kind": "answer", "scope": "pattern_on_machine", "pattern": "5d1f7f0c8a4be2b1c9a0d37e6f42a815", "event": "sshd: failed password", "machine": "web-1",
+ "score": 0, "by": "ann", "reason": "known scanner", "at": "2026-03-02T09:14:07Z", "due": "2026-03-02T21:14:07Z", "old": null, "changed": true,
+ "replay": {"recent": 51200, "settled": 1204, "attacks": 3, "machines": 12}}
+`+"```"+`
+
+`+"`number`"+` is what `+"`undo`"+` needs. `+"`until`"+` is there if it expires, and `+"`due`"+` if it is asked again. `+"`old`"+` is the decision that it replaces. `+"`replay`"+` is there if there are recent documents. For an undo: `+"`number`"+`, `+"`kind`"+`, `+"`undoes`"+`, `+"`by`"+`, `+"`reason`"+`, `+"`at`"+` and `+"`changed`"+`.
+
+== Answers
+
+An answer settles events that the model is not sure of, now and after every later training: `+"`deepcase_predict`"+` says how. All decisions are kept in the model directory, with who, when and why.
+
+An answer of score 0 is asked again after `+"`hold`"+`; give these fields the values that `+"`deepcase_predict`"+` has. The same answer of the same person changes nothing until it is due, so a message that is delivered again does no harm. To change when an answer or a mute ends, give another duration or a time.
+
+A wide decision is easily too wide. If there are recent annotated documents, each answer and mute is first replayed on them: `+"`replay`"+` says how many there are, how many of them it would have settled, on how many machines, and how many of those are attacks, which have a score above 0 or are in a case (`+"`deepcase_case`"+`) with one. Recent documents come from `+"`recent_file`"+`, and from messages of the same batch that `+"`recent`"+` marks.
+
 == Guarantees
 
-All scores of a batch are published as one version, or none of them. A version has the size of the whole model, so scores that belong together should be one batch, such as a file that is read whole (see the example). `+"`retain`"+` bounds the number of versions. Several scorers may run at the same time: they do not lose each other's scores. If nothing changes, nothing is published, so a message that is delivered again does no harm.
+All scores of a batch are published as one version, or none of them. A version has the size of the whole model, so scores that belong together should be one batch, such as a file that is read whole (see the example). `+"`retain`"+` bounds the number of versions. All answers, mutes and undos of a batch are written together, or none of them, and are on the disk when their messages go on. Several scorers may run at the same time: they do not lose each other's decisions. If nothing changes, nothing is written, so a message that is delivered again does no harm.
 
 No message is dropped. Batches keep their order and size. A message that is flagged with an error changes nothing, and the rest of its batch goes on. A message is flagged if
 
 - its score is neither a number ≥ 0 nor `+"`none`"+`
 - it names no cluster of the current model
-- another message of the batch gives the same cluster another score
+- another message of the batch decides otherwise about the same
 - `+"`version`"+` names a version whose clusters are not those of the current version
+- its scope is none, its expiry is in the past, or it has no event with its context
+- it answers an event whose cluster has a score: score the cluster (scope `+"`cluster`"+`), or mute it. Only an answer above 0 to a pattern counts if the cluster has score 0
+- it mutes without reason or expiry, or mutes an event without a score above 0
+- it needs `+"`confirm`"+` and does not have it: every answer and mute with a scope wider than `+"`pattern_on_machine`"+`, and an answer of score 0 that would have settled an attack
+- it takes back what is no answer or mute. To take back the score of a cluster, give the cluster its old score
 
 == Metrics
 
@@ -62,14 +105,37 @@ No message is dropped. Batches keep their order and size. A message that is flag
 		Fields(
 			configfield.ModelField(),
 			service.NewInterpolatedStringField(fieldCluster).
-				Description("The number of a cluster. If it is empty or `null`, the sample at `target` says which cluster it is.").
+				Description("The number of a cluster. If it is empty or `null`, the document at `target` says what is decided about.").
 				Default(`${! json("cluster") }`),
 			service.NewInterpolatedStringField(fieldScore).
 				Description("The score: a number ≥ 0, or `none` to withdraw the score of the cluster. 0 means benign; the analysts decide what other scores mean.").
 				Default(`${! json("score") }`),
 			service.NewInterpolatedStringField(fieldVersion).
-				Description("The version of the model in which the analyst saw the cluster, as `deepcase_train` and `deepcase_predict` name it. Empty or `null` is the current version. For samples it does not matter.").
+				Description("The version of the model in which the analyst saw the cluster, as `deepcase_train` and `deepcase_predict` name it. Empty or `null` is the current version. For documents it does not matter.").
 				Default(`${! json("model") }`),
+			decisionField(fieldScope).
+				Description("What a document decides about: `cluster`, or from narrow to wide `pattern_on_machine`, `pattern` (on all machines), `event_on_machine` (after any events) or `event`. If it is empty, see above."),
+			decisionField(fieldBy).
+				Description("Who decides. It is kept with the decision."),
+			decisionField(fieldReason).
+				Description("Why. A mute needs it."),
+			decisionField(fieldExpires).
+				Description("When an answer or a mute ends: a duration such as `72h`, which counts from now, or a time such as `2026-03-05T09:00:00Z`. A mute needs it."),
+			decisionField(fieldMute).
+				Description("`true` for a mute."),
+			decisionField(fieldUndo).
+				Description("The number of an answer or a mute that is taken back."),
+			decisionField(fieldConfirm).
+				Description("`true` if the analyst knows how much the decision covers."),
+			decisionField(fieldRecent).
+				Description("`true` marks an annotated document that decides nothing. Decisions of its batch are replayed on it, and it passes unchanged."),
+			service.NewStringField(fieldRecentFile).
+				Description("A file of recent annotated documents, one per line (it may be compressed). Decisions are replayed on them. It is read again when it has changed. Empty for none.").
+				Advanced().
+				Default(""),
+		).
+		Fields(holdFields()...).
+		Fields(
 			mapping.TargetField(),
 			configfield.RetainField(),
 			configfield.DeviceField("cpu"),
@@ -90,6 +156,23 @@ pipeline:
 
 output:
   stdout: {}
+`).
+		Example("Answers over HTTP", "Each request answers one alert, such as from a button of a ticket system: the annotated document, with `score`, `by` and `reason` beside it. The reply to the request says what was decided, or why not.", `
+input:
+  http_server:
+    address: 127.0.0.1:4196
+    path: /answer
+    allowed_verbs: [ POST ]
+
+pipeline:
+  processors:
+    - deepcase_label:
+        model: /var/lib/deepcase
+        scope: pattern_on_machine
+    - mapping: 'root = if errored() { {"error": error()} }'
+
+output:
+  sync_response: {}
 `)
 }
 
@@ -102,6 +185,7 @@ func init() {
 
 func newLabelFromParsed(conf *service.ParsedConfig, mgr *service.Resources) (*label, error) {
 	l := &label{
+		fields: map[string]*service.InterpolatedString{},
 		log:    mgr.Logger(),
 		labels: mgr.Metrics().NewCounter("deepcase_labels", "outcome"),
 	}
@@ -113,13 +197,15 @@ func newLabelFromParsed(conf *service.ParsedConfig, mgr *service.Resources) (*la
 	if l.target, err = mapping.ParseTarget(conf); err != nil {
 		return nil, err
 	}
-	if l.cluster, err = conf.FieldInterpolatedString(fieldCluster); err != nil {
+	for _, name := range labelFields {
+		if l.fields[name], err = conf.FieldInterpolatedString(name); err != nil {
+			return nil, err
+		}
+	}
+	if l.recentFile, err = conf.FieldString(fieldRecentFile); err != nil {
 		return nil, err
 	}
-	if l.score, err = conf.FieldInterpolatedString(fieldScore); err != nil {
-		return nil, err
-	}
-	if l.version, err = conf.FieldInterpolatedString(fieldVersion); err != nil {
+	if l.hold, err = parseHold(conf); err != nil {
 		return nil, err
 	}
 	if l.retain, err = configfield.ParseRetain(conf); err != nil {
@@ -136,154 +222,65 @@ func newLabelFromParsed(conf *service.ParsedConfig, mgr *service.Resources) (*la
 }
 
 type label struct {
-	dir                     string
-	target                  annotation.Target
-	cluster, score, version *service.InterpolatedString
-	retain                  int // versions to keep, 0 for all
-	engine                  contextbuilder.Engine
-	log                     *service.Logger
-	labels                  *service.MetricCounter
-	outcome                 outcome
+	dir        string
+	target     annotation.Target
+	fields     map[string]*service.InterpolatedString // by labelFields
+	recentFile string                                 // "" for none
+	hold       decisions.Hold
+	retain     int // versions to keep, 0 for all
+	engine     contextbuilder.Engine
+	log        *service.Logger
+	labels     *service.MetricCounter
+	outcome    outcome
+
+	mu      sync.Mutex         // guards what follows
+	journal *decisions.Journal // nil until the model directory is there
+	recent  recentDocuments
 }
 
-// decision is what a message wants: a score for a cluster.
-type decision struct {
-	cluster int // −1: the cluster of sample
-	sample  model.Sample
-	version string // "": the current version
-	score   float64
-	old     float64 // the score before
+// request is what a message asks for: exactly one of scoring, answering, undoing and recent, unless there is an error.
+type request struct {
+	scoring   *scoring
+	answering *answering
+	undoing   *undoing
+	recent    bool
+
 	err     error
+	reply   map[string]any
+	changed bool
 }
 
 func (l *label) ProcessBatch(ctx context.Context, batch service.MessageBatch) ([]service.MessageBatch, error) {
 	defer l.outcome.count(batch)()
-	decisions := make([]*decision, len(batch))
-	cluster, score := batch.InterpolationExecutor(l.cluster), batch.InterpolationExecutor(l.score)
-	version := batch.InterpolationExecutor(l.version)
-	for i, message := range batch {
-		d := &decision{cluster: -1, err: message.GetError()} // a message that failed before keeps its error
-		decisions[i] = d
-		if d.err != nil {
-			continue
-		}
-		if d.score, d.err = readScore(score, i); d.err != nil {
-			continue
-		}
-		if d.version, d.err = interpolated(fieldVersion, version, i); d.err != nil {
-			continue
-		}
-		d.cluster, d.sample, d.err = l.readCluster(message, cluster, i)
-	}
-	published, m, err := l.publish(ctx, decisions)
-	if err != nil {
-		l.log.With("model", l.dir).Errorf("%d labels not published: %v", len(batch), err)
-		for i, d := range decisions {
-			if d.err == nil { // a message that was refused keeps its reason
-				d.err = fmt.Errorf("labels not published: %w", err)
-			}
-			batch[i].SetError(d.err)
-			l.labels.Incr(1, "error")
-		}
-		return []service.MessageBatch{batch}, nil
-	}
+	requests := l.read(batch)
+	l.answer(ctx, batch, requests)
+	version := l.score(ctx, requests)
 	changed, refused := 0, 0
-	for i, d := range decisions {
+	for i, r := range requests {
 		outcome := "unchanged"
 		switch {
-		case d.err != nil:
+		case r.err != nil:
 			if refused++; refused == 1 {
-				l.log.Warnf("A label is refused: %v (further labels of this batch are only counted)", d.err)
+				l.log.Warnf("A decision is refused: %v (further decisions of this batch are only counted)", r.err)
 			}
-			batch[i].SetError(d.err)
+			batch[i].SetError(r.err)
 			outcome = "error"
+		case r.recent:
+			continue
 		default:
-			c := m.Clusters[d.cluster]
-			answer := map[string]any{
-				"cluster": int64(c.ID), "event": c.Event, "size": int64(c.Size), "old": scoreOrNil(d.old), "new": scoreOrNil(d.score), "model": published,
-			}
-			if d.old != d.score {
+			if r.changed {
 				outcome = "changed"
 				changed++
 			}
-			batch[i].SetStructuredMut(answer)
+			batch[i].SetStructuredMut(r.reply)
 		}
 		l.labels.Incr(1, outcome)
 	}
-	l.log.With("model", l.dir, "version", published, "labels", len(batch), "changed", changed, "refused", refused).Info("Labels taken")
+	l.log.With("model", l.dir, "version", version, "decisions", len(batch), "changed", changed, "refused", refused).Info("Decisions taken")
 	return []service.MessageBatch{batch}, nil
 }
 
-// withdrawal is the score that removes the score of a cluster.
-const withdrawal = "none"
-
-// scoreOrNil is nil if there is no score.
-func scoreOrNil(score float64) any {
-	if score == interpreter.NoScore {
-		return nil
-	}
-	return score
-}
-
-// interpolated is the text that an interpolated field has for a message, "" if it has none.
-func interpolated(name string, x *service.MessageBatchInterpolationExecutor, index int) (string, error) {
-	text, err := x.TryString(index)
-	switch {
-	case err != nil:
-		return "", fmt.Errorf("%s: %w", name, err)
-	case text == "null" || strings.TrimSpace(text) == "":
-		return "", nil
-	case len(text) > field.MaxName:
-		return "", fmt.Errorf("%s: %s has %d bytes, need at most %d", name, excerpt.Quote(text), len(text), field.MaxName)
-	case !utf8.ValidString(text):
-		return "", fmt.Errorf("%s: %s: want UTF-8", name, excerpt.Quote(text))
-	}
-	return text, nil
-}
-
-func readScore(x *service.MessageBatchInterpolationExecutor, index int) (float64, error) {
-	text, err := interpolated(fieldScore, x, index)
-	if err != nil {
-		return 0, err
-	}
-	if text == "" {
-		return 0, fmt.Errorf("%s: empty or missing, need a number ≥ 0, or %s to withdraw a score", fieldScore, withdrawal)
-	}
-	if strings.EqualFold(text, withdrawal) {
-		return interpreter.NoScore, nil
-	}
-	score, err := strconv.ParseFloat(text, 64)
-	if err != nil || !(score >= 0) || math.IsInf(score, 0) {
-		return 0, fmt.Errorf("%s: %s, need a number ≥ 0, or %s to withdraw a score", fieldScore, excerpt.Quote(text), withdrawal)
-	}
-	return score, nil
-}
-
-// readCluster reads the number of a cluster, or −1 and the sample that is in its place.
-func (l *label) readCluster(message *service.Message, x *service.MessageBatchInterpolationExecutor, index int) (int, model.Sample, error) {
-	text, err := interpolated(fieldCluster, x, index)
-	if err != nil {
-		return -1, model.Sample{}, err
-	}
-	if text != "" {
-		cluster, err := strconv.ParseFloat(text, 64) // csv and spreadsheets write 17 as 17.0, too
-		if err != nil || cluster != math.Trunc(cluster) || cluster < 0 || cluster > math.MaxInt32 {
-			return -1, model.Sample{}, fmt.Errorf("%s: %s, need the number of a cluster", fieldCluster, excerpt.Quote(text))
-		}
-		return int(cluster), model.Sample{}, nil
-	}
-	document, err := mapping.Document(message)
-	if err != nil {
-		return -1, model.Sample{}, err
-	}
-	sequence, err := l.target.Sequence(document)
-	if errors.Is(err, annotation.ErrNoSequence) {
-		err = fmt.Errorf("%s: empty or missing, and there is no event with its context at %s", fieldCluster, l.target)
-	}
-	return -1, model.Sample{Context: sequence.Context, Event: sequence.Event}, err
-}
-
 func (l *label) Close(context.Context) error {
-	l.outcome.report(l.log, "they got an error and change no score")
+	l.outcome.report(l.log, "they got an error and change nothing")
 	return nil
 }

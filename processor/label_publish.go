@@ -5,62 +5,130 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"slices"
 	"strconv"
 
 	"connect-deepcase/model"
+	"connect-deepcase/model/decisions"
 	"connect-deepcase/model/interpreter"
 	"connect-deepcase/model/store"
 )
 
-// publish applies decisions to the current model, with no other writer in between. Each decision gets its cluster and the old score, or an
-// error. publish returns the version that has the new scores, and the model before them.
-func (l *label) publish(ctx context.Context, decisions []*decision) (version string, m *model.Model, err error) {
-	if !slices.ContainsFunc(decisions, func(d *decision) bool { return d.err == nil }) {
-		return "", nil, nil
+// scoring is a score for a cluster.
+type scoring struct {
+	decisions.Decision              // its cluster is −1 until it is known: that of sample
+	sample             model.Sample // if it is a document that is decided about
+	seen               string       // the version that the analyst saw; "" for the current one
+	err                error
+}
+
+// score publishes a version that has the scores of requests, and gives its name: "" if none asks for a score.
+func (l *label) score(ctx context.Context, requests []*request) string {
+	var asked []*request
+	var scorings []*scoring
+	for _, r := range requests {
+		if r.err == nil && r.scoring != nil {
+			asked, scorings = append(asked, r), append(scorings, r.scoring)
+		}
 	}
+	if len(asked) == 0 {
+		return ""
+	}
+	version, m, err := l.publish(ctx, scorings)
+	if err != nil {
+		l.log.With("model", l.dir).Errorf("%d labels not published: %v", len(asked), err)
+	}
+	for _, r := range asked {
+		s := r.scoring
+		switch r.err = s.err; {
+		case r.err != nil:
+		case err != nil:
+			r.err = fmt.Errorf("labels not published: %w", err)
+		default:
+			c := m.Clusters[s.Cluster]
+			r.changed = c.Score != s.Score
+			r.reply = map[string]any{"cluster": int64(c.ID), "event": c.Event, "size": int64(c.Size), "old": scoreOrNil(c.Score), "new": scoreOrNil(s.Score), "model": version}
+		}
+	}
+	return version
+}
+
+// scoreOrNil is nil if there is no score.
+func scoreOrNil(score float64) any {
+	if score == interpreter.NoScore {
+		return nil
+	}
+	return score
+}
+
+// publish applies scores to the current model, with no other writer in between. Each gets its cluster, or an error. publish returns the version
+// that has the new scores, and the model before them.
+func (l *label) publish(ctx context.Context, scorings []*scoring) (version string, m *model.Model, err error) {
 	models, err := store.Open(l.dir, false, store.Retain(l.retain))
 	if err != nil {
 		return "", nil, err
 	}
 	version, err = models.Update(ctx, func(name string, current *model.Model) (*model.Model, error) {
 		m = current
-		if err := l.resolve(ctx, models, name, current, decisions); err != nil {
+		if err := l.resolve(ctx, models, name, current, scorings); err != nil {
 			return nil, err
 		}
 		changes := map[int]float64{}
-		for _, d := range decisions {
-			if d.err == nil && d.score != d.old {
-				changes[d.cluster] = d.score
+		var record []decisions.Decision
+		for _, s := range scorings {
+			c := s.Cluster
+			if s.err != nil || s.Score == current.Clusters[c].Score {
+				continue
 			}
+			if _, twice := changes[c]; !twice {
+				record = append(record, s.on(name, current.Clusters[c]))
+			}
+			changes[c] = s.Score
 		}
 		if len(changes) == 0 {
 			return current, nil
+		}
+		if err := l.record(ctx, record); err != nil {
+			return nil, err
 		}
 		return current.WithScores(changes)
 	})
 	return version, m, err
 }
 
-// resolve finds the cluster of each decision, and refuses decisions that cannot be carried out.
-func (l *label) resolve(ctx context.Context, models *store.Store, version string, current *model.Model, decisions []*decision) error {
-	same := map[string]error{"": nil, version: nil} // version named by a decision → why its clusters are not the current ones
-	var samples []*decision
-	for _, d := range decisions {
-		if d.err != nil {
-			continue
-		}
-		err, known := same[d.version]
+// record writes scores of clusters into the journal before the version that has them is published: if the process ends in between, the messages
+// come again, and so do the scores. The lock of the model directory is held.
+func (l *label) record(ctx context.Context, scores []decisions.Decision) error {
+	locked := func(_ context.Context, write func() error) error { return write() }
+	_, err := decisions.New(l.dir, locked, l.hold).Append(ctx, func(decisions.Look) ([]decisions.Decision, error) { return scores, nil })
+	return err
+}
+
+// on is the score as the journal has it, of a cluster of a version.
+func (s *scoring) on(version string, c model.Cluster) decisions.Decision {
+	d := s.Decision
+	d.Version, d.Subject = version, decisions.Subject{Event: c.Event}
+	if c.Score != interpreter.NoScore {
+		d.Old = &c.Score
+	}
+	return d
+}
+
+// resolve finds the cluster of each score, and refuses scores that cannot be given.
+func (l *label) resolve(ctx context.Context, models *store.Store, version string, current *model.Model, scorings []*scoring) error {
+	same := map[string]error{"": nil, version: nil} // version that was seen → why its clusters are not the current ones
+	var samples []*scoring
+	for _, d := range scorings {
+		err, known := same[d.seen]
 		if !known {
-			err = sameClusters(models, d.version, version, current)
-			same[d.version] = err
+			err = sameClusters(models, d.seen, version, current)
+			same[d.seen] = err
 		}
 		switch {
-		case err != nil && d.cluster >= 0: // a sample finds its cluster in any version
+		case err != nil && d.Cluster >= 0: // a sample finds its cluster in any version
 			d.err = err
-		case d.cluster >= len(current.Clusters):
-			d.err = fmt.Errorf("%s: %d, model %s has clusters 0 to %d", fieldCluster, d.cluster, version, len(current.Clusters)-1)
-		case d.cluster < 0:
+		case d.Cluster >= len(current.Clusters):
+			d.err = fmt.Errorf("%s: %d, model %s has clusters 0 to %d", fieldCluster, d.Cluster, version, len(current.Clusters)-1)
+		case d.Cluster < 0:
 			samples = append(samples, d)
 		}
 	}
@@ -69,36 +137,35 @@ func (l *label) resolve(ctx context.Context, models *store.Store, version string
 	}
 	scores := map[int]float64{}
 	conflicts := map[int]bool{}
-	for _, d := range decisions {
+	for _, d := range scorings {
 		if d.err != nil {
 			continue
 		}
-		d.old = current.Clusters[d.cluster].Score
-		if other, scored := scores[d.cluster]; scored && other != d.score {
-			conflicts[d.cluster] = true
+		if other, scored := scores[d.Cluster]; scored && other != d.Score {
+			conflicts[d.Cluster] = true
 		}
-		scores[d.cluster] = d.score
+		scores[d.Cluster] = d.Score
 	}
-	for _, d := range decisions {
-		if d.err == nil && conflicts[d.cluster] {
-			d.err = fmt.Errorf("%s: cluster %d is given different scores in one batch, %s here: need one score", fieldScore, d.cluster, d.scoreText())
+	for _, d := range scorings {
+		if d.err == nil && conflicts[d.Cluster] {
+			d.err = fmt.Errorf("%s: cluster %d is given different scores in one batch, %s here: need one score", fieldScore, d.Cluster, d.scoreText())
 		}
 	}
 	return nil
 }
 
-func (d *decision) scoreText() string {
-	if d.score == interpreter.NoScore {
+func (d *scoring) scoreText() string {
+	if d.Score == interpreter.NoScore {
 		return withdrawal
 	}
-	return strconv.FormatFloat(d.score, 'g', -1, 64)
+	return strconv.FormatFloat(d.Score, 'g', -1, 64)
 }
 
 // lookUp finds the clusters that samples belong to.
-func (l *label) lookUp(ctx context.Context, version string, current *model.Model, decisions []*decision) error {
-	var asked []*decision
+func (l *label) lookUp(ctx context.Context, version string, current *model.Model, scorings []*scoring) error {
+	var asked []*scoring
 	var samples []model.Sample
-	for _, d := range decisions {
+	for _, d := range scorings {
 		if want := current.Params.Length; len(d.sample.Context) != want {
 			d.err = fmt.Errorf("document: %s.context has %d events, model %s needs %d",
 				l.target, len(d.sample.Context), version, want)
@@ -127,8 +194,8 @@ func (l *label) lookUp(ctx context.Context, version string, current *model.Model
 		if d.err != nil {
 			continue
 		}
-		if d.cluster = verdicts[i].Cluster; d.cluster < 0 {
-			d.err = fmt.Errorf("document: %s belongs to no cluster of model %s (%s), so there is nothing to score",
+		if d.Cluster = verdicts[i].Cluster; d.Cluster < 0 {
+			d.err = fmt.Errorf("document: %s belongs to no cluster of model %s (%s), so there is nothing to score: answer its pattern (scope pattern_on_machine)",
 				l.target, version, verdicts[i].Status)
 		}
 	}

@@ -30,6 +30,7 @@ func TestLabelBadConfigs(t *testing.T) {
 	testBadConfigs(t, "deepcase_label", []badConfig{
 		{yaml: `model: ""`, lint: "model needs a directory", build: "field 'model' is empty: need a directory"},
 		{yaml: `cluster: "1"`, lint: "field model is required", build: "model"},
+		{yaml: "model: m\nhold: -1h", lint: "hold needs to be longer than 0", build: "field 'hold': -1h0m0s, need longer than 0"},
 		{yaml: "model: m\nretain: -1", lint: "retain needs to be at least 0", build: "field 'retain': -1, need at least 0"},
 		{yaml: "model: m\ntarget: a.", lint: "target needs names divided by single dots", build: `field 'target': "a.": need names divided by single dots`},
 		{yaml: "model: m\ndevice: cuda", build: "device cuda: this build has no engine for it"},

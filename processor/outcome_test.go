@@ -23,7 +23,7 @@ func TestTheEndOfARunSaysWhatFailed(t *testing.T) {
 		{[]string{good, bad}, "deepcase_sequence: {}", `level=WARN msg="2 events read, 1 failed: they got an error and no context"`},
 		{[]string{bad, bad, good}, "deepcase_sequence: {}", `level=ERROR msg="3 events read, 2 failed: they got an error and no context"`},
 		{[]string{good, good}, "deepcase_predict: { model: " + t.TempDir() + " }", `level=ERROR msg="2 events read, 2 failed: they got an error and no verdict"`},
-		{[]string{good, good}, "deepcase_label: { model: " + t.TempDir() + " }", `level=ERROR msg="2 events read, 2 failed: they got an error and change no score"`},
+		{[]string{good, good}, "deepcase_label: { model: " + t.TempDir() + " }", `level=ERROR msg="2 events read, 2 failed: they got an error and change nothing"`},
 	} {
 		var log bytes.Buffer
 		builder := service.NewStreamBuilder()
