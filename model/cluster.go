@@ -16,6 +16,7 @@ import (
 type Assignment struct {
 	Clusters []int32 // its cluster, −1 for none
 	Contexts []int32 // its distinct context: rows of one event that have the same number have equal contexts; −1 if the event is unknown
+	Vectors  []int32 // of each distinct context, an index into Model.Vectors; −1 if it is in no cluster
 }
 
 // Clustered counts the samples that are in a cluster.
@@ -29,8 +30,8 @@ func (a *Assignment) Clustered() int {
 	return n
 }
 
-// Cluster clusters data (paper, section III-C) and returns a copy of m with the clusters, and the cluster of each sample. If d has scores, the
-// strategy makes the clusters' scores of them; otherwise it is not used. m does not change.
+// Cluster clusters data (paper, section III-C) and returns a copy of m with the clusters, and the cluster of each sample. If d has scores, they
+// are the labels of WithLabels, and s the strategy; otherwise s is not used. m does not change.
 func (m *Model) Cluster(ctx context.Context, e contextbuilder.Engine, d Data, s interpreter.Strategy) (*Model, *Assignment, error) {
 	if err := d.validate(m.Params.Length); err != nil {
 		return nil, nil, err
@@ -54,27 +55,21 @@ func (m *Model) Cluster(ctx context.Context, e contextbuilder.Engine, d Data, s 
 	if err != nil {
 		return nil, nil, err
 	}
-	all := &Assignment{slices.Repeat([]int32{interpreter.Noise}, d.Samples.Rows()), slices.Repeat([]int32{unknown}, d.Samples.Rows())}
+	all := &Assignment{slices.Repeat([]int32{interpreter.Noise}, d.Samples.Rows()), slices.Repeat([]int32{unknown}, d.Samples.Rows()), c.Vector}
 	for i, context := range c.Of {
 		all.Clusters[rows[i]], all.Contexts[rows[i]] = c.Cluster[context], context
 	}
 	clustered := *m
 	clustered.Samples, clustered.Vectors, clustered.VectorCluster = d.Samples.Rows(), c.Vectors, c.VectorCluster
 	clustered.Clusters = describe(m.Names, samples, c)
-	if d.Scores != nil {
-		equal, err := interpreter.ScoreClusters(all.Clusters, d.Scores, s, interpreter.NoScore)
-		if err != nil {
-			return nil, nil, err
-		}
-		scores, err := interpreter.ClusterScores(all.Clusters, len(clustered.Clusters), equal)
-		if err != nil {
-			return nil, nil, err
-		}
-		for i, score := range scores {
-			clustered.Clusters[i].Score = score
-		}
+	if d.Scores == nil {
+		return &clustered, all, nil
 	}
-	return &clustered, all, nil
+	labelled, err := clustered.WithLabels(all, d.Scores, s)
+	if err != nil {
+		return nil, nil, err
+	}
+	return labelled, all, nil
 }
 
 // askable drops samples of unknown events, about which a network cannot be asked. rows are the ones that are left.
@@ -148,7 +143,8 @@ func (m *Model) SameClusters(other *Model) error {
 }
 
 // WithScores returns a copy of m with the given scores, by cluster id. Other clusters keep theirs. A score must be NoScore, or finite and at
-// least 0. Errors name the cluster.
+// least 0. Errors name the cluster. A score that is given this way holds for all samples of the cluster, whatever their labels were: the
+// cluster has none any more.
 func (m *Model) WithScores(scores map[int]float64) (*Model, error) {
 	scored := *m
 	scored.Clusters = slices.Clone(m.Clusters)
@@ -159,7 +155,7 @@ func (m *Model) WithScores(scores map[int]float64) (*Model, error) {
 		if err := validateScore(scores[id]); err != nil {
 			return nil, fmt.Errorf("cluster %d: %w", id, err)
 		}
-		scored.Clusters[id].Score = scores[id]
+		scored.Clusters[id].Score, scored.Clusters[id].Labels = scores[id], nil
 	}
 	return &scored, nil
 }

@@ -113,16 +113,24 @@ func (a *Assignment) byCluster(n int) [][]int32 {
 	return rows
 }
 
-// place records on which machines and when samples were seen.
+// place records on which machines and when samples were seen, and how many at most on a machine in an hour.
 func (c *Cluster) place(samples []sample, machines []MachineCount) {
 	c.MachineCount = len(machines)
 	slices.SortStableFunc(machines, func(a, b MachineCount) int { return cmp.Compare(b.Count, a.Count) })
 	c.Machines = slices.Clone(machines[:min(len(machines), MaxMachines)])
+	type hour struct {
+		machine int32
+		since   int64 // 1970
+	}
+	hours := map[hour]int{}
 	for _, s := range samples {
 		if s.at == undated {
 			continue
 		}
 		at := time.Unix(0, s.at).UTC()
+		h := hour{s.machine, at.Unix() / (60 * 60)}
+		hours[h]++
+		c.HourlyMax = max(c.HourlyMax, hours[h])
 		if c.FirstSeen.IsZero() || at.Before(c.FirstSeen) {
 			c.FirstSeen = at
 		}

@@ -148,3 +148,21 @@ func TestClusterSaysWhereAndWhen(t *testing.T) {
 	require.Equal(t, 1, c.ContextCount)
 	require.Empty(t, c.Examples)
 }
+
+func TestHourlyMax(t *testing.T) {
+	hour := time.Date(2026, 11, 23, 14, 0, 0, 0, time.UTC)
+	type seen struct {
+		machine string
+		at      time.Time
+	}
+	rows := []seen{{"x", hour}, {"x", hour.Add(59*time.Minute + 59*time.Second)}, {"x", hour.Add(time.Hour)}, {"y", hour.Add(time.Minute)},
+		{"y", hour.Add(24 * time.Hour)}, {"z", time.Time{}}, {"z", time.Time{}}, {"z", time.Time{}},
+		{"y", hour.Add(24*time.Hour + 1)}, {"y", hour.Add(24*time.Hour + 2).In(time.FixedZone("", 1800))}, {"y", hour.Add(24*time.Hour - 1)}}
+	m := &Model{Clusters: []Cluster{{ID: 0}, {ID: 1}, {ID: 2}}}
+	a := &Assignment{Clusters: []int32{0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1}, Contexts: make([]int32, len(rows))}
+	with := m.WithExamples(a, Source{Seen: func(row int) (string, time.Time) { return rows[row].machine, rows[row].at }})
+	require.Equal(t, 2, with.Clusters[0].HourlyMax, "of a machine, by the clock, and only where the time is known")
+	require.Equal(t, 2, with.Clusters[1].HourlyMax)
+	require.Zero(t, with.Clusters[2].HourlyMax)
+	require.Zero(t, m.WithExamples(a, Source{Document: func(int) json.RawMessage { return nil }}).Clusters[0].HourlyMax)
+}

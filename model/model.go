@@ -6,8 +6,8 @@
 //  1. Make [Data] of events with their contexts (NewData takes what sequencer.Table.Sequence returns).
 //  2. [Train] learns a vocabulary and a network (the Context Builder) on an engine (package model/engine).
 //  3. [Model.Cluster] groups the samples (the Interpreter). [Model.WithExamples] says where and when they were seen, for an analyst.
-//  4. [Model.WithScores] gives clusters their scores, or Cluster does it by the labels of the data. [Model.Inherit] takes over the scores of
-//     an earlier model.
+//  4. [Model.WithScores] gives clusters their scores, or [Model.WithLabels] makes them of the labels of the samples, as Cluster does if the data
+//     has labels. [Model.Inherit] takes over the scores of an earlier model.
 //  5. [NewPredictor] and [Predictor.Predict] answer for new samples with a [Verdict].
 //
 // Package model/store keeps the versions of a model in a directory. A Model is immutable: each step returns a new one. The same data, params
@@ -15,10 +15,12 @@
 package model
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"connect-deepcase/model/contextbuilder"
@@ -41,14 +43,17 @@ type Model struct {
 
 // Cluster is a group of samples of one event whose contexts have attention on similar events (paper, section III-C).
 type Cluster struct {
-	ID       int
-	Event    string
-	Size     int              // samples
-	Score    float64          // interpreter.NoScore if it has none
+	ID    int
+	Event string
+	Size  int     // samples
+	Score float64 // interpreter.NoScore if it has none
+	// Labels are the labels that Score was made of, by vector and score, or nil: a person scored the cluster, or it inherited its score.
+	Labels   []interpreter.Label
 	Contexts []ClusterContext // the most frequent ones, at most 10
 	// The rest is what WithExamples adds. It is empty in models that earlier programs wrote.
 	ContextCount int            // distinct contexts; Cluster counts them
 	MachineCount int            // machines
+	HourlyMax    int            // most samples of a machine in an hour (each hour by the clock, in UTC); 0 if that is not known
 	Machines     []MachineCount // the ones with most samples, at most MaxMachines
 	FirstSeen    time.Time
 	LastSeen     time.Time
@@ -66,6 +71,28 @@ type ClusterContext struct {
 	Context   []string  // event names, oldest first, "" for NO_EVENT
 	Attention []float32 // one share per event of the context
 	Count     int
+}
+
+// LabelCount is how many samples have a score by their labels.
+type LabelCount struct {
+	Score float64
+	Count int
+}
+
+// Mixed counts the labels of a cluster by score, ascending. It is nil if all labels agree or there are none.
+func (c *Cluster) Mixed() []LabelCount {
+	var counts []LabelCount
+	for _, l := range c.Labels {
+		i, there := slices.BinarySearchFunc(counts, l.Score, func(x LabelCount, score float64) int { return cmp.Compare(x.Score, score) })
+		if !there {
+			counts = slices.Insert(counts, i, LabelCount{Score: l.Score})
+		}
+		counts[i].Count += l.Count
+	}
+	if len(counts) < 2 {
+		return nil
+	}
+	return counts
 }
 
 // ScoredClusters counts the clusters that have a score.
@@ -128,7 +155,7 @@ func (m *Model) known() (*interpreter.Clusters, error) {
 		if err := validateScore(c.Score); err != nil {
 			return nil, fmt.Errorf("cluster %d: %w", i, err)
 		}
-		known.Events, known.Scores = append(known.Events, event), append(known.Scores, c.Score)
+		known.Events, known.Scores, known.Labels = append(known.Events, event), append(known.Scores, c.Score), append(known.Labels, c.Labels)
 	}
 	return known, nil
 }

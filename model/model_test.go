@@ -269,7 +269,7 @@ func TestClusterScores(t *testing.T) {
 		require.EqualValues(t, interpreter.NoScore, scored.Clusters[1].Score)
 	}
 	_, _, err := m.Cluster(t.Context(), e, d, "median")
-	require.EqualError(t, err, `strategy: "median" is not one of max, min, avg`)
+	require.EqualError(t, err, `strategy: "median" is not one of max, min, avg, nearest`)
 	d.Scores[3] = math.NaN()
 	_, _, err = m.Cluster(t.Context(), e, d, interpreter.Max)
 	require.EqualError(t, err, "sample 3: score NaN is neither -1 for none nor a finite number of at least 0")

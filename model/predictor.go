@@ -136,8 +136,11 @@ func (p *Predictor) verdict(m interpreter.Match) Verdict {
 		v.Status = NoCluster
 	default:
 		v.Status, v.Cluster = Unscored, int(m.Cluster)
-		if score := p.model.Clusters[m.Cluster].Score; score != interpreter.NoScore {
-			v.Status, v.Score = Scored, score
+		switch {
+		case m.Disputed:
+			v.Status, v.disputed = Disputed, m.Score
+		case m.Score != interpreter.NoScore:
+			v.Status, v.Score = Scored, m.Score
 		}
 	}
 	return v

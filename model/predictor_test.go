@@ -125,7 +125,7 @@ func TestPredictFromManyGoroutines(t *testing.T) {
 }
 
 func TestStatus(t *testing.T) {
-	want := []string{"scored", "unscored", "low_confidence", "unknown_event", "no_cluster", "no_model", "answered", "muted", "Status(8)"}
+	want := []string{"scored", "unscored", "low_confidence", "unknown_event", "no_cluster", "no_model", "answered", "muted", "disputed", "Status(9)"}
 	for s, name := range want {
 		require.Equal(t, name, Status(s).String())
 	}

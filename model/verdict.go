@@ -21,9 +21,10 @@ const (
 	NoModel                     // nothing was published yet
 	Answered                    // not sure, or scored 0, but a person has answered the pattern of the event (package decisions)
 	Muted                       // scored above 0, but a person lets the pattern of the event pass for a time (package decisions)
+	Disputed                    // in a cluster with a score above 0, but the labels of its samples, or those nearest to the event, say benign
 )
 
-var statuses = [...]string{"scored", "unscored", "low_confidence", "unknown_event", "no_cluster", "no_model", "answered", "muted"}
+var statuses = [...]string{"scored", "unscored", "low_confidence", "unknown_event", "no_cluster", "no_model", "answered", "muted", "disputed"}
 
 func (s Status) String() string {
 	if int(s) < len(statuses) {
@@ -42,7 +43,7 @@ func ParseStatus(text string) (Status, error) {
 
 // Unsure tells whether a model has looked at an event and cannot score it, so that the answer of a person counts.
 func (s Status) Unsure() bool {
-	return s == Unscored || s == LowConfidence || s == UnknownEvent || s == NoCluster
+	return s == Unscored || s == LowConfidence || s == UnknownEvent || s == NoCluster || s == Disputed
 }
 
 // HasScore tells whether an event has a score, of its cluster or of a person.
@@ -56,13 +57,17 @@ type Verdict struct {
 	Confidence float64   // in the event, under Attention; 0 if the event is not in the vocabulary
 	Distance   float64   // L1 distance to the nearest vector of the event; 0 if there was none to compare with
 	Attention  []float32 // one share per event of the context; read-only, since equal samples share it
+
+	disputed float64 // the score of the cluster, if Disputed: the original has no doubts
 }
 
-// Code is the verdict as the number that the original returns: the score, −1 (also for Unscored and NoModel), −2 or −3.
+// Code is the verdict as the number that the original returns: the score (also if it is Disputed), −1 (also for Unscored and NoModel), −2 or −3.
 func (v Verdict) Code() float64 {
 	switch v.Status {
 	case Scored:
 		return v.Score
+	case Disputed:
+		return v.disputed
 	case LowConfidence:
 		return interpreter.NotConfident
 	case UnknownEvent:

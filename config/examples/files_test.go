@@ -173,7 +173,7 @@ func TestLearnLabelScore(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, file.Close())
 	require.Equal(t, []string{"cluster", "event", "size", "score", "context", "attended", "contexts", "machines", "hosts", "first_seen", "last_seen",
-		"examples", "model"}, rows[0])
+		"hourly_max", "mixed", "examples", "model"}, rows[0])
 	require.Len(t, rows, len(found)+1)
 	malicious := map[string]bool{"scan": true, "login failed": true, "new service": true}
 	for i, row := range rows[1:] {
@@ -182,13 +182,15 @@ func TestLearnLabelScore(t *testing.T) {
 		require.Empty(t, row[3])
 		require.NotEmpty(t, row[8], "hosts")
 		require.NotEmpty(t, row[9], "first seen")
-		require.Contains(t, row[11], `{"`, "examples")
+		require.NotEmpty(t, row[11], "hourly max")
+		require.Empty(t, row[12], "labels that disagree")
+		require.Contains(t, row[13], `{"`, "examples")
 		row[3] = "0"
 		if malicious[row[1]] {
 			row[3] = "2,5" // a spreadsheet's decimal comma
 		}
 	}
-	rows = append(rows, []string{"99999", "no such cluster", "1", "1", "", "", "", "", "", "", "", "", rows[1][12]})
+	rows = append(rows, []string{"99999", "no such cluster", "1", "1", "", "", "", "", "", "", "", "", "", "", rows[1][14]})
 	filled, err := os.Create(filepath.Join(dir, "filled.csv"))
 	require.NoError(t, err)
 	require.NoError(t, csv.NewWriter(filled).WriteAll(rows))

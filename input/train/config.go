@@ -30,7 +30,7 @@ func newFromParsed(conf *service.ParsedConfig, mgr *service.Resources, now func(
 	}
 	l.strategy = interpreter.Strategy(strategy)
 	if l.strategy.Validate() != nil {
-		return nil, fmt.Errorf("field '%s': %q, need one of max, min, avg", fieldStrategy, strategy)
+		return nil, fmt.Errorf("field '%s': %q, need one of max, min, avg, nearest", fieldStrategy, strategy)
 	}
 	if t.mapping, err = mapping.New(conf, mgr.Logger()); err != nil {
 		return nil, err
@@ -108,7 +108,7 @@ func paramsFromParsed(conf *service.ParsedConfig) (p model.Params, err error) {
 	for field, value := range map[configfield.Float]*float64{
 		fieldRate: &p.Training.LearningRate, fieldFactor: &p.Training.Factor, fieldDelta: &p.Training.Delta,
 		fieldTeachRatio: &p.Training.TeachRatio, fieldDropout: &p.Training.Dropout, fieldEps: &p.Interpreter.Eps,
-		fieldThreshold: &p.Interpreter.Threshold,
+		fieldThreshold: &p.Interpreter.Threshold, fieldGuard: &p.Interpreter.Guard,
 	} {
 		if *value, err = field.Parse(conf); err != nil {
 			return p, err

@@ -42,7 +42,7 @@ type dataset struct {
 func withhold(m *model.Model, clusters []int32, refused []int) (clustersWithout int) {
 	for _, row := range refused {
 		if c := clusters[row]; c >= 0 && m.Clusters[c].Score != interpreter.NoScore {
-			m.Clusters[c].Score = interpreter.NoScore
+			m.Clusters[c].Score, m.Clusters[c].Labels = interpreter.NoScore, nil
 			clustersWithout++
 		}
 	}

@@ -48,6 +48,7 @@ var (
 	fieldEps        = configfield.FloatFrom0("eps")
 	fieldMinSamples = configfield.IntAtLeast("min_samples", 1)
 	fieldThreshold  = configfield.Share("threshold")
+	fieldGuard      = configfield.FloatFrom0("guard")
 )
 
 // maxHidden bounds the size of the hidden state, 64 times the paper's: matrices have its square as their size, and memory runs out where
@@ -65,13 +66,15 @@ Reads events from the messages of the child `+"`input`"+` and keeps them in a sp
 
 `+"```"+`json
 {"cluster": 17, "event": "sshd: failed password", "size": 240, "score": 3, "model": "20261123T141500Z-3f2a",
- "machine_count": 3, "machines": [{"machine": "web-1", "count": 180}], "first_seen": "2026-11-20T08:02:11Z", "last_seen": "2026-11-22T23:40:00Z",
+ "machine_count": 3, "machines": [{"machine": "web-1", "count": 180}], "first_seen": "2026-11-20T08:02:11Z", "last_seen": "2026-11-22T23:40:00Z", "hourly_max": 31,
  "context_count": 4, "attended": {"sshd: invalid user": 0.91},
  "contexts": [{"count": 12, "context": [null, "sshd: invalid user"], "attention": [0, 0.93], "attended": {"sshd: invalid user": 0.93}}],
  "examples": [{"host": "web-1", "message": "…"}]}
 `+"```"+`
 
-- `+"`score`"+`: only if labels or the model before give one
+- `+"`score`"+`: only if labels, the model before, or answers give one
+- `+"`mixed`"+`: only if the labels of its events disagree: how many events have which, as in `+"`[{\"score\": 0, \"count\": 87}, {\"score\": 1, \"count\": 2}]`"+`
+- `+"`hourly_max`"+`: the most events that a machine had of it within an hour by the clock, if times are known
 - `+"`contexts`"+`: of all `+"`context_count`"+` contexts, the 10 most frequent
 - `+"`attention`"+`: the share of each position of a context
 - `+"`attended`"+`: the share of each event name, in one context or, for the cluster, in all listed contexts
@@ -94,7 +97,7 @@ The page docs/events.md has the rules for machine, event, time, id, label and pa
 {"status": "failed", "error": "no clusters in 12 events of 6 types (0 more came twice): need more events, or a smaller min_samples", "events": 12}
 `+"```"+`
 
-Clusters have no `+"`status`. With `report: true`"+`, each training that did not fail sends one more message after the clusters. It says what became of the scores of the model before: how many clusters inherited one, how many are new and have none, and which scored clusters were lost:
+Clusters have no `+"`status`. With `report: true`"+`, each training that did not fail sends one more message after the clusters. It says what became of the scores of the model before: how many clusters inherited one, how many have one by answers (`+"`answered`"+`, if any), how many are new and have none, and which scored clusters were lost:
 
 `+"```"+`json
 {"status": "published", "model": "20261123T141500Z-3f2a", "events": 24012, "names": 61, "clusters": 73, "clustered": 0.966,
@@ -109,7 +112,9 @@ A training that is stopped publishes nothing; with `+"`every`"+`, it is due at o
 
 **Memory.** Messages that wait for the disk take at most 64 MiB of memory, plus one batch of the child. A document of more than 16 KiB is not kept as an example but replaced by `+"`{\"deepcase_omitted\": …, \"bytes\": 4194375, \"begins\": \"…\"}`"+`.
 
-**Scores.** The scores that analysts gave to the clusters of the current model are kept (`+"`keep_scores`"+`): a new cluster without a score gets the highest score of the old clusters whose contexts now belong to it.
+**Scores.** What people decided is kept (`+"`keep_scores`"+`). A new cluster whose events have no labels gets the highest score of the old clusters whose contexts now belong to it. If there are none, answers to patterns count as labels of the events that they cover, if they are in force and do not expire. A cluster gets the score 0 by answers only if benign answers cover at least half of its events, and none if a label of its events was refused.
+
+**Labels that disagree.** A cluster with attacks and benign events keeps its labels, and says so in `+"`mixed`"+`. `+"`deepcase_predict`"+` then disputes its score for events that the labels speak against (`+"`guard`, `strategy: nearest`"+`). docs/tuning.md has the rule.
 
 == Metrics
 
@@ -151,7 +156,7 @@ A training that is stopped publishes nothing; with `+"`every`"+`, it is due at o
 			fieldMaxNames.Field().Description("How many event names to learn, the most frequent first. The network grows with the square of their number. Events with other names are left out, with a warning: contexts have `null` in their place, and `deepcase_predict` answers `unknown_event`.").Default(model.DefaultMaxNames),
 			fieldMaxMemory.Field().Description("Memory that a training may take. If its estimate is higher, the training fails before it starts, and the error has the figures.").Default(strings.ReplaceAll(humanize.IBytes(model.DefaultMaxMemory), " ", "")),
 			service.NewBoolField(fieldKeepScores).
-				Description("Whether new clusters without a score inherit one from the model before.").
+				Description("Whether new clusters without a score inherit one from the model before, or get one by answers to patterns.").
 				Default(true),
 			service.NewBoolField(fieldReport).
 				Description("Whether a message with the `status` `published` follows the clusters of a training. A failed training always sends one with the `status` `failed`.").
@@ -229,6 +234,8 @@ func hyperparameterFields() []*service.ConfigField {
 		fieldThreshold.Field().Description("Minimum confidence of an event that is clustered or scored.").Default(d.Interpreter.Threshold),
 		service.NewStringAnnotatedEnumField(fieldStrategy, map[string]string{
 			"max": "The highest.", "min": "The lowest.", "avg": "The mean.",
+			"nearest": "The highest. But a new event for which the labels dispute it gets the highest score of the labels nearest to it (`guard`).",
 		}).Description("Which score a cluster gets from the labels of its events.").Default("max"),
+		fieldGuard.Field().Description("If the labels of a cluster disagree, its score is disputed for a new event if all labels within this distance (L1) of it are benign. If there are none, the nearest ones count, up to `eps`.").Default(d.Interpreter.Guard).Advanced(),
 	}
 }

@@ -116,6 +116,8 @@ type clusterDocument struct {
 	Examples     []json.RawMessage
 	ContextCount int `json:"context_count"`
 	MachineCount int `json:"machine_count"`
+	HourlyMax    int `json:"hourly_max"`
+	Mixed        json.RawMessage
 	Machines     []model.MachineCount
 	First        time.Time `json:"first_seen"`
 	Last         time.Time `json:"last_seen"`

@@ -26,6 +26,7 @@ func TestVerdictTravelsInADocument(t *testing.T) {
 	}{
 		{of: model.Scored, settled: decisions.Settled{Score: 3}, want: `{"status":"scored","score":3,"cluster":17,"distance":0.0211,"confidence":0.8333,"attention":[0,0.71],"model":"v"}`},
 		{of: model.Unscored, want: `{"status":"unscored","cluster":17,"distance":0.0211,"confidence":0.8333,"attention":[0,0.71],"model":"v"}`},
+		{of: model.Disputed, want: `{"status":"disputed","cluster":17,"distance":0.0211,"confidence":0.8333,"attention":[0,0.71],"model":"v"}`},
 		{of: model.NoCluster, want: `{"status":"no_cluster","distance":0.0211,"confidence":0.8333,"attention":[0,0.71],"model":"v"}`},
 		{of: model.LowConfidence, want: `{"status":"low_confidence","confidence":0.8333,"attention":[0,0.71],"model":"v"}`},
 		{of: model.UnknownEvent, want: `{"status":"unknown_event","model":"v"}`},
@@ -40,7 +41,7 @@ func TestVerdictTravelsInADocument(t *testing.T) {
 		target := annotation.Target{"a", "b"}
 		document := decoded(t, `{"a":{"b":{"score":1,"cluster":2,"distance":3,"confidence":4,"attention":[],"model":"old","status":"old","answer":{"number":1},"answered_before":{"number":2},"pattern":"old"}}}`)
 		v := full
-		if v.Status = c.of; v.Status != model.Scored && v.Status != model.Unscored {
+		if v.Status = c.of; v.Status != model.Scored && v.Status != model.Unscored && v.Status != model.Disputed {
 			v.Cluster = -1
 		}
 		if c.settled.Found == nil {

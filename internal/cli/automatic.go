@@ -99,12 +99,12 @@ func (s *session) interpret(ctx context.Context, r ready, strategy interpreter.S
 	if err != nil {
 		return nil, err
 	}
-	m, clusters, err := s.cluster(ctx, r.engine, builder, r.sequences.data(), r.sequences.source(), strategy)
+	m, rows, err := s.cluster(ctx, r.engine, builder, r.sequences.data(), r.sequences.source(), strategy)
 	if err != nil {
 		return nil, err
 	}
 	if path := s.flags.String("save-clusters"); path != "" {
-		if err := saveClusters(ctx, path, clusters, r.sequences.Labels); err != nil {
+		if err := saveClusters(ctx, path, rows.Clusters, r.sequences.Labels); err != nil {
 			return nil, err
 		}
 	}

@@ -38,7 +38,7 @@ Without --load-builder it trains a builder first.
 		if err != nil {
 			return err
 		}
-		clustered, clusters, err := s.cluster(ctx, r.engine, m, r.sequences.unlabelled(), r.sequences.source(), interpreter.Max)
+		clustered, rows, err := s.cluster(ctx, r.engine, m, r.sequences.unlabelled(), r.sequences.source(), interpreter.Max)
 		if err != nil {
 			return err
 		}
@@ -48,7 +48,7 @@ Without --load-builder it trains a builder first.
 			}
 		}
 		if path := s.flags.String("save-clusters"); path != "" {
-			return saveClusters(ctx, path, clusters, r.sequences.Labels)
+			return saveClusters(ctx, path, rows.Clusters, r.sequences.Labels)
 		}
 		return nil
 	})

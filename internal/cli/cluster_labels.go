@@ -23,11 +23,12 @@ import (
 type clusterLabels struct {
 	path      string
 	clusters  []int32
-	labels    []float64    // NoScore if there is none
-	withdrawn map[int]bool // clusters whose score is withdrawn
-	perEvent  bool         // one row per event (columns clusters, labels), not one per cluster (cluster, score)
-	version   string       // of the model that has these clusters; "" if the file does not say
-	ignored   []string     // unknown columns
+	labels    []float64         // NoScore if there is none
+	withdrawn map[int]bool      // clusters whose score is withdrawn
+	rows      *model.Assignment // of the events, if they were clustered; nil if only clusters are known
+	perEvent  bool              // one row per event (columns clusters, labels), not one per cluster (cluster, score)
+	version   string            // of the model that has these clusters; "" if the file does not say
+	ignored   []string          // unknown columns
 }
 
 // withdrawal is written in the column score to withdraw a score.
@@ -185,8 +186,8 @@ func (l clusterLabels) check(clusters []int32) error {
 	return nil
 }
 
-// score gives m's clusters the scores that a strategy makes of the labels. A cluster without a label keeps its score. If there is one row
-// per event, each cluster must have as many rows as it has events in m.
+// score gives m's clusters their scores. A cluster without a label or score in the file keeps its score. If there is one row per event, a
+// strategy makes the scores of the labels, and each cluster must have as many rows as it has events in m.
 func (l clusterLabels) score(m *model.Model, strategy interpreter.Strategy) (*model.Model, error) {
 	if l.perEvent && len(l.clusters) != m.Samples {
 		return nil, fmt.Errorf("%s: %d rows, but the interpreter was made from %d events", l.path, len(l.clusters), m.Samples)
@@ -205,16 +206,29 @@ func (l clusterLabels) score(m *model.Model, strategy interpreter.Strategy) (*mo
 			return nil, fmt.Errorf("%s: %d rows of cluster %d, which has %d events: the file belongs to another clustering", l.path, sizes[i], i, c.Size)
 		}
 	}
-	scored, err := scoreRows(m, l.clusters, l.labels, strategy)
-	if err == nil && len(l.withdrawn) > 0 {
-		none := map[int]float64{}
-		for c := range l.withdrawn {
-			none[c] = interpreter.NoScore
-		}
-		scored, err = scored.WithScores(none)
-	}
+	scored, err := l.give(m, strategy)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", l.path, err)
 	}
 	return scored, nil
+}
+
+func (l clusterLabels) give(m *model.Model, strategy interpreter.Strategy) (*model.Model, error) {
+	if l.perEvent {
+		rows := l.rows
+		if rows == nil {
+			rows = &model.Assignment{Clusters: l.clusters}
+		}
+		return m.WithLabels(rows, l.labels, strategy)
+	}
+	scores := map[int]float64{}
+	for row, c := range l.clusters {
+		if l.labels[row] != interpreter.NoScore && l.labels[row] != m.Clusters[c].Score { // the file has all scores, also those of labels
+			scores[int(c)] = l.labels[row]
+		}
+	}
+	for c := range l.withdrawn {
+		scores[c] = interpreter.NoScore
+	}
+	return m.WithScores(scores)
 }

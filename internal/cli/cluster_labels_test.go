@@ -104,6 +104,28 @@ func TestLabelsAreScores(t *testing.T) {
 	assert.Equal(t, []float64{-1, 4, 7}, scores(m), "what has no score in the file stays as it is")
 }
 
+// Labels of events stay with their cluster; a score of a cluster ends them, unless it is the score that the cluster has.
+func TestLabelsStayWithTheirCluster(t *testing.T) {
+	events := clusterLabels{path: "f", clusters: []int32{0, -1, 2, 0, 1, 2}, labels: []float64{1, 9, 0, 2, -1, -1}, perEvent: true}
+	m, err := events.score(threeClusters(), interpreter.Max)
+	require.NoError(t, err)
+	want := []interpreter.Label{{Vector: -1, Score: 1, Count: 1}, {Vector: -1, Score: 2, Count: 1}}
+	assert.Equal(t, want, m.Clusters[0].Labels)
+	for text, want := range map[string][]interpreter.Label{"2": want, "1": nil, "none": nil, "": want} {
+		l, err := readClusters(strings.NewReader("cluster,score\n0," + text + "\n"))
+		require.NoError(t, err)
+		again, err := l.score(m, interpreter.Max)
+		require.NoError(t, err)
+		assert.Equal(t, want, again.Clusters[0].Labels, text)
+		assert.Equal(t, text == "2" || text == "", sameScores(m, again), text)
+	}
+	events.rows = &model.Assignment{Clusters: events.clusters, Contexts: []int32{0, -1, 2, 1, 3, 2}, Vectors: []int32{0, 1, 3, 2}}
+	m, err = events.score(threeClusters(), interpreter.Nearest)
+	require.NoError(t, err)
+	assert.Equal(t, []interpreter.Label{{Vector: 0, Score: 1, Count: 1}, {Vector: 1, Score: 2, Count: 1}}, m.Clusters[0].Labels)
+	assert.True(t, m.Params.Interpreter.Nearest)
+}
+
 func TestAScoreIsWithdrawn(t *testing.T) {
 	l, err := readClusters(strings.NewReader("cluster,score\n2, None\n0,3\n1,\n"))
 	require.NoError(t, err)

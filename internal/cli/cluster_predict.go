@@ -11,7 +11,7 @@ import (
 
 // cluster clusters data with m, and gives the clusters examples out of source.
 func (s *session) cluster(ctx context.Context, e contextbuilder.Engine, m *model.Model, d model.Data, source model.Source, strategy interpreter.Strategy) (
-	*model.Model, []int32, error) {
+	*model.Model, *model.Assignment, error) {
 	shown := s.progress.start("clustering")
 	defer shown.end()
 	d.Progress = shown.rows
@@ -22,7 +22,7 @@ func (s *session) cluster(ctx context.Context, e contextbuilder.Engine, m *model
 	}
 	s.note("found %d clusters, with %d of %d sequences, in %s",
 		len(clustered.Clusters), rows.Clustered(), len(rows.Clusters), time.Since(began).Round(time.Millisecond))
-	return clustered.WithExamples(rows, source), rows.Clusters, nil
+	return clustered.WithExamples(rows, source), rows, nil
 }
 
 // predict gives m's verdict on each row of data.

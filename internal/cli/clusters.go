@@ -113,7 +113,7 @@ func loadVersion(st *store.Store, version string) (*model.Model, string, error) 
 
 // clusterColumns are those of the csv form.
 var clusterColumns = []string{"cluster", "event", "size", "score", "context", "attended", "contexts", "machines", "hosts", "first_seen", "last_seen",
-	"examples", "model"}
+	"hourly_max", "mixed", "examples", "model"}
 
 func (s *session) printCSV(clusters []model.Cluster, version string) error {
 	w := csv.NewWriter(s.out)
@@ -126,7 +126,7 @@ func (s *session) printCSV(clusters []model.Cluster, version string) error {
 			context = contextText(c.Contexts[0])
 		}
 		row := []string{strconv.Itoa(c.ID), c.Event, strconv.Itoa(c.Size), scoreText(c.Score), context, contextText(c.Contexts...), number(c.ContextCount),
-			number(c.MachineCount), hosts(c), timeText(c.FirstSeen), timeText(c.LastSeen), strings.Join(exampleTexts(c), " | "), version}
+			number(c.MachineCount), hosts(c), timeText(c.FirstSeen), timeText(c.LastSeen), number(c.HourlyMax), mixed(c), strings.Join(exampleTexts(c), " | "), version}
 		for i, text := range row {
 			row[i] = cell.Quote(report.Visible(text))
 		}
@@ -151,6 +151,15 @@ func timeText(at time.Time) string {
 		return ""
 	}
 	return at.UTC().Format(time.RFC3339)
+}
+
+// mixed lists the labels of a cluster by score; it is empty if they agree.
+func mixed(c model.Cluster) string {
+	var parts []string
+	for _, x := range c.Mixed() {
+		parts = append(parts, fmt.Sprintf("%s × %d", report.Number(x.Score), x.Count))
+	}
+	return strings.Join(parts, "; ")
 }
 
 // hosts lists the machines with most events.
@@ -189,8 +198,14 @@ func (s *session) printText(clusters []model.Cluster) error {
 		if c.MachineCount > 0 {
 			fmt.Fprintf(s.out, "    on %d machines: %s\n", c.MachineCount, report.Visible(hosts(c)))
 		}
+		if text := mixed(c); text != "" {
+			fmt.Fprintf(s.out, "    labels disagree: %s\n", text)
+		}
 		if !c.FirstSeen.IsZero() {
 			fmt.Fprintf(s.out, "    from %s to %s\n", timeText(c.FirstSeen), timeText(c.LastSeen))
+		}
+		if c.HourlyMax > 0 {
+			fmt.Fprintf(s.out, "    at most %d in an hour on a machine\n", c.HourlyMax)
 		}
 		for _, context := range c.Contexts[:min(len(c.Contexts), s.flags.Int("contexts"))] {
 			fmt.Fprintf(s.out, "    %d × %s\n", context.Count, report.Visible(contextText(context)))

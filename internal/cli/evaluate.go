@@ -138,9 +138,9 @@ func evaluate(ctx context.Context, s *session) error {
 			if m, err = s.train(ctx, e, q, p, nil); err != nil {
 				return err
 			}
-			var clusters []int32
+			var rows *model.Assignment
 			var judged int
-			if m, clusters, judged, err = s.judgedClusters(ctx, e, m, q, strategy); err != nil {
+			if m, rows, judged, err = s.judgedClusters(ctx, e, m, q, strategy); err != nil {
 				return err
 			}
 			if save := s.flags.String("save-interpreter"); save != "" {
@@ -148,7 +148,7 @@ func evaluate(ctx context.Context, s *session) error {
 					return err
 				}
 			}
-			result.Training = summary(q, m, clusters)
+			result.Training = summary(q, m, rows.Clusters)
 			result.Training.Judge, result.Training.Judged = s.flags.String("judge"), judged
 		}
 	}

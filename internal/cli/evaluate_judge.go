@@ -18,20 +18,21 @@ var judges = map[string]string{
 	judgeExamples: "the labels of their examples alone, as an analyst would",
 }
 
-// judgedClusters clusters labelled events and scores the clusters as --judge says. judged is the number of labels used.
+// judgedClusters clusters labelled events and scores the clusters as --judge says. judged is the number of labels used. With majority, each
+// cluster has one score, as if a person had given it; otherwise a cluster keeps the labels used, and disputes where they disagree.
 func (s *session) judgedClusters(ctx context.Context, e contextbuilder.Engine, m *model.Model, q *sequences, strategy interpreter.Strategy) (
-	with *model.Model, clusters []int32, judged int, err error) {
+	with *model.Model, rows *model.Assignment, judged int, err error) {
 	source, labels := q.source(), q.Labels
 	shown := make([]bool, len(q.Events))
 	source.Document = func(row int) json.RawMessage {
 		shown[row] = true
 		return q.document(row)
 	}
-	if m, clusters, err = s.cluster(ctx, e, m, q.unlabelled(), source, strategy); err != nil {
+	if m, rows, err = s.cluster(ctx, e, m, q.unlabelled(), source, strategy); err != nil {
 		return nil, nil, 0, err
 	}
 	for row := range shown {
-		shown[row] = clusters[row] >= 0 && labels[row] >= 0 && (shown[row] || s.flags.String("judge") != judgeExamples)
+		shown[row] = rows.Clusters[row] >= 0 && labels[row] >= 0 && (shown[row] || s.flags.String("judge") != judgeExamples)
 		if shown[row] {
 			judged++
 		}
@@ -44,11 +45,11 @@ func (s *session) judgedClusters(ctx context.Context, e contextbuilder.Engine, m
 		}
 	}
 	if s.flags.String("judge") == judgeMajority {
-		with, err = m.WithScores(majority(clusters, seen))
-		return with, clusters, judged, err
+		with, err = m.WithScores(majority(rows.Clusters, seen))
+		return with, rows, judged, err
 	}
-	with, err = scoreRows(m, clusters, seen, strategy)
-	return with, clusters, judged, err
+	with, err = m.WithLabels(rows, seen, strategy)
+	return with, rows, judged, err
 }
 
 // majority returns for each cluster the label that most of its events have, the higher one in case of a tie.
@@ -69,19 +70,4 @@ func majority(clusters []int32, labels []float64) map[int]float64 {
 		}
 	}
 	return scores
-}
-
-// scoreRows gives m's clusters the scores that a strategy makes of the labels of rows. A cluster without a label keeps its score.
-func scoreRows(m *model.Model, clusters []int32, labels []float64, strategy interpreter.Strategy) (*model.Model, error) {
-	perRow, err := interpreter.ScoreClusters(clusters, labels, strategy, interpreter.NoScore)
-	if err != nil {
-		return nil, err
-	}
-	scores := map[int]float64{}
-	for row, c := range clusters {
-		if c >= 0 && perRow[row] != interpreter.NoScore {
-			scores[int(c)] = perRow[row]
-		}
-	}
-	return m.WithScores(scores)
 }

@@ -167,7 +167,10 @@ func interpreterFlags() []ucli.Flag {
 		&ucli.Float64Flag{Category: categoryInterpreter, Name: "epsilon", Value: o.Eps, Usage: "DBSCAN clustering `EPSILON`"},
 		&ucli.IntFlag{Category: categoryInterpreter, Name: "min_samples", Value: o.MinSamples, Usage: "DBSCAN clustering `MIN_SAMPLES`"},
 		&ucli.StringFlag{Category: categoryInterpreter, Name: "strategy", Value: string(interpreter.Max),
-			Usage: "`STRATEGY` that makes a cluster's score from the scores of its events (max|min|avg)"},
+			Usage: "`STRATEGY` that makes a cluster's score from the scores of its events (max|min|avg), or nearest: max, but an event that the labels " +
+				"dispute gets the score of those nearest to it"},
+		&ucli.Float64Flag{Category: categoryInterpreter, Name: "guard", Value: o.Guard,
+			Usage: "if labels disagree in a cluster, those within this `DISTANCE` of an event say whether its score is disputed"},
 		&ucli.IntFlag{Category: categoryInterpreter, Name: "iterations", Value: q.Iterations, Usage: "`ITERATIONS` of the attention query"},
 		&ucli.IntFlag{Category: categoryInterpreter, Name: "query-batch", Value: q.BatchSize, Usage: "batch `SIZE` of the attention query"},
 	}

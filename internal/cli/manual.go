@@ -98,9 +98,11 @@ func (s *session) saveScored(ctx context.Context, m *model.Model, give scorer) (
 	return scored, nil
 }
 
-// sameScores reports whether two models with the same clusters have the same scores.
+// sameScores reports whether two models with the same clusters have the same scores and labels.
 func sameScores(a, b *model.Model) bool {
-	return slices.EqualFunc(a.Clusters, b.Clusters, func(x, y model.Cluster) bool { return x.Score == y.Score })
+	return a.Params.Interpreter == b.Params.Interpreter && slices.EqualFunc(a.Clusters, b.Clusters, func(x, y model.Cluster) bool {
+		return x.Score == y.Score && slices.Equal(x.Labels, y.Labels)
+	})
 }
 
 // sameFolder reports whether two paths name one folder. Either may be missing or "".
@@ -145,15 +147,11 @@ func (s *session) score(ctx context.Context, strategy interpreter.Strategy) (*mo
 	if path == "" && r.sequences.Labels == nil {
 		return nil, nil, errNoScores
 	}
-	data := r.sequences.data()
-	if path != "" {
-		data.Scores = nil
-	}
 	m, err := s.build(ctx, r)
 	if err != nil {
 		return nil, nil, err
 	}
-	clustered, clusters, err := s.cluster(ctx, r.engine, m, data, r.sequences.source(), strategy)
+	clustered, rows, err := s.cluster(ctx, r.engine, m, r.sequences.unlabelled(), r.sequences.source(), strategy)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -167,20 +165,15 @@ func (s *session) score(ctx context.Context, strategy interpreter.Strategy) (*mo
 	}
 	if path == "" {
 		return base, func(m *model.Model) (*model.Model, error) {
-			scores := map[int]float64{}
-			for _, c := range clustered.Clusters {
-				if c.Score != interpreter.NoScore {
-					scores[c.ID] = c.Score
-				}
-			}
 			with := *m
 			with.Params = clustered.Params
-			return with.WithScores(scores)
+			return with.WithLabels(rows, r.sequences.Labels, strategy)
 		}, nil
 	}
-	if err := labels.check(clusters); err != nil {
+	if err := labels.check(rows.Clusters); err != nil {
 		return nil, nil, err
 	}
+	labels.rows = rows
 	return clustered, byFile, nil
 }
 

@@ -43,6 +43,9 @@ func (s *session) interpretation(p *model.Params, take func(flag string) bool) {
 	if take("epsilon") {
 		p.Interpreter.Eps = s.flags.Float64("epsilon")
 	}
+	if take("guard") {
+		p.Interpreter.Guard = s.flags.Float64("guard")
+	}
 	if take("min_samples") {
 		p.Interpreter.MinSamples = s.flags.Int("min_samples")
 	}
@@ -61,7 +64,7 @@ func (s *session) timeout() time.Duration {
 func (s *session) strategy() (interpreter.Strategy, error) {
 	x := interpreter.Strategy(s.flags.String("strategy"))
 	if x.Validate() != nil {
-		return "", usagef("--strategy: %q is not one of max, min, avg", x)
+		return "", usagef("--strategy: %q is not one of max, min, avg, nearest", x)
 	}
 	return x, nil
 }
@@ -129,12 +132,12 @@ func settings(p model.Params) map[string]any {
 	t := p.Training
 	return map[string]any{"hidden": p.Hidden, "lstm": p.LSTM, "delta": t.Delta, "epochs": t.Epochs, "batch": t.BatchSize,
 		"optimizer": t.Optimizer, "learning-rate": t.LearningRate, "seed": t.Seed, "confidence": p.Interpreter.Threshold,
-		"epsilon": p.Interpreter.Eps, "min_samples": p.Interpreter.MinSamples, "iterations": p.Query.Iterations, "query-batch": p.Query.BatchSize}
+		"epsilon": p.Interpreter.Eps, "guard": p.Interpreter.Guard, "min_samples": p.Interpreter.MinSamples, "iterations": p.Query.Iterations, "query-batch": p.Query.BatchSize}
 }
 
 // Flags that change nothing if the builder or the interpreter is loaded: their values were fixed when it was made.
 var (
-	interpreterSettings = []string{"confidence", "epsilon", "min_samples", "iterations", "query-batch"}
+	interpreterSettings = []string{"confidence", "epsilon", "guard", "min_samples", "iterations", "query-batch"}
 	originalSettings    = []string{"events-order", "events-mapping"}
 	builderSettings     = []string{"hidden", "delta", "lstm", "epochs", "batch", "optimizer", "learning-rate", "seed", "max-names", "max-memory"}
 )

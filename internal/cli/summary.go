@@ -78,6 +78,7 @@ func newTotals(target annotation.Target, label, benign, attack string) *totals {
 var meanings = map[string]string{
 	model.Scored.String():        "in a cluster that has a score",
 	model.Unscored.String():      "in a cluster without a score yet",
+	model.Disputed.String():      "in a cluster with a score above 0, but its labels speak against it",
 	model.LowConfidence.String(): "the context does not explain the event",
 	model.UnknownEvent.String():  "no cluster has events of this name",
 	model.NoCluster.String():     "far from all clusters of the event",

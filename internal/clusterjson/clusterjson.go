@@ -18,16 +18,24 @@ type Cluster struct {
 	Event   string   `json:"event"`
 	Size    int      `json:"size"`            // samples
 	Score   *float64 `json:"score,omitempty"` // nil if nobody has scored it
+	Mixed   []Labels `json:"mixed,omitempty"` // the labels that the score was made of, by score; left out if they agree
 	// Where and when the samples were seen. Left out if the model does not say.
 	MachineCount int                `json:"machine_count,omitempty"`
 	Machines     []Machine          `json:"machines,omitempty"` // the ones with most samples
 	FirstSeen    time.Time          `json:"first_seen,omitzero"`
 	LastSeen     time.Time          `json:"last_seen,omitzero"`
+	HourlyMax    int                `json:"hourly_max,omitempty"`    // most samples of a machine in an hour
 	ContextCount int                `json:"context_count,omitempty"` // distinct contexts
 	Attended     map[string]float64 `json:"attended"`                // attention by event over the contexts below, without NO_EVENT
 	Contexts     []Context          `json:"contexts"`
 	Examples     []json.RawMessage  `json:"examples"` // documents that represent the samples, by time
 	Model        string             `json:"model"`    // the version that has it
+}
+
+// Labels is how many samples have a score by their labels.
+type Labels struct {
+	Score float64 `json:"score"`
+	Count int     `json:"count"`
 }
 
 // Machine is how many samples a machine has.
@@ -47,9 +55,12 @@ type Context struct {
 // New shows a cluster of a version, with at most the given number of its contexts.
 func New(c model.Cluster, version string, contexts int) Cluster {
 	shown := Cluster{Cluster: c.ID, Event: c.Event, Size: c.Size, MachineCount: c.MachineCount, FirstSeen: c.FirstSeen,
-		LastSeen: c.LastSeen, ContextCount: c.ContextCount, Attended: rounded(Attended(c.Contexts...)), Contexts: []Context{},
+		LastSeen: c.LastSeen, HourlyMax: c.HourlyMax, ContextCount: c.ContextCount, Attended: rounded(Attended(c.Contexts...)), Contexts: []Context{},
 		Examples: []json.RawMessage{}, Model: version}
 	shown.Examples = append(shown.Examples, c.Examples...)
+	for _, m := range c.Mixed() {
+		shown.Mixed = append(shown.Mixed, Labels(m))
+	}
 	for _, m := range c.Machines {
 		shown.Machines = append(shown.Machines, Machine(m))
 	}

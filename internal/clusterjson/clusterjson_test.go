@@ -22,11 +22,17 @@ func TestJSON(t *testing.T) {
 
 	c.MachineCount, c.Machines, c.ContextCount = 2, []model.MachineCount{{Machine: "web", Count: 8}}, 4
 	c.FirstSeen, c.LastSeen = time.Unix(0, 0).UTC(), time.Unix(60, 0).UTC()
-	c.Score, c.Contexts, c.Examples = 0, nil, []json.RawMessage{json.RawMessage(`{"id": 12345678901234567890}`)}
+	c.HourlyMax, c.Labels = 4, []interpreter.Label{{Vector: 0, Score: 2, Count: 1}, {Vector: 1, Score: 0, Count: 5}, {Vector: 1, Score: 2, Count: 2}}
+	c.Score, c.Contexts, c.Examples = 2, nil, []json.RawMessage{json.RawMessage(`{"id": 12345678901234567890}`)}
 	line, err = New(c, "v1", 1).JSON()
 	require.NoError(t, err)
-	assert.Equal(t, `{"cluster":3,"event":"a<b","size":9,"score":0,"machine_count":2,"machines":[{"machine":"web","count":8}],`+
-		`"first_seen":"1970-01-01T00:00:00Z","last_seen":"1970-01-01T00:01:00Z","context_count":4,"attended":{},"contexts":[],"examples":[{"id":12345678901234567890}],"model":"v1"}`, string(line))
+	assert.Equal(t, `{"cluster":3,"event":"a<b","size":9,"score":2,"mixed":[{"score":0,"count":5},{"score":2,"count":3}],"machine_count":2,"machines":[{"machine":"web","count":8}],`+
+		`"first_seen":"1970-01-01T00:00:00Z","last_seen":"1970-01-01T00:01:00Z","hourly_max":4,"context_count":4,"attended":{},"contexts":[],"examples":[{"id":12345678901234567890}],"model":"v1"}`, string(line))
+
+	c.Score, c.Labels = 0, []interpreter.Label{{Vector: 0, Score: 0, Count: 9}}
+	line, err = New(c, "v1", 1).JSON()
+	require.NoError(t, err)
+	assert.Contains(t, string(line), `"score":0,"machine_count"`, "labels that agree are not mixed")
 
 	c.Examples = []json.RawMessage{json.RawMessage(`{`)}
 	_, err = New(c, "v1", 1).JSON()

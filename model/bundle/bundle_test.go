@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -17,11 +18,16 @@ import (
 	"connect-deepcase/model/interpreter"
 )
 
-var update = flag.Bool("update", false, "write testdata/v1 anew: only right before its format was ever published")
+var update = flag.Bool("update", false, "write the fixtures that are missing")
 
 var created = time.Date(2026, 11, 23, 14, 15, 0, 0, time.UTC)
 
 const fixture = "testdata/v1"
+
+// fixtures are versions that stay readable for ever: the first form of the format, and each one after an addition.
+func fixtures(t testing.TB) map[string]*model.Model {
+	return map[string]*model.Model{fixture: clustered(t), "testdata/v1-labels": labelled(t)}
+}
 
 // network has numbers that are exact in float32 and tell from which place they come.
 func network(t testing.TB, c contextbuilder.Config) *contextbuilder.Weights {
@@ -59,6 +65,16 @@ func clustered(t testing.TB) *model.Model {
 	}
 }
 
+// labelled is the model in testdata/v1-labels: what clustered has, with labels that disagree, hourly maxima, and settings for them.
+func labelled(t testing.TB) *model.Model {
+	m := clustered(t)
+	m.Params.Interpreter.Guard, m.Params.Interpreter.Nearest = 0.035, true
+	m.Clusters[0].HourlyMax, m.Clusters[1].HourlyMax = 12, 5
+	m.Clusters[0].Labels = []interpreter.Label{{Vector: -1, Score: 0, Count: 2}, {Vector: 0, Score: 0, Count: 9}, {Vector: 1, Score: 0, Count: 1}, {Vector: 1, Score: 2.5, Count: 4}}
+	m.Clusters[2].Labels = []interpreter.Label{{Vector: 3, Score: 0, Count: 6}}
+	return m
+}
+
 // bare is a model before it was clustered.
 func bare(t testing.TB) *model.Model {
 	p := model.DefaultParams()
@@ -78,7 +94,7 @@ func TestReadGivesBackWhatWasWritten(t *testing.T) {
 	empty := clustered(t)
 	empty.Clusters, empty.Vectors, empty.VectorCluster = []model.Cluster{}, &interpreter.Vectors{Offsets: []int32{0}}, []int32{}
 	empty.Vectors.IDs, empty.Vectors.Values = []int32{}, []int32{}
-	for name, m := range map[string]*model.Model{"clustered": clustered(t), "bare": bare(t), "no clusters found": empty} {
+	for name, m := range map[string]*model.Model{"clustered": clustered(t), "labelled": labelled(t), "bare": bare(t), "no clusters found": empty} {
 		t.Run(name, func(t *testing.T) {
 			dir := written(t, m)
 			read, manifest, err := Read(dir)
@@ -98,25 +114,47 @@ func TestCounts(t *testing.T) {
 	require.Equal(t, Counts{Events: 5, Samples: 40, Clusters: 3, Scored: 2, Vectors: 4}, manifest.Counts)
 }
 
-// TestFixture keeps the first format readable for ever, and the bytes that are written the same without anybody noticing.
-func TestFixture(t *testing.T) {
-	if *update {
-		require.NoError(t, os.RemoveAll(fixture))
-		require.NoError(t, os.MkdirAll(filepath.Dir(fixture), 0o777))
-		require.NoError(t, Write(fixture, clustered(t), Lineage{}, created))
+// TestFixtures keeps each form of the format readable for ever, and the bytes that are written the same without anybody noticing. What an
+// addition does not concern is written as before, so that programs from before it read it.
+func TestFixtures(t *testing.T) {
+	for fixture, model := range fixtures(t) {
+		if _, err := os.Stat(fixture); *update && os.IsNotExist(err) {
+			require.NoError(t, Write(fixture, model, Lineage{}, created))
+		}
+		m, manifest, err := Read(fixture)
+		require.NoError(t, err)
+		require.Equal(t, 1, manifest.Format)
+		require.Equal(t, model, m)
+		dir := written(t, m)
+		for _, name := range append(manifest.names(), manifestFile) {
+			want, err := os.ReadFile(filepath.Join(fixture, name))
+			require.NoError(t, err)
+			got, err := os.ReadFile(filepath.Join(dir, name))
+			require.NoError(t, err)
+			require.Equal(t, string(want), string(got), "%s of %s", name, fixture)
+		}
 	}
-	m, manifest, err := Read(fixture)
+}
+
+// TestProgramsFromBeforeLabels reads the newest form as the first program read it: by the fields that it knew, with all that it checked.
+func TestProgramsFromBeforeLabels(t *testing.T) {
+	dir := written(t, labelled(t))
+	editManifest(t, dir, func(m map[string]any) {
+		options := m["params"].(map[string]any)["interpreter"].(map[string]any)
+		require.Equal(t, map[string]any{"eps": 0.1, "min_samples": 5.0, "threshold": 0.2, "guard": 0.035, "nearest": true}, options)
+		delete(options, "guard")
+		delete(options, "nearest")
+	})
+	// Fields that a program does not know are fields that are not there.
+	content := regexp.MustCompile(`,"(labels":\{.*?\}|hourly_max":[0-9]+)`).ReplaceAll(load(t, dir, clustersFile), nil)
+	require.Equal(t, string(load(t, fixture, clustersFile)), string(content))
+	forge(t, dir, clustersFile, content)
+	require.Equal(t, load(t, fixture, clusterVectorsFile), load(t, dir, clusterVectorsFile), "tensors that a program does not know are refused")
+	m, _, err := Read(dir)
 	require.NoError(t, err)
-	require.Equal(t, 1, manifest.Format)
-	require.Equal(t, clustered(t), m)
-	dir := written(t, m)
-	for _, name := range append(manifest.names(), manifestFile) {
-		want, err := os.ReadFile(filepath.Join(fixture, name))
-		require.NoError(t, err)
-		got, err := os.ReadFile(filepath.Join(dir, name))
-		require.NoError(t, err)
-		require.Equal(t, string(want), string(got), name)
-	}
+	want := clustered(t)
+	want.Params.Training.Seed = 1 // editManifest
+	require.Equal(t, want, m)
 }
 
 func TestProgressIsNotKept(t *testing.T) {
@@ -149,8 +187,15 @@ func TestWriteRefusesWhatNobodyCouldRead(t *testing.T) {
 		"clusters.json: cluster 0: json: error calling MarshalJSON":   func(m *model.Model) { m.Clusters[0].Examples[0] = json.RawMessage("{") },
 		"clusters.json: cluster 1: json: unsupported value: +Inf":     func(m *model.Model) { m.Clusters[1].Contexts[0].Attention[0] = float32(math.Inf(1)) },
 		"samples: -1 is below 0":                                      func(m *model.Model) { m.Samples = -1 },
+		"guard: NaN is not a finite number":                           func(m *model.Model) { m.Params.Interpreter.Guard = math.NaN() },
+		"cluster 0: hourly max 21 is not in 0 to 20, its size":        func(m *model.Model) { m.Clusters[0].HourlyMax = 21 },
+		"cluster 1: hourly max -1 is not in 0 to 5":                   func(m *model.Model) { m.Clusters[1].HourlyMax = -1 },
+		"cluster 0: more labels than its 20 samples":                  func(m *model.Model) { m.Clusters[0].Labels[3].Count = 9 },
+		"cluster 2: label 0 is of vector 2, which is not one of":      func(m *model.Model) { m.Clusters[2].Labels[0].Vector = 2 },
+		"cluster 0: label 3: score +Inf is not a finite number":       func(m *model.Model) { m.Clusters[0].Labels[3].Score = math.Inf(1) },
+		"cluster 2: has labels, but no score":                         func(m *model.Model) { m.Clusters[2].Score = interpreter.NoScore },
 	} {
-		m := clustered(t)
+		m := labelled(t)
 		spoil(m)
 		require.ErrorContains(t, Write(filepath.Join(t.TempDir(), "version"), m, Lineage{}, created), want)
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"connect-deepcase/model"
+	"connect-deepcase/model/interpreter"
 )
 
 // cluster is model.Cluster with its own names in JSON, so that renaming a Go field cannot change the format.
@@ -16,13 +17,57 @@ type cluster struct {
 	Event        string            `json:"event"`
 	Size         int               `json:"size"`
 	Score        float64           `json:"score"`
+	Labels       *labels           `json:"labels,omitempty"`
 	Contexts     []clusterContext  `json:"contexts"`
 	ContextCount int               `json:"context_count,omitempty"`
 	MachineCount int               `json:"machine_count,omitempty"`
+	HourlyMax    int               `json:"hourly_max,omitempty"`
 	Machines     []machineCount    `json:"machines,omitempty"`
 	FirstSeen    time.Time         `json:"first_seen,omitzero"`
 	LastSeen     time.Time         `json:"last_seen,omitzero"`
 	Examples     []json.RawMessage `json:"examples,omitempty"`
+}
+
+// labels are columns: there may be as many rows as vectors.
+type labels struct {
+	Vectors []int32   `json:"vectors"`
+	Scores  []float64 `json:"scores"`
+	Counts  []int     `json:"counts"`
+}
+
+func newLabels(list []interpreter.Label) *labels {
+	if list == nil {
+		return nil
+	}
+	columns := &labels{}
+	for _, l := range list {
+		columns.Vectors, columns.Scores, columns.Counts = append(columns.Vectors, l.Vector), append(columns.Scores, l.Score), append(columns.Counts, l.Count)
+	}
+	return columns
+}
+
+// model needs columns of one length. Without rows it gives nil.
+func (l *labels) model() []interpreter.Label {
+	if l == nil || len(l.Vectors) == 0 {
+		return nil
+	}
+	list := make([]interpreter.Label, len(l.Vectors))
+	for i, vector := range l.Vectors {
+		list[i] = interpreter.Label{Vector: vector, Score: l.Scores[i], Count: l.Counts[i]}
+	}
+	return list
+}
+
+// UnmarshalJSON checks the lengths, which nothing after it can see.
+func (l *labels) UnmarshalJSON(content []byte) error {
+	type columns labels // without this method
+	if err := json.Unmarshal(content, (*columns)(l)); err != nil {
+		return err
+	}
+	if v, s, c := len(l.Vectors), len(l.Scores), len(l.Counts); v != s || v != c {
+		return fmt.Errorf("labels: %d vectors, %d scores and %d counts, need as many of each", v, s, c)
+	}
+	return nil
 }
 
 type clusterContext struct {
@@ -37,15 +82,15 @@ type machineCount struct {
 }
 
 func newCluster(c model.Cluster) cluster {
-	return cluster{c.ID, c.Event, c.Size, c.Score,
-		each(c.Contexts, func(x model.ClusterContext) clusterContext { return clusterContext(x) }), c.ContextCount, c.MachineCount,
+	return cluster{c.ID, c.Event, c.Size, c.Score, newLabels(c.Labels),
+		each(c.Contexts, func(x model.ClusterContext) clusterContext { return clusterContext(x) }), c.ContextCount, c.MachineCount, c.HourlyMax,
 		each(c.Machines, func(x model.MachineCount) machineCount { return machineCount(x) }), c.FirstSeen, c.LastSeen, c.Examples}
 }
 
 func (c cluster) model() model.Cluster {
-	return model.Cluster{ID: c.ID, Event: c.Event, Size: c.Size, Score: c.Score,
+	return model.Cluster{ID: c.ID, Event: c.Event, Size: c.Size, Score: c.Score, Labels: c.Labels.model(),
 		Contexts:     each(c.Contexts, func(x clusterContext) model.ClusterContext { return model.ClusterContext(x) }),
-		ContextCount: c.ContextCount, MachineCount: c.MachineCount,
+		ContextCount: c.ContextCount, MachineCount: c.MachineCount, HourlyMax: c.HourlyMax,
 		Machines:  each(c.Machines, func(x machineCount) model.MachineCount { return model.MachineCount(x) }),
 		FirstSeen: c.FirstSeen, LastSeen: c.LastSeen, Examples: c.Examples}
 }
@@ -102,6 +147,15 @@ func checkClusters(m *model.Model) error {
 	for i, c := range m.Clusters {
 		if c.Size < 0 {
 			return fmt.Errorf("cluster %d: size %d is below 0", i, c.Size)
+		}
+		if c.HourlyMax < 0 || c.HourlyMax > c.Size {
+			return fmt.Errorf("cluster %d: hourly max %d is not in 0 to %d, its size", i, c.HourlyMax, c.Size)
+		}
+		left := c.Size
+		for _, l := range c.Labels {
+			if left -= l.Count; left < 0 {
+				return fmt.Errorf("cluster %d: more labels than its %d samples", i, c.Size)
+			}
 		}
 		for _, x := range c.Contexts {
 			if len(x.Context) != m.Params.Length || len(x.Attention) != m.Params.Length {

@@ -53,7 +53,7 @@ func editManifest(t testing.TB, dir string, edit func(m map[string]any)) {
 }
 
 func TestEveryDamagedByteIsNoticed(t *testing.T) {
-	dir := written(t, clustered(t))
+	dir := written(t, labelled(t))
 	for _, name := range []string{weightsFile, clusterVectorsFile, clustersFile} {
 		good := load(t, dir, name)
 		for i := 0; i < len(good); i += 7 {
@@ -135,6 +135,7 @@ func TestReadRefusesManifests(t *testing.T) {
 		"names: more than 23170":                                  func(m map[string]any) { m["names"] = slices.Repeat([]string{"a"}, 23_171) },
 		"names: need an array":                                    func(m map[string]any) { m["names"] = map[string]any{} },
 		"threshold: 2 is not in [0, 1]":                           func(m map[string]any) { params(m)["interpreter"].(map[string]any)["threshold"] = 2 },
+		"guard: -1 is not a finite number":                        func(m map[string]any) { params(m)["interpreter"].(map[string]any)["guard"] = -1 },
 	} {
 		dir := written(t, clustered(t))
 		editManifest(t, dir, spoil)
@@ -159,13 +160,18 @@ func TestReadRefusesClusters(t *testing.T) {
 		`null`: "is null, need an array",
 		`{}`:   "clusters: need an array",
 		`[`:    "unexpected EOF",
-		`[{"id":0,"event":"cron ✓","size":1,"score":1}]`:                        "vector 2: cluster 1 is not one of 1",
-		`[{"id":0,"event":"cron ✓"},{"id":2,"event":"cron ✓"}]`:                 "cluster 1: has id 2, need 1",
-		`[{"id":0,"event":"cron ✓","score":-2}]`:                                "cluster 0: score -2",
-		`[{"id":0,"event":"nobody"}]`:                                           `cluster 0: event "nobody" is not in the vocabulary`,
-		`[{"event":"cron ✓"},{"id":1,"event":"cron ✓","score":1e999}]`:          "cannot unmarshal number 1e999",
-		`[{"event":"cron ✓"},{"id":1,"event":"cron ✓"},{"event":"cron ✓"}]`:     "cluster 2: has id 0",
-		`[{"event":"cron ✓","contexts":[{"context":["cron ✓"],"count":1}]},{}]`: "cluster 1: event \"\" is not in the vocabulary",
+		`[{"id":0,"event":"cron ✓","size":1,"score":1}]`:                                                                              "vector 2: cluster 1 is not one of 1",
+		`[{"id":0,"event":"cron ✓"},{"id":2,"event":"cron ✓"}]`:                                                                       "cluster 1: has id 2, need 1",
+		`[{"id":0,"event":"cron ✓","score":-2}]`:                                                                                      "cluster 0: score -2",
+		`[{"id":0,"event":"nobody"}]`:                                                                                                 `cluster 0: event "nobody" is not in the vocabulary`,
+		`[{"event":"cron ✓"},{"id":1,"event":"cron ✓","score":1e999}]`:                                                                "cannot unmarshal number 1e999",
+		`[{"event":"cron ✓"},{"id":1,"event":"cron ✓"},{"event":"cron ✓"}]`:                                                           "cluster 2: has id 0",
+		`[{"event":"cron ✓","contexts":[{"context":["cron ✓"],"count":1}]},{}]`:                                                       "cluster 1: event \"\" is not in the vocabulary",
+		`[{"event":"cron ✓","labels":{"vectors":[0],"scores":[1]}}]`:                                                                  "labels: 1 vectors, 1 scores and 0 counts, need as many of each",
+		`[{"event":"cron ✓","labels":[0]}]`:                                                                                           "cannot unmarshal array",
+		`[{"event":"cron ✓","labels":{"vectors":[0.5],"scores":[1],"counts":[1]}}]`:                                                   "cannot unmarshal number 0.5",
+		`[{"event":"cron ✓","labels":{"vectors":[4],"scores":[1],"counts":[1]}},{"id":1,"event":"cron ✓"},{"id":2,"event":"cron ✓"}]`: "cluster 0: label 0 is of vector 4",
+		`[{"event":"cron ✓","hourly_max":1},{"id":1,"event":"cron ✓"},{"id":2,"event":"cron ✓"}]`:                                     "cluster 0: hourly max 1 is not in 0 to 0",
 	} {
 		dir := written(t, clustered(t))
 		forge(t, dir, clustersFile, []byte(content))
@@ -307,6 +313,7 @@ func readParts(manifest, weights, vectors, clusters []byte) (*model.Model, error
 
 // FuzzRead checks that no content makes a reader panic or take much memory, and that whatever is read can be written and read again.
 func FuzzRead(f *testing.F) {
+	const fixture = "testdata/v1-labels"
 	parts := [][]byte{load(f, fixture, manifestFile), load(f, fixture, weightsFile), load(f, fixture, clusterVectorsFile), load(f, fixture, clustersFile)}
 	for which, part := range parts {
 		f.Add(uint8(which), part)

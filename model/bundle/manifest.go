@@ -116,9 +116,27 @@ type query struct {
 }
 
 type options struct {
-	Eps        float64 `json:"eps"`
-	MinSamples int     `json:"min_samples"`
-	Threshold  float64 `json:"threshold"`
+	Eps        float64  `json:"eps"`
+	MinSamples int      `json:"min_samples"`
+	Threshold  float64  `json:"threshold"`
+	Guard      *float64 `json:"guard,omitempty"` // nil for the default, which earlier programs did not write
+	Nearest    bool     `json:"nearest,omitempty"`
+}
+
+func newOptions(o interpreter.Options) options {
+	written := options{Eps: o.Eps, MinSamples: o.MinSamples, Threshold: o.Threshold, Nearest: o.Nearest}
+	if o.Guard != interpreter.DefaultGuard {
+		written.Guard = &o.Guard
+	}
+	return written
+}
+
+func (o options) interpreter() interpreter.Options {
+	read := interpreter.Options{Eps: o.Eps, MinSamples: o.MinSamples, Threshold: o.Threshold, Guard: interpreter.DefaultGuard, Nearest: o.Nearest}
+	if o.Guard != nil {
+		read.Guard = *o.Guard
+	}
+	return read
 }
 
 // duration is written as Go writes durations ("24h0m0s"): exact, and readable.
@@ -178,7 +196,7 @@ func describe(m *model.Model, lineage Lineage, created time.Time) *Manifest {
 		Params: params{Length: m.Params.Length, Timeout: duration(m.Params.Timeout), Hidden: m.Params.Hidden, LSTM: m.Params.LSTM,
 			Training: training{t.Epochs, t.BatchSize, t.Optimizer, t.LearningRate, t.Factor, t.Warmup, t.Delta, t.TeachRatio, t.Dropout,
 				t.Steps, t.Seed, t.InOrder},
-			Query: query{q.Iterations, q.BatchSize}, Interpreter: options(m.Params.Interpreter)},
+			Query: query{q.Iterations, q.BatchSize}, Interpreter: newOptions(m.Params.Interpreter)},
 	}
 	if m.Vectors != nil || m.Clusters != nil {
 		manifest.Files[clusterVectorsFile], manifest.Files[clustersFile] = File{}, File{}
@@ -199,7 +217,7 @@ func (m *Manifest) model() *model.Model {
 			Factor: t.Factor, Warmup: t.Warmup, Delta: t.Delta, TeachRatio: t.TeachRatio, Dropout: t.Dropout, Steps: t.Steps,
 			Seed: t.Seed, InOrder: t.InOrder},
 		Query:       contextbuilder.Query{Iterations: p.Query.Iterations, BatchSize: p.Query.BatchSize},
-		Interpreter: interpreter.Options(p.Interpreter),
+		Interpreter: p.Interpreter.interpreter(),
 	}}
 }
 

@@ -20,6 +20,8 @@ type Interpreter struct {
 	known   *Clusters
 	trees   map[int32]*tree // by event: the vectors of its clusters, tagged with the cluster
 	ids     int             // 1 + the largest id in trees
+	// standing is, by cluster, whether the labels of its samples agree with its score; nil if they do in all clusters.
+	standing []standing
 }
 
 // New makes an Interpreter without clusters. It does not close the network.

@@ -15,12 +15,14 @@ type Clusters struct {
 	VectorCluster []int32  // the cluster of each
 	Events        []int32  // the event id of each cluster
 	Scores        []float64
+	Labels        [][]Label // what is known of the samples of each cluster; nil if nothing is
 }
 
 // Clustering is the result of Cluster.
 type Clustering struct {
 	Grouped             // the distinct samples
 	Cluster   []int32   // of each distinct sample; NotConfident if it is not confident, or noise
+	Vector    []int32   // of each distinct sample, an index into Vectors; −1 if it is in no cluster
 	Attention []float32 // of each distinct sample: L shares, one per event of the context
 	Clusters
 }
@@ -47,6 +49,7 @@ func (it *Interpreter) Cluster(ctx context.Context, s contextbuilder.Samples, pr
 		return nil, err
 	}
 	c.Attention, c.Cluster = a.attention, slices.Repeat([]int32{NotConfident}, len(c.First))
+	c.Vector = slices.Repeat([]int32{-1}, len(c.First))
 	byEvent, steps := map[int32][]int32{}, Steps(s)
 	for at, row := range c.First {
 		if event := s.Events[int(row)*steps]; it.confident(a.confidence[at]) {
@@ -75,12 +78,13 @@ func (it *Interpreter) clusterEvent(c *Clustering, event int32, at []int32, all 
 		of[k] = int32(len(weights) - 1)
 		weights[of[k]] += c.Count[row]
 	}
-	labels, _ := dbscan(vectors, weights, it.options.units(), it.options.MinSamples)
-	first := int32(len(c.Events))
+	labels, _ := dbscan(vectors, weights, units(it.options.Eps), it.options.MinSamples)
+	first, place := int32(len(c.Events)), make([]int32, len(labels)) // place: of each vector, in c.Vectors
 	for i, label := range labels {
 		if label == Noise {
 			continue
 		}
+		place[i] = int32(c.Vectors.Len())
 		c.Vectors.add(vectors.Row(i))
 		c.VectorCluster = append(c.VectorCluster, first+label)
 		for int32(len(c.Events)) <= first+label {
@@ -89,7 +93,7 @@ func (it *Interpreter) clusterEvent(c *Clustering, event int32, at []int32, all 
 	}
 	for k, row := range at {
 		if label := labels[of[k]]; label != Noise {
-			c.Cluster[row] = first + label
+			c.Cluster[row], c.Vector[row] = first+label, place[of[k]]
 		}
 	}
 }
@@ -107,7 +111,7 @@ func (c *Clusters) Validate() error {
 			return fmt.Errorf("vector %d: cluster %d is not one of %d", i, cluster, len(c.Events))
 		}
 	}
-	return nil
+	return c.validateLabels()
 }
 
 // Use makes the Interpreter answer from clusters that were found earlier. It keeps c, which must not change any more.
@@ -115,6 +119,7 @@ func (it *Interpreter) Use(c *Clusters) error {
 	if err := c.Validate(); err != nil {
 		return err
 	}
+	standing, doubtful := c.standings()
 	byEvent, ids := map[int32][]int32{}, 0
 	for i, cluster := range c.VectorCluster {
 		byEvent[c.Events[cluster]] = append(byEvent[c.Events[cluster]], int32(i))
@@ -126,9 +131,13 @@ func (it *Interpreter) Use(c *Clusters) error {
 			vectors.add(c.Vectors.Row(int(row)))
 			tags = append(tags, c.VectorCluster[row])
 		}
-		trees[event] = newTree(vectors, tags)
-		ids = max(ids, trees[event].ids)
+		t := newTree(vectors, tags)
+		if doubtful[event] {
+			t.known = c.highest(rows, t.rows)
+		}
+		trees[event] = t
+		ids = max(ids, t.ids)
 	}
-	it.known, it.trees, it.ids = c, trees, ids
+	it.known, it.trees, it.ids, it.standing = c, trees, ids, standing
 	return nil
 }

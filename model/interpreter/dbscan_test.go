@@ -94,7 +94,7 @@ func TestDBSCANGolden(t *testing.T) {
 	readJSON(t, "testdata/dbscan.json", &cases)
 	for _, c := range cases {
 		t.Run(c.Name, func(t *testing.T) {
-			v, eps := dense(c.Vectors), Options{Eps: c.Eps}.units()
+			v, eps := dense(c.Vectors), units(c.Eps)
 			labels, core := dbscan(v, c.Weights, eps, c.MinSamples)
 			require.Equal(t, c.Labels, labels)
 			for i := range core {

@@ -285,12 +285,12 @@ func TestNothingToCluster(t *testing.T) {
 
 func TestOptions(t *testing.T) {
 	require.NoError(t, DefaultOptions().Validate())
-	err := Options{Eps: math.NaN(), MinSamples: 0, Threshold: 1.5}.Validate()
-	require.EqualError(t, err, "eps: NaN is not a finite number of at least 0\nmin samples: 0 is not at least 1\nthreshold: 1.5 is not in [0, 1]")
+	err := Options{Eps: math.NaN(), MinSamples: 0, Threshold: 1.5, Guard: -1}.Validate()
+	require.EqualError(t, err, "eps: NaN is not a finite number of at least 0\nguard: -1 is not a finite number of at least 0\nmin samples: 0 is not at least 1\nthreshold: 1.5 is not in [0, 1]")
 	_, err = New(fake{}, contextbuilder.DefaultQuery(), Options{})
 	require.Error(t, err)
-	for eps, units := range map[float64]int64{0: 0, 0.1: 1000, 0.3: 3000, 0.7: 7000, 1.1: 11000, 0.00019: 1, 0.29: 2900, 0.0113: 113, 0.0003: 3, 2: 20000, 1e300: math.MaxInt32} {
-		require.Equal(t, units, Options{Eps: eps}.units(), "%v", eps)
+	for eps, want := range map[float64]int64{0: 0, 0.1: 1000, 0.3: 3000, 0.7: 7000, 1.1: 11000, 0.00019: 1, 0.29: 2900, 0.0113: 113, 0.0003: 3, 2: 20000, 1e300: math.MaxInt32} {
+		require.Equal(t, want, units(eps), "%v", eps)
 	}
 }
 

@@ -10,13 +10,15 @@ import (
 // Match is what the Interpreter says about a sample.
 type Match struct {
 	Cluster    int32     // the cluster of the nearest vector, or NotConfident, UnknownEvent, NoCluster, NotFinite
+	Score      float64   // of the cluster, NoScore if it has none; with Options.Nearest that of the labels nearby, if the cluster's is disputed
+	Disputed   bool      // whether the labels of the cluster speak against its score (evidence.go)
 	Distance   float64   // to that vector, L1; 0 if there was none to compare with
 	Confidence float32   // in the event under Attention
 	Attention  []float32 // one share per event of the context; equal samples share the slice
 }
 
 // Fit clusters samples and gives each cluster a score, which the strategy makes of the scores of its samples. Scores equal to noScore do not
-// count.
+// count. Only with the strategy Nearest does it keep the scores of the samples, to decide by them in Predict.
 func (it *Interpreter) Fit(ctx context.Context, s contextbuilder.Samples, scores []float64, strategy Strategy, noScore float64,
 	progress func(done, total int)) (*Clustering, error) {
 	if err := strategy.Validate(); err != nil { // before the long part
@@ -33,7 +35,17 @@ func (it *Interpreter) Fit(ctx context.Context, s contextbuilder.Samples, scores
 	if err != nil {
 		return nil, err
 	}
-	return c, it.Score(c, equal)
+	if err := it.Score(c, equal); err != nil || strategy != Nearest {
+		return c, err
+	}
+	vectors := make([]int32, len(c.Of))
+	for row, at := range c.Of {
+		vectors[row] = c.Vector[at]
+	}
+	known := *it.known
+	known.Labels = CountLabels(len(c.Events), c.Rows(), vectors, scores, noScore)
+	it.options.Nearest = true
+	return c, it.Use(&known)
 }
 
 // Predict returns for each sample the score of the nearest cluster of its event (paper, section III-D2), or NotConfident, UnknownEvent or
@@ -50,7 +62,7 @@ func (it *Interpreter) Predict(ctx context.Context, s contextbuilder.Samples, pr
 		}
 		scores[row] = float64(m.Cluster)
 		if m.Cluster >= 0 {
-			scores[row] = it.known.Scores[m.Cluster]
+			scores[row] = m.Score
 		}
 	}
 	return scores, nil
@@ -76,10 +88,11 @@ func (it *Interpreter) Match(ctx context.Context, s contextbuilder.Samples, prog
 	if err != nil {
 		return nil, err
 	}
-	search, eps, steps := newSearch(it.ids), it.options.units(), Steps(s)
+	search, eps, steps := newSearch(it.ids), units(it.options.Eps), Steps(s)
 	found := make([]Match, len(g.First))
 	for at := range found {
 		m := &found[at]
+		m.Score = NoScore
 		m.Confidence, m.Attention = a.confidence[at], a.attention[at*s.Length:(at+1)*s.Length:(at+1)*s.Length]
 		if !Finite(m.Confidence, m.Attention) {
 			m.Cluster = NotFinite
@@ -99,6 +112,10 @@ func (it *Interpreter) Match(ctx context.Context, s contextbuilder.Samples, prog
 		m.Cluster, m.Distance = NoCluster, float64(distance)/scale
 		if distance <= eps {
 			m.Cluster = t.tags[nearest]
+			m.Score = it.known.Scores[m.Cluster]
+			if it.standing != nil && it.standing[m.Cluster] != undisputed {
+				it.weigh(m, search, t, ids, values)
+			}
 		}
 	}
 	matches := make([]Match, len(g.Of))

@@ -34,7 +34,7 @@ func ScoreClusters(clusters []int32, scores []float64, s Strategy, noScore float
 			continue
 		}
 		switch s {
-		case Max:
+		case Max, Nearest:
 			result[row] = t.max
 		case Min:
 			result[row] = t.min
@@ -74,6 +74,6 @@ func (it *Interpreter) Score(c *Clustering, scores []float64) error {
 		return err
 	}
 	known := c.Clusters
-	known.Scores = byCluster
+	known.Scores, known.Labels = byCluster, nil
 	return it.Use(&known)
 }

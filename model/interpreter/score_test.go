@@ -34,7 +34,7 @@ func TestScoreClustersWithoutScoredSample(t *testing.T) {
 
 func TestScoresThatDoNotFit(t *testing.T) {
 	_, err := ScoreClusters([]int32{0}, []float64{1}, "median", -1)
-	require.EqualError(t, err, `strategy: "median" is not one of max, min, avg`)
+	require.EqualError(t, err, `strategy: "median" is not one of max, min, avg, nearest`)
 	_, err = ScoreClusters([]int32{0, 1}, []float64{1}, Max, -1)
 	require.EqualError(t, err, "1 scores for 2 clustered samples")
 	_, err = ClusterScores([]int32{0, 1}, 2, []float64{1})

@@ -18,6 +18,8 @@ type tree struct {
 	nodes  []node // children follow their parent
 	boxes  []interval
 	ids    int // 1 + the largest id
+	// known is the highest label of each packed vector, NoScore if it has none; nil if no search asks for it.
+	known []float64
 }
 
 // node is a subtree over the packed vectors from…to.
