@@ -18,6 +18,7 @@ func (e LengthError) Error() string {
 // Inheritance says what became of the scores of the previous model.
 type Inheritance struct {
 	Inherited int       // clusters that inherited a score
+	Answered  int       // clusters that have a score by answers to patterns of theirs (package decisions); Inherit does not look at answers
 	New       int       // clusters that still have no score
 	Lost      []Cluster // scored clusters of the previous model none of whose contexts is in a cluster now, so that their scores are lost
 }
@@ -25,7 +26,11 @@ type Inheritance struct {
 // String is one line of text, which names the first few clusters that were lost.
 func (i Inheritance) String() string {
 	const shown = 5
-	text := fmt.Sprintf("%d clusters inherited a score, %d have none yet, %d scored clusters were lost", i.Inherited, i.New, len(i.Lost))
+	answered := ""
+	if i.Answered > 0 {
+		answered = fmt.Sprintf("%d have one by answers, ", i.Answered)
+	}
+	text := fmt.Sprintf("%d clusters inherited a score, %s%d have none yet, %d scored clusters were lost", i.Inherited, answered, i.New, len(i.Lost))
 	for k, c := range i.Lost {
 		switch {
 		case k == 0:

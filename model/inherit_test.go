@@ -64,6 +64,8 @@ func TestInherit(t *testing.T) {
 func TestInheritanceIsTold(t *testing.T) {
 	i := Inheritance{Inherited: 3, New: 2}
 	require.Equal(t, "3 clusters inherited a score, 2 have none yet, 0 scored clusters were lost", i.String())
+	i.Answered = 4
+	require.Equal(t, "3 clusters inherited a score, 4 have one by answers, 2 have none yet, 0 scored clusters were lost", i.String())
 	for id := range 7 {
 		i.Lost = append(i.Lost, Cluster{ID: id, Event: "scan", Size: 40, Score: 2.5})
 	}

@@ -13,6 +13,7 @@ import (
 	"connect-deepcase/internal/excerpt"
 	"connect-deepcase/internal/spool"
 	"connect-deepcase/model"
+	"connect-deepcase/model/decisions"
 	"connect-deepcase/model/interpreter"
 	"connect-deepcase/sequencer"
 )
@@ -21,6 +22,8 @@ import (
 type dataset struct {
 	data   model.Data
 	source model.Source
+	// subject says what answers to a row are about. It does not know of names that were left out, as answers do not.
+	subject func(row int) decisions.Subject
 	// Records left out: they were there before; they cannot be read; they came with a context of another length.
 	repeated, damaged, misfit int
 	// Events whose id was that of an event with another name or time: they are not left out.
@@ -38,15 +41,21 @@ type dataset struct {
 }
 
 // withhold removes the score of each cluster that has an event with a refused label. That label may have meant an attack, and the labels of
-// the other events must not hide it. clusters has the cluster of each row.
-func withhold(m *model.Model, clusters []int32, refused []int) (clustersWithout int) {
+// the other events must not hide it, nor may answers. clusters has the cluster of each row. withheld are these clusters, by id.
+func withhold(m *model.Model, clusters []int32, refused []int) (withheld map[int32]bool, without int) {
+	withheld = map[int32]bool{}
 	for _, row := range refused {
-		if c := clusters[row]; c >= 0 && m.Clusters[c].Score != interpreter.NoScore {
+		c := clusters[row]
+		if c < 0 {
+			continue
+		}
+		withheld[c] = true
+		if m.Clusters[c].Score != interpreter.NoScore {
 			m.Clusters[c].Score, m.Clusters[c].Labels = interpreter.NoScore, nil
-			clustersWithout++
+			without++
 		}
 	}
-	return clustersWithout
+	return withheld, without
 }
 
 // unlabel removes the scores of rows with a refused label, and gives these rows.
@@ -143,8 +152,25 @@ func gather(ctx context.Context, snapshot *spool.Snapshot, opts sequencer.Option
 		}
 		return attached.seen(row - len(tableRows))
 	}
+	d.subject = subjects(d.data, d.source.Seen)
 	d.source.Document = func(row int) json.RawMessage { return snapshot.Document(order[row]) }
 	return &d, nil
+}
+
+// subjects gives what answers to the rows of data are about.
+func subjects(data model.Data, seen func(row int) (string, time.Time)) func(row int) decisions.Subject {
+	return func(row int) decisions.Subject {
+		about := decisions.Subject{Event: data.Names[data.Samples.Events[row]]}
+		about.Machine, _ = seen(row)
+		for _, id := range data.Samples.Context(row) {
+			name := ""
+			if int(id) < len(data.Names) {
+				name = data.Names[id]
+			}
+			about.Context = append(about.Context, name)
+		}
+		return about
+	}
 }
 
 // seen remembers events with an id by 64-bit hashes. A collision costs one event.

@@ -36,6 +36,7 @@ type report struct {
 type scoresReport struct {
 	Before    string        `json:"before,omitempty"`   // its version
 	Inherited int           `json:"inherited"`          // clusters that took over a score
+	Answered  int           `json:"answered,omitempty"` // clusters that have a score by answers
 	New       int           `json:"new"`                // clusters without a score
 	Lost      []lostCluster `json:"lost"`               // scored clusters of which no cluster has a context now
 	NotKept   string        `json:"not_kept,omitempty"` // why none could be inherited
@@ -49,10 +50,10 @@ type lostCluster struct {
 }
 
 func newScoresReport(done *store.Published) *scoresReport {
-	if done.From == "" && done.NotKept == nil {
+	if done.From == "" && done.NotKept == nil && done.Answered == 0 {
 		return nil
 	}
-	s := &scoresReport{Before: done.From, Inherited: done.Inherited, New: done.New, Lost: []lostCluster{}}
+	s := &scoresReport{Before: done.From, Inherited: done.Inherited, Answered: done.Answered, New: done.New, Lost: []lostCluster{}}
 	for _, c := range done.Lost {
 		s.Lost = append(s.Lost, lostCluster{c.ID, c.Event, c.Size, c.Score})
 	}

@@ -14,6 +14,7 @@ import (
 	"connect-deepcase/internal/spool"
 	"connect-deepcase/model"
 	"connect-deepcase/model/contextbuilder"
+	"connect-deepcase/model/decisions"
 	"connect-deepcase/model/store"
 	"connect-deepcase/sequencer"
 )
@@ -33,7 +34,7 @@ func (l *learner) publish(ctx context.Context) (r report, m *model.Model, err er
 	if m, err = l.train(ctx, d); err != nil {
 		return r, nil, err
 	}
-	m, rows, err := l.cluster(ctx, m, d)
+	m, rows, withheld, err := l.cluster(ctx, m, d)
 	if err != nil {
 		return r, nil, err
 	}
@@ -41,7 +42,11 @@ func (l *learner) publish(ctx context.Context) (r report, m *model.Model, err er
 	if err != nil {
 		return r, nil, err
 	}
-	done, err := l.succeed(ctx, models, m)
+	done, err := l.succeed(ctx, models, m, func(look decisions.Look, m *model.Model) (*model.Model, int, error) {
+		return look.Label(m, rows, l.strategy, func(row int) (decisions.Subject, bool) {
+			return d.subject(row), !withheld[rows.Clusters[row]]
+		})
+	})
 	if err != nil {
 		return r, nil, err
 	}
@@ -112,28 +117,28 @@ func (l *learner) train(ctx context.Context, d *dataset) (*model.Model, error) {
 	return m, nil
 }
 
-// cluster finds clusters, with examples and the scores that labels give them.
-func (l *learner) cluster(ctx context.Context, m *model.Model, d *dataset) (*model.Model, *model.Assignment, error) {
-	m, rows, err := m.Cluster(ctx, l.engine, d.data, l.strategy)
-	if err != nil {
-		return nil, nil, fmt.Errorf("clustering: %w", err)
+// cluster finds clusters, with examples and the scores that labels give them. withheld are those that must get no score of answers.
+func (l *learner) cluster(ctx context.Context, m *model.Model, d *dataset) (_ *model.Model, rows *model.Assignment, withheld map[int32]bool, err error) {
+	if m, rows, err = m.Cluster(ctx, l.engine, d.data, l.strategy); err != nil {
+		return nil, nil, nil, fmt.Errorf("clustering: %w", err)
 	}
 	m = m.WithExamples(rows, d.source)
-	if without := withhold(m, rows.Clusters, d.refusedRows); d.refused > 0 {
+	withheld, without := withhold(m, rows.Clusters, d.refusedRows)
+	if d.refused > 0 {
 		l.log.With("events", d.refused, "clusters_without_score", without).
 			Errorf("Labels were refused. Their events have no label, and their clusters get no score from labels: %s", d.whyRefused)
 	}
 	if len(m.Clusters) == 0 {
 		// Such a model would answer unknown_event to everything, and the scores of the previous model would be gone.
-		return nil, nil, fmt.Errorf("no clusters in %d events of %d types (%d more came twice): need more events, or a smaller min_samples",
+		return nil, nil, nil, fmt.Errorf("no clusters in %d events of %d types (%d more came twice): need more events, or a smaller min_samples",
 			d.data.Samples.Rows(), len(d.data.Names), d.repeated)
 	}
-	return m, rows, nil
+	return m, rows, withheld, nil
 }
 
 // fold leaves out rare names if there are too many.
 func (l *learner) fold(d *dataset) error {
-	all := len(d.data.Names)
+	names := len(d.data.Names)
 	var folded model.Folded
 	d.data, folded = d.data.Fold(l.maxNames)
 	d.rareNames = len(folded.Names)
@@ -142,7 +147,9 @@ func (l *learner) fold(d *dataset) error {
 		return nil
 	}
 	d.source = d.source.Pick(folded.Rows)
-	l.log.With("names", all, "left_out", len(folded.Names), "events", folded.Samples).
+	all := d.subject // with the names that are left out now
+	d.subject = func(row int) decisions.Subject { return all(int(folded.Rows[row])) }
+	l.log.With("names", names, "left_out", len(folded.Names), "events", folded.Samples).
 		Warnf("There are more than %d names of events (%s), so rare ones are left out: contexts have no event in their place, and events with these names will be unknown_event. Some of them: %s",
 			l.maxNames, fieldMaxNames, excerpts(folded.Names))
 	if d.data.Samples.Rows() == 0 {
@@ -180,8 +187,11 @@ func (l *learner) progress(p contextbuilder.Progress) {
 	l.log.With("epoch", p.Epoch, "epochs", p.Epochs, "loss", p.Loss).Info("Epoch trained")
 }
 
-// succeed publishes m, with the scores of the previous model if they are to be kept.
-func (l *learner) succeed(ctx context.Context, models *store.Store, m *model.Model) (*store.Published, error) {
+// labeller gives clusters the scores that answers to patterns of their samples give them, and says how many got one.
+type labeller func(look decisions.Look, m *model.Model) (*model.Model, int, error)
+
+// succeed publishes m. If scores are to be kept, it has those of the previous model, and then those that label makes of answers.
+func (l *learner) succeed(ctx context.Context, models *store.Store, m *model.Model, label labeller) (*store.Published, error) {
 	if !l.keepScores {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -189,11 +199,25 @@ func (l *learner) succeed(ctx context.Context, models *store.Store, m *model.Mod
 		version, err := models.Publish(ctx, m)
 		return &store.Published{Version: version, Model: m}, err
 	}
-	done, err := models.PublishInheriting(ctx, m, func(ctx context.Context, before *model.Model) (*model.Model, model.Inheritance, error) {
-		return m.Inherit(ctx, l.engine, before)
+	answers := models.Decisions(decisions.DefaultHold)
+	fresh, answered, err := l.answer(answers, m, label) // if there is nothing to inherit
+	if err != nil {
+		return nil, err
+	}
+	done, err := models.PublishInheriting(ctx, fresh, func(ctx context.Context, before *model.Model) (*model.Model, model.Inheritance, error) {
+		with, report, err := m.Inherit(ctx, l.engine, before)
+		if err != nil {
+			return nil, report, err
+		}
+		with, report.Answered, err = l.answer(answers, with, label)
+		report.New -= report.Answered
+		return with, report, err
 	})
 	if err != nil {
 		return nil, err
+	}
+	if done.Model == fresh {
+		done.Answered, done.New = answered, len(fresh.Clusters)-fresh.ScoredClusters()
 	}
 	log := l.log.With("version", done.Version, "before", done.From)
 	switch {
@@ -201,8 +225,19 @@ func (l *learner) succeed(ctx context.Context, models *store.Store, m *model.Mod
 		log.Errorf("The scores of the previous model are not kept: %v", done.NotKept)
 	case len(done.Lost) > 0:
 		log.Warnf("Scores of the previous model: %v", done.Inheritance)
-	case done.From != "":
-		log.Infof("Scores of the previous model are kept: %v", done.Inheritance)
+	case done.From != "" || done.Answered > 0:
+		log.Infof("Scores that people gave are kept: %v", done.Inheritance)
 	}
 	return done, nil
+}
+
+// answer gives clusters the scores that answers give them. If the journal cannot be read, that is logged: answers then count when events of
+// their patterns are scored.
+func (l *learner) answer(journal *decisions.Journal, m *model.Model, label labeller) (with *model.Model, clusters int, err error) {
+	if err := journal.Refresh(); err != nil {
+		l.log.Errorf("Answers give no scores to new clusters: %v", err)
+		return m, 0, nil
+	}
+	journal.Read(func(look decisions.Look) { with, clusters, err = label(look, m) })
+	return with, clusters, err
 }

@@ -109,7 +109,7 @@ func (s *session) interpret(ctx context.Context, r ready, strategy interpreter.S
 		}
 	}
 	if dir := s.flags.String("save-interpreter"); dir != "" {
-		return s.publish(ctx, dir, m)
+		return s.publish(ctx, dir, m, r.sequences.labeller(rows, strategy))
 	}
 	return m, nil
 }

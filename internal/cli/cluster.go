@@ -43,7 +43,7 @@ Without --load-builder it trains a builder first.
 			return err
 		}
 		if dir := s.flags.String("save-interpreter"); dir != "" {
-			if _, err := s.publish(ctx, dir, clustered); err != nil {
+			if _, err := s.publish(ctx, dir, clustered, r.sequences.labeller(rows, interpreter.Max)); err != nil {
 				return err
 			}
 		}

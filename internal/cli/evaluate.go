@@ -144,7 +144,7 @@ func evaluate(ctx context.Context, s *session) error {
 				return err
 			}
 			if save := s.flags.String("save-interpreter"); save != "" {
-				if _, err := s.publish(ctx, save, m); err != nil {
+				if _, err := s.publish(ctx, save, m, q.labeller(rows, strategy)); err != nil {
 					return err
 				}
 			}

@@ -64,7 +64,7 @@ func (s *session) saveScored(ctx context.Context, m *model.Model, give scorer) (
 		if err != nil {
 			return nil, err
 		}
-		return s.publish(ctx, dir, scored)
+		return s.publish(ctx, dir, scored, nil)
 	}
 	if s.flags.IsSet("keep-scores") && !s.flags.Bool("keep-scores") {
 		return nil, usagef("--keep-scores=false has no effect: clusters of the same directory keep their scores; the score none withdraws one")

@@ -7,11 +7,16 @@ import (
 
 	"connect-deepcase/model"
 	"connect-deepcase/model/bundle"
+	"connect-deepcase/model/decisions"
 	"connect-deepcase/model/store"
 )
 
-// publish saves m as a new version of a model directory and returns it as it was saved: its clusters inherit scores of the version before.
-func (s *session) publish(ctx context.Context, dir string, m *model.Model) (*model.Model, error) {
+// labeller gives clusters the scores that answers to patterns of their samples give them, and says how many got one.
+type labeller func(look decisions.Look, m *model.Model) (*model.Model, int, error)
+
+// publish saves m as a new version of a model directory and returns it as it was saved: its clusters inherit scores of the version before, and
+// those that have none get what label makes of answers. label is nil if the samples of clusters are not known.
+func (s *session) publish(ctx context.Context, dir string, m *model.Model, label labeller) (*model.Model, error) {
 	if err := bundle.Check(m); err != nil { // before a directory is created for it
 		return nil, fmt.Errorf("%s: %w", dir, err)
 	}
@@ -25,7 +30,7 @@ func (s *session) publish(ctx context.Context, dir string, m *model.Model) (*mod
 		version, current, err = st.Stage(ctx, m)
 	case s.flags.Bool("keep-scores"):
 		var done *store.Published
-		if done, err = st.PublishInheriting(ctx, m, s.inherit(m)); err == nil {
+		if done, err = s.publishInheriting(ctx, st, m, label); err == nil {
 			version, m, told = done.Version, done.Model, inherited(done)
 		}
 	default:
@@ -45,15 +50,40 @@ func (s *session) publish(ctx context.Context, dir string, m *model.Model) (*mod
 	return m, nil
 }
 
-// inherit gives m the scores of a model before. It needs an engine only then.
-func (s *session) inherit(m *model.Model) func(context.Context, *model.Model) (*model.Model, model.Inheritance, error) {
-	return func(ctx context.Context, before *model.Model) (*model.Model, model.Inheritance, error) {
-		e, err := s.engine()
+// publishInheriting publishes m with the scores of the model before, and then those of answers.
+func (s *session) publishInheriting(ctx context.Context, st *store.Store, m *model.Model, label labeller) (*store.Published, error) {
+	journal := st.Decisions(decisions.DefaultHold)
+	answer := func(m *model.Model) (with *model.Model, clusters int, err error) {
+		if label == nil {
+			return m, 0, nil
+		}
+		if err := journal.Refresh(); err != nil {
+			return nil, 0, err
+		}
+		journal.Read(func(look decisions.Look) { with, clusters, err = label(look, m) })
+		return with, clusters, err
+	}
+	fresh, answered, err := answer(m) // if there is nothing to inherit
+	if err != nil {
+		return nil, err
+	}
+	done, err := st.PublishInheriting(ctx, fresh, func(ctx context.Context, before *model.Model) (*model.Model, model.Inheritance, error) {
+		e, err := s.engine() // only now is one needed
 		if err != nil {
 			return nil, model.Inheritance{}, err
 		}
-		return m.Inherit(ctx, e, before)
+		with, report, err := m.Inherit(ctx, e, before)
+		if err != nil {
+			return nil, report, err
+		}
+		with, report.Answered, err = answer(with)
+		report.New -= report.Answered
+		return with, report, err
+	})
+	if err == nil && done.Model == fresh {
+		done.Answered, done.New = answered, len(fresh.Clusters)-fresh.ScoredClusters()
 	}
+	return done, err
 }
 
 // inherited says what became of the scores of the model before; "" if there were none.
@@ -63,8 +93,10 @@ func inherited(done *store.Published) string {
 		return "no scores kept: " + strings.ReplaceAll(done.NotKept.Error(), "\n", "; ")
 	case done.NotKept != nil:
 		return fmt.Sprintf("no scores of version %s kept: %v", done.From, done.NotKept)
-	case done.From == "":
+	case done.From == "" && done.Answered == 0:
 		return ""
+	case done.From == "":
+		return fmt.Sprintf("scores of answers: %v", done.Inheritance)
 	}
 	return fmt.Sprintf("scores of version %s: %v", done.From, done.Inheritance)
 }

@@ -11,6 +11,8 @@ import (
 
 	"connect-deepcase/internal/report"
 	"connect-deepcase/model"
+	"connect-deepcase/model/decisions"
+	"connect-deepcase/model/interpreter"
 	"connect-deepcase/sequencer"
 )
 
@@ -51,6 +53,27 @@ func (q *sequences) seen(row int) (machine string, at time.Time) {
 		at = time.Unix(0, q.Times[row]).UTC()
 	}
 	return machine, at
+}
+
+// labeller gives clusters scores by the answers to the patterns of their rows.
+func (q *sequences) labeller(rows *model.Assignment, s interpreter.Strategy) labeller {
+	return func(look decisions.Look, m *model.Model) (*model.Model, int, error) {
+		return look.Label(m, rows, s, func(row int) (decisions.Subject, bool) { return q.subject(row), true })
+	}
+}
+
+// subject is what an answer to a row is about.
+func (q *sequences) subject(row int) decisions.Subject {
+	about := decisions.Subject{Event: q.Names[q.Events[row]]}
+	about.Machine, _ = q.seen(row)
+	for _, id := range q.Contexts[row*q.Length : (row+1)*q.Length] {
+		name := ""
+		if int(id) < len(q.Names) {
+			name = q.Names[id]
+		}
+		about.Context = append(about.Context, name)
+	}
+	return about
 }
 
 // document is a row in the form of an example of a cluster.

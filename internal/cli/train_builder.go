@@ -147,6 +147,6 @@ func (s *session) saveBuilder(ctx context.Context, m *model.Model) error {
 	if dir == "" || comes && filepath.Clean(dir) == filepath.Clean(interpreter) {
 		return nil
 	}
-	_, err := s.publish(context.WithoutCancel(ctx), dir, m)
+	_, err := s.publish(context.WithoutCancel(ctx), dir, m, nil)
 	return err
 }
