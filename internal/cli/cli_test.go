@@ -39,6 +39,8 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"alerts":    writeAlerts,
+			"decide":    writeDecisions,
+			"damage":    damageDecision,
 			"status":    checkStatus,
 			"head":      checkHead,
 			"lines":     countLines,

@@ -25,14 +25,14 @@ func seen(f *Fold, now time.Time) (all [][3]uint64) {
 	return all
 }
 
-// restored writes a journal of decisions that have numbers and times.
+// restored writes a journal of decisions that have numbers and times. Each third was appended with the two after it.
 func restored(t *testing.T, all []Decision) (*Journal, *clock) {
 	t.Helper()
 	dir := t.TempDir()
 	var lines []byte
-	for _, d := range all {
+	for i, d := range all {
 		var err error
-		lines, err = appendLine(lines, d, 0)
+		lines, err = appendLine(lines, d, min(2-i%3, len(all)-1-i))
 		require.NoError(t, err)
 	}
 	require.NoError(t, os.WriteFile(filepath.Join(dir, journalFile), lines, 0o640))

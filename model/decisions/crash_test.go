@@ -21,9 +21,16 @@ import (
 // long as it lives, and prints the number of the first one of each batch once it is acknowledged.
 const childDir = "DEEPCASE_TEST_JOURNAL_DIR"
 
+// readDir names the environment variable that makes this test binary a reader of the journal there. It prints what that took.
+const readDir = "DEEPCASE_TEST_JOURNAL_READ"
+
 const batch = 3
 
 func TestMain(m *testing.M) {
+	if dir := os.Getenv(readDir); dir != "" {
+		fmt.Println(measure(dir))
+		return
+	}
 	if dir := os.Getenv(childDir); dir != "" {
 		fmt.Println(write(dir))
 		os.Exit(1)

@@ -40,7 +40,7 @@ type lines struct {
 	name  string
 	file  *os.File // nil if it is missing
 	in    *bufio.Reader
-	parse func(line []byte) (Decision, int, error)
+	parse func(line []byte, d *Decision) (int, error)
 
 	// The line that was read last.
 	text     []byte // with its newline; nil if it is too long
@@ -52,13 +52,17 @@ type lines struct {
 	done     bool   // there are no more lines
 }
 
-// lines opens a file of the directory; if it is missing, it has no lines. What a writer has not finished is left out.
-func (j *Journal) lines(name string, parse func([]byte) (Decision, int, error)) (*lines, error) {
+// lines opens a file of the directory; if it is missing, it has no lines. Of the journal, what a writer has not finished is left out.
+func (j *Journal) lines(name string, parse func(line []byte, d *Decision) (int, error)) (*lines, error) {
 	f, _, err := disk.Open(j.path(name))
 	if errors.Is(err, fs.ErrNotExist) {
 		return noLines(), nil
 	} else if err != nil {
 		return nil, fmt.Errorf("decisions: %w", err)
+	}
+	l := &lines{name: f.Name(), file: f, in: bufio.NewReaderSize(f, 1<<16), parse: parse}
+	if name == archiveFile {
+		return l, nil
 	}
 	reached, err := fold(f, place{}, 0, &Damage{}, func([]Decision) {})
 	if err == nil {
@@ -67,7 +71,8 @@ func (j *Journal) lines(name string, parse func([]byte) (Decision, int, error)) 
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("decisions: %s: %w", f.Name(), err), f.Close())
 	}
-	return &lines{name: f.Name(), file: f, in: bufio.NewReaderSize(io.LimitReader(f, reached.bytes), 1<<16), parse: parse}, nil
+	l.in.Reset(io.LimitReader(f, reached.bytes))
+	return l, nil
 }
 
 func noLines() *lines { return &lines{in: bufio.NewReader(bytes.NewReader(nil))} }
@@ -88,7 +93,7 @@ func (l *lines) next() error {
 		return fmt.Errorf("decisions: %s: %w", l.name, err)
 	}
 	l.text, l.offset, l.size = text, l.offset+l.size, size
-	if l.decision, _, l.err = l.parse(text); l.err == nil && l.decision.Number <= l.number {
+	if _, l.err = l.parse(text, &l.decision); l.err == nil && l.decision.Number <= l.number {
 		l.err = outOfOrder(l.decision.Number, l.number)
 	}
 	switch {

@@ -124,21 +124,20 @@ func wrongFormat(is int) error {
 	return fmt.Errorf("format %d: need %d", is, format)
 }
 
-// parseLine reads a line, and how many lines follow that belong to it. If a newer program wrote it,
-// errors.Is(err, ErrNewerFormat).
-func parseLine(line []byte) (d Decision, more int, err error) {
+// parseLine reads a line, and how many lines follow that belong to it. If a newer program wrote it, errors.Is(err, ErrNewerFormat).
+func parseLine(line []byte, d *Decision) (more int, err error) {
 	if _, err := checked(line); err != nil {
-		return d, 0, err
+		return 0, err
 	}
 	var r record
 	if err := json.Unmarshal(line, &r); err != nil {
-		return d, 0, err
+		return 0, err
 	}
 	if r.Format != format {
-		return d, 0, wrongFormat(r.Format)
+		return 0, wrongFormat(r.Format)
 	}
-	d, err = r.decision()
-	return d, r.More, err
+	*d, err = r.decision()
+	return r.More, err
 }
 
 func (r *record) decision() (d Decision, err error) {

@@ -42,6 +42,7 @@ func fold(f *os.File, from place, last uint64, damaged *Damage, add func(togethe
 		return from, err
 	}
 	in := bufio.NewReaderSize(f, 1<<16)
+	var d Decision
 	var together []Decision
 	reached, at := from, from
 	for {
@@ -51,7 +52,7 @@ func fold(f *os.File, from place, last uint64, damaged *Damage, add func(togethe
 		} else if err != nil {
 			return reached, err
 		}
-		d, more, err := parseShort(line)
+		more, err := parseShort(line, &d)
 		if err == nil && d.Number <= last {
 			err = outOfOrder(d.Number, last)
 		}
@@ -75,11 +76,11 @@ func fold(f *os.File, from place, last uint64, damaged *Damage, add func(togethe
 }
 
 // parseShort reads of a line what a fold needs.
-func parseShort(line []byte) (Decision, int, error) {
-	if d, more, ok := quickly(line); ok {
-		return d, more, nil
+func parseShort(line []byte, d *Decision) (more int, err error) {
+	if more, ok := quickly(line, d); ok {
+		return more, nil
 	}
-	return parseLine(line)
+	return parseLine(line, d)
 }
 
 // readLine reads a line, and gives it with its newline and its size; it is nil if it is longer than any decision. One that is not whole is
