@@ -233,7 +233,7 @@ func TestMetricsAreThere(t *testing.T) {
 		"deepcase_trainings{outcome=failed}", "deepcase_train_events{outcome=rejected}", "deepcase_model_reloads{outcome=failed}",
 		"deepcase_labels{outcome=error}", "deepcase_verdicts{status=error}", "deepcase_sequence_reused_ids",
 		"deepcase_sequence_late{outcome=beyond}", "deepcase_sequence_overlapping_calls", "deepcase_sequence_future", "deepcase_windows_evicted{outcome=lost}",
-		"deepcase_file_removed{reason=full}"} {
+		"deepcase_file_removed{reason=full}", "deepcase_decision_reloads_failed"} {
 		require.True(t, e.started[name], name)
 	}
 	for name := range e.labels {
