@@ -77,6 +77,8 @@ For an answer or a mute:
 
 == Answers
 
+Of two answers to one pattern, the one that was written later counts, whatever the clocks of the writers say.
+
 An answer settles events that the model is not sure of, now and after every later training: `+"`deepcase_predict`"+` says how. All decisions are kept in the model directory, with who, when and why.
 
 An answer of score 0 is asked again after `+"`hold`"+`; give these fields the values that `+"`deepcase_predict`"+` has. The same answer of the same person changes nothing until it is due, so a message that is delivered again does no harm. To change when an answer or a mute ends, give another duration or a time.

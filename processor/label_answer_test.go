@@ -259,7 +259,7 @@ func TestLabelReplaysWideDecisions(t *testing.T) {
 	low := judged(t, loginSample, `{"status":"low_confidence"}`)
 	out := process(t, l, messages(with(low, `"score":0,"scope":"pattern"`), with(low, `"score":0`)))
 	assert.EqualError(t, out[0].GetError(), "scope: pattern is wider than pattern_on_machine: need `confirm: true` "+
-		"(it would have settled 4 of 8 recent alerts, on 3 machines; 1 of them have a score above 0 or are in a case with one)")
+		"(of the 8 recent alerts it would have settled 4 (machines: 3); with a score above 0, or in a case with one: 1)")
 	assert.Contains(t, text(t, out[1]), `"replay":{"attacks":0,"machines":1,"recent":8,"settled":2}`)
 	assert.Contains(t, fmt.Sprint(reply(t, l, with(low, `"score":0,"scope":"event","confirm":true`))["replay"]), "settled:4")
 
@@ -267,7 +267,7 @@ func TestLabelReplaysWideDecisions(t *testing.T) {
 	attacked := with(recent("m", `{"status":"scored","score":2,"cluster":1,"case":"c1"}`), `"recent":true`)
 	out = process(t, l, messages(with(low, `"score":0,"by":"bob"`), attacked, with(low, `"score":4,"scope":"event","confirm":true`)))
 	assert.EqualError(t, out[0].GetError(), "score: 0 would have settled attacks: need `confirm: true` "+
-		"(it would have settled 2 of 9 recent alerts, on 1 machines; 2 of them have a score above 0 or are in a case with one)")
+		"(of the 9 recent alerts it would have settled 2 (machines: 1); with a score above 0, or in a case with one: 2)")
 	assert.NoError(t, out[1].GetError())
 	assert.Equal(t, attacked, text(t, out[1]))
 	assert.NoError(t, out[2].GetError())

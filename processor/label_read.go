@@ -77,7 +77,7 @@ func (l *label) readRequest(r *request, message *service.Message, values fieldVa
 	}
 	if scope == "" {
 		scope = scopeCluster
-		if mute || d.verdict.Pattern != "" && (d.verdict.Cluster == nil || d.verdict.Underlying() == "disputed") {
+		if mute || d.verdict.Pattern != "" && (d.verdict.Cluster == nil || d.verdict.Underlying() == model.Disputed.String()) {
 			scope = decisions.PatternOnMachine
 		}
 	}

@@ -39,6 +39,7 @@ Reads the context that `+"`deepcase_sequence`"+` wrote at `+"`target`"+` and add
 - `+"`status`"+`:
 ** `+"`scored`"+`: in a cluster that has a score
 ** `+"`unscored`"+`: in a cluster that nobody has given a score
+** `+"`disputed`"+`: in a cluster with a score above 0, but the labels of its events, or those nearest to this one, say benign
 ** `+"`low_confidence`"+`: the context does not explain the event
 ** `+"`unknown_event`"+`: training formed no cluster for this event
 ** `+"`no_cluster`"+`: too far from all clusters of this event
@@ -47,6 +48,7 @@ Reads the context that `+"`deepcase_sequence`"+` wrote at `+"`target`"+` and add
 ** `+"`muted`"+`: it has a score above 0, but a person lets events like this one pass for a time
 - `+"`score`"+`: with `+"`scored`"+`, `+"`answered`"+` and `+"`muted`"+`, where it is 0
 - `+"`cluster`"+`: if the model puts the event into one
+- `+"`hourly_max`"+`: with `+"`scored`"+` and the score 0: the highest number of events of that cluster on one machine in one hour of the training, if the model knows it
 - `+"`pattern`"+`: 32 hexadecimal digits that stand for the event, the events of its context in any order, and the machine. It does not depend on the model
 - `+"`answer`"+`: with `+"`answered`"+` and `+"`muted`"+`: `+"`number`"+`, `+"`kind`"+` (`+"`answer`"+` or `+"`mute`"+`), `+"`scope`"+`, `+"`by`"+` (who), `+"`at`"+`, `+"`score`"+` (of an answer), `+"`until`"+` (when it expires), `+"`due`"+` (when it is asked again), and `+"`verdict`"+`, the status that the event would have without it
 - `+"`answered_before`"+`: the same fields, without `+"`verdict`"+`, of an answer that is due again or has expired
@@ -66,7 +68,7 @@ The status is `+"`no_model`"+` if there is no old version either: the directory 
 
 == Answers
 
-People answer events that the model is not sure of (`+"`low_confidence`"+`, `+"`no_cluster`"+`, `+"`unknown_event`"+`, `+"`unscored`"+`) with `+"`deepcase_label`"+`. The answers are in the model directory, beside the versions. They hold for every version, also after a training or a rollback, and are in force within `+"`reload`"+`.
+People answer events that the model is not sure of (`+"`low_confidence`"+`, `+"`no_cluster`"+`, `+"`unknown_event`"+`, `+"`unscored`"+`, `+"`disputed`"+`) with `+"`deepcase_label`"+`. The answers are in the model directory, beside the versions. They hold for every version, also after a training or a rollback, and are in force within `+"`reload`"+`.
 
 - An answer covers, by its scope: the pattern on its machine, the pattern on all machines, the event on its machine, or the event on all machines. The narrowest scope wins, and in one scope the newest answer.
 - A benign answer never silences a cluster that has a score above 0. Only another score of the cluster does, or a mute. An answer above 0 to a pattern also counts if the cluster has score 0.
@@ -261,7 +263,9 @@ func (p *predict) ProcessBatch(ctx context.Context, batch service.MessageBatch) 
 			continue
 		}
 		given[result.Settled.Status]++
-		result.Version = name
+		if result.Version = name; result.Verdict.Cluster >= 0 {
+			result.HourlyMax = v.predictor.Model().Clusters[result.Verdict.Cluster].HourlyMax
+		}
 		document := mapping.Mutable(message)
 		p.target.WriteVerdict(document, result, p.explain)
 		if p.ecs != nil {

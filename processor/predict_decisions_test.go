@@ -19,6 +19,7 @@ import (
 
 	"connect-deepcase/model"
 	"connect-deepcase/model/decisions"
+	"connect-deepcase/model/interpreter"
 	"connect-deepcase/model/store"
 )
 
@@ -241,4 +242,31 @@ func TestDecisionMetrics(t *testing.T) {
 	} {
 		assert.Equal(t, want, recorded.value(name), name)
 	}
+}
+
+// A cluster whose labels disagree asks, and an answer settles that. How often the events of a benign cluster came in an hour is told with them.
+func TestPredictOfDisputedAndBenignClusters(t *testing.T) {
+	dir := t.TempDir()
+	m := scored(t, scored(t, little(t, 1), "login", 3), "backup", 0)
+	login, backup := clusterOf(t, m, "login"), clusterOf(t, m, "backup")
+	m.Clusters[login].Labels = []interpreter.Label{{Vector: -1, Score: 0, Count: 30}, {Vector: -1, Score: 3, Count: 1}}
+	m.Clusters[login].HourlyMax, m.Clusters[backup].HourlyMax = 7, 31
+	publish(t, dir, m)
+	p := newPredict(t, "model: "+dir)
+	out := process(t, p, messages(annotated(loginSample), annotated(backupSample)))
+	disputed, benign := at(t, out[0]), at(t, out[1])
+	assert.Equal(t, "disputed", disputed["status"])
+	assert.EqualValues(t, login, disputed["cluster"])
+	assert.NotContains(t, disputed, "score")
+	assert.NotContains(t, disputed, "hourly_max")
+	assert.Equal(t, 31.0, benign["hourly_max"])
+
+	asked := strings.Replace(text(t, out[0]), "{", `{"score":0,`, 1)
+	require.Equal(t, "pattern_on_machine", reply(t, newLabel(t, "model: "+dir), asked)["scope"], "it says nothing about the cluster")
+	p.answers.look()
+	answered := at(t, process(t, p, messages(text(t, out[0])))[0])
+	assert.Equal(t, "answered", answered["status"])
+	assert.Equal(t, 0.0, answered["score"])
+	assert.Equal(t, "disputed", answered["answer"].(map[string]any)["verdict"])
+	assert.EqualValues(t, login, answered["cluster"])
 }

@@ -16,13 +16,16 @@ type Result struct {
 	Version string
 	Pattern decisions.Key // of the event, by the narrowest scope
 	Settled decisions.Settled
+	// HourlyMax is the highest number of events of its cluster on one machine in an hour of the training; 0 if it is in none, or if the model
+	// does not know.
+	HourlyMax int
 }
 
 // WriteVerdict puts a result next to the sequence that it is about, and removes an earlier one. Numbers that mean nothing for the status are
 // left out; explain says whether to write the attention.
 func (t Target) WriteVerdict(document map[string]any, r Result, explain bool) {
 	object := objectAt(document, t...)
-	for _, name := range []string{"score", "cluster", "distance", "confidence", "attention", "model", "answer", "answered_before"} {
+	for _, name := range []string{"score", "cluster", "distance", "confidence", "attention", "model", "answer", "answered_before", "hourly_max"} {
 		delete(object, name)
 	}
 	v := r.Verdict
@@ -33,6 +36,9 @@ func (t Target) WriteVerdict(document map[string]any, r Result, explain bool) {
 	object["model"] = r.Version
 	if r.Settled.Status.HasScore() {
 		object["score"] = r.Settled.Score
+	}
+	if r.HourlyMax > 0 && r.Settled.Status == model.Scored && r.Settled.Score == 0 {
+		object["hourly_max"] = int64(r.HourlyMax)
 	}
 	if found := r.Settled.Found; found != nil {
 		answer := Decided(found)

@@ -22,10 +22,13 @@ func TestVerdictTravelsInADocument(t *testing.T) {
 	for _, c := range []struct {
 		of      model.Status
 		settled decisions.Settled
+		hourly  int
 		want    string
 	}{
 		{of: model.Scored, settled: decisions.Settled{Score: 3}, want: `{"status":"scored","score":3,"cluster":17,"distance":0.0211,"confidence":0.8333,"attention":[0,0.71],"model":"v"}`},
-		{of: model.Unscored, want: `{"status":"unscored","cluster":17,"distance":0.0211,"confidence":0.8333,"attention":[0,0.71],"model":"v"}`},
+		{of: model.Scored, hourly: 31, want: `{"status":"scored","score":0,"hourly_max":31,"cluster":17,"distance":0.0211,"confidence":0.8333,"attention":[0,0.71],"model":"v"}`},
+		{of: model.Scored, hourly: 31, settled: decisions.Settled{Score: 1}, want: `{"status":"scored","score":1,"cluster":17,"distance":0.0211,"confidence":0.8333,"attention":[0,0.71],"model":"v"}`},
+		{of: model.Unscored, hourly: 31, want: `{"status":"unscored","cluster":17,"distance":0.0211,"confidence":0.8333,"attention":[0,0.71],"model":"v"}`},
 		{of: model.Disputed, want: `{"status":"disputed","cluster":17,"distance":0.0211,"confidence":0.8333,"attention":[0,0.71],"model":"v"}`},
 		{of: model.NoCluster, want: `{"status":"no_cluster","distance":0.0211,"confidence":0.8333,"attention":[0,0.71],"model":"v"}`},
 		{of: model.LowConfidence, want: `{"status":"low_confidence","confidence":0.8333,"attention":[0,0.71],"model":"v"}`},
@@ -39,7 +42,7 @@ func TestVerdictTravelsInADocument(t *testing.T) {
 			"answered_before":{"number":14,"kind":"answer","scope":"pattern_on_machine","score":0,"by":"ann","at":"2026-03-02T08:14:07Z","due":"2026-03-02T09:14:07Z"}}`},
 	} {
 		target := annotation.Target{"a", "b"}
-		document := decoded(t, `{"a":{"b":{"score":1,"cluster":2,"distance":3,"confidence":4,"attention":[],"model":"old","status":"old","answer":{"number":1},"answered_before":{"number":2},"pattern":"old"}}}`)
+		document := decoded(t, `{"a":{"b":{"score":1,"cluster":2,"distance":3,"confidence":4,"attention":[],"model":"old","status":"old","answer":{"number":1},"answered_before":{"number":2},"hourly_max":3,"pattern":"old"}}}`)
 		v := full
 		if v.Status = c.of; v.Status != model.Scored && v.Status != model.Unscored && v.Status != model.Disputed {
 			v.Cluster = -1
@@ -47,7 +50,7 @@ func TestVerdictTravelsInADocument(t *testing.T) {
 		if c.settled.Found == nil {
 			c.settled.Status = c.of
 		}
-		target.WriteVerdict(document, annotation.Result{Verdict: v, Version: "v", Pattern: decisions.Key{1, 2}, Settled: c.settled}, true)
+		target.WriteVerdict(document, annotation.Result{Verdict: v, Version: "v", Pattern: decisions.Key{1, 2}, Settled: c.settled, HourlyMax: c.hourly}, true)
 		content := encoded(t, document)
 		assert.JSONEq(t, `{"a":{"b":`+strings.Replace(c.want, "{", `{"pattern":"01020000000000000000000000000000",`, 1)+`}}`, content)
 

@@ -45,8 +45,8 @@ type Figures struct {
 }
 
 func (f Figures) String() string {
-	return fmt.Sprintf("it would have settled %d of %d recent alerts, on %d machines; %d of them have a score above 0 or are in a case with one",
-		f.Settled, f.Recent, f.Machines, f.Attacks)
+	return fmt.Sprintf("of the %d recent alerts it would have settled %d (machines: %d); with a score above 0, or in a case with one: %d",
+		f.Recent, f.Settled, f.Machines, f.Attacks)
 }
 
 // Add takes up a document with the annotation of deepcase_predict, and of deepcase_case if there is one.
