@@ -62,6 +62,7 @@ func (m *Model) Cluster(ctx context.Context, e contextbuilder.Engine, d Data, s 
 	clustered := *m
 	clustered.Samples, clustered.Vectors, clustered.VectorCluster = d.Samples.Rows(), c.Vectors, c.VectorCluster
 	clustered.Clusters = describe(m.Names, samples, c)
+	clustered.Confidence = confidences(samples, c, m.Params.Interpreter.Threshold)
 	if d.Scores == nil {
 		return &clustered, all, nil
 	}

@@ -39,6 +39,9 @@ type Model struct {
 	// Vectors are the distinct vectors of the clustered samples. VectorCluster is the cluster of each, which names its event.
 	Vectors       *interpreter.Vectors
 	VectorCluster []int32
+	// Confidence counts the samples that Cluster last saw, as far as their verdicts say how confident the network is: not those of events that
+	// are unknown or without clusters. nil in models that earlier programs wrote.
+	Confidence *Confidences
 }
 
 // Cluster is a group of samples of one event whose contexts have attention on similar events (paper, section III-C).

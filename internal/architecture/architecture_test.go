@@ -78,7 +78,8 @@ var importers = map[string][]string{
 	"cache":                      programs,
 	"internal/cli":               {"cmd/connect-deepcase"},
 	"internal/demo":              {"internal/cli"},
-	"internal/report":            {"internal/cli"},
+	"internal/report":            {"internal/cli", "internal/drift"},
+	"internal/drift":             {"internal/cli"},
 	"internal/configfield":       plugins,
 	"internal/mapping":           plugins,
 	"internal/redeliver":         {"input"},
@@ -125,6 +126,7 @@ var independent = map[string][]string{
 	"model/store":              {"model/engine", "model/contextbuilder/cpu", "model/contextbuilder/torch"},
 	"internal/annotation":      {benthos, connect, "sequencer"},
 	"internal/cli":             {benthos, connect, "processor", "input", "cache"},
+	"internal/drift":           {benthos, connect, "sequencer", "model/engine"},
 }
 
 // foundation is what everything may stand on: it imports nothing of this module but its own.

@@ -40,7 +40,8 @@ A builder (the ContextBuilder) is the trained network. An interpreter adds clust
 directory, which the processor deepcase_predict reads, too.`,
 		Subcommands: []*ucli.Command{
 			sequenceCommand(), trainCommand(), clusterCommand(), manualCommand(), automaticCommand(),
-			evaluateCommand(), summaryCommand(), clustersCommand(), decisionsCommand(), versionsCommand(), rollbackCommand(), demoCommand(),
+			evaluateCommand(), summaryCommand(), clustersCommand(), decisionsCommand(), versionsCommand(), rollbackCommand(),
+			driftCommand(), replayCommand(), demoCommand(),
 		},
 		OnUsageError: onUsageError,
 		Action: func(c *ucli.Context) error {

@@ -54,11 +54,11 @@ func (s *session) documents(ctx context.Context, files []string) error {
 		_, err := fmt.Fprintf(s.out, "%s\n", report.VisibleJSON(document))
 		return err
 	}
-	annotated := slices.DeleteFunc(slices.Clone(files), func(f string) bool { return !isNDJSON(f) })
-	if len(annotated) > 0 && len(annotated) < len(files) {
-		return usagef("--documents: give annotated documents (ndjson) or files of events, not both")
+	annotated, err := areAnnotated(files)
+	if err != nil {
+		return err
 	}
-	if len(annotated) > 0 {
+	if annotated {
 		if err := s.refuse("documents in ndjson have their contexts already", readingSettings...); err != nil {
 			return err
 		}
@@ -83,25 +83,23 @@ func (s *session) documents(ctx context.Context, files []string) error {
 	return nil
 }
 
-func isNDJSON(path string) bool {
-	format, err := sequencer.FormatOf(path)
-	return err == nil && format == sequencer.NDJSON
+// areAnnotated tells annotated documents from events.
+func areAnnotated(files []string) (bool, error) {
+	annotated := 0
+	for _, file := range files {
+		if format, err := sequencer.FormatOf(file); err == nil && format == sequencer.NDJSON {
+			annotated++
+		}
+	}
+	if annotated > 0 && annotated < len(files) {
+		return false, usagef("--documents: give annotated documents (ndjson) or files of events, not both")
+	}
+	return annotated > 0, nil
 }
 
 // eventDocuments prints events of files.
 func (s *session) eventDocuments(ctx context.Context, e contextbuilder.Engine, m *model.Model, files []string, show func(model.Verdict, []byte) error) error {
-	format, err := sequencer.FormatOf(files[0])
-	if err != nil {
-		return err
-	}
-	for _, file := range files {
-		if other, err := sequencer.FormatOf(file); err != nil {
-			return err
-		} else if other != format {
-			return usagef("--documents: %s is %s, %s is %s: give files of one format only", files[0], format, file, other)
-		}
-	}
-	q, err := s.read(format, files, sequencer.Options{Length: m.Params.Length, Timeout: m.Params.Timeout})
+	q, err := s.readEvents(files, m.Params)
 	if err != nil {
 		return err
 	}
@@ -115,6 +113,22 @@ func (s *session) eventDocuments(ctx context.Context, e contextbuilder.Engine, m
 		}
 	}
 	return nil
+}
+
+// readEvents reads events of files, and makes contexts of them as a model has them.
+func (s *session) readEvents(files []string, p model.Params) (*sequences, error) {
+	format, err := sequencer.FormatOf(files[0])
+	if err != nil {
+		return nil, err
+	}
+	for _, file := range files {
+		if other, err := sequencer.FormatOf(file); err != nil {
+			return nil, err
+		} else if other != format {
+			return nil, usagef("--documents: %s is %s, %s is %s: give files of one format only", files[0], format, file, other)
+		}
+	}
+	return s.read(format, files, sequencer.Options{Length: p.Length, Timeout: p.Timeout})
 }
 
 // annotatedDocuments prints documents that have an event and its context at --target.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/csv"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"math"
@@ -179,13 +180,17 @@ const longestExample = 1000 // characters, as in config/examples/train_from_file
 // exampleTexts are a cluster's examples, shortened if they are long.
 func exampleTexts(c model.Cluster) (texts []string) {
 	for _, x := range c.Examples {
-		text := []rune(string(x))
-		if len(text) > longestExample {
-			text = append(text[:longestExample], '…')
-		}
-		texts = append(texts, string(text))
+		texts = append(texts, shortened(x))
 	}
 	return texts
+}
+
+func shortened(document json.RawMessage) string {
+	text := []rune(string(document))
+	if len(text) > longestExample {
+		text = append(text[:longestExample], '…')
+	}
+	return string(text)
 }
 
 func (s *session) printText(clusters []model.Cluster) error {

@@ -94,7 +94,10 @@ func TestReadGivesBackWhatWasWritten(t *testing.T) {
 	empty := clustered(t)
 	empty.Clusters, empty.Vectors, empty.VectorCluster = []model.Cluster{}, &interpreter.Vectors{Offsets: []int32{0}}, []int32{}
 	empty.Vectors.IDs, empty.Vectors.Values = []int32{}, []int32{}
-	for name, m := range map[string]*model.Model{"clustered": clustered(t), "labelled": labelled(t), "bare": bare(t), "no clusters found": empty} {
+	confident := clustered(t)
+	confident.Confidence = &model.Confidences{20: 7, 99: 33}
+	for name, m := range map[string]*model.Model{"clustered": clustered(t), "labelled": labelled(t), "bare": bare(t), "no clusters found": empty,
+		"with confidences": confident} {
 		t.Run(name, func(t *testing.T) {
 			dir := written(t, m)
 			read, manifest, err := Read(dir)

@@ -28,10 +28,12 @@ type Manifest struct {
 	Format  int       `json:"format"`
 	Created time.Time `json:"created"` // to the second or finer, in UTC
 	Lineage
-	Params params          `json:"params"`
-	Names  names           `json:"names"` // the vocabulary, by id
-	Counts Counts          `json:"counts"`
-	Files  map[string]File `json:"files"` // the other files by name
+	Params params `json:"params"`
+	Names  names  `json:"names"` // the vocabulary, by id
+	Counts Counts `json:"counts"`
+	// Confidence counts samples by their confidence, in 100 equal parts; nil in versions of earlier programs and without clusters.
+	Confidence confidences     `json:"confidence,omitempty"`
+	Files      map[string]File `json:"files"` // the other files by name
 }
 
 // Lineage is what a version says about earlier ones, by name. They may have been removed.
@@ -150,6 +152,24 @@ func (d *duration) UnmarshalText(text []byte) error {
 	return err
 }
 
+// confidences are model.Confidences.
+type confidences []int
+
+func (c *confidences) UnmarshalJSON(content []byte) error {
+	want := len(model.Confidences{})
+	counts, err := decodeList[int](content, want, "confidence")
+	if err == nil && counts != nil && len(counts) != want {
+		err = fmt.Errorf("confidence: %d numbers, need %d", len(counts), want)
+	}
+	for i, n := range counts {
+		if n < 0 {
+			err = fmt.Errorf("confidence: number %d is %d, below 0", i, n)
+		}
+	}
+	*c = counts
+	return err
+}
+
 // names are at most as many as the largest network has, whatever a manifest says.
 type names []string
 
@@ -198,6 +218,9 @@ func describe(m *model.Model, lineage Lineage, created time.Time) *Manifest {
 				t.Steps, t.Seed, t.InOrder},
 			Query: query{q.Iterations, q.BatchSize}, Interpreter: newOptions(m.Params.Interpreter)},
 	}
+	if m.Confidence != nil {
+		manifest.Confidence = m.Confidence[:]
+	}
 	if m.Vectors != nil || m.Clusters != nil {
 		manifest.Files[clusterVectorsFile], manifest.Files[clustersFile] = File{}, File{}
 	}
@@ -211,7 +234,12 @@ func count(m *model.Model) Counts {
 // model gives the parts of a model that are in the manifest.
 func (m *Manifest) model() *model.Model {
 	p, t := m.Params, m.Params.Training
-	return &model.Model{Names: m.Names, Samples: m.Counts.Samples, Params: model.Params{
+	var confidence *model.Confidences
+	if m.Confidence != nil {
+		counts := model.Confidences(m.Confidence)
+		confidence = &counts
+	}
+	return &model.Model{Names: m.Names, Confidence: confidence, Samples: m.Counts.Samples, Params: model.Params{
 		Length: p.Length, Timeout: time.Duration(p.Timeout), Hidden: p.Hidden, LSTM: p.LSTM,
 		Training: contextbuilder.Training{Epochs: t.Epochs, BatchSize: t.BatchSize, Optimizer: t.Optimizer, LearningRate: t.LearningRate,
 			Factor: t.Factor, Warmup: t.Warmup, Delta: t.Delta, TeachRatio: t.TeachRatio, Dropout: t.Dropout, Steps: t.Steps,

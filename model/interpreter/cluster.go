@@ -24,6 +24,8 @@ type Clustering struct {
 	Cluster   []int32   // of each distinct sample; NotConfident if it is not confident, or noise
 	Vector    []int32   // of each distinct sample, an index into Vectors; −1 if it is in no cluster
 	Attention []float32 // of each distinct sample: L shares, one per event of the context
+	// Confidence in the event of each distinct sample, under its attention.
+	Confidence []float32
 	Clusters
 }
 
@@ -48,7 +50,7 @@ func (it *Interpreter) Cluster(ctx context.Context, s contextbuilder.Samples, pr
 	if err != nil {
 		return nil, err
 	}
-	c.Attention, c.Cluster = a.attention, slices.Repeat([]int32{NotConfident}, len(c.First))
+	c.Attention, c.Confidence, c.Cluster = a.attention, a.confidence, slices.Repeat([]int32{NotConfident}, len(c.First))
 	c.Vector = slices.Repeat([]int32{-1}, len(c.First))
 	byEvent, steps := map[int32][]int32{}, Steps(s)
 	for at, row := range c.First {
