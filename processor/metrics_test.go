@@ -2,7 +2,9 @@ package processor
 
 import (
 	"context"
+	"errors"
 	"log/slog"
+	"math"
 	"strings"
 	"sync"
 	"testing"
@@ -117,8 +119,29 @@ func TestModelGauges(t *testing.T) {
 			reload()
 			assert.Equal(t, map[string]int64{
 				"deepcase_model_created_seconds": made.Unix(), "deepcase_model_trained_seconds": trained.Unix(), "deepcase_model_events": 6, "deepcase_model_clusters": 2,
-				"deepcase_model_clusters_scored": int64(i + 1),
+				"deepcase_model_clusters_scored": int64(i + 1), "deepcase_model_confidence": int64(math.Round(m.Confidence.Mean() * 10_000)),
 			}, recorded.model())
 		}
 	})
+}
+
+// Confidences are summed up in units of 1/10000, without those that nothing can be compared with.
+func TestConfidences(t *testing.T) {
+	recorded.values = map[string]int64{}
+	builder := service.NewResourceBuilder()
+	require.NoError(t, builder.SetMetricsYAML("recorded: {}"))
+	resources, closeResources, err := builder.Build()
+	require.NoError(t, err)
+	defer func() { assert.NoError(t, closeResources(t.Context())) }()
+	c := newConfidences(resources.Metrics())
+	verdict := func(status model.Status, confidence float64) model.Verdict {
+		return model.Verdict{Status: status, Confidence: confidence}
+	}
+	c.add([]model.Verdict{verdict(model.Scored, 0.5), verdict(model.LowConfidence, 0.10004), verdict(model.UnknownEvent, 0.9), verdict(model.NoCluster, 0.25),
+		verdict(model.NoModel, 0), verdict(model.Unscored, 0.7)}, []error{nil, nil, nil, nil, nil, errors.New("not finite")})
+	c.add(nil, nil)
+	assert.EqualValues(t, 8500, recorded.value("deepcase_confidence_sum"))
+	assert.EqualValues(t, 3, recorded.value("deepcase_confidence_count"))
+	assert.Zero(t, trainedConfidence(&model.Model{}))
+	assert.EqualValues(t, 2050, trainedConfidence(&model.Model{Confidence: &model.Confidences{20: 3}}))
 }

@@ -83,6 +83,8 @@ If the decisions cannot be read, such as after an update of another program to a
 - `+"`deepcase_answers_asked_again`"+` (counter, label `+"`scope`"+`): messages with `+"`answered_before`"+`
 - `+"`deepcase_decision_reloads_failed`"+` (counter), `+"`deepcase_decisions_damaged`"+` (gauge): lines that cannot be read
 - `+"`deepcase_verdicts`"+` (counter, label `+"`status`"+`; `+"`error`"+` for messages without a verdict)
+- `+"`deepcase_confidence_sum`"+`, `+"`deepcase_confidence_count`"+` (counters): the sum of the confidences of messages, in units of 1/10000, and their number. Messages with the status `+"`unknown_event`"+` do not count
+- `+"`deepcase_model_confidence`"+` (gauge): the mean confidence of the training, in units of 1/10000; 0 if the version does not know it
 - `+"`deepcase_verdict_cache_hits`"+`, `+"`deepcase_verdict_cache_misses`"+` (counters): messages whose verdict was remembered, or not
 - `+"`deepcase_query_latency_ns`"+` (timer): how long the model takes for the samples of a batch whose verdicts are not remembered
 - `+"`deepcase_model_reloads`"+` (counter, label `+"`outcome`"+`: `+"`loaded`"+` or `+"`failed`"+`), `+"`deepcase_model_reload_latency_ns`"+` (timer)
@@ -197,6 +199,8 @@ func newPredictFromParsed(conf *service.ParsedConfig, mgr *service.Resources) (*
 		hits:     mgr.Metrics().NewCounter("deepcase_verdict_cache_hits"),
 		misses:   mgr.Metrics().NewCounter("deepcase_verdict_cache_misses"),
 		latency:  mgr.Metrics().NewTimer("deepcase_query_latency_ns"),
+
+		confidences: newConfidences(mgr.Metrics()),
 	}
 	p.verdicts.Incr(0, "error")
 	if p.explain, err = conf.FieldBool(fieldExplain); err != nil {
@@ -233,6 +237,7 @@ type predict struct {
 	verdicts     *service.MetricCounter
 	hits, misses *service.MetricCounter
 	latency      *service.MetricTimer
+	confidences  confidences
 	outcome      outcome
 }
 
@@ -255,6 +260,7 @@ func (p *predict) ProcessBatch(ctx context.Context, batch service.MessageBatch) 
 		rows, subjects = append(rows, i), append(subjects, s)
 	}
 	verdicts, keys, errs := p.ask(ctx, v, subjects)
+	p.confidences.add(verdicts, errs)
 	given := map[model.Status]int64{}
 	for i, result := range p.answers.settle(verdicts, keys, errs) {
 		message := batch[rows[i]]

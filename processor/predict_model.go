@@ -66,6 +66,8 @@ type servingMetrics struct {
 	events   *service.MetricGauge
 	clusters *service.MetricGauge
 	scored   *service.MetricGauge
+	// confidence is the mean of the training, beside deepcase_confidence_sum.
+	confidence *service.MetricGauge
 }
 
 func newServingMetrics(m *service.Metrics) servingMetrics {
@@ -77,6 +79,8 @@ func newServingMetrics(m *service.Metrics) servingMetrics {
 		events:   m.NewGauge("deepcase_model_events"),
 		clusters: m.NewGauge("deepcase_model_clusters"),
 		scored:   m.NewGauge("deepcase_model_clusters_scored"),
+
+		confidence: m.NewGauge("deepcase_model_confidence"),
 	}
 	s.reloads.Incr(0, "failed") // it must exist before the first failure, or its increase could not be seen
 	return s
@@ -195,6 +199,7 @@ func (s *serving) swap(next *version) {
 	s.metrics.events.Set(int64(len(m.Names)))
 	s.metrics.clusters.Set(int64(len(m.Clusters)))
 	s.metrics.scored.Set(int64(scored))
+	s.metrics.confidence.Set(trainedConfidence(m))
 	s.log.With("model", s.dir, "version", next.name, "events", len(m.Names), "clusters", len(m.Clusters), "scored", scored).
 		Info("Model loaded")
 	if last != nil { // it may be in the middle of a long answer, and the next reload must not wait for that
