@@ -53,5 +53,5 @@ func TestPluginPagesAreUpToDate(t *testing.T) {
 	service.GlobalEnvironment().WalkProcessors(check)
 	service.GlobalEnvironment().WalkInputs(check)
 	service.GlobalEnvironment().WalkCaches(check)
-	require.Equal(t, 8, pages)
+	require.Equal(t, 9, pages)
 }

@@ -1,4 +1,4 @@
-// Package processor holds DeepCASE's processors: deepcase_sequence, deepcase_predict and deepcase_label.
+// Package processor holds DeepCASE's processors: deepcase_sequence, deepcase_predict, deepcase_case and deepcase_label.
 package processor
 
 import (
@@ -201,7 +201,7 @@ func newSequenceFromParsed(conf *service.ParsedConfig, mgr *service.Resources) (
 		maxFuture: maxFuture,
 		now:       time.Now,
 		order:     newOrder(mgr, opts.Late),
-		memory:    newMemory(mgr, opts),
+		memory:    newMemory(mgr, "deepcase_windows", windowsForgotten(opts)),
 		events:    mgr.Metrics().NewCounter("deepcase_sequence_events", "outcome"),
 		reused:    mgr.Metrics().NewCounter("deepcase_sequence_reused_ids"),
 		future:    mgr.Metrics().NewCounter("deepcase_sequence_future"),
@@ -209,20 +209,8 @@ func newSequenceFromParsed(conf *service.ParsedConfig, mgr *service.Resources) (
 	}
 	s.reused.Incr(0)
 	s.future.Incr(0)
-	cache, err := configfield.ParseCache(conf, mgr)
-	if err != nil || cache == nil {
-		return s, err
-	}
-	prefix, err := conf.FieldString(fieldCachePrefix)
-	if err != nil {
-		return nil, err
-	}
-	retry, err := fieldCacheRetry.Parse(conf)
-	if err != nil {
-		return nil, err
-	}
-	s.kept = newSharedStates("window", sequencer.SnapshotArrived, cache, prefix, retry, mgr)
-	return s, nil
+	s.kept, err = shareStates(conf, mgr, "window", sequencer.SnapshotArrived)
+	return s, err
 }
 
 type sequence struct {
@@ -297,7 +285,8 @@ func (s *sequence) ProcessBatch(ctx context.Context, batch service.MessageBatch)
 	s.events.Incr(int64(len(batch)-sequenced), "error")
 	s.reused.Incr(int64(reused))
 	s.order.watch(events)
-	s.memory.watch(s.windows, s.kept != nil)
+	live, expired := s.windows.TakeEvicted()
+	s.memory.watch(s.windows.Len(), s.windows.Bytes(), live, expired, s.kept != nil)
 	return []service.MessageBatch{batch}, nil
 }
 

@@ -18,7 +18,7 @@ import (
 	"connect-deepcase/internal/configfield"
 )
 
-// sharedState is what this process holds of a machine. *sequencer.Window is one.
+// sharedState is what this process holds of a machine: *sequencer.Window and *cases.Machine are such states.
 type sharedState interface {
 	// Arrived is how much has gone into the state. Of two states of a machine, the one in which more has arrived is the later one.
 	Arrived() uint64
@@ -42,9 +42,21 @@ type sharedStates struct {
 	log        *service.Logger
 }
 
-// newSharedStates shares states through a cache. what names a state in messages, arrived reads Arrived from a snapshot, and retry is how
-// long a failing cache is tried again.
-func newSharedStates(what string, arrived func([]byte) (uint64, error), cache *configfield.Cache, prefix string, retry time.Duration, mgr *service.Resources) *sharedStates {
+// shareStates reads the fields cache, cache_prefix and cache_retry. It gives nil if no cache is named. what names a state in messages, and
+// arrived reads Arrived from a snapshot.
+func shareStates(conf *service.ParsedConfig, mgr *service.Resources, what string, arrived func([]byte) (uint64, error)) (*sharedStates, error) {
+	cache, err := configfield.ParseCache(conf, mgr)
+	if err != nil || cache == nil {
+		return nil, err
+	}
+	prefix, err := conf.FieldString(fieldCachePrefix)
+	if err != nil {
+		return nil, err
+	}
+	retry, err := fieldCacheRetry.Parse(conf)
+	if err != nil {
+		return nil, err
+	}
 	s := &sharedStates{
 		what:     what,
 		arrived:  arrived,
@@ -56,7 +68,7 @@ func newSharedStates(what string, arrived func([]byte) (uint64, error), cache *c
 		log:      mgr.Logger().With("cache", cache.Label),
 	}
 	s.failures.Incr(0)
-	return s
+	return s, nil
 }
 
 // update sets state to the latest state of the machine, which may be in the cache, calls change, and writes the result to the cache. If that

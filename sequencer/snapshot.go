@@ -2,10 +2,10 @@ package sequencer
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
-	"hash/crc32"
 	"math"
+
+	"connect-deepcase/internal/snapshot"
 )
 
 // A snapshot is
@@ -22,11 +22,6 @@ import (
 // Fixed-size numbers are little-endian.
 const snapshotVersion = 2
 
-var (
-	castagnoli  = crc32.MakeTable(crc32.Castagnoli)
-	errSnapshot = errors.New("window snapshot is damaged")
-)
-
 // Snapshot encodes the window. The encoding has a version and a checksum, can be read by other processes, and takes some 15 bytes per event
 // plus each name once.
 func (w *Window) Snapshot() []byte {
@@ -41,11 +36,7 @@ func SnapshotArrived(data []byte) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	arrived := d.uvarint(math.MaxUint64)
-	if d.failed {
-		return 0, fmt.Errorf("%w: wrong length", errSnapshot)
-	}
-	return arrived, nil
+	return d.Uvarint(math.MaxUint64), d.Check()
 }
 
 // Restore replaces the window with an encoded one, which may come from Windows with other options. If data is damaged or has another
@@ -99,75 +90,58 @@ func (w *window) encode(n *names) []byte {
 			b = binary.LittleEndian.AppendUint64(b, e.id)
 		}
 	}
-	return binary.LittleEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
+	return snapshot.Seal(b)
 }
 
-// snapshot is a decoded window. The names of its entries are indexes into texts.
-type snapshot struct {
+// decoded is a decoded window. The names of its entries are indexes into texts.
+type decoded struct {
 	arrived uint64
 	stale   uint32
 	texts   []string
 	entries []entry
 }
 
-// openSnapshot checks a snapshot and returns a decoder of what follows the version.
-func openSnapshot(data []byte) (*decoder, error) {
-	if len(data) == 0 {
-		return nil, fmt.Errorf("%w: it is empty", errSnapshot)
-	}
-	if data[0] != snapshotVersion {
-		return nil, fmt.Errorf("window snapshot of version %d: want %d", data[0], snapshotVersion)
-	}
-	body := len(data) - 4
-	if body < 1 || binary.LittleEndian.Uint32(data[body:]) != crc32.Checksum(data[:body], castagnoli) {
-		return nil, fmt.Errorf("%w: wrong checksum in %d bytes", errSnapshot, len(data))
-	}
-	return &decoder{data: data[1:body]}, nil
+func openSnapshot(data []byte) (*snapshot.Decoder, error) {
+	return snapshot.Open(data, "window", snapshotVersion)
 }
 
-func decodeSnapshot(data []byte) (*snapshot, error) {
+func decodeSnapshot(data []byte) (*decoded, error) {
 	d, err := openSnapshot(data)
 	if err != nil {
 		return nil, err
 	}
-	s := &snapshot{arrived: d.uvarint(math.MaxUint64), stale: uint32(d.uvarint(maxKeep))}
-	// Every name and every entry takes at least one byte, so the rest of the data bounds the counts.
-	s.texts = make([]string, d.uvarint(uint64(len(d.data))))
+	s := &decoded{arrived: d.Uvarint(math.MaxUint64), stale: uint32(d.Uvarint(maxKeep))}
+	s.texts = make([]string, d.Count(1))
 	for i := range s.texts {
-		s.texts[i] = string(d.bytes(d.uvarint(uint64(len(d.data)))))
+		s.texts[i] = string(d.Bytes(d.Uvarint(math.MaxUint64)))
 	}
-	s.entries = make([]entry, d.uvarint(uint64(len(d.data))))
+	s.entries = make([]entry, d.Count(1))
 	seen := make([]bool, len(s.entries))
 	var at int64
 	if len(s.entries) > 0 {
-		at = d.varint()
+		at = d.Varint()
 	}
 	for i := range s.entries {
 		e := &s.entries[i]
-		e.time = at + int64(d.uvarint(math.MaxUint64))
-		name := d.uvarint(2 * uint64(len(s.texts)))
-		rank := d.uvarint(uint64(len(s.entries) - 1))
+		e.time = at + int64(d.Uvarint(math.MaxUint64))
+		name := d.Uvarint(2 * uint64(len(s.texts)))
+		rank := d.Uvarint(uint64(len(s.entries) - 1))
 		if name&1 == 1 {
-			if id := d.bytes(8); len(id) == 8 {
-				e.id = binary.LittleEndian.Uint64(id)
-			}
+			e.id = d.Uint64()
 		}
-		if d.failed || e.time < at || name/2 >= uint64(len(s.texts)) || seen[rank] {
-			return nil, fmt.Errorf("%w: entry %d is not valid", errSnapshot, i)
+		if d.Failed() || e.time < at || name/2 >= uint64(len(s.texts)) || seen[rank] {
+			return nil, d.Damaged(fmt.Sprintf("entry %d is not valid", i))
 		}
 		e.name, e.order, seen[rank] = uint32(name/2), uint32(rank), true
 		at = e.time
 	}
-	if d.failed || len(d.data) > 0 {
-		return nil, fmt.Errorf("%w: wrong length", errSnapshot)
-	}
-	return s, nil
+	return s, d.End()
 }
 
 const maxKeep = maxLength + 1 + maxLate
 
 // restore replaces the window with the youngest entries of a snapshot.
-func (w *window) restore(n *names, keep int, s *snapshot) {
+func (w *window) restore(n *names, keep int, s *decoded) {
 	w.clear(n)
 	w.next, w.stale, w.arrived = uint32(len(s.entries)), s.stale, s.arrived
 	w.entries = append([]entry(nil), s.entries[max(0, len(s.entries)-keep):]...)
@@ -176,41 +150,4 @@ func (w *window) restore(n *names, keep int, s *snapshot) {
 		w.entries[i].name = n.use(text)
 		w.named += len(text)
 	}
-}
-
-// decoder reads numbers until one is wrong; from then on it returns zeros.
-type decoder struct {
-	data   []byte
-	failed bool
-}
-
-// uvarint reads a number that is at most limit.
-func (d *decoder) uvarint(limit uint64) uint64 {
-	v, n := binary.Uvarint(d.data)
-	if n <= 0 || v > limit {
-		d.failed, d.data = true, nil
-		return 0
-	}
-	d.data = d.data[n:]
-	return v
-}
-
-func (d *decoder) varint() int64 {
-	v, n := binary.Varint(d.data)
-	if n <= 0 {
-		d.failed, d.data = true, nil
-		return 0
-	}
-	d.data = d.data[n:]
-	return v
-}
-
-func (d *decoder) bytes(n uint64) []byte {
-	if n > uint64(len(d.data)) {
-		d.failed, d.data = true, nil
-		return nil
-	}
-	b := d.data[:n]
-	d.data = d.data[n:]
-	return b
 }

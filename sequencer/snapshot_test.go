@@ -1,14 +1,14 @@
 package sequencer
 
 import (
-	"encoding/binary"
 	"fmt"
-	"hash/crc32"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"connect-deepcase/internal/snapshot"
 )
 
 // snapshotOf has n events with ties, ids and repeated names.
@@ -116,7 +116,7 @@ func FuzzRestore(f *testing.F) {
 	w := newWindows(f, 3, time.Hour, 1, 5)
 	f.Fuzz(func(t *testing.T, data []byte) {
 		// The checksum would keep almost all inputs from the parser.
-		data = binary.LittleEndian.AppendUint32(data, crc32.Checksum(data, castagnoli))
+		data = snapshot.Seal(data)
 		require.NoError(t, w.Update("m", func(win *Window) error {
 			if win.Restore(data) != nil {
 				return nil

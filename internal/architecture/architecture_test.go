@@ -125,6 +125,7 @@ var independent = map[string][]string{
 	"model/interpreter":        {"model/bundle", "model/store", "model/engine"},
 	"model/store":              {"model/engine", "model/contextbuilder/cpu", "model/contextbuilder/torch"},
 	"internal/annotation":      {benthos, connect, "sequencer"},
+	"internal/cases":           {benthos, connect, "sequencer", "internal/annotation"},
 	"internal/cli":             {benthos, connect, "processor", "input", "cache"},
 	"internal/drift":           {benthos, connect, "sequencer", "model/engine"},
 }
@@ -132,7 +133,7 @@ var independent = map[string][]string{
 // foundation is what everything may stand on: it imports nothing of this module but its own.
 var foundation = []string{
 	"internal/cell", "internal/configfield", "internal/demo", "internal/disk", "internal/excerpt", "internal/field", "internal/logline",
-	"internal/redeliver", "internal/report", "internal/spool", "internal/textfile",
+	"internal/redeliver", "internal/report", "internal/snapshot", "internal/spool", "internal/textfile",
 }
 
 func TestWhoMayDependOnWhom(t *testing.T) {

@@ -5,6 +5,7 @@ package mapping
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -32,7 +33,7 @@ const perMessage = `root = if this.string() != "" && !this.string().contains("${
 
 // Fields are the config fields that New reads.
 func Fields() []*service.ConfigField {
-	return []*service.ConfigField{
+	return slices.Concat([]*service.ConfigField{
 		service.NewInterpolatedStringField(fieldMachine).
 			Description("The entity whose events belong together: a host, a user or an address. A text or a number of at most 4096 bytes of UTF-8; a list of one value counts as that value. An event is refused if its machine is missing, empty, one of the `placeholders`, another list, an object or a boolean. The page docs/events.md has all rules.\n\n`${! json(\"a.b\") }` with nothing else in the braces reads the key `a.b`, or else the key `b` in `a`. In a larger expression `json(\"a.b\")` reads nested keys only; use `json().deepcase_field(\"a.b\")` there. If a field has several parts, each of them must have a value.").
 			Example(`${! json("host.name") }`).
@@ -43,6 +44,21 @@ func Fields() []*service.ConfigField {
 			Example(`${! json("alert.signature_id") }`).
 			LintRule(fmt.Sprintf(perMessage, fieldEvent)).
 			Default(`${! json("event") }`),
+	}, TimeFields(), []*service.ConfigField{
+		service.NewStringListField(fieldPlaceholders).
+			Description("Texts that stand for an unknown machine, in upper or lower case. An event with such a machine is refused, because events of many unknown machines would look like those of one. An empty list refuses none.").
+			Advanced().
+			Default(field.PlaceholderWords()),
+		service.NewBoolField(fieldNormalize).
+			Description("Whether names that differ only in upper and lower case, or by a dot at the end, are the same machine. `WEB-1.example.org.` then becomes `web-1.example.org`, also in the document. Use the same setting for learning and for scoring. Windows that a cache has under other names are not found again.").
+			Advanced().
+			Default(false),
+	})
+}
+
+// TimeFields are those of Fields that say when an event happened and what its id is. NewTimes reads them.
+func TimeFields() []*service.ConfigField {
+	return []*service.ConfigField{
 		service.NewInterpolatedStringField(FieldTimestamp).
 			Description("When the event happened, between the years 1678 and 2262. `time_format` says how it is written. By default it is one of these:\n\n- RFC 3339, such as `2006-01-02T15:04:05.999Z`. It may have a space in place of the `T`, slashes in the date and a comma in place of the point, and it may lack the seconds or the time of day. The zone is `Z`, `UTC`, `GMT` or an offset such as `+01:00`, `+0100` or `+01`, with or without a space before it. A time without a zone is UTC.\n- A number, the time since 1970. With 10 digits before its point it is in seconds, with 13 in milliseconds, with 16 in microseconds, with 19 in nanoseconds. It may have a fraction and an exponent. Numbers of up to three digits are seconds, too, so that small examples can count from 0.\n\nAn event is refused if its time has another form, or is any other number, which may be a year or a date.").
 			Example(`${! json("@timestamp") }`).
@@ -59,14 +75,6 @@ func Fields() []*service.ConfigField {
 			Example("%d/%b/%Y:%H:%M:%S %z").
 			Advanced().
 			Default("auto"),
-		service.NewStringListField(fieldPlaceholders).
-			Description("Texts that stand for an unknown machine, in upper or lower case. An event with such a machine is refused, because events of many unknown machines would look like those of one. An empty list refuses none.").
-			Advanced().
-			Default(field.PlaceholderWords()),
-		service.NewBoolField(fieldNormalize).
-			Description("Whether names that differ only in upper and lower case, or by a dot at the end, are the same machine. `WEB-1.example.org.` then becomes `web-1.example.org`, also in the document. Use the same setting for learning and for scoring. Windows that a cache has under other names are not found again.").
-			Advanced().
-			Default(false),
 	}
 }
 
@@ -83,28 +91,15 @@ type Mapping struct {
 
 // New reads Fields.
 func New(conf *service.ParsedConfig, log *service.Logger) (*Mapping, error) {
-	m := &Mapping{log: log}
-	for name, x := range map[string]*expression{
-		fieldMachine: &m.machine, fieldEvent: &m.event, FieldTimestamp: &m.timestamp, FieldID: &m.id,
-	} {
-		var err error
-		if *x, err = newExpression(conf, name); err != nil {
-			return nil, err
-		}
-		switch text, static := x.static(); {
-		case static && text == "" && name != FieldID:
-			return nil, fmt.Errorf("field '%s' is empty: need an interpolation such as ${! json(\"%s\") }", name, name)
-		case static && text != "" && (name == fieldEvent || name == FieldID):
-			return nil, fmt.Errorf("field '%s': %s is the same for every message: need an interpolation such as ${! json(\"%s\") }",
-				name, excerpt.Quote(text), excerpt.Of(text, excerpt.Short))
-		}
-	}
-	format, err := conf.FieldString(fieldTimeFormat)
+	m, err := NewTimes(conf, log)
 	if err != nil {
 		return nil, err
 	}
-	if m.format, err = field.ParseTimeFormat(format); err != nil {
-		return nil, fmt.Errorf("field '%s': %w", fieldTimeFormat, err)
+	if m.machine, err = perMessageExpression(conf, fieldMachine); err != nil {
+		return nil, err
+	}
+	if m.event, err = perMessageExpression(conf, fieldEvent); err != nil {
+		return nil, err
 	}
 	words, err := conf.FieldStringList(fieldPlaceholders)
 	if err != nil {
@@ -115,6 +110,41 @@ func New(conf *service.ParsedConfig, log *service.Logger) (*Mapping, error) {
 		return nil, err
 	}
 	return m, nil
+}
+
+// NewTimes reads TimeFields. Its readers have Time and ID only.
+func NewTimes(conf *service.ParsedConfig, log *service.Logger) (*Mapping, error) {
+	m := &Mapping{log: log}
+	var err error
+	if m.timestamp, err = perMessageExpression(conf, FieldTimestamp); err != nil {
+		return nil, err
+	}
+	if m.id, err = perMessageExpression(conf, FieldID); err != nil {
+		return nil, err
+	}
+	format, err := conf.FieldString(fieldTimeFormat)
+	if err != nil {
+		return nil, err
+	}
+	if m.format, err = field.ParseTimeFormat(format); err != nil {
+		return nil, fmt.Errorf("field '%s': %w", fieldTimeFormat, err)
+	}
+	return m, nil
+}
+
+// perMessageExpression reads a field that must not be empty, unless it is the id, nor the same for all messages if it tells events apart.
+func perMessageExpression(conf *service.ParsedConfig, name string) (x expression, err error) {
+	if x, err = newExpression(conf, name); err != nil {
+		return x, err
+	}
+	switch text, static := x.static(); {
+	case static && text == "" && name != FieldID:
+		return x, fmt.Errorf("field '%s' is empty: need an interpolation such as ${! json(\"%s\") }", name, name)
+	case static && text != "" && (name == fieldEvent || name == FieldID):
+		return x, fmt.Errorf("field '%s': %s is the same for every message: need an interpolation such as ${! json(\"%s\") }",
+			name, excerpt.Quote(text), excerpt.Of(text, excerpt.Short))
+	}
+	return x, nil
 }
 
 // Reader reads the events of a batch.

@@ -1,0 +1,104 @@
+package annotation
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+
+	"connect-deepcase/internal/cases"
+	"connect-deepcase/model"
+)
+
+// errNoVerdict is in errors about documents that have a context and no verdict.
+var errNoVerdict = errors.New("no verdict there: is deepcase_predict before this component, with the same target?")
+
+// Alert reads what deepcase_sequence and deepcase_predict wrote about a document, for its case. It has no time and no id. An error names what
+// is wrong.
+func (t Target) Alert(document map[string]any) (a cases.Alert, err error) {
+	object := t.object(document)
+	if object == nil {
+		return a, fmt.Errorf("document: %s: %w", t, ErrNoSequence)
+	}
+	var ok bool
+	if a.Machine, ok = object["machine"].(string); !ok || a.Machine == "" {
+		return a, fmt.Errorf("document: %s.machine is %s, need a name", t, kind(object["machine"]))
+	}
+	if a.Event, ok = object["event"].(string); !ok || a.Event == "" {
+		return a, fmt.Errorf("document: %s.event is %s, need a name", t, kind(object["event"]))
+	}
+	status, ok := object["status"].(string)
+	if object["status"] == nil {
+		return a, fmt.Errorf("document: %s: %w", t, errNoVerdict)
+	} else if !ok {
+		return a, fmt.Errorf("document: %s.status is %s, need a status of deepcase_predict", t, kind(object["status"]))
+	}
+	if a.Status, err = model.ParseStatus(status); err != nil {
+		return a, fmt.Errorf("document: %s.%w", t, err)
+	}
+	if a.Status == model.Scored || a.Status == model.Answered {
+		if a.Score, ok = number(object["score"]); !ok {
+			return a, fmt.Errorf("document: %s.score is %s, need a number", t, kind(object["score"]))
+		}
+	}
+	if a.Cluster, err = t.integer(object, "cluster", -1); err != nil {
+		return a, err
+	}
+	a.HourlyMax, err = t.integer(object, "hourly_max", 0)
+	return a, err
+}
+
+// WriteCase puts the case of an alert into a document from which Alert was read, and removes an earlier one.
+func (t Target) WriteCase(document map[string]any, c cases.Case) {
+	object := objectAt(document, t...)
+	object["send"] = c.Kind != cases.None
+	if c.Kind == cases.None {
+		for _, name := range []string{"case", "case_kind", "case_opened"} {
+			delete(object, name)
+		}
+		return
+	}
+	object["case"], object["case_kind"], object["case_opened"] = c.ID, c.Kind.String(), c.Opened
+}
+
+// object is the annotation of a document, nil if there is none.
+func (t Target) object(document map[string]any) map[string]any {
+	for _, part := range t {
+		document, _ = document[part].(map[string]any)
+	}
+	return document
+}
+
+// integer is a field of an annotation that may be missing.
+func (t Target) integer(object map[string]any, name string, missing int) (int, error) {
+	if object[name] == nil {
+		return missing, nil
+	}
+	n, ok := number(object[name])
+	if !ok || n != math.Trunc(n) || n < 0 || n > math.MaxInt32 {
+		return 0, fmt.Errorf("document: %s.%s is %s, need an integer of at least 0", t, name, kind(object[name]))
+	}
+	return int(n), nil
+}
+
+// number is the value of a finite number, whether it was decoded from JSON or written by a processor.
+func number(v any) (x float64, ok bool) {
+	switch v := v.(type) {
+	case float64:
+		x = v
+	case int64:
+		x = float64(v)
+	case int:
+		x = float64(v)
+	case uint64:
+		x = float64(v)
+	case json.Number:
+		var err error
+		if x, err = v.Float64(); err != nil {
+			return 0, false
+		}
+	default:
+		return 0, false
+	}
+	return x, !math.IsNaN(x) && !math.IsInf(x, 0)
+}
