@@ -171,7 +171,7 @@ func (s *server) shares(t testing.TB, index string) string {
 	t.Helper()
 	all := float64(s.total(t, index, `{"match_all":{}}`))
 	var parts []string
-	for _, status := range []string{"scored", "unscored", "low_confidence", "unknown_event", "no_cluster", "no_model"} {
+	for _, status := range []string{"scored", "unscored", "low_confidence", "unknown_event", "no_cluster", "no_model", "disputed", "answered", "muted"} {
 		if n := s.total(t, index, `{"term":{"deepcase.status":"`+status+`"}}`); n > 0 {
 			parts = append(parts, fmt.Sprintf("%.1f %% %s", 100*float64(n)/all, status))
 		}
