@@ -112,7 +112,7 @@ A training that is stopped publishes nothing; with `+"`every`"+`, it is due at o
 
 **Memory.** Messages that wait for the disk take at most 64 MiB of memory, plus one batch of the child. A document of more than 16 KiB is not kept as an example but replaced by `+"`{\"deepcase_omitted\": …, \"bytes\": 4194375, \"begins\": \"…\"}`"+`.
 
-**Scores.** What people decided is kept (`+"`keep_scores`"+`). A new cluster whose events have no labels gets the highest score of the old clusters whose contexts now belong to it. If there are none, answers to patterns count as labels of the events that they cover, if they are in force and do not expire. A cluster gets the score 0 by answers only if benign answers cover at least half of its events, and none if a label of its events was refused.
+**Scores.** What people decided is kept (`+"`keep_scores`"+`). A new cluster whose events have no labels gets the highest score of the old clusters whose contexts now belong to it. If there are none, answers to patterns count as labels of the events that they cover, if they are in force (by the default times of `+"`hold`"+` in `+"`deepcase_predict`"+`) and do not expire. A cluster gets the score 0 by answers only if benign answers cover at least half of its events, and none if a label of its events was refused.
 
 **Labels that disagree.** A cluster with attacks and benign events keeps its labels, and says so in `+"`mixed`"+`. `+"`deepcase_predict`"+` then disputes its score for events that the labels speak against (`+"`guard`, `strategy: nearest`"+`). docs/tuning.md has the rule.
 

@@ -188,7 +188,11 @@ func TestWeigh(t *testing.T) {
 			require.NoError(t, it.Use(c.known))
 			m := Match{Cluster: 0, Score: c.known.Scores[0]}
 			if it.standing != nil && it.standing[0] != undisputed {
-				it.weigh(&m, newSearch(it.ids), it.trees[5], []int32{3, 4}, []int32{c.at, scale - c.at})
+				search, ids, values := newSearch(it.ids), []int32{3, 4}, []int32{c.at, scale - c.at}
+				nearest, distance := search.nearest(it.trees[5], ids, values)
+				m.Distance = float64(distance) / scale
+				it.weigh(&m, search, it.trees[5], ids, values, nearest)
+				m.Distance = 0
 			}
 			require.Equal(t, Match{Cluster: 0, Score: c.score, Disputed: c.disputed}, m)
 		})
@@ -246,10 +250,10 @@ func BenchmarkMatch(b *testing.B) {
 			search, t := newSearch(it.ids), it.trees[5]
 			for i := 0; b.Loop(); i++ {
 				ids, values := v.Row(i % v.Len())
-				at, _ := search.nearest(t, ids, values)
-				m := Match{Cluster: t.tags[at]}
+				at, distance := search.nearest(t, ids, values)
+				m := Match{Cluster: t.tags[at], Distance: float64(distance) / scale}
 				if it.standing != nil && it.standing[m.Cluster] != undisputed {
-					it.weigh(&m, search, t, ids, values)
+					it.weigh(&m, search, t, ids, values, at)
 				}
 			}
 		})

@@ -114,7 +114,7 @@ func (it *Interpreter) Match(ctx context.Context, s contextbuilder.Samples, prog
 			m.Cluster = t.tags[nearest]
 			m.Score = it.known.Scores[m.Cluster]
 			if it.standing != nil && it.standing[m.Cluster] != undisputed {
-				it.weigh(m, search, t, ids, values)
+				it.weigh(m, search, t, ids, values, nearest)
 			}
 		}
 	}
