@@ -3,7 +3,7 @@ RACE := $(shell command -v $${CC:-cc} >/dev/null 2>&1 && echo -race)
 SLIM := ./bin/connect-deepcase-slim
 FULL := ./bin/connect-deepcase
 
-.PHONY: quickstart build slim test fuzz cross examples integration enrichment gotch gotch-test gpu-check lint graph generate generate-check bench bench-kernels memory notice notice-check sbom clean
+.PHONY: quickstart build slim test fuzz cross examples integration enrichment gotch gotch-test gpu-check lint graph generate generate-check bench choices bench-kernels memory notice notice-check sbom clean
 
 # The whole job on invented alerts: learn, score clusters, score new alerts, summary. Needs only Go.
 quickstart: slim
@@ -103,6 +103,10 @@ generate-check: generate
 # Measures speed beside the Python original, in one run. PYTHON: an interpreter that has it; else it is installed in a virtual environment.
 bench:
 	./bench/run.sh
+
+# Measures what answers and cases save on four sites of real alerts, and what other settings do (docs/choices.md). Takes half an hour.
+choices: slim
+	go run ./bench/choices > docs/choices.md
 
 # Measures the peak memory of each case that could take much, against its budget (docs/operations.md). Linux only; takes minutes. CASES
 # selects some of them, for example large-messages.

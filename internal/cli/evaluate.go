@@ -14,8 +14,8 @@ import (
 	ucli "github.com/urfave/cli/v2"
 
 	"connect-deepcase/internal/report"
+	"connect-deepcase/internal/stream"
 	"connect-deepcase/model"
-	"connect-deepcase/model/store"
 	"connect-deepcase/sequencer"
 )
 
@@ -30,14 +30,22 @@ With --load-interpreter nothing is learnt. Then only the rules use the training 
 Clusters are scored by the labels of all their events (--judge all), by the label that most of their events have (majority), or by the
 labels of the examples that "deepcase clusters" shows to an analyst (examples). The last one says what scoring by hand would be worth.
 
+With --first, each test file has a model of its own: it learns from the first events of the file and scores the others.
+
+With --stream, an analyst also answers questions and opens cases: the test files are played in time order, an event without a score asks for
+one, and its label is the answer, which settles later events of the same pattern. What is not settled as benign is in a case.
+
   deepcase evaluate --train-csv monday.csv --train-csv tuesday.csv --test-csv wednesday.csv --test-csv thursday.csv \
-    --columns timestamp=time,machine=host,event=name,label=event_label --benign -`,
+    --columns timestamp=time,machine=host,event=name,label=event_label --benign -
+  deepcase evaluate --stream --first 0.2 --test-csv alerts.csv --try gap=4h --try scope=pattern,burst=0`,
 		Flags: slices.Concat(inputFlags("train-", "learn from"), inputFlags("test-", "score and compare"), readingFlags(), sequencingFlags(),
 			builderFlags(), interpreterFlags(), savedInterpreterFlags(), []ucli.Flag{
 				&ucli.StringFlag{Category: categoryInterpreter, Name: "judge", Value: judgeAll,
 					Usage: "`LABELS` that score a cluster: of all its events, of the majority of them, or of its examples alone (all|majority|examples)"},
+				&ucli.Float64Flag{Category: categoryIO, Name: "first", DefaultText: "none",
+					Usage: "`SHARE` of each test file to learn from, by time: the rest is scored (0.2 for the first fifth)"},
 				boolFlag(categoryIO, "json", "print JSON"),
-			}, otherFlags()),
+			}, streamFlags(), otherFlags()),
 	}, evaluate)
 }
 
@@ -47,23 +55,17 @@ type evaluation struct {
 	Tests    []tested `json:"tests"`
 }
 
-// learnt is the result of the training.
-type learnt struct {
-	Events            int          `json:"events"`
-	Types             int          `json:"types"`
-	Clusters          int          `json:"clusters"`
-	Clustered         report.Share `json:"clustered"` // events in a cluster
-	WorkloadReduction report.Share `json:"workload_reduction"`
-	Judge             string       `json:"judge"`  // the labels that score the clusters
-	Judged            int          `json:"judged"` // events whose labels were used for that
-}
-
 // tested is the result for one file.
 type tested struct {
 	File       string         `json:"file"`
 	Unlabelled int            `json:"unlabelled"`
+	Training   *learnt        `json:"training,omitempty"` // from the first events of the file
 	DeepCASE   report.Triage  `json:"deepcase"`
 	Rules      *report.Triage `json:"rule_only,omitempty"`
+
+	*stream.Result                   // nil without --stream
+	Settings       map[string]string `json:"settings,omitempty"` // of the result
+	Tried          []tried           `json:"tried,omitempty"`    // results of other settings
 }
 
 func evaluate(ctx context.Context, s *session) error {
@@ -88,7 +90,7 @@ func evaluate(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
-	trainFormat, trainFiles, err := s.inputs("train-")
+	from, err := s.learning()
 	if err != nil {
 		return err
 	}
@@ -96,72 +98,52 @@ func evaluate(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
-	dir := s.flags.String("load-interpreter")
-	if len(trainFiles) == 0 && dir == "" {
-		return usagef("no training events: give them with --train-csv, --train-txt, --train-json or --train-ndjson, or a model with --load-interpreter")
-	}
 	if len(testFiles) == 0 {
 		return usagef("no test events: give them with --test-csv, --test-txt, --test-json or --test-ndjson")
 	}
+	plays, err := s.plays()
+	if err != nil {
+		return err
+	}
+	if testFormat == sequencer.Text && (from.first > 0 || plays != nil) {
+		return usagef("--first and --stream need times, which txt does not have")
+	}
 
-	var m *model.Model
-	if dir != "" {
-		if m, err = s.loadModel(dir, (*store.Store).Current); err != nil {
-			return err
-		}
-		if err := s.loadedInterpreter(m); err != nil {
-			return err
-		}
-		if err := s.refuse("the interpreter is loaded", "judge", "save-interpreter"); err != nil {
-			return err
-		}
-		if len(m.Clusters) == 0 {
-			return fmt.Errorf("--load-interpreter: %s has no clusters: make them with the mode cluster", dir)
-		}
-	}
-	options := sequencer.Options{Length: p.Length, Timeout: p.Timeout}
-	if m != nil {
-		if options, err = s.context(&m.Params); err != nil {
-			return err
-		}
-	}
 	var result evaluation
-	var rules *report.Rules
-	if len(trainFiles) > 0 {
-		q, err := s.labelled(trainFormat, trainFiles, options)
-		if err != nil {
+	var known teacher
+	options := sequencer.Options{Length: p.Length, Timeout: p.Timeout}
+	if from.first == 0 {
+		if known, options, err = s.teach(ctx, e, from, p, strategy); err != nil {
 			return err
 		}
-		learned := report.LearnRules(q.Names, q.Events, q.Labels)
-		rules = &learned
-		if m == nil {
-			if m, err = s.train(ctx, e, q, p, nil); err != nil {
-				return err
-			}
-			var rows *model.Assignment
-			var judged int
-			if m, rows, judged, err = s.judgedClusters(ctx, e, m, q, strategy); err != nil {
-				return err
-			}
-			if save := s.flags.String("save-interpreter"); save != "" {
-				if _, err := s.publish(ctx, save, m, q.labeller(rows, strategy)); err != nil {
-					return err
-				}
-			}
-			result.Training = summary(q, m, rows.Clusters)
-			result.Training.Judge, result.Training.Judged = s.flags.String("judge"), judged
-		}
+		result.Training = known.learnt
 	}
 	for _, file := range testFiles {
 		q, err := s.labelled(testFormat, []string{file}, options)
 		if err != nil {
 			return err
 		}
-		verdicts, err := s.predict(ctx, e, m, q.unlabelled())
+		if from.first > 0 {
+			var first *sequences
+			if first, q, err = q.split(from.first); err != nil {
+				return fmt.Errorf("%s: %w", file, err)
+			}
+			if known, err = s.learn(ctx, e, first, p, strategy); err != nil {
+				return fmt.Errorf("%s: %w", file, err)
+			}
+		}
+		verdicts, err := s.predict(ctx, e, known.model, q.unlabelled())
 		if err != nil {
 			return err
 		}
-		result.Tests = append(result.Tests, assess(file, q, verdicts, rules))
+		test := assess(file, q, verdicts, known.rules)
+		if from.first > 0 {
+			test.Training = known.learnt
+		}
+		if err := test.play(q, verdicts, known.model, plays); err != nil {
+			return err
+		}
+		result.Tests = append(result.Tests, test)
 	}
 	if s.flags.Bool("json") {
 		return report.JSON(s.out, result, "  ")
@@ -176,18 +158,6 @@ func (s *session) labelled(format sequencer.Format, files []string, options sequ
 		err = fmt.Errorf("%s: %w", strings.Join(files, ", "), errNoLabels)
 	}
 	return q, err
-}
-
-func summary(q *sequences, m *model.Model, clusters []int32) *learnt {
-	inside := 0
-	for _, c := range clusters {
-		if c >= 0 {
-			inside++
-		}
-	}
-	n := float64(len(clusters))
-	return &learnt{Events: len(clusters), Types: len(q.Names), Clusters: len(m.Clusters), Clustered: report.Share(float64(inside) / n),
-		WorkloadReduction: report.Share(float64(inside-len(m.Clusters)) / n)}
 }
 
 // assess compares verdicts, and rules if there are any, with the labels of events. Events without a label are only counted.
@@ -223,12 +193,10 @@ func assess(file string, q *sequences, verdicts []model.Verdict, rules *report.R
 }
 
 func (v evaluation) write(w io.Writer) error {
-	if t := v.Training; t != nil {
-		fmt.Fprintf(w, "Learnt from %d events of %d types: %d clusters hold %s of them, workload reduction %s\n",
-			t.Events, t.Types, t.Clusters, t.Clustered, t.WorkloadReduction)
-		fmt.Fprintf(w, "Clusters are scored by %s (--judge %s): %d labels\n\n", judges[t.Judge], t.Judge, t.Judged)
-	}
+	v.Training.write(w)
+	played := false
 	for _, t := range v.Tests {
+		t.Training.write(w)
 		fmt.Fprintf(w, "%s: %d events, attack share %s\n", report.Visible(t.File), t.DeepCASE.Events, t.DeepCASE.AttackShare)
 		if t.Unlabelled > 0 {
 			fmt.Fprintf(w, "(%d more events have no label and are not counted)\n", t.Unlabelled)
@@ -249,9 +217,19 @@ func (v evaluation) write(w io.Writer) error {
 		if err := report.Table(w, rows); err != nil {
 			return err
 		}
+		if t.Result != nil {
+			played = true
+			if err := t.writeStream(w); err != nil {
+				return err
+			}
+		}
 		fmt.Fprintln(w)
 	}
-	_, err := io.WriteString(w, footnote)
+	text := footnote
+	if played {
+		text += streamFootnote
+	}
+	_, err := io.WriteString(w, text)
 	return err
 }
 

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -25,6 +26,21 @@ func TestExamplesOfRealAlertsRepresentThem(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes a while")
 	}
+	var got struct {
+		Training struct{ Judged, Clusters int }
+		Tests    []struct {
+			DeepCASE struct{ Attacks, Missed int }
+		}
+	}
+	evaluateReal(t, &got, "--judge", "examples", "--epochs", "1", "--train-csv", "russellmitchell.csv.gz", "--test-csv", "santos.csv.gz")
+	assert.LessOrEqual(t, got.Training.Judged, 8*got.Training.Clusters)
+	assert.Equal(t, 36874, got.Tests[0].DeepCASE.Attacks)
+	assert.Less(t, got.Tests[0].DeepCASE.Missed, 100)
+}
+
+// evaluateReal runs evaluate on files of the AIT Alert Data Set, and decodes what it prints.
+func evaluateReal(t *testing.T, into any, arguments ...string) {
+	t.Helper()
 	data := "../../../shared/data/ait-ads"
 	if _, err := os.Stat(data); err != nil {
 		if os.Getenv("CI") != "" {
@@ -32,19 +48,14 @@ func TestExamplesOfRealAlertsRepresentThem(t *testing.T) {
 		}
 		t.Skip("the AIT Alert Data Set is not there: ", err)
 	}
-	var out bytes.Buffer
-	app := &ucli.App{Commands: []*ucli.Command{Command()}, Writer: &out, ErrWriter: io.Discard, ExitErrHandler: func(*ucli.Context, error) {}}
-	require.NoError(t, app.RunContext(t.Context(), []string{"", "deepcase", "evaluate", "--json", "--judge", "examples", "--epochs", "1",
-		"--train-csv", filepath.Join(data, "russellmitchell.csv.gz"), "--test-csv", filepath.Join(data, "santos.csv.gz"),
-		"--columns", "timestamp=time,machine=host,event=name,label=event_label", "--benign", "-"}))
-	var got struct {
-		Training struct{ Judged, Clusters int }
-		Tests    []struct {
-			DeepCASE struct{ Attacks, Missed int }
+	for i, argument := range arguments {
+		if strings.HasSuffix(argument, ".csv.gz") {
+			arguments[i] = filepath.Join(data, argument)
 		}
 	}
-	require.NoError(t, json.Unmarshal(out.Bytes(), &got))
-	assert.LessOrEqual(t, got.Training.Judged, 8*got.Training.Clusters)
-	assert.Equal(t, 36874, got.Tests[0].DeepCASE.Attacks)
-	assert.Less(t, got.Tests[0].DeepCASE.Missed, 100)
+	var out bytes.Buffer
+	app := &ucli.App{Commands: []*ucli.Command{Command()}, Writer: &out, ErrWriter: io.Discard, ExitErrHandler: func(*ucli.Context, error) {}}
+	require.NoError(t, app.RunContext(t.Context(), append([]string{"", "deepcase", "evaluate", "--json", "--benign", "-",
+		"--columns", "timestamp=time,machine=host,event=name,label=event_label"}, arguments...)))
+	require.NoError(t, json.Unmarshal(out.Bytes(), into))
 }

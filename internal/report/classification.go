@@ -20,13 +20,14 @@ type Quality struct {
 
 // quality of a class: actual events are in it, found events were said to be in it, and hits are both.
 func quality(hits, found, actual int) Quality {
-	return Quality{ratio(hits, found), ratio(hits, actual), ratio(2*hits, found+actual)}
+	return Quality{Ratio(hits, found), Ratio(hits, actual), Ratio(2*hits, found+actual)}
 }
 
 // Share is a ratio. It is NaN if the whole is 0.
 type Share float64
 
-func ratio(part, whole int) Share { return Share(float64(part) / float64(whole)) }
+// Ratio is a part of a whole.
+func Ratio(part, whole int) Share { return Share(float64(part) / float64(whole)) }
 
 // String has four decimals. It has more if the value would read as 0 or 1 and is neither.
 func (s Share) String() string {
@@ -92,7 +93,7 @@ func Classify(truth, predicted []float64) Classification {
 			hits++
 		}
 	}
-	c := Classification{Accuracy: ratio(hits, len(truth)).orZero()}
+	c := Classification{Accuracy: Ratio(hits, len(truth)).orZero()}
 	c.Macro.Support, c.Weighted.Support = len(truth), len(truth)
 	for label, n := range counts {
 		q := quality(n.hits, n.found, n.actual)

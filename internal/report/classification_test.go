@@ -91,13 +91,13 @@ func draw(random *rand.Rand, n int) []float64 {
 }
 
 func TestShare(t *testing.T) {
-	assert.Equal(t, "0.2500", ratio(1, 4).String())
-	assert.Equal(t, "-", ratio(0, 0).String())
+	assert.Equal(t, "0.2500", Ratio(1, 4).String())
+	assert.Equal(t, "-", Ratio(0, 0).String())
 	for x, want := range map[Share]string{0: "0.0000", 1: "1.0000", 0.9999953: "0.999995", 0.99995: "0.99995", 0.99994: "0.9999", 0.0000047: "0.000005",
 		0.00005: "0.0001", 1 - 1e-12: "0.999999999999"} {
 		assert.Equal(t, want, x.String(), "what is missing is never rounded away")
 	}
-	data, err := ratio(0, 0).MarshalJSON()
+	data, err := Ratio(0, 0).MarshalJSON()
 	require.NoError(t, err)
 	assert.Equal(t, "null", string(data))
 	data, err = Share(0.125).MarshalJSON()

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"math"
 	"slices"
+	"time"
 )
 
 // Judgement is what a model says about one event.
@@ -33,7 +34,8 @@ type Triage struct {
 	MissedByType []MissedType `json:"missed_by_type"`
 	// SentPerDay is how many events are sent per day, from the first event to the last; null if events have no times.
 	SentPerDay Share `json:"sent_per_day"`
-	BusiestDay int   `json:"busiest_day"` // events sent on the day (UTC) with most of them
+	MedianDay  Share `json:"median_day"`  // the median of the events sent on each day (UTC); null if events have no times
+	BusiestDay int   `json:"busiest_day"` // events sent on the day with most of them
 	// WorkloadReduction is the share of events that nobody looks at if an analyst looks at each event without a score and at one event
 	// of each group that gives scores (the paper's idea: the analyst inspects a cluster instead of its events).
 	WorkloadReduction Share `json:"workload_reduction"`
@@ -53,11 +55,9 @@ type Truth struct {
 	At    int64  // Unix nanoseconds
 }
 
-const day = 24 * 60 * 60 * 1e9
-
 // Assess compares judgements with the truth. Both have one value per event. dated says that the events have times.
 func Assess(truth []Truth, judgements []Judgement, dated bool) Triage {
-	types, days := map[string]*MissedType{}, map[int64]int{}
+	types, sentAt := map[string]*MissedType{}, []time.Time{}
 	var first, last int64
 	for i, is := range truth {
 		if i == 0 || is.At < first {
@@ -68,7 +68,7 @@ func Assess(truth []Truth, judgements []Judgement, dated bool) Triage {
 		}
 		sent := judgements[i].Sent()
 		if sent {
-			days[int64(math.Floor(float64(is.At)/day))]++
+			sentAt = append(sentAt, time.Unix(0, is.At))
 		}
 		if is.Label > 0 {
 			if types[is.Type] == nil {
@@ -88,12 +88,11 @@ func Assess(truth []Truth, judgements []Judgement, dated bool) Triage {
 		}
 	}
 	slices.SortFunc(t.MissedByType, func(a, b MissedType) int { return cmp.Or(cmp.Compare(b.Missed, a.Missed), cmp.Compare(a.Type, b.Type)) })
-	t.SentPerDay = Share(math.NaN())
+	t.SentPerDay, t.MedianDay = Share(math.NaN()), Share(math.NaN())
 	if dated && last > first {
-		t.SentPerDay = Share(float64(t.SentEvents) / (float64(last-first) / day))
-		for _, n := range days {
-			t.BusiestDay = max(t.BusiestDay, n)
-		}
+		t.SentPerDay = Share(float64(t.SentEvents) / time.Duration(last-first).Hours() * 24)
+		days := PerDay(time.Unix(0, first), time.Unix(0, last), slices.Values(sentAt))
+		t.MedianDay, t.BusiestDay = Median(days), slices.Max(days)
 	}
 	return t
 }
@@ -132,17 +131,17 @@ func assess(truth []Truth, judgements []Judgement) Triage {
 	n := len(judgements)
 	return Triage{
 		Events:            n,
-		AttackShare:       ratio(attacks, n),
-		Coverage:          ratio(scored, n),
-		SentAll:           ratio(sent, n),
-		SentBenign:        ratio(sentBenign, n-attacks),
+		AttackShare:       Ratio(attacks, n),
+		Coverage:          Ratio(scored, n),
+		SentAll:           Ratio(sent, n),
+		SentBenign:        Ratio(sentBenign, n-attacks),
 		Sent:              quality(sentAttacks, sent, attacks),
 		Scored:            quality(flaggedAttacks, flagged, scoredAttacks),
 		Groups:            len(groups),
 		Attacks:           attacks,
 		Missed:            attacks - sentAttacks,
 		SentEvents:        sent,
-		WorkloadReduction: ratio(scored-len(groups), n),
+		WorkloadReduction: Ratio(scored-len(groups), n),
 	}
 }
 

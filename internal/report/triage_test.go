@@ -4,6 +4,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -27,7 +28,7 @@ func TestAssessByHand(t *testing.T) {
 	}
 	truth := truths(labels)
 	for i := range truth {
-		truth[i].Type, truth[i].At = []string{"scan", "crack"}[i%2], int64(i)*day/4
+		truth[i].Type, truth[i].At = []string{"scan", "crack"}[i%2], int64(i)*int64(6*time.Hour)
 	}
 	got := Assess(truth, judgements, true)
 	assert.Equal(t, 10, got.Events)
