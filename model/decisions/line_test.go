@@ -1,6 +1,7 @@
 package decisions
 
 import (
+	"bytes"
 	"fmt"
 	"hash/crc32"
 	"os"
@@ -127,20 +128,32 @@ func FuzzLine(f *testing.F) {
 	})
 }
 
-// FuzzJournal opens a journal of any content and appends to it: nothing panics, and what could be read before still can.
+// FuzzJournal opens a journal of any content and appends to it: nothing panics, and what could be read before still can. Lines that begin with +
+// get a checksum.
 func FuzzJournal(f *testing.F) {
-	var whole []byte
+	var whole, open []byte
 	for i, d := range examples() {
-		var err error
-		whole, err = appendLine(whole, d, []int{0, 2, 1, 0, 1, 0, 0, 0}[i])
+		line, err := appendLine(nil, d, []int{0, 2, 1, 0, 1, 0, 0, 0}[i])
 		require.NoError(f, err)
+		whole = append(whole, line...)
+		open = append(append(append(open, '+'), line[:len(line)-checksumSize-1]...), '\n')
 	}
 	f.Add(whole)
+	f.Add(open)
+	f.Add(open[:len(open)-1])
 	f.Add(whole[:len(whole)-30])
 	f.Add([]byte(strings.Replace(string(whole), "ann", "eve", 2)))
-	f.Add([]byte("\n\n" + string(whole[:200]) + "\n" + string(whole[200:])))
-	f.Add([]byte(sealed(`{"format":2,"number":1`)))
+	f.Add([]byte("\n\n" + string(open[:200]) + "\n" + string(open[200:])))
+	f.Add([]byte(`+{"format":2,"number":1` + "\n"))
 	f.Fuzz(func(t *testing.T, content []byte) {
+		var sealing []byte
+		for line := range bytes.SplitAfterSeq(content, []byte("\n")) {
+			if text, end := bytes.CutSuffix(line, []byte("\n")); end && bytes.HasPrefix(text, []byte("+")) {
+				line = []byte(sealed(string(text[1:])))
+			}
+			sealing = append(sealing, line...)
+		}
+		content = sealing
 		dir := t.TempDir()
 		path := filepath.Join(dir, journalFile)
 		require.NoError(t, os.WriteFile(path, content, 0o644))
@@ -168,8 +181,9 @@ func FuzzJournal(f *testing.F) {
 }
 
 // numbers are those of all decisions.
-func numbers(t *testing.T, j *Journal) (all []uint64) {
+func numbers(t *testing.T, j *Journal) []uint64 {
 	t.Helper()
+	all := []uint64{}
 	if _, err := j.Each(func(d Decision) error {
 		all = append(all, d.Number)
 		return nil
