@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/user"
 	"slices"
 	"strings"
 
 	ucli "github.com/urfave/cli/v2"
 
 	"connect-deepcase/model"
+	"connect-deepcase/model/decisions"
 	"connect-deepcase/model/interpreter"
 )
 
@@ -23,11 +25,14 @@ func manualCommand() *ucli.Command {
 score. "none" in the column score withdraws a score. The labels come from the file of --load-clusters, which the mode cluster or "deepcase
 clusters --csv" wrote. Without that file, the events are clustered again and their own labels count. With --load-interpreter and
 --load-clusters no events are needed. If no cluster gets another score, no new version is saved.
-If --load-interpreter and --save-interpreter name one directory, scores that others publish there in the meantime are kept.
+If --load-interpreter and --save-interpreter name one directory, scores that others publish there in the meantime are kept, and the directory's
+decision journal notes who gave which score ("deepcase decisions --all").
 
   deepcase manual --load-interpreter model --load-clusters clusters.csv --save-interpreter model
   deepcase manual --csv labelled.csv --load-interpreter model --save-interpreter model`,
-		Flags: modeFlags(),
+		Flags: slices.Concat(modeFlags(), []ucli.Flag{
+			&ucli.StringFlag{Category: categoryInterpreter, Name: "by", Usage: "`NAME` of who scored the clusters, for the decision journal", DefaultText: "the user of this computer"},
+		}),
 	}, func(ctx context.Context, s *session) error {
 		if s.flags.String("save-interpreter") == "" {
 			return usagef("nothing would be kept: give a model directory with --save-interpreter")
@@ -75,7 +80,7 @@ func (s *session) saveScored(ctx context.Context, m *model.Model, give scorer) (
 	}
 	var scored *model.Model
 	unchanged := false
-	version, err := st.Update(ctx, func(_ string, current *model.Model) (*model.Model, error) {
+	version, err := st.Update(ctx, func(name string, current *model.Model) (*model.Model, error) {
 		if err := m.SameClusters(current); err != nil {
 			return nil, fmt.Errorf("another model was published in the meantime: %w; score its clusters", err)
 		}
@@ -85,7 +90,7 @@ func (s *session) saveScored(ctx context.Context, m *model.Model, give scorer) (
 		if unchanged = sameScores(scored, current); unchanged {
 			return current, nil
 		}
-		return scored, nil
+		return scored, s.record(ctx, dir, name, current, scored)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", dir, err)
@@ -96,6 +101,31 @@ func (s *session) saveScored(ctx context.Context, m *model.Model, give scorer) (
 		s.note("saved version %s in %s", version, dir)
 	}
 	return scored, nil
+}
+
+// record writes the scores of clusters that change into the decision journal, before the version that has them is published: the lock of the
+// directory is held. version is the one that has the clusters.
+func (s *session) record(ctx context.Context, dir, version string, before, after *model.Model) error {
+	by := s.flags.String("by")
+	if account, err := user.Current(); by == "" && err == nil {
+		by = account.Username
+	}
+	locked := func(_ context.Context, write func() error) error { return write() }
+	_, err := decisions.New(dir, locked, decisions.DefaultHold).Append(ctx, func(decisions.Look) (scores []decisions.Decision, err error) {
+		for i, c := range after.Clusters {
+			old := before.Clusters[i].Score
+			if c.Score == old {
+				continue
+			}
+			d := decisions.Decision{Kind: decisions.Cluster, Cluster: c.ID, Version: version, Score: c.Score, By: by, Subject: decisions.Subject{Event: c.Event}}
+			if old != interpreter.NoScore {
+				d.Old = &old
+			}
+			scores = append(scores, d)
+		}
+		return scores, nil
+	})
+	return err
 }
 
 // sameScores reports whether two models with the same clusters have the same scores and labels.
