@@ -95,11 +95,11 @@ No message is dropped. Batches keep their order and size. A message that is flag
 - it names no cluster of the current model
 - another message of the batch decides otherwise about the same
 - `+"`version`"+` names a version whose clusters are not those of the current version
-- its scope is none, its expiry is in the past, or it has no event with its context
-- it answers an event whose cluster has a score: score the cluster (scope `+"`cluster`"+`), or mute it. Only an answer above 0 to a pattern counts if the cluster has score 0
+- its scope is not one of these, its expiry is in the past, or it has no event with its context
+- it answers an event whose cluster has a score. Score the cluster instead (scope `+"`cluster`"+`), or mute the event. One answer is possible there: above 0 and to a pattern, if the cluster has score 0
 - it mutes without reason or expiry, or mutes an event without a score above 0
-- it needs `+"`confirm`"+` and does not have it: every answer and mute with a scope wider than `+"`pattern_on_machine`"+`, and an answer of score 0 that would have settled an attack
-- it takes back what is no answer or mute. To take back the score of a cluster, give the cluster its old score
+- it is not confirmed (`+"`confirm`"+`). Each answer and mute with a scope wider than `+"`pattern_on_machine`"+` needs that, and an answer of score 0 that would have settled an attack
+- it takes back something else than an answer or a mute. To take back the score of a cluster, give the cluster its old score
 
 == Metrics
 
