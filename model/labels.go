@@ -9,7 +9,8 @@ import (
 
 // WithLabels returns a copy of m in which the strategy makes the score of each cluster of the labels of its samples, one for each row of a and
 // NoScore if there is none. A cluster without labels keeps its score. a is what Cluster returned with m, or only the clusters of rows: then a
-// sample whose cluster's score is disputed cannot be told by the labels near it, only by the majority of the cluster's labels.
+// sample whose cluster's score is disputed cannot be told by the labels near it, only by the majority of the cluster's labels. Whether the
+// strategy is interpreter.Nearest holds for all clusters of the model, also for those that keep their labels.
 func (m *Model) WithLabels(a *Assignment, labels []float64, s interpreter.Strategy) (*Model, error) {
 	byRow, err := interpreter.ScoreClusters(a.Clusters, labels, s, interpreter.NoScore)
 	if err != nil {
