@@ -96,6 +96,7 @@ pipeline:
   processors:
     - deepcase_sequence: { cache: windows }
     - deepcase_predict: { model: "${DIR}/model" }
+    - deepcase_case: { cache: windows }
     - deepcase_label: { model: "${DIR}/model" }
 output: { drop: {} }
 cache_resources: [ { label: windows, deepcase_file: { directory: "${DIR}/state" } } ]
@@ -233,7 +234,8 @@ func TestMetricsAreThere(t *testing.T) {
 		"deepcase_trainings{outcome=failed}", "deepcase_train_events{outcome=rejected}", "deepcase_model_reloads{outcome=failed}",
 		"deepcase_labels{outcome=error}", "deepcase_verdicts{status=error}", "deepcase_sequence_reused_ids",
 		"deepcase_sequence_late{outcome=beyond}", "deepcase_sequence_overlapping_calls", "deepcase_sequence_future", "deepcase_windows_evicted{outcome=lost}",
-		"deepcase_file_removed{reason=full}", "deepcase_decision_reloads_failed"} {
+		"deepcase_file_removed{reason=full}", "deepcase_decision_reloads_failed",
+		"deepcase_cases_opened{kind=alarm}", "deepcase_case_machines_evicted{outcome=lost}"} {
 		require.True(t, e.started[name], name)
 	}
 	for name := range e.labels {
