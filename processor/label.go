@@ -103,7 +103,9 @@ No message is dropped. Batches keep their order and size. A message that is flag
 
 == Metrics
 
-- `+"`deepcase_labels`"+` (counter, label `+"`outcome`"+`: `+"`changed`"+`, `+"`unchanged`"+` or `+"`error`"+`)`).
+- `+"`deepcase_labels`"+` (counter, label `+"`outcome`"+`: `+"`changed`"+`, `+"`unchanged`"+` or `+"`error`"+`)
+- `+"`deepcase_audit_decided`"+`, `+"`deepcase_audit_attacks`"+` (gauges): audited events (`+"`case_kind`"+` `+"`audit`"+`) that were given a score since the start of the process, each once, and those of them with a score above 0
+- `+"`deepcase_audit_miss_ppm`"+` (gauge): what that says about all dismissed events: at most so many of a million are attacks, with a confidence of 95 %. `+"`deepcase summary`"+` says the same of documents, also by cluster`).
 		Fields(
 			configfield.ModelField(),
 			service.NewInterpolatedStringField(fieldCluster).
@@ -192,6 +194,7 @@ func newLabelFromParsed(conf *service.ParsedConfig, mgr *service.Resources) (*la
 		labels: mgr.Metrics().NewCounter("deepcase_labels", "outcome"),
 	}
 	l.labels.Incr(0, "error")
+	l.audits = newAudits(mgr.Metrics())
 	var err error
 	if l.dir, err = configfield.ParseModel(conf); err != nil {
 		return nil, err
@@ -233,6 +236,7 @@ type label struct {
 	engine     contextbuilder.Engine
 	log        *service.Logger
 	labels     *service.MetricCounter
+	audits     *audits
 	outcome    outcome
 
 	mu      sync.Mutex         // guards what follows
@@ -246,6 +250,7 @@ type request struct {
 	answering *answering
 	undoing   *undoing
 	recent    bool
+	audited   string // the case of the event, if that was audited
 
 	err     error
 	reply   map[string]any
@@ -275,6 +280,7 @@ func (l *label) ProcessBatch(ctx context.Context, batch service.MessageBatch) ([
 				changed++
 			}
 			batch[i].SetStructuredMut(r.reply)
+			l.audits.take(r)
 		}
 		l.labels.Incr(1, outcome)
 	}

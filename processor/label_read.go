@@ -75,9 +75,12 @@ func (l *label) readRequest(r *request, message *service.Message, values fieldVa
 	if err != nil {
 		return err
 	}
+	if d.verdict.Audited() && !mute {
+		r.audited = d.verdict.Case
+	}
 	if scope == "" {
 		scope = scopeCluster
-		if mute || d.verdict.Pattern != "" && (d.verdict.Cluster == nil || d.verdict.Underlying() == model.Disputed.String()) {
+		if mute || r.audited != "" || d.verdict.Pattern != "" && (d.verdict.Cluster == nil || d.verdict.Underlying() == model.Disputed.String()) {
 			scope = decisions.PatternOnMachine
 		}
 	}
@@ -286,8 +289,8 @@ func (a *answering) checkEffect() error {
 	v := a.document.verdict
 	muted, above0 := v.Status == model.Muted.String(), v.Score != nil && *v.Score > 0
 	switch {
-	case v.Status == "":
-		return nil
+	case v.Status == "", v.Audited() && a.Kind == decisions.Answer && !above0:
+		return nil // that an audited event is benign changes nothing, and is what the audit asks
 	case a.Kind == decisions.Mute:
 		if muted || above0 {
 			return nil

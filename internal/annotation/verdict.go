@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"connect-deepcase/internal/cases"
 	"connect-deepcase/internal/field"
 	"connect-deepcase/model"
 	"connect-deepcase/model/decisions"
@@ -92,7 +93,12 @@ type Verdict struct {
 	Pattern string   `json:"pattern"` // "" if an earlier program wrote the verdict
 	Answer  *Answer  `json:"answer"`  // nil if none settles the verdict
 	Case    string   `json:"case"`    // "" if there is none
+
+	CaseKind string `json:"case_kind"` // the text of a cases.Kind
 }
+
+// Audited tells whether the event was dismissed and is looked at all the same, to find out what is missed.
+func (v Verdict) Audited() bool { return v.CaseKind == cases.Audit.String() && v.Case != "" }
 
 // Answer is the answer or mute that settles a verdict.
 type Answer struct {

@@ -27,7 +27,8 @@ func summaryCommand() *ucli.Command {
 		Name:  "summary",
 		Usage: "Sum up annotated documents: what was scored, and how much work an analyst is spared",
 		Description: `Reads documents that deepcase_predict annotated. With --label it compares them with their labels. With --attack it lists which attacks were
-found and which were missed. A dot in a FIELD leads into nested objects: security.deepcase.
+found and which were missed. Of dismissed events that deepcase_case had audited, it says how many were attacks, and what that says about all dismissed
+events: by their labels, or with --model by the answers that people gave after the events. A dot in a FIELD leads into nested objects: security.deepcase.
 
   deepcase summary --ndjson annotated.ndjson --label label --attack attack`,
 		Flags: []ucli.Flag{
@@ -36,6 +37,8 @@ found and which were missed. A dot in a FIELD leads into nested objects: securit
 			&ucli.StringFlag{Name: "label", Usage: "`FIELD` of the label, above 0 for an attack; documents without a label are not compared"},
 			&ucli.StringFlag{Name: "benign", Usage: benignUsage + ". In --attack this text means no attack"},
 			&ucli.StringFlag{Name: "attack", Usage: "`FIELD` with the name of the attack that a document is part of, if any"},
+			&ucli.StringFlag{Name: "model", Usage: "model `DIR` with the decision journal: answers to audited events"},
+			&ucli.StringFlag{Name: "time", Value: "timestamp", Usage: "`FIELD` of the time of a document; --model needs it"},
 		},
 	}, func(_ context.Context, s *session) error {
 		files, _ := s.flags.Generic("ndjson").(*paths)
@@ -50,6 +53,11 @@ found and which were missed. A dot in a FIELD leads into nested objects: securit
 			return usagef("--target %s", err)
 		}
 		sum := newTotals(target, s.flags.String("label"), s.flags.String("benign"), s.flags.String("attack"))
+		if dir := s.flags.String("model"); dir != "" {
+			if err := sum.audits.open(dir, s.flags.String("time")); err != nil {
+				return err
+			}
+		}
 		for _, file := range *files {
 			if err := eachFileLine(file, sum.add); err != nil {
 				return err
@@ -68,10 +76,11 @@ type totals struct {
 	truth                 []report.Truth
 	labelled              []report.Judgement // of documents that have a label
 	attacks               map[string]bool    // found: at least one of its events is sent to an analyst
+	audits                audits
 }
 
 func newTotals(target annotation.Target, label, benign, attack string) *totals {
-	return &totals{target: target, label: label, benign: benign, attack: attack, statuses: map[string]int{}, attacks: map[string]bool{}}
+	return &totals{target: target, label: label, benign: benign, attack: attack, statuses: map[string]int{}, attacks: map[string]bool{}, audits: audits{cases: map[string]audit{}}}
 }
 
 // meanings say in words what the statuses mean.
@@ -142,8 +151,9 @@ func (t *totals) add(text []byte) error {
 			t.attacks[attack] = t.attacks[attack] || judgement.Sent()
 		}
 	}
+	label := float64(field.NoLabel)
 	if t.label != "" {
-		label, err := field.JSONLabel(field.FindJSON(document, t.label), t.benign)
+		label, err = field.JSONLabel(field.FindJSON(document, t.label), t.benign)
 		if err != nil {
 			return fmt.Errorf("%s: %w", t.label, nameFlag(err))
 		}
@@ -151,6 +161,9 @@ func (t *totals) add(text []byte) error {
 			kind, _ := field.JSONText(field.FindJSON(document, t.label))
 			t.truth, t.labelled = append(t.truth, report.Truth{Label: label, Type: cmp.Or(attack, strings.TrimSpace(kind))}), append(t.labelled, judgement)
 		}
+	}
+	if a.Audited() {
+		return t.audits.add(t.target, document, a, label)
 	}
 	return nil
 }
@@ -196,8 +209,8 @@ func (t *totals) write(w io.Writer) error {
 			fmt.Fprintf(w, "(%d events have no label and are not counted here)\n", without)
 		}
 	}
-	if t.attack == "" {
-		return nil
+	if err := t.audits.write(w); err != nil || t.attack == "" {
+		return err
 	}
 	var missed []string
 	for _, name := range slices.Sorted(maps.Keys(t.attacks)) {
