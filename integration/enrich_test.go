@@ -36,6 +36,10 @@ type alert struct {
 		Status  string    `json:"status"`
 		Score   *float64  `json:"score"`
 		Context []*string `json:"context"`
+		Send    *bool     `json:"send"`
+		Case    string    `json:"case"`
+		Kind    string    `json:"case_kind"`
+		Opened  bool      `json:"case_opened"`
 	} `json:"deepcase,omitempty"`
 }
 

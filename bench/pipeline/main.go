@@ -1,5 +1,5 @@
-// Command pipeline measures a pipeline from file to file with deepcase_sequence and deepcase_predict. It takes turns with the same pipeline that
-// has, in their place, one mapping that adds a constant object of the same size.
+// Command pipeline measures a pipeline from file to file with deepcase_sequence, deepcase_predict and deepcase_case. It takes turns with the same
+// pipeline that has, in their place, one mapping that adds a constant object of the same size.
 package main
 
 import (
@@ -118,7 +118,7 @@ func (b *bench) print(ours, constant []outcome, object []byte, verdicts string) 
 	}
 	rate, cpu := func(o outcome) float64 { return o.rate }, func(o outcome) float64 { return o.cpu }
 	fmt.Printf("\n## Pipeline\n\n`go run ./bench/pipeline` on %s. The %d alerts of AIT-ADS fox go from one NDJSON file to another in\n"+
-		"batches of %d, with `pipeline.threads: %d`. They pass `deepcase_sequence` and `deepcase_predict` (model of russellmitchell and santos; %s).\n"+
+		"batches of %d, with `pipeline.threads: %d`. They pass `deepcase_sequence`, `deepcase_predict` and `deepcase_case` (model of russellmitchell and santos; %s).\n"+
 		"For comparison, they pass one `mapping` that adds a constant object of the same size (%d bytes). Minimum / median / maximum of %d rounds.\n\n",
 		report.Machine(), b.alerts, b.batch, b.threads, verdicts, len(object), b.rounds)
 	fmt.Println("| | DeepCASE | constant | ratio |\n|---|--:|--:|--:|")
@@ -150,6 +150,8 @@ func (b *bench) deepcase() string {
     - label: timed
       deepcase_predict:
         model: %q
+    - deepcase_case:
+        timestamp: ${! json("time") }
 `, b.model)
 }
 
