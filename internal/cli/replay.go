@@ -193,7 +193,11 @@ func trainingBefore(st *store.Store, version string) (string, error) {
 	return "", fmt.Errorf("there is no version of another training before %s: name a version or another directory with --against", version)
 }
 
-const shownChanges = 20 // groups of a kind of change
+// The most that is printed; --json has more.
+const (
+	shownChanges  = 20 // groups of a kind of change
+	shownMachines = 3  // of a group
+)
 
 func (r replayed) write(w io.Writer) error {
 	fmt.Fprintf(w, "%d alerts, before by version %s, now by version %s: %d get another verdict\n\n", r.Alerts, r.Against.Version, r.Model.Version, r.Changed)
@@ -248,10 +252,10 @@ func outcomeText(o drift.Outcome) string {
 
 func machinesText(machines []clusterjson.Machine, count int) string {
 	var parts []string
-	for _, m := range machines {
+	for _, m := range machines[:min(len(machines), shownMachines)] {
 		parts = append(parts, fmt.Sprintf("%s × %d", m.Machine, m.Count))
 	}
-	if more := count - len(machines); more > 0 {
+	if more := count - len(parts); more > 0 {
 		parts = append(parts, fmt.Sprintf("and %d more", more))
 	}
 	return strings.Join(parts, "; ")
