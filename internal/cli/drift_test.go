@@ -221,4 +221,16 @@ func TestTwoModelsOnRealAlerts(t *testing.T) {
 	for _, c := range answered.Classes {
 		assert.Equal(t, want[[2]string{c.Before, c.Now}], c.Alerts, "answered: %s → %s", c.Before, c.Now)
 	}
+
+	settled := 0
+	for i := range rows {
+		if rows[i][1] == event && now[i] < 0 {
+			settled++
+		}
+	}
+	var afterwards struct {
+		Answers struct{ Patterns, Narrow, Settled int }
+	}
+	require.NoError(t, json.Unmarshal(runDeepcase(t, slices.Concat([]string{"drift", "--json", "--model", models[second], "--documents", second}, aitColumns)...), &afterwards))
+	assert.Equal(t, []int{1, 0, settled}, []int{afterwards.Answers.Patterns, afterwards.Answers.Narrow, afterwards.Answers.Settled})
 }

@@ -69,4 +69,6 @@ func TestWhatAPersonMustLookAtComesFirst(t *testing.T) {
 	assert.Equal(t, Outcome{Class: dismissed, Status: "muted", Cluster: &one}, changes[1].Now)
 	assert.Equal(t, Outcome{Class: question, Status: "low_confidence"}, changes[3].Now)
 	assert.Empty(t, Compare().Changes())
+	disputed := outcomeOf(judged(model.Disputed, 0, 1))
+	assert.Equal(t, question, disputed.class(), "a person has to settle it")
 }

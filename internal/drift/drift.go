@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"connect-deepcase/internal/cases"
 	"connect-deepcase/internal/report"
 	"connect-deepcase/model"
 	"connect-deepcase/model/decisions"
@@ -101,10 +102,7 @@ type Cases struct {
 	New    report.Share   `json:"new"` // share of kind new
 }
 
-const (
-	caseNew   = "new"
-	caseAudit = "audit"
-)
+var caseNew, caseAudit = cases.New.String(), cases.Audit.String()
 
 // Figures collects the figures of a Report.
 type Figures struct {
