@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -293,4 +294,38 @@ func TestLabelTellsThatDecisionsAreNotWritten(t *testing.T) {
 	batches, err := newLabel(t, "model: "+t.TempDir()).ProcessBatch(ctx, messages(low))
 	require.NoError(t, err)
 	assert.ErrorIs(t, batches[0][0].GetError(), context.Canceled)
+}
+
+// Several writers answer at once: all that they acknowledge is in the journal, and each number is there once.
+func TestLabelAnswersFromManyWriters(t *testing.T) {
+	dir := t.TempDir()
+	const writers, answers = 3, 8
+	numbers := make(chan float64, writers*answers)
+	var all sync.WaitGroup
+	for writer := range writers {
+		l := newLabel(t, "model: "+dir)
+		for thread := range 2 {
+			all.Go(func() {
+				for i := range answers / 2 {
+					s := model.Sample{Context: []string{"", "", ""}, Event: fmt.Sprint(writer, thread, i)}
+					out, err := l.ProcessBatch(context.Background(), messages(with(judged(t, s, `{"status":"no_cluster"}`), `"score":1`)))
+					if !assert.NoError(t, err) || !assert.NoError(t, out[0][0].GetError()) {
+						return
+					}
+					var r map[string]any
+					assert.NoError(t, json.Unmarshal([]byte(text(t, out[0][0])), &r))
+					number, _ := r["number"].(float64)
+					numbers <- number
+				}
+			})
+		}
+	}
+	all.Wait()
+	close(numbers)
+	acknowledged := map[float64]bool{}
+	for number := range numbers {
+		acknowledged[number] = true
+	}
+	assert.Len(t, acknowledged, writers*answers)
+	assert.Len(t, journalled(t, dir), writers*answers)
 }
