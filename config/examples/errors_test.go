@@ -3,6 +3,7 @@ package examples_test
 import (
 	"context"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +14,8 @@ import (
 
 	_ "connect-deepcase/cache"
 )
+
+var listOfAVariable = regexp.MustCompile(`\[ \$\{[^}]*\} \]`)
 
 // A message that failed before a pipeline goes through all of it untouched, with that error: it is the reason in its dead letter.
 func TestTheFirstErrorOfAMessageStays(t *testing.T) {
@@ -29,8 +32,8 @@ func TestTheFirstErrorOfAMessageStays(t *testing.T) {
 		}
 		content := text(t, file)
 		// A list of a variable is YAML once the variable is in its place.
-		require.NoError(t, yaml.Unmarshal([]byte(strings.ReplaceAll(content, "[ ${STATUSES:unscored, no_model} ]", "[]")), &config), file)
-		if filepath.Base(file) == "label.yaml" { // its answer holds the error
+		require.NoError(t, yaml.Unmarshal([]byte(listOfAVariable.ReplaceAllString(content, "[]")), &config), file)
+		if name := filepath.Base(file); name == "label.yaml" || name == "label_from_kibana.yaml" { // their answers hold the error
 			continue
 		}
 		if strings.HasSuffix(file, "_benthos_test.yaml") || !strings.Contains(content, "deepcase_") || len(config.Pipeline.Processors) == 0 {

@@ -2,6 +2,7 @@ package annotation_test
 
 import (
 	"encoding/json"
+	"maps"
 	"math"
 	"testing"
 
@@ -30,9 +31,7 @@ func TestAlertOfADocument(t *testing.T) {
 		got, err := at.Alert(document)
 		require.NoError(t, err, content)
 		assert.Equal(t, want, got, content)
-		for name, value := range map[string]any{"score": json.Number("2"), "cluster": int64(2), "hourly_max": 2} {
-			object[name] = value
-		}
+		maps.Copy(object, map[string]any{"score": json.Number("2"), "cluster": int64(2), "hourly_max": 2})
 		_, err = at.Alert(document)
 		assert.NoError(t, err, "as processors and messages hold numbers")
 	}
