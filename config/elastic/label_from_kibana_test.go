@@ -195,6 +195,18 @@ func TestAlertsThatCannotBeAnsweredAreDeadLetters(t *testing.T) {
 	}
 }
 
+// That an audited event is benign is an answer, although its cluster says so, too: the audit counts it.
+func TestAuditedAlertsAreAnswered(t *testing.T) {
+	audited := inCluster(0)
+	for name, value := range map[string]any{"send": true, "case": "audit-1", "case_kind": "audit", "case_opened": true} {
+		audited["deepcase"].(map[string]any)[name] = value
+	}
+	answers, dead := newKibana(t).run(t, closed("a", "", "false_positive", audited))
+	require.Empty(t, dead)
+	require.True(t, answers[0].Answer.Changed)
+	require.Equal(t, 0.0, *answers[0].Answer.Score)
+}
+
 // What an alert has decided follows the alert: the last state counts, and an alert that comes again changes nothing.
 func TestAnAlertThatIsOpenedAgainTakesItsAnswerBack(t *testing.T) {
 	k := newKibana(t)
