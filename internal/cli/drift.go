@@ -33,7 +33,7 @@ The files hold documents that deepcase_sequence or deepcase_predict annotated (n
 			modelFlag(),
 			&ucli.StringFlag{Name: "of", Usage: "`VERSION` of --model (default: the current one)"},
 			boolFlag("", "json", "print JSON"),
-		}, alertFlags(), holdFlags(), readingFlags(), otherFlags()),
+		}, alertFlags(), holdFlags(), otherFlags()),
 	}, measureDrift)
 }
 

@@ -17,13 +17,20 @@ import (
 	"connect-deepcase/sequencer"
 )
 
-// alertFlags name the alerts that replay and drift look at.
+// alertFlags name the alerts that replay and drift look at, and say how to read them.
 func alertFlags() []ucli.Flag {
-	return []ucli.Flag{
+	flags := append([]ucli.Flag{
 		&ucli.GenericFlag{Name: "documents", Value: &paths{},
 			Usage: "`FILE` of annotated documents (ndjson), or of events (csv, txt or json); may be given several times"},
 		&ucli.StringFlag{Name: "target", Value: "deepcase", Usage: "`FIELD` of the annotation in documents"},
+	}, readingFlags()...)
+	for _, f := range flags {
+		if shared, ok := f.(*ucli.BoolFlag); ok && shared.Name == "shared-machines" { // answers name machines without a file
+			shared.Value, shared.DisableDefaultText = true, false
+			shared.Usage = "a machine name means the same machine in all files; with =false, each file has its own machines, and answers to a machine do not apply to them"
+		}
 	}
+	return flags
 }
 
 // alert is an alert of a file.
@@ -100,6 +107,9 @@ func (s *session) annotatedAlerts(files []string, length int, dated bool, add fu
 	how, err := s.readOptions(sequencer.NDJSON)
 	if err != nil {
 		return err
+	}
+	if alone, _ := sequencer.ParseColumns("timestamp=" + how.Columns.Timestamp); how.Columns != alone {
+		return usagef("--columns: documents in ndjson have their machines and events already: give timestamp=FIELD alone")
 	}
 	format, err := field.ParseTimeFormat(how.Time)
 	if err != nil {

@@ -37,7 +37,7 @@ contexts of the same length.`,
 			&ucli.StringFlag{Name: "against", Usage: "`MODEL` to compare with: another version of --model, another model directory, or DIRECTORY/VERSION " +
 				"(default: the last version of the training before)"},
 			boolFlag("", "json", "print JSON"),
-		}, alertFlags(), holdFlags(), readingFlags(), otherFlags()),
+		}, alertFlags(), holdFlags(), otherFlags()),
 	}, replay)
 }
 
