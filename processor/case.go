@@ -17,6 +17,7 @@ import (
 var (
 	fieldGap        = configfield.DurationFrom0("gap")
 	fieldAlarmGap   = configfield.DurationFrom0("alarm_gap")
+	fieldByMachine  = "by_machine"
 	fieldBurst      = configfield.FloatFrom0("burst")
 	fieldBurstFloor = configfield.IntAtLeast("burst_floor", 0)
 	fieldAudit      = configfield.Share("audit")
@@ -48,7 +49,7 @@ An alert is dismissed if its score is 0, by a cluster or by an answer, or if it 
 
 Cases are made for each machine. All alerts of one kind with no pause of more than `+"`gap`"+` are one case. For alarms it is `+"`alarm_gap`"+`, because an attack that goes on for days is one case. In addition:
 
-- alarms and bursts of different clusters are different cases. So are alarms of different events, if their score comes from an answer
+- alarms and bursts of different clusters are different cases. So are alarms of different events, if their score comes from an answer. With `+"`by_machine: true`"+`, alarms of a machine are one case, and alerts of the kind `+"`new`"+` belong to it, as `+"`alarm`"+`, if they come no later than `+"`gap`"+` after its last alert
 - the alerts of an unscored cluster are one case on all machines: there is one thing to decide. `+"`case_opened`"+` is true on each machine, and again after a pause of more than `+"`alarm_gap`"+`. Let the ticket system recognise the id
 - an audited alert is a case of its own
 
@@ -94,6 +95,9 @@ Cases live in memory and are lost at a restart, unless `+"`cache`"+` names a cac
 			fieldAlarmGap.Field().
 				Description("The same for alarms.").
 				Default("24h"),
+			service.NewBoolField(fieldByMachine).
+				Description("Whether all alarms of a machine are one case, which also takes what is new there while the pause is at most `gap`. There are fewer cases, and each tells more of the story: measured in the page docs/choices.md.").
+				Default(defaults.ByMachine),
 			fieldBurst.Field().
 				Description("A burst has more alerts in an hour than so many times the highest count that the training saw. 0 for no bursts.").
 				Default(defaults.Burst),
@@ -186,6 +190,9 @@ func newGroupingFromParsed(conf *service.ParsedConfig, mgr *service.Resources) (
 		return nil, err
 	}
 	if opts.AlarmGap, err = fieldAlarmGap.Parse(conf); err != nil {
+		return nil, err
+	}
+	if opts.ByMachine, err = conf.FieldBool(fieldByMachine); err != nil {
 		return nil, err
 	}
 	if opts.Burst, err = fieldBurst.Parse(conf); err != nil {

@@ -94,6 +94,26 @@ func TestCaseGroups(t *testing.T) {
 	assert.Equal(t, ids[6], ids[7], "one cluster, one thing to decide")
 }
 
+func TestCasesByMachine(t *testing.T) {
+	g := newGrouping(t, "audit: 0\nby_machine: true", service.MockResources())
+	out := process(t, g, messages(
+		alertWith("a", 0, unknown), alertWith("a", 10, alarmed), alertWith("a", 20, unknown), alertWith("a", 30, answeredBy), alertWith("b", 40, unknown),
+		alertWith("a", 4000, unknown), alertWith("a", 4010, alarmed),
+	))
+	var kinds []any
+	var ids []any
+	for _, m := range out {
+		kinds, ids = append(kinds, at(t, m)["case_kind"]), append(ids, at(t, m)["case"])
+	}
+	assert.Equal(t, []any{"new", "alarm", "alarm", "alarm", "new", "new", "alarm"}, kinds)
+	for _, i := range []int{2, 3, 6} {
+		assert.Equal(t, ids[1], ids[i])
+	}
+	for _, i := range []int{1, 4, 5} {
+		assert.NotEqual(t, ids[0], ids[i])
+	}
+}
+
 // Bad messages are flagged and stay as they were; the others of their batch go on.
 func TestCaseFlagsBadMessages(t *testing.T) {
 	var log bytes.Buffer

@@ -20,14 +20,14 @@ import (
 // settings are what --try plays beside the defaults.
 var settings = []string{
 	"scope=pattern", "scope=event_on_machine", "scope=event",
-	"gap=15m", "gap=4h", "gap=24h", "alarm-gap=1h", "alarm-gap=72h",
+	"gap=15m", "gap=4h", "gap=24h", "alarm-gap=1h", "alarm-gap=72h", "by-machine=true", "by-machine=true,gap=4h",
 	"hold=6h", "hold=24h", "hold=2160h",
 	"burst=0", "burst=2", "burst=5",
 	"delay=1h", "delay=8h",
 }
 
 // models are other ways to make the verdicts. Each is learnt anew.
-var models = [][]string{{"--guard", "0.05"}, {"--strategy", "nearest"}, {"--judge", "examples"}}
+var models = [][]string{{"--strategy", "nearest"}}
 
 // result is what the tables show of a test file.
 type result struct {

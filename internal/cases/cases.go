@@ -40,6 +40,7 @@ func (k Kind) String() string {
 type Options struct {
 	Gap        time.Duration // the longest pause within a case
 	AlarmGap   time.Duration // the same for alarms and unscored clusters: an attack that goes on for days is one case
+	ByMachine  bool          // all alarms of a machine are one case, which takes what is new there within Gap, too
 	Burst      float64       // a burst has more than so many times the highest hourly count that was learnt; 0 for no bursts
 	BurstFloor int           // alerts in an hour that make a burst at least
 	Audit      float64       // share of the dismissed alerts that are drawn, 0 to 1

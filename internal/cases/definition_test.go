@@ -70,6 +70,13 @@ func define(o Options, alerts []Alert) (cases []string, kinds []Kind) {
 			cases = append(cases, "")
 			continue
 		}
+		if alarm := (key{Alarm, a.Machine}); o.ByMachine {
+			before, there := last[alarm]
+			if k.kind == Alarm || k.kind == New && there && a.At.Sub(before) <= o.Gap {
+				k = alarm
+				kinds[i] = Alarm
+			}
+		}
 		gap := o.Gap
 		if k.kind == Alarm {
 			gap = o.AlarmGap
@@ -90,7 +97,7 @@ func TestCasesAreThoseOfTheDefinition(t *testing.T) {
 	for seed := range uint64(60) {
 		random := rand.New(rand.NewPCG(seed, 1))
 		alerts := randomAlerts(random, 600)
-		o.Audit = []float64{0, 0.2, 1}[seed%3]
+		o.Audit, o.ByMachine = []float64{0, 0.2, 1}[seed%3], seed%2 == 1
 		want, kinds := define(o, alerts)
 		machines := map[string]*Machine{}
 		names, ids := map[string]string{}, map[string]string{} // by the other

@@ -18,8 +18,8 @@ import (
 // If alerts come in the order of their times, cases are what they are by definition: the alerts of one group, cut at each pause of more
 // than the gap. A group is
 //
-//   - for alarms, the cluster, or the event if the score is that of an answer
-//   - for new alerts, the machine
+//   - for alarms, the cluster, or the event if the score is that of an answer; with Options.ByMachine, the machine
+//   - for new alerts, the machine; with Options.ByMachine, they belong to the case of an alarm if the pause after that is at most Gap
 //   - for alerts of unscored clusters, the cluster. Its case has the same id on all machines
 //   - for bursts, the cluster
 //
@@ -97,7 +97,14 @@ func (m *Machine) add(o *Options, a *Alert) mark {
 		}
 		return mark{kind: Audit, number: a.digest(), opened: true}
 	}
-	group, at, gap := a.group(kind), a.At.UnixNano(), o.gap(kind)
+	at := a.At.UnixNano()
+	if o.ByMachine && kind == New && m.nearest(alarms, at, uint64(o.Gap)) >= 0 {
+		kind = Alarm
+	}
+	group, gap := a.group(kind), o.gap(kind)
+	if o.ByMachine && kind == Alarm {
+		group = alarms
+	}
 	if i := m.nearest(group, at, gap); i >= 0 {
 		s := m.spans[i]
 		s.first, s.last = min(s.first, at), max(s.last, at)
@@ -231,6 +238,9 @@ func (a *Alert) digest() uint64 {
 func (a *Alert) append(b []byte) []byte {
 	return binary.BigEndian.AppendUint64(texts(b, a.Machine, a.Event, a.ID), uint64(a.At.UnixNano()))
 }
+
+// alarms is the group of all alarms of a machine.
+const alarms = uint64(Alarm)
 
 // group tells the cases of a kind apart on one machine. A cluster has one event. Its number may be that of another cluster in the next
 // training, and most often that has another event. The names are those of clusters and answers: nobody can invent one that is taken for another.

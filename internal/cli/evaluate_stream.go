@@ -36,6 +36,7 @@ var choices = []choice{
 	{"delay", "`TIME` between an event that asks and its answer", 0, func(o *stream.Options) any { return &o.Delay }},
 	{"gap", "longest `TIME` without an event within a case", 0, func(o *stream.Options) any { return &o.Cases.Gap }},
 	{"alarm-gap", "the same `TIME` for cases of alarms", 0, func(o *stream.Options) any { return &o.Cases.AlarmGap }},
+	{"by-machine", "whether all alarms of a machine are one case, with what is new there within --gap (`true` or false)", 0, func(o *stream.Options) any { return &o.Cases.ByMachine }},
 	{"burst", "`TIMES` the highest hourly count in training that make a case of benign events; 0 for never", 0, func(o *stream.Options) any { return &o.Cases.Burst }},
 	{"burst-floor", "`EVENTS` in an hour that make such a case at least", 0, func(o *stream.Options) any { return &o.Cases.BurstFloor }},
 }
@@ -46,6 +47,11 @@ func (c choice) set(o *stream.Options, text string) (err error) {
 	case *decisions.Scope:
 		*to, err = decisions.ParseScope(text)
 		return err
+	case *bool:
+		if *to, err = strconv.ParseBool(text); err != nil {
+			return fmt.Errorf("%q: need true or false", text)
+		}
+		return nil
 	case *time.Duration:
 		want = "a time such as 90m or 12h"
 		*to, err = time.ParseDuration(text)
@@ -75,6 +81,8 @@ func (c choice) text(o stream.Options) string {
 			text = strings.TrimSuffix(text, "0m")
 		}
 		return text
+	case *bool:
+		return strconv.FormatBool(*x)
 	case *float64:
 		return report.Number(*x)
 	case *int:
