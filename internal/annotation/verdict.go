@@ -92,9 +92,9 @@ type Verdict struct {
 	Cluster *int     `json:"cluster"` // nil if there is none
 	Pattern string   `json:"pattern"` // "" if an earlier program wrote the verdict
 	Answer  *Answer  `json:"answer"`  // nil if none settles the verdict
-	Case    string   `json:"case"`    // "" if there is none
-
-	CaseKind string `json:"case_kind"` // the text of a cases.Kind
+	// The case of deepcase_case, and the text of its cases.Kind; "" if there is none.
+	Case     string `json:"case"`
+	CaseKind string `json:"case_kind"`
 }
 
 // Audited tells whether the event was dismissed and is looked at all the same, to find out what is missed.

@@ -119,7 +119,7 @@ func (s *session) annotatedAlerts(files []string, length int, dated bool, add fu
 		err := eachFileLine(path, func(line []byte) error {
 			a, err := readAlert(line, target, length)
 			if err == nil && dated {
-				a.At, err = timeOf(line, how.Columns.Timestamp, format)
+				a.At, err = timeOf(line, how.Columns.Timestamp, "--columns timestamp=FIELD", format)
 			}
 			if err != nil {
 				return err
@@ -157,10 +157,10 @@ func readAlert(document []byte, target annotation.Target, length int) (a alert, 
 	return a, nil
 }
 
-func timeOf(document json.RawMessage, path string, format field.TimeFormat) (time.Time, error) {
+func timeOf(document json.RawMessage, path, flag string, format field.TimeFormat) (time.Time, error) {
 	text, err := field.JSONText(field.FindJSON(document, path))
 	if errors.Is(err, field.ErrMissing) {
-		return time.Time{}, fmt.Errorf("%s: %w: name the field with the time with --columns timestamp=FIELD", path, err)
+		return time.Time{}, fmt.Errorf("%s: %w: name the field with the time with %s", path, err, flag)
 	}
 	var at time.Time
 	if err == nil {

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	ucli "github.com/urfave/cli/v2"
 
@@ -26,9 +27,10 @@ func summaryCommand() *ucli.Command {
 	return command(&ucli.Command{
 		Name:  "summary",
 		Usage: "Sum up annotated documents: what was scored, and how much work an analyst is spared",
-		Description: `Reads documents that deepcase_predict annotated. With --label it compares them with their labels. With --attack it lists which attacks were
-found and which were missed. Of dismissed events that deepcase_case had audited, it says how many were attacks, and what that says about all dismissed
-events: by their labels, or with --model by the answers that people gave after the events. A dot in a FIELD leads into nested objects: security.deepcase.
+		Description: `Reads documents that deepcase_predict annotated, and counts the cases that deepcase_case made of them. With --label it compares them
+with their labels. With --attack it lists which attacks were found and which were missed. Of dismissed events that deepcase_case had audited, it says
+how many were attacks, and what that says about all dismissed events: by their labels, or with --model by the answers that people gave after the
+events. A dot in a FIELD leads into nested objects: security.deepcase.
 
   deepcase summary --ndjson annotated.ndjson --label label --attack attack`,
 		Flags: []ucli.Flag{
@@ -38,7 +40,7 @@ events: by their labels, or with --model by the answers that people gave after t
 			&ucli.StringFlag{Name: "benign", Usage: benignUsage + ". In --attack this text means no attack"},
 			&ucli.StringFlag{Name: "attack", Usage: "`FIELD` with the name of the attack that a document is part of, if any"},
 			&ucli.StringFlag{Name: "model", Usage: "model `DIR` with the decision journal: answers to audited events"},
-			&ucli.StringFlag{Name: "time", Value: "timestamp", Usage: "`FIELD` of the time of a document; --model needs it"},
+			&ucli.StringFlag{Name: "time", Value: "timestamp", Usage: "`FIELD` of the time of a document; --model needs it, and if it is given, new cases per day are counted"},
 		},
 	}, func(_ context.Context, s *session) error {
 		files, _ := s.flags.Generic("ndjson").(*paths)
@@ -58,6 +60,9 @@ events: by their labels, or with --model by the answers that people gave after t
 				return err
 			}
 		}
+		if s.flags.IsSet("time") {
+			sum.time = s.flags.String("time")
+		}
 		for _, file := range *files {
 			if err := eachFileLine(file, sum.add); err != nil {
 				return err
@@ -71,16 +76,19 @@ events: by their labels, or with --model by the answers that people gave after t
 type totals struct {
 	target                annotation.Target
 	label, benign, attack string
+	time                  string // "": no times are read
 	statuses              map[string]int
 	judgements            []report.Judgement
 	truth                 []report.Truth
 	labelled              []report.Judgement // of documents that have a label
+	cases                 *caseTotals
 	attacks               map[string]bool    // found: at least one of its events is sent to an analyst
 	audits                audits
 }
 
 func newTotals(target annotation.Target, label, benign, attack string) *totals {
-	return &totals{target: target, label: label, benign: benign, attack: attack, statuses: map[string]int{}, attacks: map[string]bool{}, audits: audits{cases: map[string]audit{}}}
+	return &totals{target: target, label: label, benign: benign, attack: attack, statuses: map[string]int{}, cases: newCaseTotals(),
+		attacks: map[string]bool{}, audits: audits{cases: map[string]audit{}}}
 }
 
 // meanings say in words what the statuses mean.
@@ -129,6 +137,13 @@ func (t *totals) add(text []byte) error {
 	if err != nil {
 		return err
 	}
+	var at time.Time
+	if t.time != "" {
+		if at, err = timeOf(document, t.time, "--time", field.TimeFormat{}); err != nil {
+			return err
+		}
+	}
+	t.cases.add(a, at)
 	t.statuses[a.Status]++
 	judgement := report.Judgement{Scored: a.Score != nil}
 	if a.Score != nil {
@@ -194,6 +209,9 @@ func (t *totals) write(w io.Writer) error {
 	rows = append(rows, []string{"sent to an analyst (no score, or a score above 0)", strconv.Itoa(sent), share(sent)},
 		[]string{"not sent to an analyst (score 0)", strconv.Itoa(n - sent), share(n - sent)})
 	if err := report.Table(w, rows); err != nil {
+		return err
+	}
+	if err := t.cases.write(w, n); err != nil {
 		return err
 	}
 	if t.label != "" {
