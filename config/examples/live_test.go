@@ -168,13 +168,15 @@ func TestScoreHTTPAnswers(t *testing.T) {
 	status, answer := post(`{"machine":"web-1","event":"a","timestamp":"2026-01-01T10:00:00Z","user":"bob"}`)
 	require.Equal(t, http.StatusOK, status, answer)
 	require.JSONEq(t, `{"machine":"web-1","event":"a","timestamp":"2026-01-01T10:00:00Z","user":"bob","deepcase":
-		{"machine":"web-1","event":"a","status":"no_model","pattern":"e6f1959dee669369acb079fb63a65f69","context":[null,null,null,null,null,null,null,null,null,null]}}`, answer)
+		{"machine":"web-1","event":"a","status":"no_model","pattern":"e6f1959dee669369acb079fb63a65f69",
+		"case":"new-1a597cb77cbc2d6e","case_kind":"new","case_opened":true,"send":true,"context":[null,null,null,null,null,null,null,null,null,null]}}`, answer)
 
 	// Some of a request can be scored: the answer has the others with their errors, in place.
 	status, answer = post(`[{"machine":"web-1","event":"b","timestamp":1767261601},{"machine":"web-1"},7]`)
 	require.Equal(t, http.StatusOK, status, answer)
 	require.JSONEq(t, `[{"machine":"web-1","event":"b","timestamp":1767261601,"deepcase":
-		{"machine":"web-1","event":"b","status":"no_model","pattern":"63b1138b43efb4d22fd5d3e1ee625491","context":[null,null,null,null,null,null,null,null,null,"a"]}},
+		{"machine":"web-1","event":"b","status":"no_model","pattern":"63b1138b43efb4d22fd5d3e1ee625491",
+		"case":"new-1a597cb77cbc2d6e","case_kind":"new","case_opened":false,"send":true,"context":[null,null,null,null,null,null,null,null,null,"a"]}},
 		{"error":"event: is missing or null: want a name","document":"{\"machine\":\"web-1\"}"},
 		{"error":"document: need a JSON object, have a number","document":"7"}]`, answer)
 

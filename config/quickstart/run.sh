@@ -21,11 +21,11 @@ CLUSTERS=$(echo clusters-*.ndjson) SCORES=scores.csv pipeline "$here/analyst.yam
 MODEL=model INPUT=scores.csv OUTPUT=applied.ndjson DEAD_LETTERS=label-dead-letters.ndjson pipeline "$examples/label_from_csv.yaml" label
 "$binary" deepcase versions --model model
 
-step "4. Live: deepcase_sequence and deepcase_predict annotate the new alerts"
+step "4. Live: deepcase_sequence and deepcase_predict annotate the new alerts, and deepcase_case puts what a person should see into cases"
 MODEL=model INPUT=alerts-new.ndjson ID_FIELD=id OUTPUT=annotated.ndjson DEAD_LETTERS=dead-letters.ndjson pipeline "$examples/score_ndjson.yaml" score
 
 step "5. Summary"
-"$binary" deepcase summary --ndjson annotated.ndjson --label label --attack attack
+"$binary" deepcase summary --ndjson annotated.ndjson --time timestamp --label label --attack attack
 cat <<END
 
 annotated documents: $PWD/annotated.ndjson

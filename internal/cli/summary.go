@@ -82,7 +82,7 @@ type totals struct {
 	truth                 []report.Truth
 	labelled              []report.Judgement // of documents that have a label
 	cases                 *caseTotals
-	attacks               map[string]bool    // found: at least one of its events is sent to an analyst
+	attacks               map[string]bool // found: at least one of its events is sent to an analyst
 	audits                audits
 }
 
