@@ -90,6 +90,7 @@ type decided struct {
 	Pattern string          `json:"pattern,omitempty"` // the key
 	Score   *float64        `json:"score,omitempty"`   // of answers and clusters; −1 if it was withdrawn
 	Until   *time.Time      `json:"until,omitempty"`
+	Due     *time.Time      `json:"due,omitempty"` // of benign answers: when the question is asked again
 	Event   string          `json:"event,omitempty"`
 	Machine string          `json:"machine,omitempty"`
 	Context []*string       `json:"context,omitempty"` // null if the machine had no event
@@ -99,7 +100,8 @@ type decided struct {
 	Undoes  uint64          `json:"undoes,omitempty"`
 }
 
-func decidedOf(d decisions.Decision, state decisions.State) decided {
+// decidedOf describes a decision. found is what the journal says of an answer or mute, nil if it is in the archive.
+func decidedOf(d decisions.Decision, state decisions.State, found *decisions.Found) decided {
 	o := decided{Number: d.Number, At: d.At, Kind: d.Kind, By: d.By, Reason: d.Reason, Scope: d.Scope, Event: d.Subject.Event, Machine: d.Subject.Machine,
 		Version: d.Version, Old: d.Old, Undoes: d.Undoes}
 	for _, name := range d.Subject.Context {
@@ -120,6 +122,9 @@ func decidedOf(d decisions.Decision, state decisions.State) decided {
 	}
 	if !d.Until.IsZero() {
 		o.Until = &d.Until
+	}
+	if found != nil && !found.Due.IsZero() && (state == decisions.InForce || state == decisions.Due) {
+		o.Due = &found.Due
 	}
 	return o
 }
@@ -145,11 +150,12 @@ func (s *session) decisions() error {
 			return nil
 		}
 		var state decisions.State
-		j.Read(func(l decisions.Look) { state = l.State(d.Number) })
+		var found *decisions.Found
+		j.Read(func(l decisions.Look) { state, found = l.State(d.Number), l.Number(d.Number) })
 		if state != decisions.InForce && !s.flags.Bool("all") {
 			return nil
 		}
-		return write(decidedOf(d, state))
+		return write(decidedOf(d, state, found))
 	})
 	if damaged.Lines > 0 {
 		s.note("%d lines cannot be read and have no effect; the first: %v", damaged.Lines, damaged.First)
@@ -187,17 +193,14 @@ func (s *session) decisionWriter() (write func(decided) error, end func() error)
 }
 
 // decisionColumns are those of the csv form.
-var decisionColumns = []string{"number", "at", "kind", "state", "score", "scope", "event", "machine", "context", "by", "reason", "until", "pattern", "cluster", "version",
+var decisionColumns = []string{"number", "at", "kind", "state", "score", "scope", "event", "machine", "context", "by", "reason", "until", "due", "pattern", "cluster", "version",
 	"old", "undoes"}
 
 func (d decided) row() []string {
 	row := []string{strconv.FormatUint(d.Number, 10), timeText(d.At), string(d.Kind), string(d.State), optional(d.Score), string(d.Scope), d.Event, d.Machine, d.names(), d.By, d.Reason,
-		"", d.Pattern, "", d.Version, optional(d.Old), number(int(d.Undoes))}
-	if d.Until != nil {
-		row[11] = timeText(*d.Until)
-	}
+		optionalTime(d.Until), optionalTime(d.Due), d.Pattern, "", d.Version, optional(d.Old), number(int(d.Undoes))}
 	if d.Cluster != nil {
-		row[13] = strconv.Itoa(*d.Cluster)
+		row[slices.Index(decisionColumns, "cluster")] = strconv.Itoa(*d.Cluster)
 	}
 	for i, text := range row {
 		row[i] = cell.Quote(report.Visible(text))
@@ -214,6 +217,13 @@ func optional(score *float64) string {
 		return withdrawal
 	}
 	return report.Number(*score)
+}
+
+func optionalTime(at *time.Time) string {
+	if at == nil {
+		return ""
+	}
+	return timeText(*at)
 }
 
 // names lists the context: each name once, with how often it comes.
@@ -252,8 +262,13 @@ func (s *session) printDecision(d decided) error {
 	if d.By != "" {
 		parts = append(parts, "by "+d.By)
 	}
-	if d.Until != nil {
-		parts = append(parts, "until "+timeText(*d.Until))
+	for _, end := range []struct {
+		name string
+		at   *time.Time
+	}{{"until", d.Until}, {"due", d.Due}} {
+		if end.at != nil {
+			parts = append(parts, end.name+" "+timeText(*end.at))
+		}
 	}
 	fmt.Fprintln(s.out, report.Visible(strings.Join(parts, "  ")))
 	for _, line := range []struct{ name, text string }{{"scope", string(d.Scope)}, {"event", d.Event}, {"machine", d.Machine}, {"context", d.names()}, {"reason", d.Reason}} {

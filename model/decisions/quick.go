@@ -18,7 +18,7 @@ func quickly(line []byte, d *Decision) (more int, ok bool) {
 	if err != nil || !utf8.Valid(content) || hasControls(content) {
 		return 0, false
 	}
-	s := scanner{content, true}
+	s := scanner{content, bytes.IndexByte(content, '\\') >= 0, true}
 	s.must(`{"format":` + strconv.Itoa(format) + `,"number":`)
 	d.Number = s.digits()
 	if s.next(`,"more":`) {
@@ -85,8 +85,9 @@ func known[T ~string](text []byte, all []T) T {
 
 // scanner reads JSON from its beginning on, as far as it is plain. Once it is not ok, nothing that it gives counts.
 type scanner struct {
-	rest []byte
-	ok   bool
+	rest    []byte
+	escapes bool // there may be some
+	ok      bool
 }
 
 func (s *scanner) check(ok bool) { s.ok = s.ok && ok }
@@ -137,7 +138,7 @@ func allDigits(text []byte) bool {
 // text reads the rest of a string without escapes.
 func (s *scanner) text() []byte {
 	end := bytes.IndexByte(s.rest, '"')
-	if end < 0 || bytes.IndexByte(s.rest[:end], '\\') >= 0 {
+	if end < 0 || s.escapes && bytes.IndexByte(s.rest[:end], '\\') >= 0 {
 		s.ok = false
 		return nil
 	}
@@ -150,7 +151,10 @@ func (s *scanner) text() []byte {
 func (s *scanner) skip() {
 	for s.ok {
 		end := bytes.IndexByte(s.rest, '"')
-		escape := bytes.IndexByte(s.rest[:max(end, 0)], '\\')
+		escape := -1
+		if s.escapes {
+			escape = bytes.IndexByte(s.rest[:max(end, 0)], '\\')
+		}
 		switch {
 		case end < 0:
 			s.ok = false
