@@ -41,38 +41,96 @@ func fold(f *os.File, from place, last uint64, damaged *Damage, add func(togethe
 	if _, err := f.Seek(from.bytes, io.SeekStart); err != nil {
 		return from, err
 	}
-	in := bufio.NewReaderSize(f, 1<<16)
-	var d Decision
 	var together []Decision
-	reached, at := from, from
-	for {
-		line, size, err := readLine(in)
-		if errors.Is(err, io.EOF) {
-			return reached, nil
-		} else if err != nil {
-			return reached, err
-		}
-		more, err := parseShort(line, &d)
-		if err == nil && d.Number <= last {
-			err = outOfOrder(d.Number, last)
+	reached = from
+	err = parseAhead(f, from, func(p *parsed) error {
+		if p.err == nil && p.decision.Number <= last {
+			p.err = outOfOrder(p.decision.Number, last)
 		}
 		switch {
-		case errors.Is(err, ErrNewerFormat):
-			return reached, fmt.Errorf("line at byte %d: %w", at.bytes, err)
-		case err != nil:
-			damaged.add(f.Name(), at.bytes, err)
-			more = 0
+		case errors.Is(p.err, ErrNewerFormat):
+			return fmt.Errorf("line at byte %d: %w", p.begin, p.err)
+		case p.err != nil:
+			damaged.add(f.Name(), p.begin, p.err)
 		default:
-			last = d.Number
-			together = append(together, d)
-		}
-		at.pass(line, size)
-		if more > 0 {
-			continue
+			last = p.decision.Number
+			if together = append(together, p.decision); p.more > 0 {
+				return nil
+			}
 		}
 		add(together)
-		together, reached = together[:0], at
+		together, reached = together[:0], p.end
+		return nil
+	})
+	return reached, err
+}
+
+// parsed is a line as parseShort reads it, and where it lies.
+type parsed struct {
+	decision Decision
+	more     int
+	err      error
+	begin    int64
+	end      place
+}
+
+// parseAhead gives use the whole lines of r, which begins at a place of a file, until one of them is an error. A goroutine reads and parses those
+// that come next, so that two processors share the work.
+func parseAhead(r io.Reader, at place, use func(*parsed) error) error {
+	var failed error // of reading; good once ready is closed
+	ready, used, stop := make(chan []parsed, 2), make(chan []parsed, 4), make(chan struct{})
+	go func() {
+		defer close(ready)
+		in := bufio.NewReaderSize(r, 1<<16)
+		for failed == nil {
+			var some []parsed
+			select {
+			case some = <-used:
+			default:
+			}
+			if some, failed = parseSome(in, &at, some[:0]); len(some) == 0 {
+				continue
+			}
+			select {
+			case ready <- some:
+			case <-stop:
+				return
+			}
+		}
+	}()
+	defer func() {
+		close(stop)
+		for range ready { // until the goroutine has ended, and reads no more
+		}
+	}()
+	for some := range ready {
+		for i := range some {
+			if err := use(&some[i]); err != nil {
+				return err
+			}
+		}
+		used <- some
 	}
+	if errors.Is(failed, io.EOF) {
+		return nil
+	}
+	return failed
+}
+
+// parseSome reads up to 128 lines.
+func parseSome(in *bufio.Reader, at *place, some []parsed) ([]parsed, error) {
+	for len(some) < 128 {
+		line, size, err := readLine(in)
+		if err != nil {
+			return some, err
+		}
+		p := parsed{begin: at.bytes}
+		p.more, p.err = parseShort(line, &p.decision)
+		at.pass(line, size)
+		p.end = *at
+		some = append(some, p)
+	}
+	return some, nil
 }
 
 // parseShort reads of a line what a fold needs.
