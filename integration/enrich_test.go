@@ -276,6 +276,21 @@ func (e *enrichment) requireAll(t testing.TB, given []alert) {
 	found := e.server.taken(t, e.index)
 	require.Len(t, found, len(given))
 	requireContexts(t, found)
+	// Without a model all alerts of a machine are new, and so near in time that they are one case.
+	cases, opened := map[string]string{}, map[string]int{}
+	for _, a := range found {
+		require.True(t, *a.Verdict.Send)
+		if a.Verdict.Opened {
+			opened[a.Host.Name]++
+		}
+		if first, there := cases[a.Host.Name]; there {
+			require.Equal(t, first, a.Verdict.Case, "%+v", a)
+		}
+		cases[a.Host.Name] = a.Verdict.Case
+	}
+	for machine := range cases {
+		require.Equal(t, 1, opened[machine], machine)
+	}
 	require.NoFileExists(t, filepath.Join(e.folder, "dead-letters.ndjson"))
 }
 
