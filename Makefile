@@ -104,7 +104,7 @@ generate-check: generate
 bench:
 	./bench/run.sh
 
-# Measures what answers and cases save on four sites of real alerts, and what other settings do (docs/choices.md). Takes half an hour.
+# Measures what answers and cases save on four sites of real alerts, and what other settings do (docs/choices.md). Takes minutes.
 choices: slim
 	go run ./bench/choices > docs/choices.md
 

@@ -157,7 +157,10 @@ func compare(w io.Writer, tests []result, names []string, rows [][]result) {
 		fmt.Fprintf(w, "| %s |", name)
 		for _, r := range row {
 			fmt.Fprintf(w, " %d · %s · %s", r.Objects, humanize.Comma(int64(r.Questions)), humanize.Comma(int64(r.Missed)))
-			if r.StepsLost > 0 {
+			switch {
+			case r.StepsLost == 1:
+				fmt.Fprint(w, ", **1 step lost**")
+			case r.StepsLost > 1:
 				fmt.Fprintf(w, ", **%d steps lost**", r.StepsLost)
 			}
 			fmt.Fprint(w, " |")

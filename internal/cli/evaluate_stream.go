@@ -245,20 +245,24 @@ func triageView(t report.Triage) view {
 		strconv.Itoa(t.SentEvents - t.Attacks + t.Missed), strconv.Itoa(t.Missed), t.Sent.Recall.String(), strconv.Itoa(lost)}
 }
 
+func wholeSeconds(x float64) string {
+	return time.Duration(x * float64(time.Second)).Round(time.Second).String()
+}
+
 func percent(s report.Share) string { return strconv.FormatFloat(100*float64(s), 'f', 3, 64) }
 
 // stepRows lists the steps of attacks: those with most missed events first, the others by time.
 func stepRows(steps []stream.Step) [][]string {
-	rows := [][]string{{"attack step", "events", "missed", "time to first case", "of kind"}}
+	rows := [][]string{{"attack step", "events", "missed", "time to first case", "its age", "its kind"}}
 	steps = slices.Clone(steps)
 	slices.SortStableFunc(steps, func(a, b stream.Step) int { return cmp.Compare(b.Missed, a.Missed) })
 	for i, step := range steps {
 		if i == mostTypes {
 			return append(rows, []string{fmt.Sprintf("and %d more: see --json", len(steps)-mostTypes)})
 		}
-		row := []string{strconv.Quote(step.Name), strconv.Itoa(step.Alerts), strconv.Itoa(step.Missed), "lost", "-"}
+		row := []string{strconv.Quote(step.Name), strconv.Itoa(step.Alerts), strconv.Itoa(step.Missed), "lost", "-", "-"}
 		if step.Wait != nil {
-			row[3], row[4] = time.Duration(*step.Wait*float64(time.Second)).Round(time.Second).String(), step.Kind
+			row[3], row[4], row[5] = wholeSeconds(*step.Wait), wholeSeconds(step.Age), step.Kind
 		}
 		rows = append(rows, row)
 	}

@@ -42,6 +42,7 @@ type Step struct {
 	Case string   `json:"first_case,omitempty"`
 	Kind string   `json:"first_case_kind,omitempty"`
 	Wait *float64 `json:"seconds_to_first_case,omitempty"`
+	Age  float64  `json:"first_case_age_seconds"` // how long that case had been open by then
 }
 
 // alert is an alert as it came out.
@@ -111,18 +112,18 @@ func (t *tally) attack(a alert, seen bool) {
 	t.Attacks++
 	step.Alerts++
 	if seen {
-		step.see(a)
+		t.see(step, a)
 		return
 	}
 	step.Missed++
 	t.AttackMissed++
 }
 
-// see notes that an alert of the step, or a later one, is in a case.
-func (s *Step) see(a alert) {
-	if s.Wait == nil {
-		wait := a.at.Sub(s.First).Seconds()
-		s.Case, s.Kind, s.Wait = a.in.ID, a.in.Kind.String(), &wait
+// see notes that an alert of a step is in the case of a.
+func (t *tally) see(step *Step, a alert) {
+	if step.Wait == nil {
+		wait := a.at.Sub(step.First).Seconds()
+		step.Case, step.Kind, step.Wait, step.Age = a.in.ID, a.in.Kind.String(), &wait, a.at.Sub(t.opened[a.in.ID]).Seconds()
 	}
 }
 
@@ -134,7 +135,7 @@ func (t *tally) takeUp(earlier, later alert) {
 	}
 	step := t.steps[earlier.step]
 	step.Missed--
-	step.see(later)
+	t.see(step, later)
 	t.AttackMissed--
 	t.TakenUp++
 }

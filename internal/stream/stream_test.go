@@ -72,7 +72,7 @@ func TestAnAnswerSettlesItsPattern(t *testing.T) {
 	}
 	assert.Equal(t, &Result{Alerts: 8, Today: 7, Objects: 4, ByKind: map[string]int{"new": 3, "alarm": 1}, Share: .5, PerDay: []int{4},
 		Questions: 4, Answers: 4, BenignSeen: 2, Attacks: 4, AttackMissed: 1, Recall: .75, Steps: 2, MissedByStep: map[string]int{"crack": 1}, ByStep: []Step{
-			{Name: "scan", Alerts: 2, First: start.Add(2 * time.Minute), Kind: "new", Wait: wait(0)},
+			{Name: "scan", Alerts: 2, First: start.Add(2 * time.Minute), Kind: "new", Wait: wait(0), Age: 120},
 			{Name: "crack", Alerts: 2, Missed: 1, First: start.Add(5 * time.Hour), Kind: "new", Wait: wait(8 * time.Hour)},
 		}}, got)
 
@@ -245,4 +245,20 @@ func TestNothingIsPlayed(t *testing.T) {
 	got := s.play(t, DefaultOptions())
 	assert.Zero(t, got.Alerts)
 	assert.True(t, math.IsNaN(float64(got.Recall)))
+}
+
+// BenchmarkPlay plays 100,000 alerts, with about as many patterns and cases as real ones have.
+func BenchmarkPlay(b *testing.B) {
+	random := rand.New(rand.NewPCG(9, 10))
+	s := newStream()
+	for i := range 100_000 {
+		v := []model.Verdict{unsure, benign, alarm}[random.IntN(3)]
+		s.add(time.Duration(i)*10*time.Second, uint32(random.IntN(2)), int32(random.IntN(3)), [2]int32{int32(random.IntN(4)), int32(random.IntN(4))}, uint32(random.IntN(100)/99), v)
+	}
+	for b.Loop() {
+		if _, err := Play(&s.Sequences, s.verdicts, clusters, DefaultOptions()); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.N)*100_000/b.Elapsed().Seconds(), "alerts/s")
 }
