@@ -8,6 +8,7 @@
 //   - [connect-deepcase/model/engine] opens what computes: the CPU, or a GPU in builds with the tag gotch.
 //   - [connect-deepcase/model] learns which events of a context matter, clusters events, takes scores, and predicts.
 //   - [connect-deepcase/model/store] keeps the versions of a model in a directory that several processes share.
+//   - [connect-deepcase/model/decisions] keeps what analysts answer beside the versions, and applies it to verdicts.
 //
 // Below them:
 //

@@ -41,13 +41,13 @@ Reads what `+"`deepcase_sequence`"+` and `+"`deepcase_predict`"+` wrote at `+"`t
 ** `+"`unscored`"+`: it is in a cluster that nobody has scored
 ** `+"`burst`"+`: the score is 0, but there are far more such alerts than the training saw
 ** `+"`audit`"+`: the alert is dismissed, and drawn at random to find out what is missed
-- `+"`case_opened`"+`: whether the alert is the first one of the case on its machine, and a ticket has to be created
+- `+"`case_opened`"+`: whether the alert is the first one of the case on its machine. Then a ticket has to be created
 
 An alert is dismissed if its score is 0, by a cluster or by an answer, or if it is muted. All other alerts are sent. That includes all alerts before the first model is published: nothing says that they are benign. They make one case on each machine.
 
 == What makes a case
 
-Cases are made for each machine. All alerts of one kind with no pause of more than `+"`gap`"+` are one case. For alarms it is `+"`alarm_gap`"+`, because an attack that goes on for days is one case. In addition:
+Cases are made for each machine. All alerts of one kind with no pause of more than `+"`gap`"+` are one case. For alarms and unscored clusters it is `+"`alarm_gap`"+`, because an attack that goes on for days is one case. In addition:
 
 - alarms and bursts of different clusters are different cases. So are alarms of different events, if their score comes from an answer. With `+"`by_machine: true`"+`, alarms of a machine are one case, and alerts of the kind `+"`new`"+` belong to it, as `+"`alarm`"+`, if they come no later than `+"`gap`"+` after its last alert
 - the alerts of an unscored cluster are one case on all machines: there is one thing to decide. `+"`case_opened`"+` is true on each machine, and again after a pause of more than `+"`alarm_gap`"+`. Let the ticket system recognise the id
@@ -61,7 +61,7 @@ No message is dropped. Batches keep their order and size. A message that came wi
 
 The case of an alert depends only on the alerts of its machine that came before it. With `+"`pipeline.threads: 1`"+` they are taken in the order of the source. Ids are the same in every process. An alert that comes late joins the case that its time is near enough to. It never joins two open cases into one.
 
-An alert that has the `+"`id`"+`, event and time of one of the last `+"`late`"+` alerts of its machine that have an id is that alert again. It gets the same fields as before, even if its verdict has changed, and changes nothing else. So a message with an id can be delivered again after a failure or a restart without harm. Without an id it counts twice in its hour.
+An alert that has the `+"`id`"+`, event and time of one of the last `+"`late`"+` alerts of its machine that have an id is that alert again. It gets the same fields as before, even if its verdict has changed, and changes nothing else. So a message with an id can be delivered again after a failure or a restart without harm. An alert without an id counts twice in its hour if it comes again.
 
 Whether an alert is audited depends on its machine, event, time and id alone, so all processes draw the same alerts.
 
@@ -90,22 +90,22 @@ Cases live in memory and are lost at a restart, unless `+"`cache`"+` names a cac
 		Fields(mapping.TimeFields()...).
 		Fields(
 			fieldGap.Field().
-				Description("The longest pause between two alerts of a case that is not an alarm. With `4h`, cases of the kind `new` are about half as many, and each twice as large.").
+				Description("The longest pause between two alerts of a case of the kind `new` or `burst`. With `4h`, cases of the kind `new` are about half as many, and each twice as large.").
 				Default("1h"),
 			fieldAlarmGap.Field().
-				Description("The same for alarms.").
+				Description("The same for cases of the kind `alarm` or `unscored`.").
 				Default("24h"),
 			service.NewBoolField(fieldByMachine).
-				Description("Whether all alarms of a machine are one case, which also takes what is new there while the pause is at most `gap`. There are fewer cases, and each tells more of the story: measured in the page docs/choices.md.").
+				Description("Whether all alarms of a machine are one case, which also takes what is new there while the pause is at most `gap`. There are fewer cases, and each tells more of the story. docs/choices.md has the measurements.").
 				Default(defaults.ByMachine),
 			fieldBurst.Field().
-				Description("A burst has more alerts in an hour than so many times the highest count that the training saw. 0 for no bursts.").
+				Description("A burst has more alerts in an hour than this many times the highest hourly count of the training. 0 for no bursts.").
 				Default(defaults.Burst),
 			fieldBurstFloor.Field().
 				Description("The fewest alerts in an hour that make a burst.").
 				Default(defaults.BurstFloor),
 			fieldAudit.Field().
-				Description("The share of the dismissed alerts that is sent all the same, from 0 to 1. What people decide about them says how much is missed (the page docs/tuning.md).").
+				Description("The share of the dismissed alerts that is sent all the same, from 0 to 1. What people decide about them says how much is missed: see docs/tuning.md.").
 				Default(defaults.Audit),
 			fieldLate.Field().
 				Description("The number of alerts of a machine that are remembered, so that they change nothing if they come again. It should exceed the number of alerts that one machine has in batches that are not acknowledged yet.").
@@ -129,7 +129,7 @@ Cases live in memory and are lost at a restart, unless `+"`cache`"+` names a cac
 				Default("30s"),
 			mapping.TargetField(),
 		).
-		Example("A ticket for each case", "The first alert of a case creates a ticket, all alerts of cases go to one file, and the others to another.", `
+		Example("A ticket for each case", "The first alert of a case creates a ticket. Alerts that nobody needs to look at go to one file. All others go to another, including those that have an error.", `
 pipeline:
   threads: 1 # contexts and cases depend on the order of alerts
   processors:
@@ -157,14 +157,14 @@ output:
             - mapping: |
                 root.key = this.deepcase.case
                 root.title = this.deepcase.event + " on " + this.deepcase.machine
-      - check: this.deepcase.send
+      - check: this.deepcase.send == false
         output:
           file:
-            path: for-the-analyst.ndjson
+            path: dismissed.ndjson
             codec: lines
       - output:
           file:
-            path: dismissed.ndjson
+            path: for-the-analyst.ndjson
             codec: lines
 `)
 }

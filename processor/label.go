@@ -55,7 +55,7 @@ Each message is one decision:
 - With `+"`mute`"+`, a document mutes events like it: they pass although they have a score above 0.
 - With `+"`undo`"+`, it takes an answer or a mute back.
 
-If a document has no scope, its annotation tells what is decided. If the event was in a cluster, the cluster is scored, as it was before there were answers; so is the cluster of a document without a verdict, or with one of a program that wrote no `+"`pattern`"+`. If `+"`deepcase_predict`"+` named no cluster, or called the event `+"`disputed`"+`, its pattern on its machine is answered.
+If a document has no scope, its annotation tells what is decided. If `+"`deepcase_predict`"+` named no cluster, or called the event `+"`disputed`"+`, its pattern on its machine is answered. So is that of an audited event (`+"`case_kind`"+` `+"`audit`"+`), and a mute is of the pattern on its machine, too. In all other cases the cluster is scored. That includes documents without a verdict, and those of an older program, which have no `+"`pattern`"+`.
 
 The message becomes the reply. For a cluster:
 
@@ -81,9 +81,9 @@ Of two answers to one pattern, the one that was written later counts, whatever t
 
 An answer settles events that the model is not sure of, now and after every later training: `+"`deepcase_predict`"+` says how. All decisions are kept in the model directory, with who, when and why.
 
-An answer of score 0 is asked again after `+"`hold`"+`; give these fields the values that `+"`deepcase_predict`"+` has. The same answer of the same person changes nothing until it is due, so a message that is delivered again does no harm. To change when an answer or a mute ends, give another duration or a time.
+An answer of score 0 is asked again after `+"`hold`"+`. Give `+"`hold`"+`, `+"`hold_growth`"+` and `+"`hold_max`"+` the values that `+"`deepcase_predict`"+` has. The same answer of the same person changes nothing until it is due, so a message that is delivered again does no harm. To change when an answer or a mute ends, give another duration or a time.
 
-A wide decision is easily too wide. If there are recent annotated documents, each answer and mute is first replayed on them: `+"`replay`"+` says how many there are, how many of them it would have settled, on how many machines, and how many of those are attacks, which have a score above 0 or are in a case (`+"`deepcase_case`"+`) with one. Recent documents come from `+"`recent_file`"+`, and from messages of the same batch that `+"`recent`"+` marks.
+A wide decision is easily too wide. If there are recent annotated documents, each answer and mute is first replayed on them: `+"`replay`"+` says how many there are, how many of them it would have settled, on how many machines, and how many of those are attacks. An attack is a document that has a score above 0, or is in a case (`+"`deepcase_case`"+`) with such a document. Recent documents come from `+"`recent_file`"+`, and from messages of the same batch that `+"`recent`"+` marks.
 
 == Guarantees
 
@@ -93,13 +93,13 @@ No message is dropped. Batches keep their order and size. A message that is flag
 
 - its score is neither a number ≥ 0 nor `+"`none`"+`
 - it names no cluster of the current model
-- another message of the batch decides otherwise about the same
+- another message of the batch decides differently about the same cluster, pattern or event
 - `+"`version`"+` names a version whose clusters are not those of the current version
-- its scope is not one of these, its expiry is in the past, or it has no event with its context
+- its scope is none of those of the field `+"`scope`"+`, its expiry is in the past, or it has no event with its context
 - it answers an event whose cluster has a score. Score the cluster instead (scope `+"`cluster`"+`), or mute the event. One answer is possible there: above 0 and to a pattern, if the cluster has score 0
 - it mutes without reason or expiry, or mutes an event without a score above 0
 - it is not confirmed (`+"`confirm`"+`). Each answer and mute with a scope wider than `+"`pattern_on_machine`"+` needs that, and an answer of score 0 that would have settled an attack
-- it takes back something else than an answer or a mute. To take back the score of a cluster, give the cluster its old score
+- it takes back anything but an answer or a mute. To take back the score of a cluster, give the cluster its old score
 
 == Metrics
 

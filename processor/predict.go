@@ -44,9 +44,9 @@ Reads the context that `+"`deepcase_sequence`"+` wrote at `+"`target`"+` and add
 ** `+"`unknown_event`"+`: training formed no cluster for this event
 ** `+"`no_cluster`"+`: too far from all clusters of this event
 ** `+"`no_model`"+`: no version could be loaded yet
-** `+"`answered`"+`: none of these counts, since a person has answered events like this one with `+"`deepcase_label`"+`
+** `+"`answered`"+`: the model has no score for it, or the score 0, but a person has answered events like this one with `+"`deepcase_label`"+`
 ** `+"`muted`"+`: it has a score above 0, but a person lets events like this one pass for a time
-- `+"`score`"+`: with `+"`scored`"+`, `+"`answered`"+` and `+"`muted`"+`, where it is 0
+- `+"`score`"+`: with `+"`scored`"+`, `+"`answered`"+` and `+"`muted`"+`. With `+"`muted`"+` it is 0
 - `+"`cluster`"+`: if the model puts the event into one
 - `+"`hourly_max`"+`: with `+"`scored`"+` and the score 0: the highest number of events of that cluster on one machine in one hour of the training, if the model knows it
 - `+"`pattern`"+`: 32 hexadecimal digits that stand for the event, the events of its context in any order, and the machine. It does not depend on the model
@@ -74,7 +74,7 @@ People answer events that the model is not sure of (`+"`low_confidence`"+`, `+"`
 - A benign answer never silences a cluster that has a score above 0. Only another score of the cluster does, or a mute. An answer above 0 to a pattern also counts if the cluster has score 0.
 - An answer of score 0 is asked again after `+"`hold`"+`: the event has its own status again, with `+"`answered_before`"+`. Each time that the answer is given again, it holds `+"`hold_growth`"+` times longer, but not longer than `+"`hold_max`"+`.
 
-If the decisions cannot be read, such as after an update of another program to a newer format, those that were read before stay in force. This is logged once. A line that is damaged has no effect, and is logged.
+If the decisions cannot be read, for example because a newer program has written them, those that were read before stay in force. This is logged once. A line that is damaged has no effect, and is logged.
 
 == Metrics
 
