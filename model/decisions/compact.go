@@ -95,7 +95,7 @@ func (f *Fold) idle(d *Decision, undone map[uint64]int64, before int64) bool {
 	if e.undone {
 		return undone[d.Number] < before
 	}
-	last := f.standing(f.latest[e.kind][e.key])
+	last := f.standing(f.latest[e.kind][e.scope][e.key])
 	end, ends := f.end(last)
 	return ends && end < before && last.number < f.last
 }

@@ -49,7 +49,7 @@ type Fold struct {
 	holds   [maxConfirmed + 1]int64 // microseconds, by confirmations
 	last    uint64                  // number
 	entries []entry                 // by number
-	latest  [2]map[Key]int32        // answers and mutes: the last entry on each key
+	latest  [2][4]map[Key]int32     // answers and mutes, by scope: the last entry on each key
 	people  []string
 	ids     map[string]uint32
 }
@@ -63,7 +63,12 @@ var kinds = [2]Kind{Answer, Mute}
 
 // NewFold gives a fold without decisions.
 func NewFold(hold Hold) *Fold {
-	f := &Fold{hold: hold, latest: [2]map[Key]int32{{}, {}}, ids: map[string]uint32{}}
+	f := &Fold{hold: hold, ids: map[string]uint32{}}
+	for kind := range f.latest {
+		for scope := range f.latest[kind] {
+			f.latest[kind][scope] = map[Key]int32{}
+		}
+	}
 	for n := range f.holds {
 		f.holds[n] = hold.after(n).Microseconds()
 	}
@@ -129,7 +134,7 @@ func (f *Fold) add(d *Decision) {
 	if !d.Until.IsZero() {
 		e.until = d.Until.UnixMicro()
 	}
-	latest := f.latest[e.kind]
+	latest := f.latest[e.kind][e.scope]
 	if i, there := latest[d.Key]; there {
 		e.previous = i
 	}
@@ -166,7 +171,7 @@ func (f *Fold) undo(i int32) {
 	undone := &f.entries[i]
 	undone.undone = true
 	var later []int32 // on its key
-	for at := f.latest[undone.kind][undone.key]; at > i; at = f.entries[at].previous {
+	for at := f.latest[undone.kind][undone.scope][undone.key]; at > i; at = f.entries[at].previous {
 		later = append(later, at)
 	}
 	for _, at := range slices.Backward(later) {

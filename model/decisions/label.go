@@ -10,7 +10,7 @@ import (
 // cluster keeps its score. A score of 0 needs benign answers to at least half of the samples: an answer must not dismiss what it does not
 // cover. a is what Model.Cluster returned with m. subject says what a row is; it is false for samples that must not count.
 func (l Look) Label(m *model.Model, a *model.Assignment, s interpreter.Strategy, subject func(row int) (Subject, bool)) (*model.Model, int, error) {
-	if len(l.fold.latest[kindAnswer]) == 0 {
+	if len(l.fold.entries) == 0 {
 		return m, 0, nil
 	}
 	labels, answered := make([]float64, len(a.Clusters)), 0

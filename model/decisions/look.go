@@ -49,7 +49,7 @@ func (l Look) State(number uint64) State {
 	switch {
 	case e.undone:
 		return Undone
-	case l.fold.standing(l.fold.latest[e.kind][e.key]) != e:
+	case l.fold.standing(l.fold.latest[e.kind][e.scope][e.key]) != e:
 		return Replaced
 	}
 	return l.fold.state(e, l.now.UnixMicro())
@@ -59,10 +59,12 @@ func (l Look) State(number uint64) State {
 func (l Look) InForce() (answers, mutes int) {
 	now := l.now.UnixMicro()
 	var counts [len(kinds)]int
-	for kind, latest := range l.fold.latest {
-		for _, i := range latest {
-			if e := l.fold.standing(i); e != nil && l.fold.state(e, now) == InForce {
-				counts[kind]++
+	for kind := range l.fold.latest {
+		for _, latest := range l.fold.latest[kind] {
+			for _, i := range latest {
+				if e := l.fold.standing(i); e != nil && l.fold.state(e, now) == InForce {
+					counts[kind]++
+				}
 			}
 		}
 	}
@@ -92,13 +94,9 @@ func (l Look) mute(keys [4]Key) *Found {
 }
 
 func (l Look) find(kind int, keys [4]Key) (found, before *Found) {
-	latest := l.fold.latest[kind]
-	if len(latest) == 0 {
-		return nil, nil
-	}
 	now := l.now.UnixMicro()
-	for _, key := range keys {
-		i, there := latest[key]
+	for scope, key := range keys {
+		i, there := l.fold.latest[kind][scope][key]
 		if !there {
 			continue
 		}

@@ -28,15 +28,14 @@ func (l Look) On(kind Kind, key Key) (standing *Found, inForce bool) {
 	if k < 0 {
 		return nil, false
 	}
-	i, there := l.fold.latest[k][key]
-	if !there {
-		return nil, false
+	for _, latest := range l.fold.latest[k] { // a key is of one scope
+		if i, there := latest[key]; there {
+			if e := l.fold.standing(i); e != nil {
+				return l.fold.found(e), l.fold.state(e, l.now.UnixMicro()) == InForce
+			}
+		}
 	}
-	e := l.fold.standing(i)
-	if e == nil {
-		return nil, false
-	}
-	return l.fold.found(e), l.fold.state(e, l.now.UnixMicro()) == InForce
+	return nil, false
 }
 
 // Number is the answer or mute of a number, whatever became of it; nil if the number is that of none.
