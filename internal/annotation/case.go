@@ -39,6 +39,8 @@ func (t Target) Alert(document map[string]any) (a cases.Alert, err error) {
 	if a.Status == model.Scored || a.Status == model.Answered {
 		if a.Score, ok = number(object["score"]); !ok {
 			return a, fmt.Errorf("document: %s.score is %s, need a number", t, kind(object["score"]))
+		} else if a.Score < 0 {
+			return a, fmt.Errorf("document: %s.score is %v, need at least 0", t, a.Score)
 		}
 	}
 	if a.Cluster, err = t.integer(object, "cluster", -1); err != nil {

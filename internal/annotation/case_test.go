@@ -48,6 +48,7 @@ func TestAlertSaysWhatIsWrong(t *testing.T) {
 		`{"deepcase":{"machine":"m","event":"e","status":3}}`:                        "document: deepcase.status is a number, need a status of deepcase_predict",
 		`{"deepcase":{"machine":"m","event":"e","status":"scored"}}`:                 "document: deepcase.score is null or missing, need a number",
 		`{"deepcase":{"machine":"m","event":"e","status":"answered","score":"1"}}`:   `document: deepcase.score is the text "1", need a number`,
+		`{"deepcase":{"machine":"m","event":"e","status":"scored","score":-1}}`:      "document: deepcase.score is -1, need at least 0",
 		`{"deepcase":{"machine":"m","event":"e","status":"unscored","cluster":-1}}`:  "document: deepcase.cluster is a number, need an integer of at least 0",
 		`{"deepcase":{"machine":"m","event":"e","status":"muted","hourly_max":1.5}}`: "document: deepcase.hourly_max is a number, need an integer of at least 0",
 	} {
