@@ -132,7 +132,7 @@ func (f *Fold) add(d *Decision) {
 	e := entry{key: d.Key, number: d.Number, at: d.At.UnixMicro(), score: d.Score, by: f.person(d.By), previous: -1,
 		scope: uint8(slices.Index(Scopes, d.Scope)), kind: uint8(slices.Index(kinds[:], d.Kind))}
 	if !d.Until.IsZero() {
-		e.until = d.Until.UnixMicro()
+		e.until = cmp.Or(d.Until.UnixMicro(), -1) // 0 stands for none
 	}
 	latest := f.latest[e.kind][e.scope]
 	if i, there := latest[d.Key]; there {

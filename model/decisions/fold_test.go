@@ -223,3 +223,12 @@ func TestWhatIsWrongWithADecision(t *testing.T) {
 		require.Equal(t, uint64(4), f.last)
 	}
 }
+
+// 0 stands for no end in an entry, and is the microsecond of 1970-01-01T00:00:00Z.
+func TestAnEndIn1970IsAnEnd(t *testing.T) {
+	f := NewFold(DefaultHold)
+	d := answer(sshd, Event, 2)
+	d.At, d.Until = time.Unix(0, 0), time.Unix(0, 0)
+	require.NoError(t, f.Add(d))
+	require.Equal(t, Ended, f.Look(time.Now()).State(1))
+}
