@@ -131,9 +131,13 @@ func TestLabelRefusesDecisions(t *testing.T) {
 	benign := judged(t, loginSample, `{"status":"scored","score":0,"cluster":1,"model":"v"}`)
 	mutes := `"mute":true,"reason":"r","expires":"1h"`
 	for content, want := range map[string]string{
-		with(low, `"score":0,"scope":"all"`):                                   `scope: "all", need cluster or one of pattern_on_machine, pattern, event_on_machine, event`,
-		with(low, `"score":0,"expires":"-1h"`):                                 `expires: "-1h" is in the past, need a duration such as 72h, or a time to come`,
-		with(low, `"score":0,"expires":"2020-01-01T00:00:00Z"`):                `expires: 2020-01-01T00:00:00Z is in the past, need a duration such as 72h, or a time to come`,
+		with(low, `"score":0,"scope":"all"`):                                                               `scope: "all", need cluster or one of pattern_on_machine, pattern, event_on_machine, event`,
+		with(low, `"score":0,"expires":"-1h"`):                                                             `expires: "-1h" is in the past, need a duration such as 72h, or a time to come`,
+		with(low, `"score":0,"expires":"2020-01-01T00:00:00Z"`):                                            `expires: 2020-01-01T00:00:00Z is in the past, need a duration such as 72h, or a time to come`,
+		with(low, `"score":2,"expires":"0001-01-01T00:00:00Z"`):                                            `expires: "0001-01-01T00:00:00Z" is in the past, need a duration such as 72h, or a time to come`,
+		with(judged(t, loginSample, `{"status":3}`), `"score":0`):                                          "document: deepcase.status is a JSON number, need it as deepcase_predict and deepcase_case wrote it",
+		with(judged(t, loginSample, `{"status":"low_confidence","confidence":0.1,"case":7}`), `"score":0`): "document: deepcase.case is a JSON number",
+		with(judged(t, loginSample, `{"status":"scored","score":0,"cluster":1,"case":"audit-1","case_kind":"audit"}`), `"score":2,"scope":"event","confirm":true`): "document: the cluster of the event has score 0, which only an answer above 0 to a pattern changes",
 		with(low, `"score":0,"expires":"soon"`):                                `expires: "soon", need a duration such as 72h, or a time such as 2026-03-05T09:00:00Z`,
 		with(low, `"score":0,"scope":"event"`):                                 "scope: event is wider than pattern_on_machine: need `confirm: true` (there are no recent documents to replay it on)",
 		with(low, `"score":0,"scope":"event","confirm":"yes"`):                 `confirm: "yes", need true or false`,

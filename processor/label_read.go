@@ -217,8 +217,8 @@ func (l *label) readDocument(message *service.Message) (d document, err error) {
 	if err != nil {
 		return d, fmt.Errorf("document: %w", err)
 	}
-	if verdict, err := l.target.JSONVerdict(raw); err == nil { // or it has none
-		d.verdict = verdict
+	if d.verdict, err = l.target.JSONVerdict(raw); err != nil && !errors.Is(err, annotation.ErrNoAnnotation) {
+		return d, err
 	}
 	if pattern := d.keys[0].String(); d.verdict.Pattern != "" && d.verdict.Pattern != pattern {
 		return d, fmt.Errorf("document: %s.pattern is %s, but the event, context and machine there have the pattern %s: need the document as deepcase_predict wrote it",
@@ -260,7 +260,9 @@ func (a *answering) readExpiry(text string) (err error) {
 		}
 		return nil
 	}
-	if a.Until, err = time.Parse(time.RFC3339, text); err != nil {
+	if a.Until, err = time.Parse(time.RFC3339, text); err == nil && a.Until.IsZero() { // which stands for no expiry in a decision
+		return fmt.Errorf("%s: %s is in the past, need a duration such as 72h, or a time to come", fieldExpires, excerpt.Quote(text))
+	} else if err != nil {
 		return fmt.Errorf("%s: %s, need a duration such as 72h, or a time such as 2026-03-05T09:00:00Z", fieldExpires, excerpt.Quote(text))
 	}
 	return nil
@@ -289,7 +291,7 @@ func (a *answering) checkEffect() error {
 	v := a.document.verdict
 	muted, above0 := v.Status == model.Muted.String(), v.Score != nil && *v.Score > 0
 	switch {
-	case v.Status == "", v.Audited() && a.Kind == decisions.Answer && !above0:
+	case v.Status == "", v.Audited() && a.Kind == decisions.Answer && !above0 && (a.Score == 0 || muted):
 		return nil // that an audited event is benign changes nothing, and is what the audit asks
 	case a.Kind == decisions.Mute:
 		if muted || above0 {

@@ -2,6 +2,7 @@ package annotation
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -114,10 +115,19 @@ func (v Verdict) Underlying() string {
 	return v.Status
 }
 
+// ErrNoAnnotation is in errors about documents that have no verdict. One that has a field of a wrong type is another error.
+var ErrNoAnnotation = errors.New("no annotation of deepcase_predict")
+
 // JSONVerdict reads the verdict of a document that is not decoded. The target may also be a single key with dots.
 func (t Target) JSONVerdict(document json.RawMessage) (v Verdict, err error) {
-	if err := json.Unmarshal(field.FindJSON(document, t.String()), &v); err != nil || v.Status == "" {
-		return Verdict{}, fmt.Errorf("%s: no annotation of deepcase_predict", t)
+	object := field.FindJSON(document, t.String())
+	err = json.Unmarshal(object, &v)
+	var wrong *json.UnmarshalTypeError
+	switch {
+	case errors.As(err, &wrong) && wrong.Field != "":
+		return Verdict{}, fmt.Errorf("document: %s.%s is a JSON %s, need it as deepcase_predict and deepcase_case wrote it", t, wrong.Field, wrong.Value)
+	case err != nil || v.Status == "":
+		return Verdict{}, fmt.Errorf("%s: %w", t, ErrNoAnnotation)
 	}
 	return v, nil
 }

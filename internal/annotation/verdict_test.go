@@ -65,8 +65,22 @@ func TestVerdictTravelsInADocument(t *testing.T) {
 }
 
 func TestJSONVerdictNeedsAStatus(t *testing.T) {
-	for _, content := range []string{`{}`, `{"deepcase":{}}`, `{"deepcase":{"status":3}}`, `{"deepcase":"scored"}`} {
+	for _, content := range []string{`{}`, `{"deepcase":{}}`, `{"deepcase":null}`, `{"deepcase":{"status":null,"pattern":null}}`, `{"deepcase":"scored"}`, `{`} {
 		_, err := annotation.Target{"deepcase"}.JSONVerdict([]byte(content))
 		assert.EqualError(t, err, "deepcase: no annotation of deepcase_predict", content)
+		assert.ErrorIs(t, err, annotation.ErrNoAnnotation)
+	}
+}
+
+func TestJSONVerdictNamesAFieldOfAWrongType(t *testing.T) {
+	for content, want := range map[string]string{
+		`{"status":3}`:                                  "status is a JSON number",
+		`{"status":"no_cluster","score":"0"}`:           "score is a JSON string",
+		`{"status":"answered","answer":{"verdict":[]}}`: "answer.verdict is a JSON array",
+		`{"case":7}`:                                    "case is a JSON number",
+	} {
+		_, err := annotation.Target{"deepcase"}.JSONVerdict([]byte(`{"deepcase":` + content + `}`))
+		assert.EqualError(t, err, "document: deepcase."+want+", need it as deepcase_predict and deepcase_case wrote it", content)
+		assert.NotErrorIs(t, err, annotation.ErrNoAnnotation)
 	}
 }
