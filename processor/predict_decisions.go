@@ -20,6 +20,7 @@ type answers struct {
 
 	err     string // of the last look, "" if it went well
 	damaged int    // lines that were told of
+	last    uint64 // number of the last decision
 	stop    context.CancelFunc
 	stopped chan struct{}
 }
@@ -88,6 +89,10 @@ func (a *answers) look() {
 	a.damaged = damage.Lines
 	a.metrics.damaged.Set(int64(damage.Lines))
 	a.journal.Read(func(look decisions.Look) {
+		if last := look.Last(); last < a.last {
+			a.log.Warnf("The decisions end at number %d, and ended at number %d before: an older copy of the journal was put there, or it was cut off. What is missing has no effect any more", last, a.last)
+		}
+		a.last = look.Last()
 		inForce, mutes := look.InForce()
 		a.metrics.answers.Set(int64(inForce))
 		a.metrics.mutes.Set(int64(mutes))

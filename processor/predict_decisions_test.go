@@ -179,6 +179,27 @@ func TestPredictKeepsDecisionsThatCannotBeReadAgain(t *testing.T) {
 	assert.Contains(t, log.String(), "1 lines of the decisions are damaged")
 }
 
+func TestPredictTellsThatDecisionsAreMissing(t *testing.T) {
+	dir := t.TempDir()
+	publish(t, dir, little(t, 1))
+	decideOn(t, dir, neverSeen, scoreOf(0, decisions.PatternOnMachine))
+	journal := filepath.Join(dir, "decisions.ndjson")
+	backup, err := os.ReadFile(journal)
+	require.NoError(t, err)
+	decideOn(t, dir, neverSeen, scoreOf(3, decisions.PatternOnMachine))
+	var log bytes.Buffer
+	resources := service.MockResources(service.MockResourcesOptUseLogger(service.NewLoggerFromSlog(slog.New(slog.NewTextHandler(&log, nil)))))
+	p, err := newPredictFromParsed(parse(t, predictSpec(), "reload: 1h\nmodel: "+dir), resources)
+	require.NoError(t, err)
+	defer p.Close(t.Context())
+	require.NoError(t, os.WriteFile(journal, backup, 0o644))
+	for range 2 {
+		p.answers.look()
+	}
+	assert.Equal(t, 1, strings.Count(log.String(), "The decisions end at number 1, and ended at number 2 before"), log.String())
+	assert.Equal(t, 0.0, at(t, process(t, p, messages(annotated(neverSeen)))[0])["score"])
+}
+
 // newer is a journal as a later program may write it.
 func newer(journal []byte) []byte {
 	line := bytes.Replace(bytes.Split(journal, []byte("\n"))[0], []byte(`"format":1`), []byte(`"format":99`), 1)

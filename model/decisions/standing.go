@@ -47,6 +47,9 @@ func (l Look) Number(number uint64) *Found {
 	return l.fold.found(&l.fold.entries[i])
 }
 
+// Last is the number of the last decision, 0 if there is none.
+func (l Look) Last() uint64 { return l.fold.last }
+
 // Now is the time of the look.
 func (l Look) Now() time.Time { return l.now }
 
