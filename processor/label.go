@@ -53,7 +53,7 @@ Each message is one decision:
 - With `+"`cluster`"+`, it scores a cluster of the model.
 - A document that `+"`deepcase_predict`"+` annotated, with `+"`score`"+` and `+"`scope`"+`, answers events like it: the pattern (the event, the events of its context in any order, and the machine), or more with a wider scope. With the scope `+"`cluster`"+` it scores the cluster that its event and context belong to in the current model.
 - With `+"`mute`"+`, a document mutes events like it: they pass although they have a score above 0.
-- With `+"`undo`"+`, it takes an answer or a mute back.
+- With `+"`undo`"+`, and without a score, it takes an answer or a mute back.
 
 If a document has no scope, its annotation tells what is decided. If `+"`deepcase_predict`"+` named no cluster, or called the event `+"`disputed`"+`, its pattern on its machine is answered. So is that of an audited event (`+"`case_kind`"+` `+"`audit`"+`), and a mute is of the pattern on its machine, too. In all other cases the cluster is scored. That includes documents without a verdict, and those of an older program, which have no `+"`pattern`"+`.
 

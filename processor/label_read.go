@@ -60,7 +60,11 @@ func (l *label) readRequest(r *request, message *service.Message, values fieldVa
 	who := decisions.Decision{By: texts[fieldBy], Reason: texts[fieldReason]}
 	switch cluster := texts[fieldCluster]; {
 	case texts[fieldUndo] != "":
-		return readUndo(r, who, texts[fieldUndo], cluster != "" || mute)
+		score, err := values.text(fieldScore, i)
+		if err != nil {
+			return err
+		}
+		return readUndo(r, who, texts[fieldUndo], cluster != "" || mute || score != "")
 	case cluster != "" && (mute || scope != "" && scope != scopeCluster):
 		return fmt.Errorf("%s: %s is scored as a whole: for an answer or a mute leave %s out, and give the document of an event", fieldCluster, excerpt.Quote(cluster), fieldCluster)
 	case cluster != "":
@@ -171,7 +175,7 @@ func readUndo(r *request, who decisions.Decision, text string, more bool) error 
 		return fmt.Errorf("%s: %s, need the number of an answer or a mute", fieldUndo, excerpt.Quote(text))
 	}
 	if more {
-		return fmt.Errorf("%s: %d, need it without %s and %s: a message is one decision", fieldUndo, number, fieldCluster, fieldMute)
+		return fmt.Errorf("%s: %d, need it without %s, %s and %s: a message is one decision", fieldUndo, number, fieldCluster, fieldScore, fieldMute)
 	}
 	who.Kind, who.Undoes = decisions.Undo, uint64(number)
 	r.undoing = &undoing{Decision: who}
