@@ -88,7 +88,7 @@ func decisionsCompactCommand() *ucli.Command {
 	return command(&ucli.Command{
 		Name:  "compact",
 		Usage: "Move old decisions without effect to the archive",
-		Description: `Moves out of the journal what has had no effect for the time of --keep: answers and mutes that have ended or are due for that long, with the earlier
+		Description: `Moves out of the journal what has had no effect for the time of --keep: answers and mutes that ended or became due that long ago, with the earlier
 ones on the same key, what was undone that long ago, and older scores of clusters. Pipelines start faster then. They may run meanwhile.
 "deepcase decisions --all" still prints everything, but what is in the archive cannot be undone any more.
 

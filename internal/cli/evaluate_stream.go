@@ -31,14 +31,14 @@ type choice struct {
 var choices = []choice{
 	{"scope", "`SCOPE` of an answer (pattern_on_machine|pattern|event_on_machine|event)", 0, func(o *stream.Options) any { return &o.Scope }},
 	{"hold", "`TIME` after which a benign answer is asked again", 0, func(o *stream.Options) any { return &o.Hold.First }},
-	{"hold-growth", "`TIMES` longer that an answer holds after each confirmation", 1, func(o *stream.Options) any { return &o.Hold.Growth }},
+	{"hold-growth", "how many `TIMES` longer an answer holds after each confirmation", 1, func(o *stream.Options) any { return &o.Hold.Growth }},
 	{"hold-max", "longest `TIME` that a benign answer holds", 0, func(o *stream.Options) any { return &o.Hold.Max }},
 	{"delay", "`TIME` between an event that asks and its answer", 0, func(o *stream.Options) any { return &o.Delay }},
 	{"gap", "longest `TIME` without an event within a case", 0, func(o *stream.Options) any { return &o.Cases.Gap }},
-	{"alarm-gap", "the same `TIME` for cases of alarms", 0, func(o *stream.Options) any { return &o.Cases.AlarmGap }},
+	{"alarm-gap", "the same `TIME` for alarms and for clusters without a score", 0, func(o *stream.Options) any { return &o.Cases.AlarmGap }},
 	{"by-machine", "whether all alarms of a machine are one case, with what is new there within --gap (`true` or false)", 0, func(o *stream.Options) any { return &o.Cases.ByMachine }},
-	{"burst", "`TIMES` the highest hourly count in training that make a case of benign events; 0 for never", 0, func(o *stream.Options) any { return &o.Cases.Burst }},
-	{"burst-floor", "`EVENTS` in an hour that make such a case at least", 0, func(o *stream.Options) any { return &o.Cases.BurstFloor }},
+	{"burst", "benign events make a case if there are more than so many `TIMES` the highest hourly count in training; 0 for never", 0, func(o *stream.Options) any { return &o.Cases.Burst }},
+	{"burst-floor", "fewest `EVENTS` in an hour that make such a case", 0, func(o *stream.Options) any { return &o.Cases.BurstFloor }},
 }
 
 func (c choice) set(o *stream.Options, text string) (err error) {

@@ -53,14 +53,9 @@ func (a *audits) add(target annotation.Target, document json.RawMessage, v annot
 		if err != nil {
 			return err
 		}
-		text, err := field.JSONText(field.FindJSON(document, a.time))
+		at, err := timeOf(document, a.time, "--time", field.TimeFormat{}) // any of docs/events.md
 		if err != nil {
-			return fmt.Errorf("--time %s: %w", a.time, err)
-		}
-		var format field.TimeFormat // any of docs/events.md
-		at, err := format.Parse(text)
-		if err != nil {
-			return fmt.Errorf("--time %s: %w", a.time, err)
+			return err
 		}
 		keys := s.Subject().Keys()
 		a.journal.Read(func(look decisions.Look) {

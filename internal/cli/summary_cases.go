@@ -84,12 +84,7 @@ func (t *caseTotals) write(w io.Writer, events int) error {
 	if t.last.IsZero() {
 		return nil
 	}
-	days := map[time.Time]int{}
-	for _, at := range t.opened {
-		days[at.Truncate(24*time.Hour)]++
-	}
-	most := slices.Max(slices.Collect(maps.Values(days)))
-	all := int(t.last.Truncate(24*time.Hour).Sub(t.first.Truncate(24*time.Hour))/(24*time.Hour)) + 1
-	fmt.Fprintf(w, "new cases per day: %.1f, at most %d (%d days, UTC)\n", float64(len(t.opened))/float64(all), most, all)
+	days := report.PerDay(t.first, t.last, maps.Values(t.opened))
+	fmt.Fprintf(w, "new cases per day: %.1f, at most %d (%d days, UTC)\n", float64(len(t.opened))/float64(len(days)), slices.Max(days), len(days))
 	return nil
 }

@@ -40,7 +40,7 @@ type alert struct {
 type Figures struct {
 	Recent   int `json:"recent"`   // alerts that it was replayed on
 	Settled  int `json:"settled"`  // of these, alerts that it would have settled
-	Attacks  int `json:"attacks"`  // of the settled, alerts that have a score above 0, or are in a case that has one
+	Attacks  int `json:"attacks"`  // of the settled, alerts that have a score above 0 (also muted ones), or are in a case that has one
 	Machines int `json:"machines"` // of the settled
 }
 
