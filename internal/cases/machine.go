@@ -64,8 +64,11 @@ const (
 	maxHours = 1000
 )
 
-// manyHours is how many counts are held before those of hours that are over are dropped.
-const manyHours = 32
+// manySpans and manyHours are how many are held before those that are over are dropped.
+const (
+	manySpans = 8
+	manyHours = 32
+)
 
 // Add puts an alert of the machine into its case.
 func (m *Machine) Add(o Options, a Alert) Case {
@@ -112,7 +115,9 @@ func (m *Machine) add(o *Options, a *Alert) mark {
 		return mark{kind: kind, number: s.number}
 	}
 	s := span{group: group, number: number(kind, a.Machine, group, at), first: at, last: at, kind: kind}
-	m.spans = slices.DeleteFunc(m.spans, func(s span) bool { return s.last < at && apart(s.last, at) > 2*o.gap(s.kind) })
+	if len(m.spans) >= manySpans { // or else an alert of the future would end the cases of the present
+		m.spans = slices.DeleteFunc(m.spans, func(s span) bool { return s.last < at && apart(s.last, at) > 2*o.gap(s.kind) })
+	}
 	m.spans = append(m.spans[max(0, len(m.spans)-maxSpans+1):], s)
 	return mark{kind: kind, number: s.number, opened: true}
 }
