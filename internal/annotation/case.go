@@ -77,8 +77,11 @@ func (t Target) integer(object map[string]any, name string, missing int) (int, e
 		return missing, nil
 	}
 	n, ok := number(object[name])
-	if !ok || n != math.Trunc(n) || n < 0 || n > math.MaxInt32 {
+	switch {
+	case !ok:
 		return 0, fmt.Errorf("document: %s.%s is %s, need an integer of at least 0", t, name, kind(object[name]))
+	case n != math.Trunc(n) || n < 0 || n > math.MaxInt32:
+		return 0, fmt.Errorf("document: %s.%s is %v, need an integer of at least 0", t, name, n)
 	}
 	return int(n), nil
 }

@@ -49,8 +49,8 @@ func TestAlertSaysWhatIsWrong(t *testing.T) {
 		`{"deepcase":{"machine":"m","event":"e","status":"scored"}}`:                 "document: deepcase.score is null or missing, need a number",
 		`{"deepcase":{"machine":"m","event":"e","status":"answered","score":"1"}}`:   `document: deepcase.score is the text "1", need a number`,
 		`{"deepcase":{"machine":"m","event":"e","status":"scored","score":-1}}`:      "document: deepcase.score is -1, need at least 0",
-		`{"deepcase":{"machine":"m","event":"e","status":"unscored","cluster":-1}}`:  "document: deepcase.cluster is a number, need an integer of at least 0",
-		`{"deepcase":{"machine":"m","event":"e","status":"muted","hourly_max":1.5}}`: "document: deepcase.hourly_max is a number, need an integer of at least 0",
+		`{"deepcase":{"machine":"m","event":"e","status":"unscored","cluster":-1}}`:  "document: deepcase.cluster is -1, need an integer of at least 0",
+		`{"deepcase":{"machine":"m","event":"e","status":"muted","hourly_max":1.5}}`: "document: deepcase.hourly_max is 1.5, need an integer of at least 0",
 	} {
 		_, err := at.Alert(decoded(t, content))
 		assert.EqualError(t, err, want)
