@@ -150,7 +150,7 @@ func decide(look decisions.Look, requests []*request) (all []*decisions.Decision
 			r.err = fmt.Errorf("%s: %s is in the past, need a duration such as 72h, or a time to come", fieldExpires, a.Until.Format(time.RFC3339))
 		default:
 			standing, inForce := look.On(a.Kind, a.Key)
-			if inForce && !undone[standing.Number] && a.is(standing) {
+			if inForce && !undone[standing.Number] && a.is(standing) && !a.asked(standing) {
 				a.Number, decided[a.about()] = standing.Number, a
 				continue
 			}
@@ -177,6 +177,12 @@ func (a *answering) is(found *decisions.Found) bool {
 		return !found.Until.IsZero() && (found.Until.Sub(found.At)-a.lasts).Abs() < slack
 	}
 	return found.Until.Sub(a.Until).Abs() < slack
+}
+
+// asked tells whether the event was asked again because a decision was due: for deepcase_predict, whose hold may be shorter.
+func (a *answering) asked(found *decisions.Found) bool {
+	before := a.document.verdict.Before
+	return before != nil && before.Number == found.Number
 }
 
 // show is the reply to a request that was carried out.

@@ -102,6 +102,18 @@ func TestLabelAnswersAPattern(t *testing.T) {
 	}
 }
 
+// If deepcase_predict has a shorter hold, an answer to what it asks again is a confirmation all the same.
+func TestLabelConfirmsWhatWasAskedAgain(t *testing.T) {
+	dir := t.TempDir()
+	l := newLabel(t, "model: "+dir)
+	first := judged(t, loginSample, `{"status":"low_confidence"}`)
+	assert.Equal(t, 1.0, reply(t, l, with(first, `"score":0,"by":"ann"`))["number"])
+	again := judged(t, loginSample, `{"status":"low_confidence","answered_before":{"number":1,"kind":"answer","scope":"pattern_on_machine","score":0}}`)
+	assert.Equal(t, 2.0, reply(t, l, with(again, `"score":0,"by":"ann"`))["number"])
+	assert.Equal(t, false, reply(t, l, with(again, `"score":0,"by":"ann"`))["changed"], "delivered again")
+	require.Len(t, journalled(t, dir), 2)
+}
+
 func TestLabelMutesAndTakesBack(t *testing.T) {
 	dir := t.TempDir()
 	l := newLabel(t, "model: "+dir)

@@ -93,6 +93,8 @@ type Verdict struct {
 	Cluster *int     `json:"cluster"` // nil if there is none
 	Pattern string   `json:"pattern"` // "" if an earlier program wrote the verdict
 	Answer  *Answer  `json:"answer"`  // nil if none settles the verdict
+	// The answer that is due again or has expired, nil if there was none.
+	Before *Answer `json:"answered_before"`
 	// The case of deepcase_case, and the text of its cases.Kind; "" if there is none.
 	Case     string `json:"case"`
 	CaseKind string `json:"case_kind"`
@@ -103,6 +105,7 @@ func (v Verdict) Audited() bool { return v.CaseKind == cases.Audit.String() && v
 
 // Answer is the answer or mute that settles a verdict.
 type Answer struct {
+	Number  uint64          `json:"number"`
 	Scope   decisions.Scope `json:"scope"`
 	Verdict string          `json:"verdict"` // the status without it
 }
