@@ -70,9 +70,9 @@ type annotated struct {
 }
 
 // source gives a document, and what it says about its event.
-func (s *server) source(t testing.TB, index, id string) (document map[string]any, a annotated) {
+func (s *server) source(t testing.TB, id string) (document map[string]any, a annotated) {
 	t.Helper()
-	document = s.ask(t, http.MethodGet, "/"+index+"/_doc/"+id, nil)["_source"].(map[string]any)
+	document = s.ask(t, http.MethodGet, "/alerts-closed-0/_doc/"+id, nil)["_source"].(map[string]any)
 	encoded, err := json.Marshal(document["deepcase"])
 	require.NoError(t, err)
 	require.NoError(t, json.Unmarshal(encoded, &a))
@@ -135,7 +135,7 @@ func TestAClosedAlertBecomesAnAnswer(t *testing.T) {
 	// Nobody has seen this before: a person gets it, in a case of its own.
 	first := event("new service")
 	enrich()
-	document, a := s.source(t, index+"-0", first)
+	document, a := s.source(t, first)
 	require.Equal(t, []any{"unknown_event", true, "new", true}, []any{a.Status, *a.Send, a.Kind, *a.Opened})
 	require.Len(t, a.Pattern, 32)
 	pattern := a.Pattern
@@ -170,17 +170,17 @@ func TestAClosedAlertBecomesAnAnswer(t *testing.T) {
 	// The next event of the pattern is answered and goes to nobody; one of another name still goes to a person.
 	next, other := event("new service"), event("another service")
 	enrich()
-	_, a = s.source(t, index+"-0", next)
+	_, a = s.source(t, next)
 	require.Equal(t, []any{pattern, "answered", 0.0, false, ""}, []any{a.Pattern, a.Status, *a.Score, *a.Send, a.Case})
 	require.Equal(t, []any{"answer", "pattern_on_machine", "u_ann", "unknown_event"}, []any{a.Answer.Kind, a.Answer.Scope, a.Answer.By, a.Answer.Verdict})
-	_, a = s.source(t, index+"-0", other)
+	_, a = s.source(t, other)
 	require.Equal(t, []any{"unknown_event", true}, []any{a.Status, *a.Send})
 
 	// The event that was asked about is still open, until it is scored again. It keeps its case.
 	begin(t, "../config/elastic/rescore_elasticsearch.yaml", folder, maps.Clone(variables)).finish(t, time.Minute)
-	_, a = s.source(t, index+"-0", first)
+	_, a = s.source(t, first)
 	require.Equal(t, []any{"answered", 0.0, false, "new", true}, []any{a.Status, *a.Score, *a.Send, a.Kind, *a.Opened})
-	_, a = s.source(t, index+"-0", other)
+	_, a = s.source(t, other)
 	require.Equal(t, []any{"unknown_event", true}, []any{a.Status, *a.Send})
 	s.refresh(t, index+"-*")
 	require.Equal(t, 2, s.total(t, index+"-0", `{"bool":{"filter":[{"term":{"deepcase.answer.scope":"pattern_on_machine"}},{"term":{"deepcase.send":false}}]}}`), "answers can be searched")
@@ -192,14 +192,14 @@ func TestAClosedAlertBecomesAnAnswer(t *testing.T) {
 	require.Equal(t, answer["number"], answers[0]["undone"].(map[string]any)["undoes"])
 	again := event("new service")
 	enrich()
-	_, a = s.source(t, index+"-0", again)
+	_, a = s.source(t, again)
 	require.Equal(t, []any{"unknown_event", true, "new"}, []any{a.Status, *a.Send, a.Kind})
 	d.set(t, "benign", "closed", "true_positive")
 	answers, _ = label()
 	require.Equal(t, 3.0, answers[0]["answer"].(map[string]any)["score"])
 	attack := event("new service")
 	enrich()
-	_, a = s.source(t, index+"-0", attack)
+	_, a = s.source(t, attack)
 	require.Equal(t, []any{"answered", 3.0, true, "alarm"}, []any{a.Status, *a.Score, *a.Send, a.Kind})
 
 	// With another cursor, all closings come again, oldest first: what stands in the end is what stood before.

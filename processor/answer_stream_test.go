@@ -34,7 +34,7 @@ func renamed(m *model.Model) *model.Model {
 func TestAnswersHoldInOtherPipelinesAndForOtherModels(t *testing.T) {
 	dir, first, second := t.TempDir(), little(t, 1), little(t, 2)
 	synctest.Test(t, func(t *testing.T) {
-		time.Sleep(time.Unix(1_800_000_000, 0).Sub(time.Now())) // after the alerts
+		time.Sleep(time.Until(time.Unix(1_800_000_000, 0))) // after the alerts
 		publish(t, dir, first)
 		env := service.GlobalEnvironment()
 		scoring, score, scored := stream(t, env, 1, "deepcase_sequence: {length: 3, timeout: 1h}", fmt.Sprintf("deepcase_predict: {model: %q}", dir))

@@ -230,7 +230,7 @@ func TestLabelWithoutScope(t *testing.T) {
 		assert.EqualValues(t, login, r["cluster"], verdict)
 		assert.Equal(t, 2.0, now.Clusters[login].Score)
 		reply(t, l, with(judged(t, loginSample, verdict), `"score":2,"by":"ann"`)) // delivered again
-		assert.Equal(t, true, reply(t, l, with(judged(t, loginSample, verdict), `"score":1,"by":"bob","scope":"cluster"`))["new"] == 1.0)
+		assert.EqualValues(t, 1, reply(t, l, with(judged(t, loginSample, verdict), `"score":1,"by":"bob","scope":"cluster"`))["new"])
 		all := journalled(t, dir)
 		require.Len(t, all, 2)
 		versions := versions(t, dir)

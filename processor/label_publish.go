@@ -154,11 +154,11 @@ func (l *label) resolve(ctx context.Context, models *store.Store, version string
 	return nil
 }
 
-func (d *scoring) scoreText() string {
-	if d.Score == interpreter.NoScore {
+func (s *scoring) scoreText() string {
+	if s.Score == interpreter.NoScore {
 		return withdrawal
 	}
-	return strconv.FormatFloat(d.Score, 'g', -1, 64)
+	return strconv.FormatFloat(s.Score, 'g', -1, 64)
 }
 
 // lookUp finds the clusters that samples belong to.

@@ -48,9 +48,9 @@ func muteOf(scope decisions.Scope, until time.Time) decisions.Decision {
 	return decisions.Decision{Kind: decisions.Mute, Scope: scope, Reason: "a test of ours", Until: until}
 }
 
-// on is a sample's document on another machine.
-func on(machine string, s model.Sample) string {
-	return strings.Replace(annotated(s), `"machine":"m"`, fmt.Sprintf(`"machine":%q`, machine), 1)
+// elsewhere is a sample's document on another machine.
+func elsewhere(s model.Sample) string {
+	return strings.Replace(annotated(s), `"machine":"m"`, `"machine":"n"`, 1)
 }
 
 var neverSeen = model.Sample{Context: loginSample.Context, Event: "never seen"}
@@ -72,14 +72,14 @@ func TestPredictTakesUpAnswersWithinReload(t *testing.T) {
 		assert.EqualValues(t, number, answer["number"])
 		assert.Equal(t, "unknown_event", answer["verdict"])
 		assert.Equal(t, "ann", answer["by"])
-		other := ask(on("n", neverSeen))
+		other := ask(elsewhere(neverSeen))
 		assert.Equal(t, "unknown_event", other["status"], "its verdict is remembered, but the answer is for another machine")
 		assert.NotContains(t, other, "score")
 		assert.Equal(t, patternOf(neverSeen, "n"), other["pattern"])
 
 		decideOn(t, dir, neverSeen, scoreOf(0, decisions.Event))
 		reload()
-		assert.Equal(t, 0.0, ask(on("n", neverSeen))["score"])
+		assert.Equal(t, 0.0, ask(elsewhere(neverSeen))["score"])
 		assert.Equal(t, 3.0, ask(annotated(neverSeen))["score"], "the narrowest scope wins")
 
 		decideOn(t, dir, neverSeen, decisions.Decision{Kind: decisions.Undo, Undoes: number})
@@ -135,7 +135,7 @@ func TestPredictMutesAlarmsAndNothingElse(t *testing.T) {
 	assert.Equal(t, 0.0, login["score"])
 	assert.Equal(t, "scored", login["answer"].(map[string]any)["verdict"])
 	assert.Contains(t, login, "cluster")
-	assert.Equal(t, "scored", at(t, process(t, newPredict(t, "model: "+dir), messages(on("n", loginSample)))[0])["status"])
+	assert.Equal(t, "scored", at(t, process(t, newPredict(t, "model: "+dir), messages(elsewhere(loginSample)))[0])["status"])
 }
 
 // What cannot be read is told once, and what was read before stays in force.
@@ -255,7 +255,7 @@ func TestDecisionMetrics(t *testing.T) {
 	p, err := newPredictFromParsed(parse(t, predictSpec(), "reload: 1h\nmodel: "+dir), resources)
 	require.NoError(t, err)
 	defer func() { assert.NoError(t, p.Close(t.Context())) }()
-	process(t, p, messages(annotated(neverSeen), annotated(loginSample), on("n", neverSeen), annotated(rareSample), annotated(backupSample)))
+	process(t, p, messages(annotated(neverSeen), annotated(loginSample), elsewhere(neverSeen), annotated(rareSample), annotated(backupSample)))
 	for name, want := range map[string]int64{
 		"deepcase_answers_in_force": 1, "deepcase_mutes_in_force": 1, "deepcase_decision_hits kind=answer scope=event": 2, "deepcase_decision_hits kind=mute scope=pattern": 1,
 		"deepcase_answers_asked_again scope=event_on_machine": 1, "deepcase_verdicts status=answered": 2, "deepcase_verdicts status=muted": 1,

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -140,9 +141,7 @@ func closed(id, event, reason string, more ...map[string]any) map[string]any {
 		a["kibana.alert.workflow_reason"] = reason
 	}
 	for _, m := range more {
-		for name, value := range m {
-			a[name] = value
-		}
+		maps.Copy(a, m)
 	}
 	return a
 }
@@ -198,9 +197,7 @@ func TestAlertsThatCannotBeAnsweredAreDeadLetters(t *testing.T) {
 // That an audited event is benign is an answer, although its cluster says so, too: the audit counts it.
 func TestAuditedAlertsAreAnswered(t *testing.T) {
 	audited := inCluster(0)
-	for name, value := range map[string]any{"send": true, "case": "audit-1", "case_kind": "audit", "case_opened": true} {
-		audited["deepcase"].(map[string]any)[name] = value
-	}
+	maps.Copy(audited["deepcase"].(map[string]any), map[string]any{"send": true, "case": "audit-1", "case_kind": "audit", "case_opened": true})
 	answers, dead := newKibana(t).run(t, closed("a", "", "false_positive", audited))
 	require.Empty(t, dead)
 	require.True(t, answers[0].Answer.Changed)

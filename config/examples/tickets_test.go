@@ -129,7 +129,7 @@ func TestATicketForEachCase(t *testing.T) {
 		return 0
 	}
 	variables = score()
-	require.Equal(t, len(cases)-2, len(system.tickets))
+	require.Len(t, system.tickets, len(cases)-2)
 	require.Len(t, lines[grouped](t, variables["CASES"]), len(sent))
 	failed := lines[struct {
 		Error  string

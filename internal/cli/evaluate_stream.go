@@ -137,7 +137,7 @@ func (s *session) plays() ([]play, error) {
 	others, _ := s.flags.Generic("try").(*tries)
 	for _, text := range *others {
 		p := play{text, first.options}
-		for _, setting := range strings.Split(text, ",") {
+		for setting := range strings.SplitSeq(text, ",") {
 			name, value, _ := strings.Cut(strings.TrimSpace(setting), "=")
 			i := slices.IndexFunc(choices, func(c choice) bool { return c.name == name })
 			if i < 0 {

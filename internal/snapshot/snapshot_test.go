@@ -22,7 +22,7 @@ func TestWhatWasSealedIsRead(t *testing.T) {
 	n := d.Count(1)
 	require.NoError(t, d.Check())
 	assert.ErrorIs(t, d.End(), errDamaged, "something is left")
-	assert.Equal(t, "", string(d.Bytes(0)))
+	assert.Empty(t, d.Bytes(0))
 	assert.Equal(t, 2, n)
 }
 

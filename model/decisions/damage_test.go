@@ -116,7 +116,7 @@ func TestABackupWrittenOverTheJournalIsNoticed(t *testing.T) {
 	require.NoError(t, err)
 	info, err := os.Stat(path)
 	require.NoError(t, err)
-	require.EqualValues(t, info.Size(), len(line))
+	require.Len(t, line, int(info.Size()))
 	require.NoError(t, os.WriteFile(path, line, 0o644))
 	past := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	require.NoError(t, os.Chtimes(path, past, past))

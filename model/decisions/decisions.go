@@ -21,6 +21,7 @@ import (
 // Scope is what an answer covers, from narrow to wide. The narrowest one that matches an event wins.
 type Scope string
 
+// The scopes, from narrow to wide.
 const (
 	PatternOnMachine Scope = "pattern_on_machine" // an event after these events, in any order, on this machine
 	Pattern          Scope = "pattern"            // the same on all machines
@@ -114,6 +115,7 @@ func readHex(to, text []byte) bool {
 // Kind is what was decided.
 type Kind string
 
+// The kinds of decisions.
 const (
 	Answer  Kind = "answer"  // the score of events that the model is not sure of
 	Mute    Kind = "mute"    // events of clusters with a score above 0 are let pass, until Until

@@ -134,13 +134,14 @@ func checkStates(t *testing.T, p plain, l Look) {
 	answers, mutes := 0, 0
 	for i, d := range p.all {
 		undone := slices.ContainsFunc(p.all[i:], func(u Decision) bool { return u.Kind == Undo && u.Undoes == d.Number })
-		want, last := State(""), Decision{}
+		want := State("")
 		switch {
 		case d.Kind == Undo || d.Kind == Cluster:
 		case undone:
 			want = Undone
 		default:
-			if last, want = p.state(d.Kind, d.Key, l.now); last.Number != d.Number {
+			last, state := p.state(d.Kind, d.Key, l.now)
+			if want = state; last.Number != d.Number {
 				want = Replaced
 			}
 		}

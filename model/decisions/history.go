@@ -28,7 +28,7 @@ func (j *Journal) Each(use func(d Decision) error) (damaged Damage, err error) {
 	err = merge(archive, journal, func(l *lines) error {
 		if l.err != nil {
 			damaged.add(l.name, l.offset, l.err)
-			return nil
+			return nil //nolint:nilerr // the damage is told, and the other decisions go on
 		}
 		return use(l.decision)
 	})

@@ -17,7 +17,7 @@ func TestLabel(t *testing.T) {
 		{ID: 2, Event: "c", Size: 2, Score: 7}, {ID: 3, Event: "d", Size: 2, Score: interpreter.NoScore}, {ID: 4, Event: "e", Size: 2, Score: interpreter.NoScore}}}
 	rows := &model.Assignment{Clusters: []int32{0, 0, 0, 0, 1, 1, 2, 2, -1, 3, 3, 4, 4}}
 	about := func(row int) Subject {
-		return Subject{Event: string(rune('a' + max(0, rows.Clusters[row]))), Context: []string{string(rune('m' + row))}}
+		return Subject{Event: string('a' + max(0, rows.Clusters[row])), Context: []string{string(rune('m' + row))}}
 	}
 	now := time.Date(2026, 11, 23, 14, 0, 0, 0, time.UTC)
 	label := func(s interpreter.Strategy, decisions ...Decision) ([]float64, int) {

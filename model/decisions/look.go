@@ -31,6 +31,7 @@ type Found struct {
 // State says what became of an answer or a mute.
 type State string
 
+// The states of an answer or a mute.
 const (
 	InForce  State = "in_force"
 	Due      State = "due"      // a benign answer that has held for its time: the question is asked again
