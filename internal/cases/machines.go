@@ -116,7 +116,9 @@ func (m *Machines) Update(name string, f func(*Machine) error) error {
 		e.mu.Unlock()
 		m.mu.Lock()
 		defer m.mu.Unlock()
-		m.latest = latest
+		if latest != 0 { // otherwise f has added no alert
+			m.latest = latest
+		}
 		if e.users--; e.users > 0 {
 			return
 		}

@@ -71,6 +71,18 @@ func TestMachinesAreForgotten(t *testing.T) {
 	assert.Equal(t, 1, m.Open())
 }
 
+// An update that adds no alert, because the cache failed, does not turn the time back.
+func TestAFailedUpdateOpensNoCases(t *testing.T) {
+	m := machines(t, Limits{MaxMachines: 9, MaxBytes: minBytes})
+	start := time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
+	for i, machine := range []string{"a", "b"} {
+		m.Add(Alert{Machine: machine, Event: "scan", At: start.Add(time.Duration(i) * 100 * time.Hour), Status: model.NoCluster, Cluster: -1})
+	}
+	require.Equal(t, 1, m.Open(), "that of a is closed")
+	require.Error(t, m.Update("c", func(*Machine) error { return errors.New("no cache") }))
+	assert.Equal(t, 1, m.Open())
+}
+
 func TestBytesBoundMachines(t *testing.T) {
 	m := machines(t, Limits{MaxMachines: 100_000, MaxBytes: 1 << 20})
 	for i := range 20_000 {
