@@ -9,6 +9,9 @@ import (
 	"unicode/utf8"
 )
 
+// beginning is that of a line before its number.
+var beginning = `{"format":` + strconv.Itoa(format) + `,"number":`
+
 // quickly reads of a line what a fold needs, in a tenth of the time that parseLine takes, if the line is as appendLine writes it. It accepts
 // only what parseLine accepts; ok is false if it cannot tell. The rest of the decision is left out: the subject, the old score, and the reason if
 // it is not that of a mute.
@@ -19,7 +22,7 @@ func quickly(line []byte, d *Decision) (more int, ok bool) {
 		return 0, false
 	}
 	s := scanner{content, bytes.IndexByte(content, '\\') >= 0, true}
-	s.must(`{"format":` + strconv.Itoa(format) + `,"number":`)
+	s.must(beginning)
 	d.Number = s.digits()
 	if s.next(`,"more":`) {
 		more = int(s.digits())
@@ -103,37 +106,35 @@ func (s *scanner) next(what string) bool {
 
 func (s *scanner) must(what string) { s.check(s.next(what)) }
 
-// token gives what comes before any of the bytes of ends.
-func (s *scanner) token(ends string) []byte {
-	end := bytes.IndexAny(s.rest, ends)
-	if end < 0 {
-		end = len(s.rest)
+// digits reads a number without sign and fraction. More digits than fit into any uint64 are not plain.
+func (s *scanner) digits() (x uint64) {
+	n := 0
+	for ; n < len(s.rest) && isDigit(s.rest[n]); n++ {
+		x = 10*x + uint64(s.rest[n]-'0')
 	}
-	token := s.rest[:end]
-	s.rest = s.rest[end:]
-	return token
-}
-
-// digits reads a number without sign and fraction.
-func (s *scanner) digits() uint64 {
-	token := s.token(",}]")
-	x, err := strconv.ParseUint(string(token), 10, 63)
-	s.check(err == nil && (token[0] != '0' || len(token) == 1))
+	s.check(n == 1 || n > 1 && n < 19 && s.rest[0] != '0')
+	s.rest = s.rest[n:]
 	return x
 }
 
 // number reads a number without sign and exponent.
 func (s *scanner) number() float64 {
-	token := s.token(",}]")
-	x, err := strconv.ParseFloat(string(token), 64)
-	whole, fraction, cut := bytes.Cut(token, []byte("."))
-	s.check(err == nil && allDigits(whole) && (whole[0] != '0' || len(whole) == 1) && (!cut || allDigits(fraction)))
+	all := s.rest
+	whole := s.digits()
+	if !s.next(".") {
+		return float64(whole)
+	}
+	n := 0
+	for n < len(s.rest) && isDigit(s.rest[n]) {
+		n++
+	}
+	s.rest = s.rest[n:]
+	x, err := strconv.ParseFloat(string(all[:len(all)-len(s.rest)]), 64)
+	s.check(n > 0 && err == nil)
 	return x
 }
 
-func allDigits(text []byte) bool {
-	return len(text) > 0 && len(bytes.Trim(text, "0123456789")) == 0
-}
+func isDigit(c byte) bool { return c >= '0' && c <= '9' }
 
 // text reads the rest of a string without escapes.
 func (s *scanner) text() []byte {

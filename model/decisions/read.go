@@ -117,9 +117,13 @@ func parseAhead(r io.Reader, at place, use func(*parsed) error) error {
 	return failed
 }
 
-// parseSome reads up to 128 lines.
+// atOnce is how many lines are handed over at a time: enough for some milliseconds of work, since waking the other processor may take a fraction of
+// one, and the two would otherwise work by turns.
+const atOnce = 4096
+
+// parseSome reads up to atOnce lines.
 func parseSome(in *bufio.Reader, at *place, some []parsed) ([]parsed, error) {
-	for len(some) < 128 {
+	for len(some) < atOnce {
 		line, size, err := readLine(in)
 		if err != nil {
 			return some, err
