@@ -80,14 +80,14 @@ func (l *label) publish(ctx context.Context, scorings []*scoring) (version strin
 				continue
 			}
 			if _, twice := changes[c]; !twice {
-				record = append(record, s.on(name, current.Clusters[c]))
+				record = append(record, s.OfCluster(name, current.Clusters[c]))
 			}
 			changes[c] = s.Score
 		}
 		if len(changes) == 0 {
 			return current, nil
 		}
-		if err := l.record(ctx, record); err != nil {
+		if err := l.record(record); err != nil {
 			return nil, err
 		}
 		return current.WithScores(changes)
@@ -97,20 +97,12 @@ func (l *label) publish(ctx context.Context, scorings []*scoring) (version strin
 
 // record writes scores of clusters into the journal before the version that has them is published: if the process ends in between, the messages
 // come again, and so do the scores. The lock of the model directory is held.
-func (l *label) record(ctx context.Context, scores []decisions.Decision) error {
-	locked := func(_ context.Context, write func() error) error { return write() }
-	_, err := decisions.New(l.dir, locked, l.hold).Append(ctx, func(decisions.Look) ([]decisions.Decision, error) { return scores, nil })
-	return err
-}
-
-// on is the score as the journal has it, of a cluster of a version.
-func (s *scoring) on(version string, c model.Cluster) decisions.Decision {
-	d := s.Decision
-	d.Version, d.Subject = version, decisions.Subject{Event: c.Event}
-	if c.Score != interpreter.NoScore {
-		d.Old = &c.Score
+func (l *label) record(scores []decisions.Decision) error {
+	journal, err := l.open()
+	if err == nil {
+		_, err = journal.AppendLocked(func(decisions.Look) ([]decisions.Decision, error) { return scores, nil })
 	}
-	return d
+	return err
 }
 
 // resolve finds the cluster of each score, and refuses scores that cannot be given.

@@ -15,6 +15,7 @@ import (
 	"connect-deepcase/model"
 	"connect-deepcase/model/decisions"
 	"connect-deepcase/model/interpreter"
+	"connect-deepcase/model/store"
 )
 
 func manualCommand() *ucli.Command {
@@ -90,7 +91,7 @@ func (s *session) saveScored(ctx context.Context, m *model.Model, give scorer) (
 		if unchanged = sameScores(scored, current); unchanged {
 			return current, nil
 		}
-		return scored, s.record(ctx, dir, name, current, scored)
+		return scored, s.record(st, name, current, scored)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", dir, err)
@@ -105,23 +106,16 @@ func (s *session) saveScored(ctx context.Context, m *model.Model, give scorer) (
 
 // record writes the scores of clusters that change into the decision journal, before the version that has them is published: the lock of the
 // directory is held. version is the one that has the clusters.
-func (s *session) record(ctx context.Context, dir, version string, before, after *model.Model) error {
+func (s *session) record(st *store.Store, version string, before, after *model.Model) error {
 	by := s.flags.String("by")
 	if account, err := user.Current(); by == "" && err == nil {
 		by = account.Username
 	}
-	locked := func(_ context.Context, write func() error) error { return write() }
-	_, err := decisions.New(dir, locked, decisions.DefaultHold).Append(ctx, func(decisions.Look) (scores []decisions.Decision, err error) {
+	_, err := st.Decisions(decisions.DefaultHold).AppendLocked(func(decisions.Look) (scores []decisions.Decision, err error) {
 		for i, c := range after.Clusters {
-			old := before.Clusters[i].Score
-			if c.Score == old {
-				continue
+			if old := before.Clusters[i]; c.Score != old.Score {
+				scores = append(scores, decisions.Decision{Score: c.Score, By: by}.OfCluster(version, old))
 			}
-			d := decisions.Decision{Kind: decisions.Cluster, Cluster: c.ID, Version: version, Score: c.Score, By: by, Subject: decisions.Subject{Event: c.Event}}
-			if old != interpreter.NoScore {
-				d.Old = &old
-			}
-			scores = append(scores, d)
 		}
 		return scores, nil
 	})

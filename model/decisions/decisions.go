@@ -140,7 +140,7 @@ type Decision struct {
 
 	// Of clusters.
 	Cluster int
-	Version string   // the version that has the score
+	Version string   // the version whose cluster was scored; the one that has the score comes after it
 	Old     *float64 // the score before; nil if there was none
 
 	// Of undos.

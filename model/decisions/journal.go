@@ -136,17 +136,27 @@ func (j *Journal) reach(info fs.FileInfo, reached place, fold *Fold, damaged Dam
 // ErrUndone). ctx ends the wait for other writers.
 func (j *Journal) Append(ctx context.Context, decide func(look Look) ([]Decision, error)) (written []Decision, err error) {
 	err = j.lock(ctx, func() error {
-		j.changing.Lock()
-		defer j.changing.Unlock()
-		if err := j.refresh(); err != nil {
-			return err
-		}
-		if written, err = decide(j.fold.Look(j.now())); err != nil || len(written) == 0 {
-			return err
-		}
-		return j.write(written)
+		written, err = j.AppendLocked(decide)
+		return err
 	})
 	if err != nil {
+		return nil, err
+	}
+	return written, nil
+}
+
+// AppendLocked is Append for those who hold the lock of the model directory already, such as the function that store.Store.Update runs.
+func (j *Journal) AppendLocked(decide func(look Look) ([]Decision, error)) ([]Decision, error) {
+	j.changing.Lock()
+	defer j.changing.Unlock()
+	if err := j.refresh(); err != nil {
+		return nil, err
+	}
+	written, err := decide(j.fold.Look(j.now()))
+	if err != nil || len(written) == 0 {
+		return nil, err
+	}
+	if err := j.write(written); err != nil {
 		return nil, err
 	}
 	return written, nil

@@ -3,6 +3,9 @@ package decisions
 import (
 	"slices"
 	"time"
+
+	"connect-deepcase/model"
+	"connect-deepcase/model/interpreter"
 )
 
 // In is what a scope looks at of a subject.
@@ -14,6 +17,15 @@ func (s Subject) In(scope Scope) Subject {
 		s.Machine = ""
 	}
 	return s
+}
+
+// OfCluster completes the score of a cluster of a version: what it is about, and the score before.
+func (d Decision) OfCluster(version string, c model.Cluster) Decision {
+	d.Kind, d.Cluster, d.Version, d.Subject = Cluster, c.ID, version, Subject{Event: c.Event}
+	if c.Score != interpreter.NoScore {
+		d.Old = &c.Score
+	}
+	return d
 }
 
 // Narrower tells whether a scope is narrower than another.
