@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"slices"
 	"strconv"
@@ -13,6 +12,7 @@ import (
 
 	"connect-deepcase/internal/annotation"
 	"connect-deepcase/internal/report"
+	"connect-deepcase/internal/textfile"
 	"connect-deepcase/model"
 	"connect-deepcase/model/contextbuilder"
 	"connect-deepcase/sequencer"
@@ -177,13 +177,22 @@ func (s *session) annotatedDocuments(ctx context.Context, e contextbuilder.Engin
 	return flush()
 }
 
+// eachFileLine calls f for each line of a file that is not blank; errors name the file and the line.
 func eachFileLine(path string, f func(line []byte) error) error {
 	file, err := os.Open(path)
 	if err != nil {
 		return err
 	}
 	defer file.Close()
-	return eachLine(io.Reader(file), path, f)
+	text, err := textfile.NewReader(file)
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	number, err := textfile.EachLine(text, func(_ int, line []byte) error { return f(line) })
+	if err != nil {
+		return fmt.Errorf("%s:%d: %w", path, number, err)
+	}
+	return nil
 }
 
 // readSample reads what deepcase_sequence wrote into a document.

@@ -19,7 +19,6 @@ import (
 	"connect-deepcase/internal/annotation"
 	"connect-deepcase/internal/field"
 	"connect-deepcase/internal/report"
-	"connect-deepcase/internal/textfile"
 	"connect-deepcase/model"
 )
 
@@ -102,27 +101,6 @@ var meanings = map[string]string{
 	model.NoModel.String():       "no model was published yet",
 	model.Answered.String():      "a person has answered such events",
 	model.Muted.String():         "a score above 0, but a person lets such events pass",
-}
-
-// eachLine calls f for each line of a text that is not empty; errors name the file and the line.
-func eachLine(in io.Reader, path string, f func(line []byte) error) error {
-	text, err := textfile.NewReader(in)
-	if err != nil {
-		return fmt.Errorf("%s: %w", path, err)
-	}
-	for number := 1; ; number++ {
-		line, err := textfile.ReadLine(text, textfile.MaxRecord)
-		if len(bytes.TrimSpace(line)) > 0 {
-			if err := f(line); err != nil {
-				return fmt.Errorf("%s:%d: %w", path, number, err)
-			}
-		}
-		if errors.Is(err, io.EOF) {
-			return nil
-		} else if err != nil {
-			return fmt.Errorf("%s:%d: %w", path, number, err)
-		}
-	}
 }
 
 func (t *totals) add(text []byte) error {

@@ -2,9 +2,7 @@
 package replay
 
 import (
-	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -89,21 +87,18 @@ func (a *Alerts) Read(target annotation.Target, in io.Reader) (refused int, why 
 	if err != nil {
 		return 0, nil, err
 	}
-	for number := 1; ; number++ {
-		line, err := textfile.ReadLine(text, textfile.MaxRecord)
-		if len(bytes.TrimSpace(line)) > 0 {
-			if bad := a.Add(target, line); bad != nil {
-				if refused++; refused == 1 {
-					why = fmt.Errorf("line %d: %w", number, bad)
-				}
+	number, err := textfile.EachLine(text, func(number int, line []byte) error {
+		if bad := a.Add(target, line); bad != nil {
+			if refused++; refused == 1 {
+				why = fmt.Errorf("line %d: %w", number, bad)
 			}
 		}
-		if errors.Is(err, io.EOF) {
-			return refused, why, nil
-		} else if err != nil {
-			return refused, why, fmt.Errorf("line %d: %w", number, err)
-		}
+		return nil
+	})
+	if err != nil {
+		err = fmt.Errorf("line %d: %w", number, err)
 	}
+	return refused, why, err
 }
 
 // Replay says what an answer or a mute would have done. A narrower answer that settled an alert stays in force.

@@ -2,8 +2,10 @@ package textfile
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 )
 
 // MaxRecord is the default for the most bytes of a line, or of a record of several lines.
@@ -27,6 +29,24 @@ func ReadLine(in *bufio.Reader, most int) ([]byte, error) {
 		line = append(line, part...)
 		if !errors.Is(err, bufio.ErrBufferFull) {
 			return line, err
+		}
+	}
+}
+
+// EachLine calls use for each line that is not blank, with its number from 1. At an error, of reading or of use, it ends and gives the number of
+// the line.
+func EachLine(in *bufio.Reader, use func(number int, line []byte) error) (number int, err error) {
+	for number = 1; ; number++ {
+		line, err := ReadLine(in, MaxRecord)
+		if len(bytes.TrimSpace(line)) > 0 {
+			if err := use(number, line); err != nil {
+				return number, err
+			}
+		}
+		if errors.Is(err, io.EOF) {
+			return number, nil
+		} else if err != nil {
+			return number, err
 		}
 	}
 }
