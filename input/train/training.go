@@ -200,24 +200,11 @@ func (l *learner) succeed(ctx context.Context, models *store.Store, m *model.Mod
 		return &store.Published{Version: version, Model: m}, err
 	}
 	answers := models.Decisions(decisions.DefaultHold)
-	fresh, answered, err := l.answer(answers, m, label) // if there is nothing to inherit
+	done, err := models.PublishAnswered(ctx, m, func(ctx context.Context, before *model.Model) (*model.Model, model.Inheritance, error) {
+		return m.Inherit(ctx, l.engine, before)
+	}, func(m *model.Model) (*model.Model, int, error) { return l.answer(answers, m, label) })
 	if err != nil {
 		return nil, err
-	}
-	done, err := models.PublishInheriting(ctx, fresh, func(ctx context.Context, before *model.Model) (*model.Model, model.Inheritance, error) {
-		with, report, err := m.Inherit(ctx, l.engine, before)
-		if err != nil {
-			return nil, report, err
-		}
-		with, report.Answered, err = l.answer(answers, with, label)
-		report.New -= report.Answered
-		return with, report, err
-	})
-	if err != nil {
-		return nil, err
-	}
-	if done.Model == fresh {
-		done.Answered, done.New = answered, len(fresh.Clusters)-fresh.ScoredClusters()
 	}
 	log := l.log.With("version", done.Version, "before", done.From)
 	switch {

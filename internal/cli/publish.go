@@ -63,27 +63,13 @@ func (s *session) publishInheriting(ctx context.Context, st *store.Store, m *mod
 		journal.Read(func(look decisions.Look) { with, clusters, err = label(look, m) })
 		return with, clusters, err
 	}
-	fresh, answered, err := answer(m) // if there is nothing to inherit
-	if err != nil {
-		return nil, err
-	}
-	done, err := st.PublishInheriting(ctx, fresh, func(ctx context.Context, before *model.Model) (*model.Model, model.Inheritance, error) {
+	return st.PublishAnswered(ctx, m, func(ctx context.Context, before *model.Model) (*model.Model, model.Inheritance, error) {
 		e, err := s.engine() // only now is one needed
 		if err != nil {
 			return nil, model.Inheritance{}, err
 		}
-		with, report, err := m.Inherit(ctx, e, before)
-		if err != nil {
-			return nil, report, err
-		}
-		with, report.Answered, err = answer(with)
-		report.New -= report.Answered
-		return with, report, err
-	})
-	if err == nil && done.Model == fresh {
-		done.Answered, done.New = answered, len(fresh.Clusters)-fresh.ScoredClusters()
-	}
-	return done, err
+		return m.Inherit(ctx, e, before)
+	}, answer)
 }
 
 // inherited says what became of the scores of the model before; "" if there were none.

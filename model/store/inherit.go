@@ -62,6 +62,33 @@ func (s *Store) PublishInheriting(ctx context.Context, m *model.Model,
 	return done, nil
 }
 
+// PublishAnswered is PublishInheriting, and clusters that have no score after that get those that answer gives them: by the decisions of people
+// about their samples (decisions.Look.Label). answer also says how many clusters it gave a score.
+func (s *Store) PublishAnswered(ctx context.Context, m *model.Model,
+	inherit func(ctx context.Context, before *model.Model) (*model.Model, model.Inheritance, error),
+	answer func(*model.Model) (*model.Model, int, error)) (*Published, error) {
+	fresh, answered, err := answer(m) // for the case that there is nothing to inherit
+	if err != nil {
+		return nil, err
+	}
+	done, err := s.PublishInheriting(ctx, fresh, func(ctx context.Context, before *model.Model) (*model.Model, model.Inheritance, error) {
+		with, report, err := inherit(ctx, before)
+		if err != nil {
+			return nil, report, err
+		}
+		with, report.Answered, err = answer(with)
+		report.New -= report.Answered
+		return with, report, err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if done.Model == fresh {
+		done.Answered, done.New = answered, len(fresh.Clusters)-fresh.ScoredClusters()
+	}
+	return done, nil
+}
+
 // inherit computes the model to publish.
 func (s *Store) inherit(ctx context.Context, m *model.Model,
 	inherit func(ctx context.Context, before *model.Model) (*model.Model, model.Inheritance, error)) (*Published, error) {

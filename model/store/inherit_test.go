@@ -155,3 +155,39 @@ func TestPublishInheritingSaysWhatIsDamaged(t *testing.T) {
 	require.ErrorContains(t, done.NotKept, "version "+version)
 	require.Equal(t, 2, number(t, s))
 }
+
+func TestPublishAnswered(t *testing.T) {
+	s := open(t)
+	answered := func(m *model.Model) (*model.Model, int, error) { // the clusters without a score
+		scores := map[int]float64{}
+		for _, c := range m.Clusters {
+			if c.Score == interpreter.NoScore {
+				scores[c.ID] = 5
+			}
+		}
+		with, err := m.WithScores(scores)
+		return with, len(scores), err
+	}
+	m := unscored(1)
+	done, err := s.PublishAnswered(t.Context(), m, copied(m), answered)
+	require.NoError(t, err)
+	require.Empty(t, done.From, "nothing to inherit")
+	require.Equal(t, []int{0, 2, 0}, []int{done.Inherited, done.Answered, done.New})
+	require.Equal(t, 5.0, done.Model.Clusters[1].Score)
+
+	m = unscored(2)
+	done, err = s.PublishAnswered(t.Context(), m, func(_ context.Context, before *model.Model) (*model.Model, model.Inheritance, error) {
+		with, err := m.WithScores(map[int]float64{0: before.Clusters[0].Score})
+		return with, model.Inheritance{Inherited: 1, New: 1}, err
+	}, answered)
+	require.NoError(t, err)
+	require.Equal(t, []int{1, 1, 0}, []int{done.Inherited, done.Answered, done.New})
+	loaded, err := s.Load(done.Version)
+	require.NoError(t, err)
+	require.Equal(t, 5.0, loaded.Clusters[1].Score)
+
+	failed := errors.New("damaged")
+	_, err = s.PublishAnswered(t.Context(), m, copied(m), func(*model.Model) (*model.Model, int, error) { return nil, 0, failed })
+	require.ErrorIs(t, err, failed)
+	require.Equal(t, 2, number(t, s))
+}
