@@ -109,14 +109,8 @@ func describe(names []string, s contextbuilder.Samples, c *interpreter.Clusterin
 		if len(cluster.Contexts) == maxContexts {
 			continue
 		}
-		context := make([]string, s.Length)
-		for k, id := range s.Context(int(c.First[i])) {
-			if int(id) < len(names) {
-				context[k] = names[id]
-			}
-		}
 		cluster.Contexts = append(cluster.Contexts, ClusterContext{
-			Context: context, Attention: slices.Clone(c.Attention[i*s.Length : (i+1)*s.Length]), Count: int(c.Count[i])})
+			Context: Data{Names: names, Samples: s}.Context(int(c.First[i])), Attention: slices.Clone(c.Attention[i*s.Length : (i+1)*s.Length]), Count: int(c.Count[i])})
 	}
 	return clusters
 }

@@ -23,6 +23,17 @@ func NewData(names []string, length int, contexts, events []int32, scores []floa
 	return Data{Names: names, Samples: contextbuilder.Samples{Length: length, Contexts: contexts, Events: events}, Scores: scores}
 }
 
+// Context gives the names of the events before the one of a row, oldest first; "" for NO_EVENT.
+func (d Data) Context(row int) []string {
+	names := make([]string, d.Samples.Length)
+	for i, id := range d.Samples.Context(row) {
+		if int(id) < len(d.Names) {
+			names[i] = d.Names[id]
+		}
+	}
+	return names
+}
+
 // unknown is the id of an event that is not in the vocabulary.
 const unknown = -1
 

@@ -32,6 +32,17 @@ type Sequences struct {
 	Times    []int64   // rows: Unix nanoseconds; nil if not known
 }
 
+// Context gives the names of the events before a row, oldest first; "" for NO_EVENT.
+func (s *Sequences) Context(row int) []string {
+	names := make([]string, s.Length)
+	for i, id := range s.Contexts[row*s.Length : (row+1)*s.Length] {
+		if int(id) < len(s.Names) {
+			names[i] = s.Names[id]
+		}
+	}
+	return names
+}
+
 // Sequence finds the context of each event. It is an error if an option is out of range, or if NoEvent is the name of an event.
 func (t *Table) Sequence(opts SequenceOptions) (*Sequences, error) {
 	if err := opts.Validate(); err != nil {

@@ -160,16 +160,8 @@ func gather(ctx context.Context, snapshot *spool.Snapshot, opts sequencer.Option
 // subjects gives what answers to the rows of data are about.
 func subjects(data model.Data, seen func(row int) (string, time.Time)) func(row int) decisions.Subject {
 	return func(row int) decisions.Subject {
-		about := decisions.Subject{Event: data.Names[data.Samples.Events[row]]}
-		about.Machine, _ = seen(row)
-		for _, id := range data.Samples.Context(row) {
-			name := ""
-			if int(id) < len(data.Names) {
-				name = data.Names[id]
-			}
-			about.Context = append(about.Context, name)
-		}
-		return about
+		machine, _ := seen(row)
+		return decisions.Subject{Event: data.Names[data.Samples.Events[row]], Context: data.Context(row), Machine: machine}
 	}
 }
 

@@ -65,7 +65,7 @@ func (s *session) alerts(p model.Params, dated bool, use func([]alert) error) er
 	flush := func() error {
 		total += len(some)
 		for i := range some {
-			some[i].keys = decisions.Subject{Event: some[i].Event, Context: some[i].Context, Machine: some[i].Machine}.Keys()
+			some[i].keys = some[i].Subject().Keys()
 		}
 		err := use(some)
 		some, size = some[:0], 0
@@ -182,13 +182,8 @@ func (s *session) eventAlerts(files []string, p model.Params, add func(a alert, 
 	}
 	for row, event := range q.Events {
 		a := alert{document: func() json.RawMessage { return q.document(row) }}
-		a.Event, a.Context = q.Names[event], make([]string, q.Length)
+		a.Event, a.Context = q.Names[event], q.Context(row)
 		a.Machine, a.At = q.seen(row)
-		for i, id := range q.Contexts[row*q.Length : (row+1)*q.Length] {
-			if int(id) < len(q.Names) {
-				a.Context[i] = q.Names[id]
-			}
-		}
 		if err := add(a, 0); err != nil {
 			return err
 		}

@@ -64,16 +64,8 @@ func (q *sequences) labeller(rows *model.Assignment, s interpreter.Strategy) lab
 
 // subject is what an answer to a row is about.
 func (q *sequences) subject(row int) decisions.Subject {
-	about := decisions.Subject{Event: q.Names[q.Events[row]]}
-	about.Machine, _ = q.seen(row)
-	for _, id := range q.Contexts[row*q.Length : (row+1)*q.Length] {
-		name := ""
-		if int(id) < len(q.Names) {
-			name = q.Names[id]
-		}
-		about.Context = append(about.Context, name)
-	}
-	return about
+	machine, _ := q.seen(row)
+	return decisions.Subject{Event: q.Names[q.Events[row]], Context: q.Context(row), Machine: machine}
 }
 
 // document is a row in the form of an example of a cluster.

@@ -167,15 +167,7 @@ func (p *player) keysOf(row int) [4]decisions.Key {
 	}
 	keys, known := p.keys[string(text)]
 	if !known {
-		s := decisions.Subject{Event: q.Names[q.Events[row]], Machine: q.Machines[q.Machine[row]]}
-		for _, id := range ids[:q.Length] {
-			name := ""
-			if int(id) < len(q.Names) {
-				name = q.Names[id]
-			}
-			s.Context = append(s.Context, name)
-		}
-		keys = s.Keys()
+		keys = decisions.Subject{Event: q.Names[q.Events[row]], Context: q.Context(row), Machine: q.Machines[q.Machine[row]]}.Keys()
 		p.keys[string(text)] = keys
 	}
 	return keys
