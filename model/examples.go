@@ -120,7 +120,7 @@ func (c *Cluster) place(samples []sample, machines []MachineCount) {
 	c.Machines = slices.Clone(machines[:min(len(machines), MaxMachines)])
 	type hour struct {
 		machine int32
-		since   int64 // 1970
+		since   int64 // its beginning, in seconds since 1970
 	}
 	hours := map[hour]int{}
 	for _, s := range samples {
@@ -128,7 +128,7 @@ func (c *Cluster) place(samples []sample, machines []MachineCount) {
 			continue
 		}
 		at := time.Unix(0, s.at).UTC()
-		h := hour{s.machine, at.Unix() / (60 * 60)}
+		h := hour{s.machine, at.Truncate(time.Hour).Unix()}
 		hours[h]++
 		c.HourlyMax = max(c.HourlyMax, hours[h])
 		if c.FirstSeen.IsZero() || at.Before(c.FirstSeen) {

@@ -165,4 +165,8 @@ func TestHourlyMax(t *testing.T) {
 	require.Equal(t, 2, with.Clusters[1].HourlyMax)
 	require.Zero(t, with.Clusters[2].HourlyMax)
 	require.Zero(t, m.WithExamples(a, Source{Document: func(int) json.RawMessage { return nil }}).Clusters[0].HourlyMax)
+
+	around1970 := &Assignment{Clusters: []int32{0, 0}, Contexts: make([]int32, 2)}
+	with = m.WithExamples(around1970, Source{Seen: func(row int) (string, time.Time) { return "x", time.Unix(int64(2*row-1), 0) }})
+	require.Equal(t, 1, with.Clusters[0].HourlyMax, "an hour does not go on over 1970")
 }

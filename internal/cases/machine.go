@@ -185,10 +185,8 @@ func (m *Machine) burst(o *Options, a *Alert) bool {
 	return int64(h.count) >= int64(o.BurstFloor) && float64(h.count) > o.Burst*float64(a.HourlyMax)
 }
 
-func hourOf(at time.Time) int64 {
-	seconds := at.Unix()
-	return (seconds - ((seconds%3600)+3600)%3600) / 3600
-}
+// hourOf counts hours by the clock (UTC) since 1970.
+func hourOf(at time.Time) int64 { return at.Truncate(time.Hour).Unix() / (60 * 60) }
 
 // remember puts k into the ring of the last marks.
 func (m *Machine) remember(k mark, most int) {
