@@ -67,18 +67,13 @@ func (t Target) WriteSequence(document map[string]any, s Sequence) {
 
 // Sequence reads what WriteSequence wrote. An error names what is wrong with it.
 func (t Target) Sequence(document map[string]any) (s Sequence, err error) {
-	var at any = document
-	for _, part := range t {
-		object, _ := at.(map[string]any)
-		at = object[part]
-	}
-	object, ok := at.(map[string]any)
-	if !ok {
+	object := t.object(document)
+	if object == nil {
 		return s, fmt.Errorf("document: %s: %w", t, ErrNoSequence)
 	}
 	s.Machine, _ = object["machine"].(string)
-	if s.Event, ok = object["event"].(string); !ok || s.Event == "" {
-		return s, fmt.Errorf("document: %s.event is %s, need a name", t, kind(object["event"]))
+	if s.Event, err = t.name(object, "event"); err != nil {
+		return s, err
 	}
 	if object["context"] == nil {
 		return s, fmt.Errorf("document: %s: %w", t, ErrNoSequence)
@@ -94,6 +89,23 @@ func (t Target) Sequence(document map[string]any) (s Sequence, err error) {
 		}
 	}
 	return s, nil
+}
+
+// object is the annotation of a document, nil if there is none.
+func (t Target) object(document map[string]any) map[string]any {
+	for _, part := range t {
+		document, _ = document[part].(map[string]any)
+	}
+	return document
+}
+
+// name is a field of an annotation that must be a name.
+func (t Target) name(object map[string]any, field string) (string, error) {
+	name, ok := object[field].(string)
+	if !ok || name == "" {
+		return "", fmt.Errorf("document: %s.%s is %s, need a name", t, field, kind(object[field]))
+	}
+	return name, nil
 }
 
 // JSONSequence is Sequence for a document that is not decoded. The target may also be a single key with dots.

@@ -20,12 +20,11 @@ func (t Target) Alert(document map[string]any) (a cases.Alert, err error) {
 	if object == nil {
 		return a, fmt.Errorf("document: %s: %w", t, ErrNoSequence)
 	}
-	var ok bool
-	if a.Machine, ok = object["machine"].(string); !ok || a.Machine == "" {
-		return a, fmt.Errorf("document: %s.machine is %s, need a name", t, kind(object["machine"]))
+	if a.Machine, err = t.name(object, "machine"); err != nil {
+		return a, err
 	}
-	if a.Event, ok = object["event"].(string); !ok || a.Event == "" {
-		return a, fmt.Errorf("document: %s.event is %s, need a name", t, kind(object["event"]))
+	if a.Event, err = t.name(object, "event"); err != nil {
+		return a, err
 	}
 	status, ok := object["status"].(string)
 	if object["status"] == nil {
@@ -61,14 +60,6 @@ func (t Target) WriteCase(document map[string]any, c cases.Case) {
 		return
 	}
 	object["case"], object["case_kind"], object["case_opened"] = c.ID, c.Kind.String(), c.Opened
-}
-
-// object is the annotation of a document, nil if there is none.
-func (t Target) object(document map[string]any) map[string]any {
-	for _, part := range t {
-		document, _ = document[part].(map[string]any)
-	}
-	return document
 }
 
 // integer is a field of an annotation that may be missing.

@@ -157,11 +157,11 @@ func (s *session) annotatedDocuments(ctx context.Context, e contextbuilder.Engin
 	}
 	for _, path := range files {
 		err := eachFileLine(path, func(line []byte) error {
-			sample, err := readSample(line, target, m.Params.Length)
+			s, err := readSequence(line, target, m.Params.Length)
 			if err != nil {
 				return err
 			}
-			samples, documents = append(samples, sample), append(documents, line)
+			samples, documents = append(samples, model.Sample{Event: s.Event, Context: s.Context}), append(documents, line)
 			if len(samples) < atOnce {
 				return nil
 			}
@@ -195,17 +195,13 @@ func eachFileLine(path string, f func(line []byte) error) error {
 	return nil
 }
 
-// readSample reads what deepcase_sequence wrote into a document.
-func readSample(document []byte, target annotation.Target, length int) (model.Sample, error) {
+// readSequence reads what deepcase_sequence wrote into a document, with a context of length events.
+func readSequence(document []byte, target annotation.Target, length int) (s annotation.Sequence, err error) {
 	if !json.Valid(document) || document[0] != '{' {
-		return model.Sample{}, errors.New("not a JSON object")
+		return s, errors.New("not a JSON object")
 	}
-	a, err := target.JSONSequence(document)
-	if err != nil {
-		return model.Sample{}, err
+	if s, err = target.JSONSequence(document); err == nil && len(s.Context) != length {
+		err = fmt.Errorf("%s: the context has %d events, the model needs %d", target, len(s.Context), length)
 	}
-	if len(a.Context) != length {
-		return model.Sample{}, fmt.Errorf("%s: the context has %d events, the model needs %d", target, len(a.Context), length)
-	}
-	return model.Sample{Event: a.Event, Context: a.Context}, nil
+	return s, err
 }

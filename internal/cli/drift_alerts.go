@@ -135,14 +135,8 @@ func (s *session) annotatedAlerts(files []string, length int, dated bool, add fu
 
 // readAlert reads what deepcase_sequence and deepcase_case wrote into a document.
 func readAlert(document []byte, target annotation.Target, length int) (a alert, err error) {
-	if !json.Valid(document) || document[0] != '{' {
-		return a, errors.New("not a JSON object")
-	}
-	if a.Sequence, err = target.JSONSequence(document); err != nil {
+	if a.Sequence, err = readSequence(document, target, length); err != nil {
 		return a, err
-	}
-	if len(a.Context) != length {
-		return a, fmt.Errorf("%s: the context has %d events, the model needs %d", target, len(a.Context), length)
 	}
 	// They are missing if there is no deepcase_case.
 	var opened struct {

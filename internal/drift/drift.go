@@ -242,7 +242,7 @@ func (f *Figures) Decide(d decisions.Decision) {
 // Report sums up what was added.
 func (f *Figures) Report() *Report {
 	r := &Report{Alerts: f.alerts, First: f.first, Last: f.last, UnknownNames: []Name{}, Quiet: f.quiet(), Days: []Day{}}
-	share := func(n int) report.Share { return ratio(n, f.alerts) }
+	share := func(n int) report.Share { return report.Ratio(n, f.alerts) }
 	r.Unknown, r.Unscored = share(f.statuses[model.UnknownEvent]), share(f.statuses[model.Unscored])
 	total := 0
 	for _, p := range f.outside {
@@ -285,7 +285,7 @@ func (f *Figures) trainedOutside() report.Share {
 	for _, c := range f.model.Clusters {
 		inside += c.Size
 	}
-	return ratio(f.model.Samples-inside, f.model.Samples)
+	return report.Ratio(f.model.Samples-inside, f.model.Samples)
 }
 
 func (f *Figures) opened() *Cases {
@@ -299,7 +299,7 @@ func (f *Figures) opened() *Cases {
 			c.Opened++
 		}
 	}
-	c.New = ratio(c.ByKind[caseNew], c.Opened)
+	c.New = report.Ratio(c.ByKind[caseNew], c.Opened)
 	return c
 }
 
@@ -340,5 +340,3 @@ func (f *Figures) quiet() []Quiet {
 	slices.SortStableFunc(found, func(a, b Quiet) int { return cmp.Compare(b.Expected, a.Expected) })
 	return found
 }
-
-func ratio(part, whole int) report.Share { return report.Share(float64(part) / float64(whole)) }

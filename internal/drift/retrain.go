@@ -81,7 +81,7 @@ func (f *Figures) worst() (day string) {
 // retrain applies the rule to r, whose other figures are there.
 func (f *Figures) retrain(r *Report) Retrain {
 	g, t := f.gain(""), Retrain{WorstDay: f.worst(), WithoutWorst: report.Share(math.NaN())}
-	t.Alerts, t.Share = g.inside, ratio(g.inside, g.alerts)
+	t.Alerts, t.Share = g.inside, report.Ratio(g.inside, g.alerts)
 	for _, p := range f.outside {
 		if p.alerts < f.model.Params.Interpreter.MinSamples {
 			continue
@@ -96,7 +96,7 @@ func (f *Figures) retrain(r *Report) Retrain {
 	rest := g
 	if t.WorstDay != "" {
 		rest = f.gain(t.WorstDay)
-		t.WithoutWorst = ratio(rest.outside, rest.alerts)
+		t.WithoutWorst = report.Ratio(rest.outside, rest.alerts)
 	}
 	switch pays := g.pays() && rest.pays(); {
 	case f.alerts < minAlerts:

@@ -65,14 +65,17 @@ func (s Subject) Keys() [4]Key {
 		text = appendText(text, name)
 	}
 	pattern := hash(appendText(text, s.Event))
-	of := func(scope Scope) []byte { return appendText(text[:0], string(scope)) }
-	onMachine := append(append(of(PatternOnMachine), byte(len(pattern))), pattern[:]...)
-	return [4]Key{
-		hash(appendText(onMachine, s.Machine)),
-		pattern,
-		hash(appendText(appendText(of(EventOnMachine), s.Event), s.Machine)),
-		hash(appendText(of(Event), s.Event)),
-	}
+	return s.KeysLike([4]Key{1: pattern, 3: hash(appendText(appendText(text[:0], string(Event)), s.Event))})
+}
+
+// KeysLike gives s.Keys() from the keys of a subject with the same event and context on another machine, in less time.
+func (s Subject) KeysLike(other [4]Key) [4]Key {
+	var buffer [512]byte
+	pattern := other[1]
+	onMachine := append(append(appendText(buffer[:0], string(PatternOnMachine)), byte(len(pattern))), pattern[:]...)
+	other[0] = hash(appendText(onMachine, s.Machine))
+	other[2] = hash(appendText(appendText(appendText(buffer[:0], string(EventOnMachine)), s.Event), s.Machine))
+	return other
 }
 
 // Key is the key of a subject in a scope. A scope that is none has the zero key, which Validate refuses.

@@ -64,15 +64,3 @@ func (l Look) Last() uint64 { return l.fold.last }
 
 // Now is the time of the look.
 func (l Look) Now() time.Time { return l.now }
-
-// KeysLike gives s.Keys() from the keys of a subject with the same event and context on another machine, in less time.
-func (s Subject) KeysLike(other [4]Key) [4]Key {
-	var buffer [512]byte
-	text := appendText(buffer[:0], string(PatternOnMachine))
-	text = append(append(text, byte(len(other[1]))), other[1][:]...)
-	keys := other
-	keys[0] = hash(appendText(text, s.Machine))
-	text = appendText(buffer[:0], string(EventOnMachine))
-	keys[2] = hash(appendText(appendText(text, s.Event), s.Machine))
-	return keys
-}
