@@ -328,26 +328,16 @@ func (g *grouping) read(reader mapping.Reader, i int, message *service.Message) 
 // addShared puts each alert without an error into its case, by the machines in the cache, or gives it an error: all alerts of a machine or
 // none.
 func (g *grouping) addShared(ctx context.Context, alerts []placed) {
-	var pending []*placed
+	machines := map[string][]*placed{}
 	for i := range alerts {
-		if alerts[i].err == nil {
-			pending = append(pending, &alerts[i])
+		if j := &alerts[i]; j.err == nil {
+			machines[j.alert.Machine] = append(machines[j.alert.Machine], j)
 		}
 	}
-	wait := g.kept.patience()
-	eachMachine(pending, func(j *placed) string { return j.alert.Machine }, func(machine string, alerts []*placed) {
-		err := g.machines.Update(machine, func(m *cases.Machine) error {
-			return g.kept.update(ctx, wait, machine, m, func() {
-				for _, j := range alerts {
-					j.c = m.Add(g.machines.Options(), j.alert)
-				}
-			})
-		})
-		if err != nil {
-			for _, j := range alerts {
-				j.err = fmt.Errorf("cases of machine %q: %w", machine, err)
-			}
-		}
+	updateEach(ctx, g.kept, g.machines.Update, machines, func(m *cases.Machine, j *placed) {
+		j.c = m.Add(g.machines.Options(), j.alert)
+	}, func(j *placed, err error) {
+		j.err = fmt.Errorf("cases of machine %q: %w", j.alert.Machine, err)
 	})
 }
 

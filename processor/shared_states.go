@@ -7,8 +7,10 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net/url"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -69,6 +71,38 @@ func shareStates(conf *service.ParsedConfig, mgr *service.Resources, what string
 	}
 	s.failures.Incr(0)
 	return s, nil
+}
+
+// parallelMachines is the most machines of a batch that wait for the cache at the same time.
+const parallelMachines = 32
+
+// updateEach adds the items of each machine to its state: all of them, or none and they fail. hold runs a function on the state that this process
+// holds of a machine. Several machines are updated at the same time.
+func updateEach[S sharedState, T any](ctx context.Context, s *sharedStates, hold func(machine string, f func(S) error) error, machines map[string][]T,
+	add func(S, T), fail func(T, error)) {
+	wait := s.patience()
+	var running sync.WaitGroup
+	slots := make(chan struct{}, parallelMachines)
+	for _, machine := range slices.Sorted(maps.Keys(machines)) {
+		items := machines[machine]
+		slots <- struct{}{}
+		running.Go(func() {
+			defer func() { <-slots }()
+			err := hold(machine, func(state S) error {
+				return s.update(ctx, wait, machine, state, func() {
+					for _, item := range items {
+						add(state, item)
+					}
+				})
+			})
+			if err != nil {
+				for _, item := range items {
+					fail(item, err)
+				}
+			}
+		})
+	}
+	running.Wait()
 }
 
 // update sets state to the latest state of the machine, which may be in the cache, calls change, and writes the result to the cache. If that
