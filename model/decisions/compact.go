@@ -110,13 +110,17 @@ func (f *Fold) end(e *entry) (end int64, ends bool) {
 	return end, ends
 }
 
-// eachLine uses all lines of the journal, merged with those of another file if it is named.
+// eachLine uses all lines of the journal, merged with those of another file if it is named. The lock is held, and the journal was refreshed: so
+// it is known where the last whole line ends.
 func (j *Journal) eachLine(with string, use func(l *lines) error) error {
 	journal, err := j.lines(journalFile, parseShort)
 	if err != nil {
 		return err
 	}
 	defer journal.close()
+	if journal.file != nil {
+		journal.in.Reset(io.LimitReader(journal.file, j.place.bytes))
+	}
 	other := noLines()
 	if with != "" {
 		if other, err = j.lines(with, parseShort); err != nil {

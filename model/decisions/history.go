@@ -20,6 +20,9 @@ func (j *Journal) Each(use func(d Decision) error) (damaged Damage, err error) {
 		return damaged, err
 	}
 	defer journal.close()
+	if err := journal.finished(); err != nil {
+		return damaged, err
+	}
 	archive, err := j.lines(archiveFile, parseLine)
 	if err != nil {
 		return damaged, err
@@ -52,7 +55,7 @@ type lines struct {
 	done     bool   // there are no more lines
 }
 
-// lines opens a file of the directory; if it is missing, it has no lines. Of the journal, what a writer has not finished is left out.
+// lines opens a file of the directory; if it is missing, it has no lines.
 func (j *Journal) lines(name string, parse func(line []byte, d *Decision) (int, error)) (*lines, error) {
 	f, _, err := disk.Open(j.path(name))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -60,19 +63,23 @@ func (j *Journal) lines(name string, parse func(line []byte, d *Decision) (int, 
 	} else if err != nil {
 		return nil, fmt.Errorf("decisions: %w", err)
 	}
-	l := &lines{name: f.Name(), file: f, in: bufio.NewReaderSize(f, 1<<16), parse: parse}
-	if name == archiveFile {
-		return l, nil
+	return &lines{name: f.Name(), file: f, in: bufio.NewReaderSize(f, 1<<16), parse: parse}, nil
+}
+
+// finished leaves out what a writer has not finished.
+func (l *lines) finished() error {
+	if l.file == nil {
+		return nil
 	}
-	reached, err := fold(f, place{}, 0, &Damage{}, func([]Decision) {})
+	reached, err := fold(l.file, place{}, 0, &Damage{}, func([]Decision) {})
 	if err == nil {
-		_, err = f.Seek(0, io.SeekStart)
+		_, err = l.file.Seek(0, io.SeekStart)
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("decisions: %s: %w", f.Name(), err), f.Close())
+		return fmt.Errorf("decisions: %s: %w", l.name, err)
 	}
-	l.in.Reset(io.LimitReader(f, reached.bytes))
-	return l, nil
+	l.in.Reset(io.LimitReader(l.file, reached.bytes))
+	return nil
 }
 
 func noLines() *lines { return &lines{in: bufio.NewReader(bytes.NewReader(nil))} }
