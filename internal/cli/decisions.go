@@ -65,14 +65,22 @@ func (s *session) journal() (*decisions.Journal, error) {
 		return nil, err
 	}
 	h := decisions.Hold{First: s.flags.Duration("hold"), Growth: s.flags.Float64("hold-growth"), Max: s.flags.Duration("hold-max")}
-	if h.First < 0 || !(h.Growth >= 1) || h.Max < h.First {
-		return nil, usagef("--hold %v, --hold-growth %v, --hold-max %v: need times of at least 0, the second not below the first, and a growth of at least 1", h.First, h.Growth, h.Max)
+	if err := checkHold(h); err != nil {
+		return nil, err
 	}
 	j := st.Decisions(h)
 	if err := j.Refresh(); err != nil {
 		return nil, err
 	}
 	return j, nil
+}
+
+// checkHold says why answers cannot hold like that.
+func checkHold(h decisions.Hold) error {
+	if h.First < 0 || !(h.Growth >= 1) || h.Max < h.First {
+		return usagef("--hold %v, --hold-growth %v, --hold-max %v: need times of at least 0, the second not below the first, and a growth of at least 1", h.First, h.Growth, h.Max)
+	}
+	return nil
 }
 
 // archived is the state of an answer or mute that a compaction moved out of the journal.

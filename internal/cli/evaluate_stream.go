@@ -149,6 +149,11 @@ func (s *session) plays() ([]play, error) {
 		}
 		all = append(all, p)
 	}
+	for _, p := range all {
+		if err := checkHold(p.options.Hold); err != nil {
+			return nil, err
+		}
+	}
 	return all, nil
 }
 
