@@ -25,5 +25,20 @@ if [ -d "$data/ait-ads" ]; then
 else
     echo "bench: no $data/ait-ads: pipeline and scaling are not measured" >&2
 fi
+{
+    cat <<'END'
+
+## The decision journal
+
+`go test ./model/decisions -run '^$' -bench .`. `BenchmarkFold` reads a journal of 1,000,000 answers to as many patterns in a process of its own,
+and prints the seconds and its peak memory (resident set); `DECISIONS` sets another number. `BenchmarkLookUp` settles a verdict by such a journal,
+`BenchmarkKeys` is what an event costs before that, and `BenchmarkRefresh` a look for news when there are none.
+`KILLS=1000 go test ./model/decisions -run KilledWriters -v` kills three writers at random moments.
+
+```
+END
+    go test ./model/decisions -run '^$' -bench .
+    echo '```'
+} >> "$work/performance.md"
 cp "$work/performance.md" docs/performance.md
 cat docs/performance.md
