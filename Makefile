@@ -106,7 +106,7 @@ bench:
 
 # Measures what answers and cases save on four sites of real alerts, and what other settings do (docs/choices.md). Takes minutes.
 choices: slim
-	go run ./bench/choices > docs/choices.md
+	go run ./bench/choices > bin/choices.md && mv bin/choices.md docs/choices.md
 
 # Measures the peak memory of each case that could take much, against its budget (docs/operations.md). Linux only; takes minutes. CASES
 # selects some of them, for example large-messages.

@@ -48,7 +48,7 @@ type result struct {
 }
 
 func main() {
-	program := flag.String("program", "bin/connect-deepcase", "the program to measure")
+	program := flag.String("program", "bin/connect-deepcase-slim", "the program to measure")
 	data := flag.String("data", "../shared/data/ait-ads", "the folder with the alerts")
 	flag.Parse()
 	log.SetFlags(0)
