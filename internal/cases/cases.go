@@ -36,6 +36,16 @@ func (k Kind) String() string {
 	return fmt.Sprintf("Kind(%d)", uint8(k))
 }
 
+// ParseKind reads the text of a kind; "" is None.
+func ParseKind(text string) (Kind, error) {
+	for i, name := range kindNames {
+		if text == name || text == "" {
+			return Kind(i), nil
+		}
+	}
+	return None, fmt.Errorf("case_kind %q: need one of alarm, new, unscored, burst, audit", text)
+}
+
 // Options say what belongs together.
 type Options struct {
 	Gap        time.Duration // the longest pause within a case

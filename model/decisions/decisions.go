@@ -98,6 +98,15 @@ func hash(text []byte) Key {
 
 func (k Key) String() string { return hex.EncodeToString(k[:]) }
 
+// MarshalText gives the text of String, such as for JSON.
+func (k Key) MarshalText() ([]byte, error) { return hex.AppendEncode(nil, k[:]), nil }
+
+// UnmarshalText reads what MarshalText gives.
+func (k *Key) UnmarshalText(text []byte) (err error) {
+	*k, err = ParseKey(string(text))
+	return err
+}
+
 // ParseKey reads what String gives.
 func ParseKey(text string) (k Key, err error) {
 	if !readHex(k[:], []byte(text)) {

@@ -1,0 +1,160 @@
+// Package board collects annotated alerts for the review page: the questions that they ask, their cases, and what became of them.
+//
+// A question is a cluster of a model, or patterns of one event that look alike and that no cluster explains. Counts are in memory and in the
+// database; documents and the log of all alerts are in the database alone. An alert that is delivered twice counts twice.
+package board
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"connect-deepcase/internal/annotation"
+	"connect-deepcase/internal/cases"
+	"connect-deepcase/internal/field"
+	"connect-deepcase/internal/review"
+	"connect-deepcase/model"
+	"connect-deepcase/model/decisions"
+)
+
+// Alert is an annotated document.
+type Alert struct {
+	At         time.Time
+	Machine    string
+	Event      string
+	Context    []string     // oldest first, "" for NO_EVENT
+	Attention  []float64    // of each of them; nil if the document has none
+	Status     model.Status // that the model gave, without an answer
+	Settled    model.Status // with the answer or mute in force
+	Score      float64      // if Settled has one
+	Cluster    int          // −1 for none
+	Confidence float64      // NaN if there is none
+	Version    string       // of the model, "" for none
+	Pattern    decisions.Key
+	Case       string // of deepcase_case, "" for none
+	CaseKind   cases.Kind
+	Body       []byte // the document, at most maxBody bytes
+	Cut        bool   // it was longer
+}
+
+// maxBody is the most of a document that is kept.
+const maxBody = 64 << 10
+
+// annotated is what Read looks at of an annotation.
+type annotated struct {
+	Machine    string    `json:"machine"`
+	Event      string    `json:"event"`
+	Context    []*string `json:"context"`
+	Attention  []float64 `json:"attention"`
+	Status     string    `json:"status"`
+	Score      *float64  `json:"score"`
+	Cluster    *int      `json:"cluster"`
+	Confidence *float64  `json:"confidence"`
+	Model      string    `json:"model"`
+	Pattern    string    `json:"pattern"`
+	Answer     *struct {
+		Verdict string `json:"verdict"`
+	} `json:"answer"`
+	Case     string `json:"case"`
+	CaseKind string `json:"case_kind"`
+}
+
+// Read reads a document that deepcase_predict annotated, and deepcase_case if the pipeline has one. The alert keeps a copy of the document. An
+// error names the field and its value.
+func Read(target annotation.Target, document []byte, at time.Time) (a Alert, err error) {
+	object := field.FindJSON(document, target.String())
+	var d annotated
+	if err := json.Unmarshal(object, &d); err != nil || d.Status == "" {
+		return a, unreadable(target, err)
+	}
+	switch {
+	case d.Event == "" || d.Context == nil:
+		return a, fmt.Errorf("document: %s: no event with its context: need what deepcase_sequence wrote", target)
+	case d.Attention != nil && len(d.Attention) != len(d.Context):
+		return a, fmt.Errorf("document: %s.attention has %d numbers, need one for each of the %d events of the context", target, len(d.Attention), len(d.Context))
+	case at.IsZero():
+		return a, errors.New("document: it has no time")
+	}
+	a = Alert{At: at, Machine: d.Machine, Event: d.Event, Context: make([]string, len(d.Context)), Attention: d.Attention, Cluster: -1, Confidence: math.NaN(),
+		Version: d.Model, Case: d.Case}
+	for i, name := range d.Context {
+		if name != nil {
+			a.Context[i] = *name
+		}
+	}
+	if a.Settled, err = model.ParseStatus(d.Status); err != nil {
+		return Alert{}, fmt.Errorf("document: %s.%w", target, err)
+	}
+	if a.Status = a.Settled; d.Answer != nil {
+		if a.Status, err = model.ParseStatus(d.Answer.Verdict); err != nil {
+			return Alert{}, fmt.Errorf("document: %s.answer.verdict: %w", target, err)
+		}
+	}
+	if a.Settled.HasScore() {
+		if d.Score == nil || *d.Score < 0 {
+			return Alert{}, fmt.Errorf("document: %s.score is missing or negative, need a number ≥ 0 with the status %s", target, d.Status)
+		}
+		a.Score = *d.Score
+	}
+	if d.Cluster != nil {
+		a.Cluster = *d.Cluster
+	}
+	if (a.Status == model.Scored || a.Status == model.Unscored) && a.Cluster < 0 {
+		return Alert{}, fmt.Errorf("document: %s.cluster is missing or negative, need the cluster of an event with the status %s", target, a.Status)
+	}
+	if d.Confidence != nil {
+		a.Confidence = *d.Confidence
+	}
+	if a.CaseKind, err = cases.ParseKind(d.CaseKind); err != nil {
+		return Alert{}, fmt.Errorf("document: %s.%w", target, err)
+	}
+	if a.Pattern, err = decisions.ParseKey(d.Pattern); err != nil { // an older program wrote none
+		a.Pattern = a.subject().Key(decisions.PatternOnMachine)
+	}
+	a.Cut = len(document) > maxBody
+	a.Body = append([]byte(nil), document[:min(len(document), maxBody)]...)
+	return a, nil
+}
+
+func unreadable(target annotation.Target, err error) error {
+	if wrong := (*json.UnmarshalTypeError)(nil); errors.As(err, &wrong) && wrong.Field != "" {
+		return fmt.Errorf("document: %s.%s is a JSON %s, need it as deepcase_predict and deepcase_case wrote it", target, wrong.Field, wrong.Value)
+	}
+	return fmt.Errorf("%s: %w", target, annotation.ErrNoAnnotation)
+}
+
+func (a *Alert) subject() decisions.Subject {
+	return decisions.Subject{Event: a.Event, Context: a.Context, Machine: a.Machine}
+}
+
+// outcome is what became of the alert.
+func (a *Alert) outcome() review.Outcome {
+	switch a.Settled {
+	case model.Scored, model.Answered:
+		if a.Score > 0 {
+			return review.Alarm
+		}
+		return review.Benign
+	case model.Muted:
+		return review.Benign
+	case model.Unscored:
+		return review.Unscored
+	case model.LowConfidence:
+		return review.LowConfidence
+	case model.NoCluster:
+		return review.NoCluster
+	case model.UnknownEvent:
+		return review.UnknownEvent
+	case model.Disputed:
+		return review.Disputed
+	}
+	return review.NoModel
+}
+
+// clustered tells whether the question of the alert is its cluster.
+func (a *Alert) clustered() bool { return a.Status == model.Scored || a.Status == model.Unscored }
+
+// asks tells whether the alert asks something that a person can answer.
+func (a *Alert) asks() bool { return a.clustered() || a.Status.Unsure() }

@@ -1,0 +1,319 @@
+package board
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"connect-deepcase/internal/review"
+	"connect-deepcase/internal/review/database"
+	"connect-deepcase/model"
+	"connect-deepcase/model/decisions"
+)
+
+// Options of a board.
+type Options struct {
+	Keep time.Duration // what is older is forgotten; DefaultKeep if 0
+	// Generation names the clusters that a version of the model has: versions with the same clusters have one name.
+	Generation func(version string) string
+	Now        func() time.Time // nil for finished files: the time of the newest alert
+	Log        func(format string, arguments ...any)
+}
+
+// DefaultKeep is how long alerts are kept.
+const DefaultKeep = 90 * 24 * time.Hour
+
+const (
+	maxQuestions = 50_000
+	maxAhead     = time.Hour // alerts from further ahead of the clock count as of now
+)
+
+// Board has the questions and cases of all alerts. Its methods may be called from several goroutines.
+type Board struct {
+	o  Options
+	db *database.DB
+
+	mu        sync.RWMutex
+	questions map[string]*Question
+	events    map[string][]*Question // by event
+	patterns  map[decisions.Key]*Question
+	cases     map[string]*Case
+	hours     map[int64]*Hour
+	samples   map[int]*Sample
+	totals    Totals
+	changes   uint64
+	number    int64 // the highest of a question, pattern or case
+	changed   changed
+	cleaned   time.Time
+
+	queue   sync.Mutex
+	waiting []*waiting // for intake
+
+	intake       sync.Mutex // held while alerts are taken up
+	fresh        int        // alerts since the last checkpoint
+	freshBytes   int        // of their documents
+	checkpointed time.Time
+
+	keeping sync.RWMutex // held while lines and documents move into the database
+}
+
+// Hour is what became of the alerts of an hour.
+type Hour struct {
+	Outcomes      [review.Outcomes]int `json:"outcomes"`
+	ConfidenceSum float64              `json:"confidence"`
+	ConfidenceN   int                  `json:"confidences"`
+	Opened        map[string]int       `json:"opened,omitempty"` // cases by kind
+}
+
+// Totals are of all alerts since the database was created.
+type Totals struct {
+	Alerts  int       `json:"alerts"`
+	Ahead   int       `json:"ahead"`   // their time was ahead of the clock
+	Old     int       `json:"old"`     // older than what is kept: left out
+	NoModel int       `json:"nomodel"` // they ask nothing, because there was no model
+	First   time.Time `json:"first"`
+	Last    time.Time `json:"last"`
+}
+
+// Open gives the board of a database, with what an earlier process left there.
+func Open(ctx context.Context, db *database.DB, o Options) (*Board, error) {
+	if o.Keep == 0 {
+		o.Keep = DefaultKeep
+	}
+	if o.Log == nil {
+		o.Log = func(string, ...any) {}
+	}
+	b := &Board{
+		o: o, db: db, questions: map[string]*Question{}, events: map[string][]*Question{}, patterns: map[decisions.Key]*Question{},
+		cases: map[string]*Case{}, hours: map[int64]*Hour{}, samples: map[int]*Sample{}, changed: newChanged(), checkpointed: time.Now(),
+	}
+	if err := b.load(ctx); err != nil {
+		return nil, fmt.Errorf("store: %w", err)
+	}
+	return b, nil
+}
+
+// Close writes what is not in its place yet, and ends nothing else: the database stays open.
+func (b *Board) Close(ctx context.Context) error {
+	b.intake.Lock()
+	defer b.intake.Unlock()
+	if err := b.checkpoint(ctx); err != nil {
+		return fmt.Errorf("store: %w", err)
+	}
+	return nil
+}
+
+func (b *Board) now() time.Time {
+	if b.o.Now != nil {
+		return b.o.Now()
+	}
+	return b.totals.Last
+}
+
+// take counts an alert.
+func (b *Board) take(a *Alert) {
+	t := &b.totals
+	if b.o.Now != nil {
+		now := b.o.Now()
+		if a.At.After(now.Add(maxAhead)) {
+			t.Ahead++
+			a.At = now
+		} else if a.At.Before(now.Add(-b.o.Keep)) {
+			t.Old++
+			return
+		}
+	}
+	t.Alerts++
+	if t.First.IsZero() || a.At.Before(t.First) {
+		t.First = a.At
+	}
+	if a.At.After(t.Last) {
+		t.Last = a.At
+	}
+	hour := b.hour(a.At)
+	hour.Outcomes[a.outcome()]++
+	if a.Status == model.NoModel {
+		t.NoModel++
+	}
+	if a.Confidence == a.Confidence { // no NaN
+		hour.ConfidenceSum += a.Confidence
+		hour.ConfidenceN++
+	}
+	q := b.question(a)
+	if q != nil {
+		b.changes++
+		q.Changed = b.changes
+		q.take(a)
+		if q.Kind == review.PatternKind {
+			p, gone := q.pattern(a)
+			b.patterns[a.Pattern] = q
+			b.changed.patterns[p] = q
+			if p.Number == 0 {
+				p.Number = b.next()
+			}
+			if gone != nil {
+				delete(b.patterns, gone.Keys[0])
+				delete(b.changed.patterns, gone)
+				b.changed.gone = append(b.changed.gone, row{"DELETE FROM pattern WHERE number = ?", []any{gone.Number}})
+			}
+		}
+		b.changed.questions[q] = true
+		b.freshBytes += len(a.Body)
+	}
+	if a.Case != "" {
+		b.takeCase(a, q, hour)
+	}
+	b.sample(a)
+	b.changed.log(a, q)
+}
+
+func (b *Board) takeCase(a *Alert, q *Question, hour *Hour) {
+	id := caseID(a.Case)
+	c := b.cases[id]
+	if c == nil {
+		c = &Case{Number: b.next(), ID: id, Name: a.Case, Kind: a.CaseKind.String(), Machines: map[string]int{}, Questions: map[string]int{}}
+		b.cases[id] = c
+		if hour.Opened == nil {
+			hour.Opened = map[string]int{}
+		}
+		hour.Opened[c.Kind]++
+	}
+	question := ""
+	if q != nil {
+		question = q.ID
+	}
+	c.take(a, question, q != nil && q.Kind == review.PatternKind)
+	b.changes++
+	c.Changed = b.changes
+	b.changed.cases[c] = true
+}
+
+func (b *Board) hour(at time.Time) *Hour {
+	n := at.Truncate(time.Hour).Unix() / 3600
+	h := b.hours[n]
+	if h == nil {
+		h = &Hour{}
+		b.hours[n] = h
+	}
+	b.changed.hours[n] = h
+	return h
+}
+
+// question is the one that an alert asks, nil if it asks none.
+func (b *Board) question(a *Alert) *Question {
+	switch {
+	case !a.asks():
+		return nil
+	case a.clustered():
+		generation := b.o.Generation(a.Version)
+		id := clusterID(generation, a.Cluster)
+		if q := b.questions[id]; q != nil {
+			return q
+		}
+		q := newQuestion(a, id, review.ClusterKind)
+		q.Generation, q.Cluster = generation, a.Cluster
+		return b.ask(q)
+	}
+	if q := b.patterns[a.Pattern]; q != nil {
+		return q
+	}
+	unknown := a.Status == model.UnknownEvent
+	everywhere := a.subject().Key(decisions.Pattern)
+	for _, q := range b.events[a.Event] {
+		if q.Kind == review.PatternKind && q.alike(a, unknown) {
+			return q
+		}
+	}
+	q := newQuestion(a, groupID(a.Event, everywhere, unknown), review.PatternKind)
+	q.Unknown = unknown
+	if b.questions[q.ID] != nil { // its attention was another one then
+		return b.questions[q.ID]
+	}
+	return b.ask(q)
+}
+
+func newQuestion(a *Alert, id string, kind review.Kind) *Question {
+	return &Question{
+		ID: id, Kind: kind, Event: a.Event, Cluster: -1, Statuses: map[model.Status]int{}, Machines: map[string]int{},
+		Patterns: map[decisions.Key]*Pattern{}, After: shares(a.Context, a.Attention), Context: a.Context, Attention: a.Attention,
+	}
+}
+
+// alike tells whether an alert is like the first one of a group of patterns.
+func (q *Question) alike(a *Alert, unknown bool) bool {
+	switch {
+	case q.Unknown || unknown:
+		return q.Unknown && unknown
+	case a.Attention == nil || q.Attention == nil:
+		return a.Attention == nil && q.Attention == nil && sameNames(q.Context, a.Context)
+	}
+	return distance(q.Context, q.Attention, a.Context, a.Attention) <= groupRadius
+}
+
+// sameNames tells whether two contexts have the same events in any order.
+func sameNames(a, b []string) bool {
+	return slices.Equal(slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b)))
+}
+
+func (b *Board) next() int64 {
+	b.number++
+	return b.number
+}
+
+func (b *Board) ask(q *Question) *Question {
+	if len(b.questions) >= maxQuestions {
+		b.forgetOldest(maxQuestions / 10)
+	}
+	q.Number = b.next()
+	b.questions[q.ID] = q
+	b.events[q.Event] = append(b.events[q.Event], q)
+	return q
+}
+
+// View runs use with what is there now. While it runs, no alert is taken up.
+func (b *Board) View(use func(v View)) {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	use(View{b})
+}
+
+// View is for reading only. Nothing of it may be kept, but names and numbers.
+type View struct{ b *Board }
+
+// Now is the time of the page: by the clock or, for finished files, that of the last alert.
+func (v View) Now() time.Time { return v.b.now() }
+
+// Changes rises with each change of a question or a case.
+func (v View) Changes() uint64 { return v.b.changes }
+
+// Totals are of all alerts.
+func (v View) Totals() Totals { return v.b.totals }
+
+// Questions are all questions by ID.
+func (v View) Questions() map[string]*Question { return v.b.questions }
+
+// OfEvent are the questions of an event.
+func (v View) OfEvent(event string) []*Question { return v.b.events[event] }
+
+// ByPattern is the question of a pattern on a machine, nil if there is none.
+func (v View) ByPattern(k decisions.Key) *Question { return v.b.patterns[k] }
+
+// Cases are all cases by ID.
+func (v View) Cases() map[string]*Case { return v.b.cases }
+
+// Hours are the hours by number, counted from 1970.
+func (v View) Hours() map[int64]*Hour { return v.b.hours }
+
+// Samples are alerts of the last days, drawn at random.
+func (v View) Samples() []Sample {
+	all := make([]Sample, 0, len(v.b.samples))
+	for _, n := range slices.Sorted(maps.Keys(v.b.samples)) {
+		if s := v.b.samples[n]; s.At.After(v.b.now().Add(-sampledDays * 24 * time.Hour)) {
+			all = append(all, *s)
+		}
+	}
+	return all
+}

@@ -1,0 +1,265 @@
+package board
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"math"
+	"slices"
+	"time"
+
+	"connect-deepcase/internal/review"
+	"connect-deepcase/model/decisions"
+)
+
+// changed is what is not in the database yet.
+type changed struct {
+	questions map[*Question]bool
+	patterns  map[*Pattern]*Question
+	cases     map[*Case]bool
+	hours     map[int64]*Hour
+	samples   map[int]*Sample
+	gone      []row // statements that remove what is forgotten
+	lines     map[string][]line
+}
+
+func newChanged() changed {
+	return changed{questions: map[*Question]bool{}, patterns: map[*Pattern]*Question{}, cases: map[*Case]bool{}, hours: map[int64]*Hour{}, samples: map[int]*Sample{},
+		lines: map[string][]line{}}
+}
+
+func (c *changed) log(a *Alert, q *Question) {
+	l := line{At: a.At, Event: a.Event, Status: a.Settled, Score: math.NaN()}
+	if a.Settled.HasScore() {
+		l.Score = a.Score
+	}
+	if a.Case != "" {
+		l.Case = caseID(a.Case)
+	}
+	if q != nil {
+		l.Question = q.ID
+	}
+	c.lines[a.Machine] = append(c.lines[a.Machine], l)
+}
+
+// row is what a statement writes.
+type row struct {
+	statement string
+	arguments []any
+}
+
+// checkpoint writes what has changed, and removes the alerts as they came. intake is held, so nothing changes meanwhile.
+func (b *Board) checkpoint(ctx context.Context) error {
+	b.forgetOld()
+	rows, err := b.encode()
+	if err != nil {
+		return err
+	}
+	b.keeping.Lock() // readers of the log and of documents wait, until what they read is in one place
+	defer b.keeping.Unlock()
+	if err := b.db.Write(ctx, func(tx *sql.Tx) error { return write(tx, rows) }); err != nil {
+		return err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for q := range b.changed.questions {
+		q.bodies = nil
+	}
+	b.changed, b.fresh, b.freshBytes, b.checkpointed = newChanged(), 0, 0, time.Now()
+	return nil
+}
+
+// slots is how many numbers of documents a question has.
+const slots = 8
+
+// encode gives the rows of what has changed.
+func (b *Board) encode() (rows []row, err error) {
+	put := func(table string, number int64, value any) {
+		state, encodeErr := json.Marshal(value)
+		err = errors.Join(err, encodeErr)
+		rows = append(rows, row{"INSERT OR REPLACE INTO " + table + " VALUES (?, ?)", []any{number, state}})
+	}
+	c := &b.changed
+	for _, statement := range c.gone {
+		rows = append(rows, statement)
+	}
+	for n, s := range c.samples {
+		if s == nil {
+			rows = append(rows, row{"DELETE FROM sample WHERE number = ?", []any{n}})
+		} else {
+			put("sample", int64(n), s)
+		}
+	}
+	for q := range c.questions {
+		put("question", q.Number, q)
+		for slot, a := range q.bodies {
+			rows = append(rows, row{"INSERT OR REPLACE INTO document VALUES (?, ?, ?, ?, ?, ?)",
+				[]any{q.Number*slots + int64(slot), a.At.UnixMicro(), a.Machine, a.Event, a.Cut, a.Body}})
+		}
+	}
+	for p, q := range c.patterns {
+		state, encodeErr := json.Marshal(p)
+		err = errors.Join(err, encodeErr)
+		rows = append(rows, row{"INSERT OR REPLACE INTO pattern VALUES (?, ?, ?)", []any{p.Number, q.Number, state}})
+	}
+	for x := range c.cases {
+		put("cases", x.Number, x)
+	}
+	for n, h := range c.hours {
+		put("hour", n, h)
+	}
+	put("total", 1, b.totals)
+	for machine, lines := range c.lines {
+		slices.SortStableFunc(lines, func(a, b line) int { return a.At.Compare(b.At) })
+		rows = append(rows, row{"INSERT INTO log (machine, first, last, alerts) VALUES (?, ?, ?, ?)",
+			[]any{machine, lines[0].At.UnixMicro(), lines[len(lines)-1].At.UnixMicro(), pack(lines)}})
+	}
+	rows = append(rows, row{"DELETE FROM intake", nil})
+	return rows, err
+}
+
+// write runs statements, each prepared once.
+func write(tx *sql.Tx, rows []row) error {
+	statements := map[string]*sql.Stmt{}
+	defer func() {
+		for _, s := range statements {
+			_ = s.Close() // the transaction is over
+		}
+	}()
+	for _, r := range rows {
+		s := statements[r.statement]
+		if s == nil {
+			var err error
+			if s, err = tx.Prepare(r.statement); err != nil {
+				return err
+			}
+			statements[r.statement] = s
+		}
+		if _, err := s.Exec(r.arguments...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// load reads what an earlier process wrote.
+func (b *Board) load(ctx context.Context) error {
+	numbers := map[int64]*Question{}
+	err := errors.Join(
+		each(ctx, b.db.Read(), "SELECT 0, state FROM question", func(_ int64, q *Question) {
+			q.Patterns = map[decisions.Key]*Pattern{}
+			b.questions[q.ID] = q
+			b.events[q.Event] = append(b.events[q.Event], q)
+			numbers[q.Number] = q
+			b.number = max(b.number, q.Number)
+		}),
+		each(ctx, b.db.Read(), "SELECT question, state FROM pattern", func(question int64, p *Pattern) {
+			b.number = max(b.number, p.Number)
+			if q := numbers[question]; q != nil {
+				q.Patterns[p.Keys[0]] = p
+				b.patterns[p.Keys[0]] = q
+			}
+		}),
+		each(ctx, b.db.Read(), "SELECT 0, state FROM cases", func(_ int64, c *Case) {
+			b.cases[c.ID] = c
+			b.number = max(b.number, c.Number)
+		}),
+		each(ctx, b.db.Read(), "SELECT number, state FROM hour", func(n int64, h *Hour) { b.hours[n] = h }),
+		each(ctx, b.db.Read(), "SELECT number, state FROM sample", func(n int64, s *Sample) { b.samples[int(n)] = s }),
+		each(ctx, b.db.Read(), "SELECT number, state FROM total", func(_ int64, t *Totals) { b.totals = *t }),
+	)
+	if err != nil {
+		return err
+	}
+	for _, all := range b.events { // in the order in which they were asked, as the groups of patterns need it
+		slices.SortFunc(all, func(a, b *Question) int { return cmp.Compare(a.Number, b.Number) })
+	}
+	return b.replay(ctx)
+}
+
+// each gives the rows of a query: a key, and a state in JSON.
+func each[K any, S any](ctx context.Context, db *sql.DB, query string, use func(K, *S)) error {
+	found, err := db.QueryContext(ctx, query)
+	if err != nil {
+		return err
+	}
+	defer found.Close()
+	var state sql.RawBytes
+	for found.Next() {
+		var k K
+		s := new(S)
+		if err := found.Scan(&k, &state); err != nil {
+			return err
+		}
+		if err := json.Unmarshal(state, s); err != nil {
+			return err
+		}
+		use(k, s)
+	}
+	return found.Err()
+}
+
+// forgetOldest drops the pattern questions that were seen longest ago.
+func (b *Board) forgetOldest(n int) {
+	var all []*Question
+	for _, q := range b.questions {
+		if q.Kind == review.PatternKind {
+			all = append(all, q)
+		}
+	}
+	slices.SortFunc(all, func(a, b *Question) int { return a.Last.Compare(b.Last) })
+	for _, q := range all[:min(n, len(all))] {
+		b.forget(q)
+	}
+}
+
+func (b *Board) forget(q *Question) {
+	delete(b.questions, q.ID)
+	b.events[q.Event] = slices.DeleteFunc(b.events[q.Event], func(o *Question) bool { return o == q })
+	if len(b.events[q.Event]) == 0 {
+		delete(b.events, q.Event)
+	}
+	for k, p := range q.Patterns {
+		delete(b.patterns, k)
+		delete(b.changed.patterns, p)
+	}
+	delete(b.changed.questions, q)
+	b.changed.gone = append(b.changed.gone, row{"DELETE FROM question WHERE number = ?", []any{q.Number}}, row{"DELETE FROM pattern WHERE question = ?", []any{q.Number}},
+		row{"DELETE FROM document WHERE number >= ? AND number < ?", []any{q.Number * slots, (q.Number + 1) * slots}})
+	b.changes++
+}
+
+// forgetOld forgets what is older than Keep, once an hour.
+func (b *Board) forgetOld() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	now := b.now()
+	if b.o.Now == nil || now.Sub(b.cleaned) < time.Hour {
+		return
+	}
+	b.cleaned = now
+	old := now.Add(-b.o.Keep)
+	for _, q := range b.questions {
+		if q.Last.Before(old) {
+			b.forget(q)
+		}
+	}
+	gone := &b.changed.gone
+	for id, c := range b.cases {
+		if c.Last.Before(old) {
+			delete(b.cases, id)
+			delete(b.changed.cases, c)
+			*gone = append(*gone, row{"DELETE FROM cases WHERE number = ?", []any{c.Number}})
+		}
+	}
+	for n := range b.hours {
+		if hour := old.Unix() / 3600; n < hour {
+			delete(b.hours, n)
+			delete(b.changed.hours, n)
+			*gone = append(*gone, row{"DELETE FROM hour WHERE number = ?", []any{n}})
+		}
+	}
+	*gone = append(*gone, row{"DELETE FROM log WHERE last < ?", []any{old.UnixMicro()}})
+}
