@@ -138,7 +138,7 @@ No message is dropped. Batches keep their order and size. A message that is flag
 				Advanced().
 				Default(""),
 		).
-		Fields(holdFields()...).
+		Fields(configfield.HoldFields()...).
 		Fields(
 			mapping.TargetField(),
 			configfield.RetainField(),

@@ -112,7 +112,7 @@ If the decisions cannot be read, for example because a newer program has written
 				Description("Whether to add `attention`.").
 				Default(true),
 		).
-		Fields(holdFields()...).
+		Fields(configfield.HoldFields()...).
 		Fields(
 			ecsField(),
 			configfield.DeviceField("cpu"),

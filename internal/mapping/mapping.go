@@ -58,17 +58,23 @@ func Fields() []*service.ConfigField {
 
 // TimeFields are those of Fields that say when an event happened and what its id is. NewTimes reads them.
 func TimeFields() []*service.ConfigField {
-	return []*service.ConfigField{
-		service.NewInterpolatedStringField(FieldTimestamp).
-			Description("When the event happened, between the years 1678 and 2262. `time_format` says how it is written. By default it is one of these:\n\n- RFC 3339, such as `2006-01-02T15:04:05.999Z`. It may have a space in place of the `T`, slashes in the date and a comma in place of the point, and it may lack the seconds or the time of day. The zone is `Z`, `UTC`, `GMT` or an offset such as `+01:00`, `+0100` or `+01`, with or without a space before it. A time without a zone is UTC.\n- A number, the time since 1970. With 10 digits before its point it is in seconds, with 13 in milliseconds, with 16 in microseconds, with 19 in nanoseconds. It may have a fraction and an exponent. Numbers of up to three digits are seconds, too, so that small examples can count from 0.\n\nAn event is refused if its time has another form, or is any other number, which may be a year or a date.").
-			Example(`${! json("@timestamp") }`).
-			Default(`${! json("timestamp") }`),
+	return slices.Insert(TimestampFields(), 1,
 		service.NewInterpolatedStringField(FieldID).
 			Description("What tells this event from all other events of its machine. An event that is delivered twice is recognised by its `id`, name and time. If the id is empty, missing or a placeholder such as `null` or `-`, the event counts each time it arrives. The same is true if one of several parts is missing, such as metadata that the source does not set; that is logged once. The id of a rule or of a scan is not the id of an event.").
 			Example(`${! meta("kafka_topic") }/${! meta("kafka_partition") }/${! meta("kafka_offset") }`).
 			Example(`${! json("event.id") }`).
 			LintRule(fmt.Sprintf(perMessage, FieldID)).
 			Default(""),
+	)
+}
+
+// TimestampFields are those of TimeFields that say when an event happened. NewTimestamps reads them.
+func TimestampFields() []*service.ConfigField {
+	return []*service.ConfigField{
+		service.NewInterpolatedStringField(FieldTimestamp).
+			Description("When the event happened, between the years 1678 and 2262. `time_format` says how it is written. By default it is one of these:\n\n- RFC 3339, such as `2006-01-02T15:04:05.999Z`. It may have a space in place of the `T`, slashes in the date and a comma in place of the point, and it may lack the seconds or the time of day. The zone is `Z`, `UTC`, `GMT` or an offset such as `+01:00`, `+0100` or `+01`, with or without a space before it. A time without a zone is UTC.\n- A number, the time since 1970. With 10 digits before its point it is in seconds, with 13 in milliseconds, with 16 in microseconds, with 19 in nanoseconds. It may have a fraction and an exponent. Numbers of up to three digits are seconds, too, so that small examples can count from 0.\n\nAn event is refused if its time has another form, or is any other number, which may be a year or a date.").
+			Example(`${! json("@timestamp") }`).
+			Default(`${! json("timestamp") }`),
 		service.NewStringField(fieldTimeFormat).
 			Description("How `timestamp` is written: `auto`; `seconds`, `milliseconds`, `microseconds` or `nanoseconds` since 1970, with any number of digits; `filetime`, units of 100 ns since 1601, as in Windows; `excel`, days since 1899-12-30, as in spreadsheets; or a layout with the `%` directives of strptime, which must have the year. A time without a zone is UTC.").
 			Example("filetime").
@@ -114,12 +120,20 @@ func New(conf *service.ParsedConfig, log *service.Logger) (*Mapping, error) {
 
 // NewTimes reads TimeFields. Its readers have Time and ID only.
 func NewTimes(conf *service.ParsedConfig, log *service.Logger) (*Mapping, error) {
-	m := &Mapping{log: log}
-	var err error
-	if m.timestamp, err = perMessageExpression(conf, FieldTimestamp); err != nil {
+	m, err := NewTimestamps(conf)
+	if err != nil {
 		return nil, err
 	}
-	if m.id, err = perMessageExpression(conf, FieldID); err != nil {
+	m.log = log
+	m.id, err = perMessageExpression(conf, FieldID)
+	return m, err
+}
+
+// NewTimestamps reads TimestampFields. Its readers have Time only.
+func NewTimestamps(conf *service.ParsedConfig) (*Mapping, error) {
+	m := &Mapping{}
+	var err error
+	if m.timestamp, err = perMessageExpression(conf, FieldTimestamp); err != nil {
 		return nil, err
 	}
 	format, err := conf.FieldString(fieldTimeFormat)
