@@ -34,7 +34,7 @@ const (
 // Board has the questions and cases of all alerts. Its methods may be called from several goroutines.
 type Board struct {
 	o  Options
-	db *database.DB
+	db *database.File
 
 	mu        sync.RWMutex
 	questions map[string]*Question
@@ -56,8 +56,7 @@ type Board struct {
 	fresh        int        // alerts since the last checkpoint
 	freshBytes   int        // of their documents
 	checkpointed time.Time
-
-	keeping sync.RWMutex // held while lines and documents move into the database
+	logged       int64 // the highest number of a piece of the log in the database
 }
 
 // Hour is what became of the alerts of an hour.
@@ -87,11 +86,11 @@ func Open(ctx context.Context, db *database.DB, o Options) (*Board, error) {
 		o.Log = func(string, ...any) {}
 	}
 	b := &Board{
-		o: o, db: db, questions: map[string]*Question{}, events: map[string][]*Question{}, patterns: map[decisions.Key]*Question{},
+		o: o, db: db.Alerts, questions: map[string]*Question{}, events: map[string][]*Question{}, patterns: map[decisions.Key]*Question{},
 		cases: map[string]*Case{}, hours: map[int64]*Hour{}, samples: map[int]*Sample{}, changed: newChanged(), checkpointed: time.Now(),
 	}
 	if err := b.load(ctx); err != nil {
-		return nil, fmt.Errorf("store: %w", err)
+		return nil, fmt.Errorf("store: alerts.db: %w: if it is damaged, move it away (counts and examples are lost, no decision is)", err)
 	}
 	return b, nil
 }

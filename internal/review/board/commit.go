@@ -57,9 +57,14 @@ func (b *Board) checkpoint(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	b.keeping.Lock() // readers of the log and of documents wait, until what they read is in one place
-	defer b.keeping.Unlock()
-	if err := b.db.Write(ctx, func(tx *sql.Tx) error { return write(tx, rows) }); err != nil {
+	logged := int64(0)
+	err = b.db.Write(ctx, func(tx *sql.Tx) error {
+		if err := write(tx, rows); err != nil {
+			return err
+		}
+		return tx.QueryRow("SELECT coalesce(max(number), 0) FROM log").Scan(&logged)
+	})
+	if err != nil {
 		return err
 	}
 	b.mu.Lock()
@@ -67,7 +72,7 @@ func (b *Board) checkpoint(ctx context.Context) error {
 	for q := range b.changed.questions {
 		q.bodies = nil
 	}
-	b.changed, b.fresh, b.freshBytes, b.checkpointed = newChanged(), 0, 0, time.Now()
+	b.changed, b.logged, b.fresh, b.freshBytes, b.checkpointed = newChanged(), logged, 0, 0, time.Now()
 	return nil
 }
 
@@ -171,6 +176,9 @@ func (b *Board) load(ctx context.Context) error {
 		each(ctx, b.db.Read(), "SELECT number, state FROM total", func(_ int64, t *Totals) { b.totals = *t }),
 	)
 	if err != nil {
+		return err
+	}
+	if err := b.db.Read().QueryRowContext(ctx, "SELECT coalesce(max(number), 0) FROM log").Scan(&b.logged); err != nil {
 		return err
 	}
 	for _, all := range b.events { // in the order in which they were asked, as the groups of patterns need it

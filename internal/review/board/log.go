@@ -98,10 +98,10 @@ func status(d *snapshot.Decoder) model.Status {
 
 // read gives the lines of a machine from one time to another, in time, that use wants. Pieces that are damaged are left out, and told.
 func (b *Board) read(ctx context.Context, machine string, from, to time.Time, use func(line)) error {
-	b.keeping.RLock() // so that no line is in both, or in none
-	defer b.keeping.RUnlock()
 	var fresh []line
+	var logged int64 // a checkpoint that comes meanwhile writes lines that are in fresh
 	b.View(func(View) {
+		logged = b.logged
 		for _, l := range b.changed.lines[machine] {
 			if !l.At.Before(from) && !l.At.After(to) {
 				l.Machine = machine
@@ -109,8 +109,8 @@ func (b *Board) read(ctx context.Context, machine string, from, to time.Time, us
 			}
 		}
 	})
-	rows, err := b.db.Read().QueryContext(ctx, "SELECT first, alerts FROM log WHERE machine = ? AND first <= ? AND last >= ? ORDER BY first, number",
-		machine, to.UnixMicro(), from.UnixMicro())
+	rows, err := b.db.Read().QueryContext(ctx, "SELECT first, alerts FROM log WHERE machine = ? AND first <= ? AND last >= ? AND number <= ? ORDER BY first, number",
+		machine, to.UnixMicro(), from.UnixMicro(), logged)
 	if err != nil {
 		return err
 	}
@@ -206,8 +206,6 @@ func (b *Board) Around(ctx context.Context, machine string, from, to time.Time, 
 
 // Documents are those of a question, the newest first.
 func (b *Board) Documents(ctx context.Context, question string) ([]review.Document, error) {
-	b.keeping.RLock()
-	defer b.keeping.RUnlock()
 	number, all := int64(-1), map[int]review.Document{}
 	b.View(func(v View) {
 		if q := v.Questions()[question]; q != nil {

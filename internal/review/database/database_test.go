@@ -17,7 +17,7 @@ func TestWritesAreThereAfterReopening(t *testing.T) {
 	d, err := Open(dir)
 	require.NoError(t, err)
 	put := func(value int, fail error) error {
-		return d.Write(context.Background(), func(tx *sql.Tx) error {
+		return d.Alerts.Write(context.Background(), func(tx *sql.Tx) error {
 			_, err := tx.Exec("INSERT OR REPLACE INTO total VALUES (1, ?)", value)
 			return errors.Join(err, fail)
 		})
@@ -29,11 +29,11 @@ func TestWritesAreThereAfterReopening(t *testing.T) {
 	require.NoError(t, err)
 	defer d.Close()
 	var value int
-	require.NoError(t, d.Read().QueryRow("SELECT state FROM total").Scan(&value))
+	require.NoError(t, d.Alerts.Read().QueryRow("SELECT state FROM total").Scan(&value))
 	require.Equal(t, 1, value)
-	_, err = d.Read().Exec("DELETE FROM total")
+	_, err = d.Alerts.Read().Exec("DELETE FROM total")
 	require.Error(t, err, "readers only read")
-	info, err := os.Stat(filepath.Join(dir, file))
+	info, err := os.Stat(filepath.Join(dir, "alerts.db"))
 	require.NoError(t, err)
 	require.Zero(t, info.Mode().Perm()&0o077, "others cannot read it")
 }
@@ -52,14 +52,14 @@ func TestOneProcessADirectory(t *testing.T) {
 
 func TestDamagedAndNewerFilesAreRefused(t *testing.T) {
 	dir := t.TempDir()
-	require.NoError(t, os.WriteFile(filepath.Join(dir, file), []byte("no database, but a text that is long enough to be taken for one: "+fmt.Sprint(make([]int, 100))), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "alerts.db"), []byte("no database, but a text that is long enough to be taken for one: "+fmt.Sprint(make([]int, 100))), 0o600))
 	_, err := Open(dir)
 	require.ErrorContains(t, err, "move it away")
 
 	dir = t.TempDir()
 	d, err := Open(dir)
 	require.NoError(t, err)
-	_, err = d.writer.Exec("PRAGMA user_version = 99")
+	_, err = d.Alerts.writer.Exec("PRAGMA user_version = 99")
 	require.NoError(t, err)
 	require.NoError(t, d.Close())
 	_, err = Open(dir)
