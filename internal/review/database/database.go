@@ -90,7 +90,7 @@ func (f *File) open(path string, migrations []string) error {
 	if err != nil {
 		return fmt.Errorf("store: %w", err)
 	}
-	source := (&url.URL{Scheme: "file", Path: path}).String() + "?_pragma=busy_timeout(5000)&_pragma=page_size(8192)&_pragma=journal_mode(WAL)&_pragma=synchronous(NORMAL)&_pragma=temp_store(MEMORY)"
+	source := (&url.URL{Scheme: "file", OmitHost: true, Path: filepath.ToSlash(path)}).String() + "?_pragma=busy_timeout(5000)&_pragma=page_size(8192)&_pragma=journal_mode(WAL)&_pragma=synchronous(NORMAL)&_pragma=temp_store(MEMORY)"
 	if f.writer, err = sql.Open("sqlite", source+"&_txlock=immediate&_pragma=cache_size(-8000)"); err != nil {
 		return fmt.Errorf("store: %s: %w", path, err)
 	}

@@ -68,3 +68,13 @@ func TestDamagedAndNewerFilesAreRefused(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, d.Close())
 }
+
+func TestPathsMayBeRelativeAndOdd(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for _, dir := range []string{"store", "a/b", "with space", "50%?x#y", "./c:d"} {
+		db, err := Open(dir)
+		require.NoError(t, err, dir)
+		require.NoError(t, db.Close())
+		require.FileExists(t, dir+"/review.db")
+	}
+}
