@@ -3,7 +3,7 @@ RACE := $(shell command -v $${CC:-cc} >/dev/null 2>&1 && echo -race)
 SLIM := ./bin/connect-deepcase-slim
 FULL := ./bin/connect-deepcase
 
-.PHONY: quickstart build slim test fuzz cross examples integration enrichment gotch gotch-test gpu-check lint graph generate generate-check bench choices bench-kernels memory notice notice-check sbom clean
+.PHONY: quickstart build slim test fuzz cross examples integration browser screenshots enrichment gotch gotch-test gpu-check lint graph generate generate-check bench bench-review choices bench-kernels memory notice notice-check sbom clean
 
 # The whole job on invented alerts: learn, score clusters, score new alerts, summary. Needs only Go.
 quickstart: slim
@@ -53,7 +53,7 @@ examples: slim
 lint:
 	test -z "$$(gofmt -l .)" || { gofmt -l .; exit 1; }
 	go vet -tags slim ./...
-	go vet -tags integration ./integration/...
+	go vet -tags integration,browser ./integration/...
 	go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0 run ./...
 
 # Prints who imports whom, one package per line. Of other modules, only those that internal/architecture has rules for.
@@ -74,6 +74,15 @@ graph:
 # and tests config/elastic and config/kafka.
 integration:
 	./integration/run.sh
+
+# Tests of the review page in a real Chromium. Without one they are skipped, and say so, unless CI is set. The first run downloads axe-core into the
+# user's cache.
+browser: slim
+	BINARY=$(CURDIR)/$(SLIM) go test -tags browser -count=1 -timeout 20m $(if $(RUN),-run '$(RUN)') ./integration/browser
+
+# Takes the pictures of docs/review.md, on the alerts of the quick start.
+screenshots: quickstart
+	SCREENSHOTS=$(CURDIR)/docs/review QUICKSTART=$(CURDIR)/quickstart BINARY=$(CURDIR)/$(SLIM) go test -tags browser -count=1 -run TestScreenshots ./integration/browser
 
 # Sends the AIT Alert Data Set through real servers and writes docs/enrichment.md. DATA: the folder with ait-ads/, by default ../shared/data.
 enrichment:
@@ -103,6 +112,10 @@ generate-check: generate
 # Measures speed beside the Python original, in one run. PYTHON: an interpreter that has it; else it is installed in a virtual environment.
 bench:
 	./bench/run.sh
+
+# Measures the review page beside its budgets, and with AIT-ADS harrison streamed into it. Linux only; takes minutes.
+bench-review: slim
+	go run ./bench/review -binary $(SLIM)
 
 # Measures what answers and cases save on four sites of real alerts, and what other settings do (docs/choices.md). Takes minutes.
 choices: slim

@@ -1,0 +1,134 @@
+//go:build linux
+
+package main
+
+import (
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// measured is what a page with many questions does; times are in ms.
+type measured struct {
+	queue, question, cases, decision []float64
+	queueBytes, static               int
+	resident                         int64 // MB
+	open                             int
+}
+
+var openCount = regexp.MustCompile(`data-open[^>]*>([0-9,. ]+)<`)
+
+func unpack(text []byte, encoding string) ([]byte, error) {
+	if encoding != "gzip" {
+		return text, nil
+	}
+	r, err := gzip.NewReader(bytes.NewReader(text))
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(r)
+}
+
+// packed is the size of what was sent, compressed here if the server does not compress.
+func packed(text []byte, encoding string) int {
+	if encoding == "gzip" {
+		return len(text)
+	}
+	var out bytes.Buffer
+	w := gzip.NewWriter(&out)
+	_, _ = w.Write(text) // a buffer takes everything
+	_ = w.Close()
+	return out.Len()
+}
+
+func (s *server) measure(n int) (m measured, err error) {
+	text, encoding, _, err := s.do("GET", "/queue", "")
+	if err != nil {
+		return m, err
+	}
+	m.queueBytes = packed(text, encoding)
+	page, err := unpack(text, encoding)
+	if err != nil {
+		return m, err
+	}
+	if found := openCount.FindSubmatch(page); found != nil {
+		m.open, _ = strconv.Atoi(strings.NewReplacer(",", "", ".", "", " ", "").Replace(string(found[1])))
+	}
+	if m.open < questions {
+		return m, fmt.Errorf("%d questions are open, need %d", m.open, questions)
+	}
+	for _, found := range asset.FindAllSubmatch(page, -1) {
+		text, encoding, _, err := s.do("GET", string(found[1]), "")
+		if err != nil {
+			return m, err
+		}
+		m.static += packed(text, encoding)
+	}
+	if m.static == 0 {
+		return m, errors.New("/queue names no script and no style")
+	}
+	for range n {
+		took, err := s.ask("/queue")
+		if err != nil {
+			return m, err
+		}
+		m.queue = append(m.queue, took)
+	}
+	if m.question, err = s.each("/queue?view=all", "/questions/", "", n); err != nil {
+		return m, err
+	}
+	if m.cases, err = s.each("/queue?view=cases", "/cases/", "k", n); err != nil {
+		return m, err
+	}
+	for len(m.decision) < n {
+		took, err := s.decide()
+		if errors.Is(err, errBusy) {
+			time.Sleep(100 * time.Millisecond)
+			continue
+		}
+		if err != nil {
+			return m, err
+		}
+		if took == 0 {
+			return m, errors.New("nothing is open that can be decided")
+		}
+		m.decision = append(m.decision, took)
+	}
+	m.resident = memory(s.process.Process.Pid, "VmRSS:") * 1024 / 1e6
+	return m, nil
+}
+
+// each asks for the pages of the items of a view, in turn.
+func (s *server) each(view, path, prefix string, n int) (times []float64, err error) {
+	text, encoding, _, err := s.do("GET", view, "")
+	if err != nil {
+		return nil, err
+	}
+	page, err := unpack(text, encoding)
+	if err != nil {
+		return nil, err
+	}
+	var ids []string
+	for _, row := range rows.FindAllSubmatch(page, -1) {
+		if id := string(row[1]); strings.HasPrefix(id, "k") == (prefix == "k") {
+			ids = append(ids, id)
+		}
+	}
+	if len(ids) == 0 {
+		return nil, fmt.Errorf("%s lists nothing for %s", view, path)
+	}
+	for i := range n {
+		took, err := s.ask(path + ids[i%len(ids)])
+		if err != nil {
+			return nil, err
+		}
+		times = append(times, took)
+	}
+	return times, nil
+}
