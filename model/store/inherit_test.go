@@ -55,7 +55,7 @@ func TestPublishInheriting(t *testing.T) {
 	require.Equal(t, done.Model, loaded)
 	require.Equal(t, 7.0, loaded.Clusters[0].Score)
 	require.Equal(t, 2, number(t, s))
-	require.Equal(t, done.Version, s.clustering(done.Version), "it is a training")
+	require.Equal(t, done.Version, s.Clustering(done.Version), "it is a training")
 
 	failed := errors.New("no engine")
 	_, err = s.PublishInheriting(t.Context(), m, func(context.Context, *model.Model) (*model.Model, model.Inheritance, error) {

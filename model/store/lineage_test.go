@@ -54,17 +54,17 @@ func TestScoresDoNotPushOutTrainings(t *testing.T) {
 		scored = append(scored, score(t, s, float64(i)))
 	}
 	require.Equal(t, append([]string{first}, scored[2:]...), names(t, s), "the last one of the first training, the last two, and the replaced one")
-	require.Equal(t, second, s.clustering(scored[4]))
+	require.Equal(t, second, s.Clustering(scored[4]))
 	for _, seen := range append([]string{second}, scored...) {
 		require.True(t, s.SameClusters(scored[4], seen))
 	}
 	require.False(t, s.SameClusters(scored[4], first))
 	require.False(t, s.SameClusters("../..", first))
-	require.Equal(t, "../..", s.clustering("../.."))
+	require.Equal(t, "../..", s.Clustering("../.."))
 
 	again, err := s.Publish(t.Context(), numbered(2))
 	require.NoError(t, err)
-	require.Equal(t, again, s.clustering(again), "a training is one also where nothing else comes of it")
+	require.Equal(t, again, s.Clustering(again), "a training is one also where nothing else comes of it")
 }
 
 func TestManifestNamesNotTooManyVersions(t *testing.T) {
@@ -74,7 +74,7 @@ func TestManifestNamesNotTooManyVersions(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, s.setCurrent(long))
 	last := score(t, s, 1)
-	require.Equal(t, first, s.clustering(last))
+	require.Equal(t, first, s.Clustering(last))
 	require.Len(t, s.sameClusters(last), 10_000)
 }
 

@@ -245,7 +245,7 @@ func (s *Store) expire() error {
 	clusterings := map[string]bool{}
 	for i, name := range slices.Backward(names) {
 		newest := false
-		if clustering := s.clustering(name); !s.clusterless(name) {
+		if clustering := s.Clustering(name); !s.clusterless(name) {
 			newest = !clusterings[clustering]
 			clusterings[clustering] = true
 		}

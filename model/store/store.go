@@ -185,9 +185,9 @@ func (s *Store) trained(m *bundle.Manifest) time.Time {
 	return m.Created
 }
 
-// clustering names the version that the clusters of a version come from: both have the same clusters, except for scores. It is the version
+// Clustering names the version that the clusters of a version come from: both have the same clusters, except for scores. It is the version
 // itself if it was trained, cannot be read, or was written by an earlier program, which did not write that down.
-func (s *Store) clustering(version string) string {
+func (s *Store) Clustering(version string) string {
 	if same := s.sameClusters(version); len(same) > 0 {
 		return same[0]
 	}

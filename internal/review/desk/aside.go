@@ -1,0 +1,126 @@
+package desk
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"time"
+
+	"connect-deepcase/internal/review"
+)
+
+// What people do that is no decision about events is in the database alone: they put a question off, or close a case.
+
+// snooze puts an item off until it has so many alerts.
+type snooze struct {
+	rev   int
+	until int
+}
+
+// verdict is what somebody said of a case.
+type verdict struct {
+	rev    int
+	kind   string // of the case
+	closed bool
+	score  *float64
+	by     string
+	at     time.Time
+}
+
+// loadAside reads what an earlier process wrote.
+func (d *Desk) loadAside(ctx context.Context) error {
+	rows, err := d.o.DB.Read().QueryContext(ctx, "SELECT id, rev, until FROM snooze")
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var id string
+		var s snooze
+		if err := rows.Scan(&id, &s.rev, &s.until); err != nil {
+			return err
+		}
+		d.snoozes[id] = s
+	}
+	if err := rows.Err(); err != nil {
+		return err
+	}
+	rows, err = d.o.DB.Read().QueryContext(ctx, "SELECT id, rev, kind, closed, score, by, at FROM verdict")
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var id string
+		var v verdict
+		var at int64
+		if err := rows.Scan(&id, &v.rev, &v.kind, &v.closed, &v.score, &v.by, &at); err != nil {
+			return err
+		}
+		v.at = time.UnixMicro(at).UTC()
+		d.verdicts[id] = v
+	}
+	if err := rows.Err(); err != nil {
+		return err
+	}
+	pending, err := d.loadPending(ctx)
+	if err != nil {
+		return err
+	}
+	d.pending = pending
+	return nil
+}
+
+// setSnooze puts an item off, or asks it again if until is 0. mu is held.
+func (d *Desk) setSnooze(ctx context.Context, id string, until int, by, why string) (rev int, err error) {
+	rev = d.snoozes[id].rev + 1
+	err = d.o.DB.Write(ctx, func(tx *sql.Tx) error {
+		_, err := tx.Exec("INSERT OR REPLACE INTO snooze VALUES (?, ?, ?, ?, ?, ?)", id, rev, until, by, why, d.o.Now().UnixMicro())
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("store: %w", err)
+	}
+	d.snoozes[id] = snooze{rev, until}
+	return rev, nil
+}
+
+// setVerdict closes a case, or opens it again. mu is held.
+func (d *Desk) setVerdict(ctx context.Context, id string, v verdict, why string) (rev int, err error) {
+	v.rev, v.at = d.verdicts[id].rev+1, d.o.Now().UTC()
+	err = d.o.DB.Write(ctx, func(tx *sql.Tx) error {
+		_, err := tx.Exec("INSERT OR REPLACE INTO verdict VALUES (?, ?, ?, ?, ?, ?, ?, ?)", id, v.rev, v.kind, v.closed, v.score, v.by, why, v.at.UnixMicro())
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("store: %w", err)
+	}
+	d.verdicts[id] = v
+	return v.rev, nil
+}
+
+// revision is what an analyst saw of an item.
+type revision struct {
+	journal uint64 // the number of the last decision
+	seq     int    // of the newest pattern
+	aside   int    // of snoozes and verdicts
+}
+
+func (d *Desk) revOf(x *item) string {
+	r := revision{aside: d.snoozes[x.id].rev + d.verdicts[x.id].rev, journal: d.last()}
+	switch {
+	case x.one != nil:
+		r.seq = len(x.one.Patterns)
+	case x.kind == review.PatternKind:
+		r.seq = x.question.Seq
+	}
+	return fmt.Sprintf("%d.%d.%d", r.journal, r.seq, r.aside)
+}
+
+func parseRev(text string) (r revision, err error) {
+	var rest string
+	if n, _ := fmt.Sscanf(text, "%d.%d.%d%s", &r.journal, &r.seq, &r.aside, &rest); n != 3 {
+		return r, fmt.Errorf("rev %q: need the one that the item was shown with: %w", text, review.ErrInvalid)
+	}
+	return r, nil
+}

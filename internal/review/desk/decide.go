@@ -1,0 +1,492 @@
+package desk
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"connect-deepcase/internal/review"
+	"connect-deepcase/internal/review/board"
+	"connect-deepcase/model/decisions"
+	"connect-deepcase/model/interpreter"
+)
+
+const (
+	maxItems = 1000
+	maxWhy   = 2000
+	maxScore = 1e9
+)
+
+// The actions of review.Decide.
+const (
+	actionScore    = "score"
+	actionWithdraw = "withdraw"
+	actionMute     = "mute"
+	actionSnooze   = "snooze"
+	actionClose    = "close"
+)
+
+// target is an item that is decided about.
+type target struct {
+	id       string
+	seen     revision
+	kind     review.Kind
+	event    string
+	cluster  int      // −1 for none
+	old      *float64 // the score of the cluster
+	alerts   int
+	subjects []subject // of its patterns that the analyst saw
+	caseKind string
+	aside    int  // its revision now
+	moved    bool // to a cluster of a newer model
+}
+
+type subject struct {
+	decisions.Subject
+	keys    [4]decisions.Key
+	decided bool
+}
+
+// request is what is decided, after it was checked.
+type request struct {
+	review.Decide
+	until   time.Time
+	version string // whose clusters are scored
+	targets []*target
+}
+
+// Decide takes a decision about items: all of them, or none. Errors are review.ErrInvalid, ErrNotFound, ErrLocked, ErrClosed,
+// *review.ConflictError and *review.ConfirmError.
+func (d *Desk) Decide(ctx context.Context, in review.Decide) (done review.Done, err error) {
+	d.deciding.Lock()
+	defer d.deciding.Unlock()
+	for range 5 { // others may write in between
+		if done, err = d.decide(ctx, in); !errors.Is(err, errAgain) {
+			return done, err
+		}
+	}
+	return done, fmt.Errorf("%w, again and again", review.ErrLocked)
+}
+
+// errAgain is returned if others wrote decisions that are not known yet.
+var errAgain = errors.New("others decided meanwhile")
+
+func (d *Desk) decide(ctx context.Context, in review.Decide) (done review.Done, err error) {
+	if err := d.refresh(ctx, false); err != nil {
+		return done, err
+	}
+	r, err := d.check(ctx, in)
+	if err != nil {
+		return done, err
+	}
+	if effect, needed := d.mustConfirm(r); needed && !in.Confirm {
+		return done, &review.ConfirmError{Effect: effect}
+	}
+	var written []decisions.Decision
+	if r.journalled() {
+		if written, err = d.append(ctx, func(look decisions.Look) ([]decisions.Decision, error) {
+			if conflicts := d.conflicts(r, look); len(conflicts) > 0 {
+				return nil, &review.ConflictError{Conflicts: conflicts}
+			}
+			return r.decisions(look), nil
+		}); err != nil {
+			return done, err
+		}
+	} else if conflicts := d.asideConflicts(r); len(conflicts) > 0 {
+		return done, &review.ConflictError{Conflicts: conflicts}
+	}
+	return d.carryOut(ctx, r, written)
+}
+
+// append writes decisions into the journal, after all that others wrote.
+func (d *Desk) append(ctx context.Context, decide func(decisions.Look) ([]decisions.Decision, error)) ([]decisions.Decision, error) {
+	d.mu.Lock()
+	journal, known := d.journal, d.last()
+	d.mu.Unlock()
+	if journal == nil {
+		return nil, fmt.Errorf("%w: %s is not there yet", review.ErrClosed, d.o.Model)
+	}
+	waiting, cancel := context.WithTimeout(ctx, lockWait)
+	defer cancel()
+	written, err := journal.Append(waiting, func(look decisions.Look) ([]decisions.Decision, error) {
+		if look.Last() != known {
+			return nil, errAgain
+		}
+		return decide(look)
+	})
+	if err != nil {
+		return nil, writeError(err)
+	}
+	return written, nil
+}
+
+// writeError tells apart why nothing was written.
+func writeError(err error) error {
+	conflict, confirm := (*review.ConflictError)(nil), (*review.ConfirmError)(nil)
+	switch {
+	case errors.Is(err, errAgain), errors.Is(err, review.ErrInvalid), errors.Is(err, review.ErrNotFound), errors.As(err, &conflict), errors.As(err, &confirm):
+		return err
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		return fmt.Errorf("%w: %w", review.ErrLocked, err)
+	}
+	return fmt.Errorf("%w: %w", review.ErrClosed, err)
+}
+
+// last is the number of the last decision that is known. mu is held.
+func (d *Desk) last() (n uint64) {
+	if d.journal != nil {
+		d.journal.Read(func(l decisions.Look) { n = l.Last() })
+	}
+	return n
+}
+
+// check finds the items, and refuses what cannot be decided.
+func (d *Desk) check(ctx context.Context, in review.Decide) (*request, error) {
+	invalid := func(format string, arguments ...any) (*request, error) {
+		return nil, fmt.Errorf("%w: %s", review.ErrInvalid, fmt.Sprintf(format, arguments...))
+	}
+	r := &request{Decide: in}
+	switch {
+	case !slices.Contains([]string{actionScore, actionWithdraw, actionMute, actionSnooze, actionClose}, in.Action):
+		return invalid("action %q: need score, withdraw, mute, snooze or close", in.Action)
+	case len(in.Items) == 0 || len(in.Items) > maxItems:
+		return invalid("%d items: need 1 to %d", len(in.Items), maxItems)
+	case len(in.Why) > maxWhy:
+		return invalid("the reason has %d bytes: need at most %d", len(in.Why), maxWhy)
+	case math.IsNaN(in.Score) || in.Score < 0 || in.Score > maxScore:
+		return invalid("score %v: need 0 to %g", in.Score, maxScore)
+	case in.Action == actionSnooze && (in.More < 1 || in.More > 1e9):
+		return invalid("more %d: need the number of alerts after which it is asked again, 1 or more", in.More)
+	case in.Action == actionMute && (in.Why == "" || in.Expires == ""):
+		return invalid("a mute needs a reason and an expiry")
+	}
+	if r.Scope == "" {
+		r.Scope = decisions.PatternOnMachine
+	}
+	if _, err := decisions.ParseScope(string(r.Scope)); err != nil {
+		return invalid("%v", err)
+	}
+	if in.Expires != "" {
+		until, err := expiry(in.Expires, d.o.Now())
+		if err != nil {
+			return invalid("%v", err)
+		}
+		r.until = until
+	}
+	seen := map[string]bool{}
+	var gone []review.Conflict
+	for _, t := range in.Items {
+		if seen[t.ID] {
+			return invalid("item %s comes twice", t.ID)
+		}
+		seen[t.ID] = true
+		rev, err := parseRev(t.Rev)
+		if err != nil {
+			return nil, err
+		}
+		x, conflict, err := d.target(ctx, t.ID, rev)
+		if err != nil {
+			return nil, err
+		} else if conflict != nil {
+			gone = append(gone, *conflict)
+			continue
+		}
+		if err := r.fits(x); err != nil {
+			return nil, fmt.Errorf("%w: %w", review.ErrInvalid, err)
+		}
+		r.targets = append(r.targets, x)
+	}
+	if len(gone) > 0 {
+		return nil, &review.ConflictError{Conflicts: gone}
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.serving != nil {
+		r.version = d.serving.version
+	}
+	return r, nil
+}
+
+// expiry reads a duration from now on, or a time.
+func expiry(text string, now time.Time) (time.Time, error) {
+	if lasts, err := time.ParseDuration(text); err == nil {
+		if lasts <= 0 {
+			return time.Time{}, fmt.Errorf("expires %q: need more than 0", text)
+		}
+		return now.Add(lasts).UTC(), nil
+	}
+	at, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("expires %q: need a duration such as 72h, or a time such as 2026-03-05T09:00:00Z", text)
+	}
+	if !at.After(now) {
+		return time.Time{}, fmt.Errorf("expires %q: it is in the past", text)
+	}
+	return at.UTC(), nil
+}
+
+// fits tells whether an action can be done with an item.
+func (r *request) fits(x *target) error {
+	switch r.Action {
+	case actionClose:
+		if x.kind != review.CaseKind {
+			return fmt.Errorf("%s is no case: only cases can be closed", x.id)
+		}
+	case actionMute:
+		if len(x.subjects) == 0 && !r.Scope.OfEvent() {
+			return fmt.Errorf("%s has no patterns to mute: need the scope event or event_on_machine", x.id)
+		}
+		if len(x.subjects) == 0 && x.kind == review.ClusterKind && r.Scope != decisions.Event {
+			return fmt.Errorf("%s is of many machines: need the scope event", x.id)
+		}
+	case actionScore, actionWithdraw:
+		if x.kind == review.ClusterKind && r.Scope != decisions.PatternOnMachine {
+			return fmt.Errorf("%s is a cluster: its score has no scope", x.id)
+		}
+		if x.kind == review.ClusterKind && !r.until.IsZero() {
+			return fmt.Errorf("%s is a cluster: its score does not expire", x.id)
+		}
+	}
+	return nil
+}
+
+// target is an item as it is now. A cluster of the model before is found by its contexts.
+func (d *Desk) target(ctx context.Context, id string, seen revision) (x *target, conflict *review.Conflict, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.o.Board.View(func(v board.View) {
+		found := d.find(v, id)
+		if found == nil {
+			return
+		}
+		x = &target{id: id, seen: seen, kind: found.kind, event: found.event, cluster: found.cluster, alerts: found.alerts(), aside: d.snoozes[id].rev + d.verdicts[id].rev}
+		switch found.kind {
+		case review.ClusterKind:
+			x.old = d.scoreOf(found.cluster)
+		case review.PatternKind:
+			for _, p := range found.question.Patterns {
+				if p.Seq <= seen.seq {
+					x.subjects = append(x.subjects, d.subject(found.event, p))
+				}
+			}
+		default:
+			d.caseTarget(v, found.one, x)
+		}
+	})
+	if x != nil {
+		slices.SortFunc(x.subjects, func(a, b subject) int { return slices.Compare(a.keys[0][:], b.keys[0][:]) })
+		return x, nil, nil
+	}
+	return d.movedTarget(ctx, id, seen)
+}
+
+func (d *Desk) caseTarget(v board.View, c *board.Case, x *target) {
+	x.caseKind = c.Kind
+	if c.Kind == "unscored" {
+		for id := range c.Questions {
+			if i := d.clusterOf(id); i >= 0 {
+				x.cluster, x.old = i, d.scoreOf(i)
+			}
+		}
+		return
+	}
+	for i, k := range c.Patterns {
+		if q := v.ByPattern(k); q != nil && i < x.seen.seq {
+			x.subjects = append(x.subjects, d.subject(q.Event, q.Patterns[k]))
+		}
+	}
+	if len(x.subjects) == 0 && len(c.Machines) == 1 { // for a mute
+		for machine := range c.Machines {
+			s := decisions.Subject{Event: c.Event, Machine: machine}
+			x.subjects = []subject{{Subject: s, keys: s.Keys(), decided: true}}
+		}
+	}
+}
+
+func (d *Desk) subject(event string, p *board.Pattern) subject {
+	settled := d.settle(p)
+	return subject{decisions.Subject{Event: event, Context: p.Context, Machine: p.Machine}, p.Keys, settled.Found != nil || !settled.Status.Unsure()}
+}
+
+// journalled tells whether the decision is one about events.
+func (r *request) journalled() bool {
+	if r.Action == actionSnooze || r.Action == actionClose {
+		return false
+	}
+	return slices.ContainsFunc(r.targets, func(x *target) bool { return r.Action == actionMute || x.answers() || x.cluster >= 0 })
+}
+
+// answers tells whether a score of the item answers its patterns. That of an alarm or a burst is a verdict on the case alone.
+func (x *target) answers() bool {
+	return x.kind == review.PatternKind || x.kind == review.CaseKind && (x.caseKind == "new" || x.caseKind == "audit") && len(x.subjects) > 0
+}
+
+// decisions are what is written into the journal.
+func (r *request) decisions(look decisions.Look) (all []decisions.Decision) {
+	written := map[decisions.Key]bool{}
+	add := func(kind decisions.Kind, s subject) {
+		about := s.In(r.Scope)
+		key := s.keys[slices.Index(decisions.Scopes, r.Scope)]
+		if !written[key] {
+			written[key] = true
+			all = append(all, decisions.Decision{Kind: kind, By: r.By, Reason: r.Why, Scope: r.Scope, Key: key, Subject: about, Score: r.Score, Until: r.until})
+		}
+	}
+	for _, x := range r.targets {
+		switch {
+		case r.Action == actionMute && len(x.subjects) == 0:
+			s := decisions.Subject{Event: x.event}
+			add(decisions.Mute, subject{Subject: s, keys: s.Keys()})
+		case r.Action == actionMute:
+			for _, s := range x.subjects {
+				add(decisions.Mute, s)
+			}
+		case r.Action == actionWithdraw && x.answers():
+			for _, s := range x.subjects {
+				for _, k := range s.keys {
+					if found, _ := look.On(decisions.Answer, k); found != nil && !written[k] {
+						written[k] = true
+						all = append(all, decisions.Decision{Kind: decisions.Undo, By: r.By, Reason: r.Why, Undoes: found.Number})
+					}
+				}
+			}
+		case x.answers():
+			fresh := slices.ContainsFunc(x.subjects, func(s subject) bool { return !s.decided })
+			for _, s := range x.subjects {
+				if !fresh || !s.decided { // all of them, if somebody changes his mind
+					add(decisions.Answer, s)
+				}
+			}
+		}
+	}
+	return append(all, r.scores()...)
+}
+
+// scores are the decisions about clusters. Their version and event are filled in by the desk.
+func (r *request) scores() (all []decisions.Decision) {
+	for _, x := range r.targets {
+		if x.cluster < 0 || r.Action == actionMute || x.answers() {
+			continue
+		}
+		score := r.Score
+		if r.Action == actionWithdraw {
+			score = interpreter.NoScore
+		}
+		all = append(all, decisions.Decision{Kind: decisions.Cluster, By: r.By, Reason: r.Why, Cluster: x.cluster, Score: score, Old: x.old, Subject: decisions.Subject{Event: x.event},
+			Version: r.version})
+	}
+	return all
+}
+
+// conflicts are items that somebody else decided about since they were seen.
+func (d *Desk) conflicts(r *request, look decisions.Look) []review.Conflict {
+	all := d.asideConflicts(r)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, x := range r.targets {
+		conflict := review.Conflict{ID: x.id, Event: x.event, Rev: fmt.Sprintf("%d.%d.%d", look.Last(), x.seen.seq, x.aside)}
+		if x.cluster >= 0 && !x.answers() {
+			if last, there := d.serving.decided[x.cluster]; there && last.number > x.seen.journal && !x.moved {
+				conflict.By, conflict.At, conflict.Why = last.by, last.at, last.why
+				if last.score != interpreter.NoScore {
+					conflict.Score = &last.score
+				}
+				conflict.What = "scored " + scoreText(last.score)
+				all = append(all, conflict)
+			}
+			continue
+		}
+		for _, s := range x.subjects {
+			if found := newest(look, s.keys, x.seen.journal); found != nil {
+				conflict.By, conflict.At, conflict.Score = found.By, found.At, &found.Score
+				conflict.What = fmt.Sprintf("answered %s", scoreText(found.Score))
+				all = append(all, conflict)
+				break
+			}
+		}
+	}
+	return all
+}
+
+// newest is a decision about a subject that was made after another one, nil if there is none.
+func newest(look decisions.Look, keys [4]decisions.Key, after uint64) *decisions.Found {
+	for _, kind := range []decisions.Kind{decisions.Answer, decisions.Mute} {
+		for _, k := range keys {
+			if found, _ := look.On(kind, k); found != nil && found.Number > after {
+				return found
+			}
+		}
+	}
+	return nil
+}
+
+// asideConflicts are items that somebody put off or closed since they were seen.
+func (d *Desk) asideConflicts(r *request) (all []review.Conflict) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, x := range r.targets {
+		if x.aside != x.seen.aside {
+			v := d.verdicts[x.id]
+			what := "put off or asked again"
+			if v.closed {
+				what = "closed"
+			}
+			all = append(all, review.Conflict{ID: x.id, Event: x.event, Rev: fmt.Sprintf("%d.%d.%d", d.last(), x.seen.seq, x.aside), What: what, Score: v.score, By: v.by, At: v.at})
+		}
+	}
+	return all
+}
+
+// carryOut does what comes after the journal, and tells what was done.
+func (d *Desk) carryOut(ctx context.Context, r *request, written []decisions.Decision) (done review.Done, err error) {
+	waits := d.waiting(written)
+	if len(written) > 0 {
+		if err := d.o.DB.Write(ctx, func(tx *sql.Tx) error { return errors.Join(copyDecisions(tx, written), putPending(tx, waits)) }); err != nil {
+			return done, fmt.Errorf("the decision is in the journal, but %w", err)
+		}
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.taken(written)
+	d.wait(waits)
+	var parts []string
+	if n := len(written); n > 0 {
+		parts = append(parts, batchOf(written[0].Number, written[n-1].Number))
+	}
+	for _, x := range r.targets {
+		switch {
+		case r.Action == actionSnooze:
+			rev, err := d.setSnooze(ctx, x.id, x.alerts+r.More, r.By, r.Why)
+			if err != nil {
+				return done, err
+			}
+			parts = append(parts, fmt.Sprintf("s%s@%d", x.id, rev))
+		case x.kind == review.CaseKind && r.Action != actionMute && r.Action != actionWithdraw:
+			v := verdict{kind: x.caseKind, closed: true, by: r.By}
+			if r.Action == actionScore {
+				v.score = &r.Score
+			}
+			rev, err := d.setVerdict(ctx, x.id, v, r.Why)
+			if err != nil {
+				return done, err
+			}
+			parts = append(parts, fmt.Sprintf("v%s@%d", x.id, rev))
+		}
+	}
+	done.Batch = joinBatch(parts)
+	for _, x := range r.targets {
+		made := review.Made{ID: x.id, Event: x.event, Action: r.Action, By: r.By, Rev: fmt.Sprintf("%d.%d.%d", d.last(), x.seen.seq, d.snoozes[x.id].rev+d.verdicts[x.id].rev)}
+		if r.Action == actionScore {
+			score := r.Score
+			made.Score = &score
+		}
+		done.Made = append(done.Made, made)
+	}
+	d.note(done.Made)
+	done.Seq = d.seq
+	return done, nil
+}

@@ -1,0 +1,407 @@
+// Package desk is where people decide: it puts together what the board collected, the model that serves, and the decision journal, and takes
+// decisions. Answers and mutes are in the journal at once. So are scores of clusters, which become a version of the model some time later.
+package desk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"connect-deepcase/internal/review"
+	"connect-deepcase/internal/review/board"
+	"connect-deepcase/internal/review/database"
+	"connect-deepcase/model"
+	"connect-deepcase/model/contextbuilder"
+	"connect-deepcase/model/decisions"
+	"connect-deepcase/model/interpreter"
+	"connect-deepcase/model/store"
+)
+
+// Options of a desk.
+type Options struct {
+	Model  string // the model directory; it may be created later
+	Board  *board.Board
+	DB     *database.DB
+	Hold   decisions.Hold
+	Retain int           // versions to keep, 0 for all
+	Rest   time.Duration // scores of clusters are published after so much time without another one
+	AtMost time.Duration // or after so much time since the first one
+	Engine contextbuilder.Engine
+	Now    func() time.Time
+	Log    func(format string, arguments ...any) // what an operator must know
+}
+
+// Defaults of Options.
+const (
+	DefaultRest   = 30 * time.Second
+	DefaultAtMost = 2 * time.Minute
+)
+
+// lockWait is how long a request waits for other writers of the model directory.
+const lockWait = 5 * time.Second
+
+// Desk takes decisions. Its methods may be called from several goroutines.
+type Desk struct {
+	o          Options
+	generation func(version string) string
+	follower   *store.Follower
+
+	deciding sync.Mutex // one decision, undo or publication at a time
+
+	mu       sync.Mutex // guards what follows
+	journal  *decisions.Journal
+	writable error // why the model directory cannot be written, nil if it can
+	serving  *serving
+	previous *serving          // of other clusters, before the last training
+	rev      uint64            // rises with each change of decisions, scores and models
+	global   uint64            // the last one that concerns all items
+	events   map[string]uint64 // the last one that concerns an event
+	states   map[string]*state
+	explains map[decisions.Key]model.Verdict // of patterns, by the model that serves
+	pending  map[place]pending               // scores of clusters that no version has yet
+	oldest   time.Time                       // of the pending scores
+	newest   time.Time
+	snoozes  map[string]snooze
+	verdicts map[string]verdict
+	seq      uint64
+	changes  []change
+	here     map[string]map[string]time.Time // who looks at what, and when last
+	told     string                          // the last problem with publishing
+}
+
+// serving is the version of the model that serves.
+type serving struct {
+	version    string
+	generation string
+	model      *model.Model
+	created    time.Time
+	after      [][]review.Share // of clusters
+	byEvent    map[string][]int
+	learnt     map[string]bool
+	decided    map[int]decided // the last decision about a cluster
+}
+
+// place is a cluster of a generation of models.
+type place struct {
+	generation string
+	cluster    int
+}
+
+// decided is the last decision about a cluster.
+type decided struct {
+	number uint64
+	by     string
+	at     time.Time
+	score  float64
+	why    string
+}
+
+// change is something that was decided here, for pages that are open.
+type change struct {
+	seq  uint64
+	made []review.Made
+}
+
+// Generation names the clusters of a version of a model directory, for a board.
+func Generation(dir string) func(version string) string {
+	var mu sync.Mutex
+	known := map[string]string{}
+	return func(version string) string {
+		mu.Lock()
+		defer mu.Unlock()
+		if g, ok := known[version]; ok {
+			return g
+		}
+		s, err := store.Open(dir, false)
+		if err != nil {
+			return version
+		}
+		if len(known) > 1000 {
+			clear(known)
+		}
+		known[version] = s.Clustering(version)
+		return known[version]
+	}
+}
+
+// Open opens a desk. Run follows the model directory.
+func Open(ctx context.Context, o Options) (*Desk, error) {
+	if o.Rest == 0 {
+		o.Rest = DefaultRest
+	}
+	if o.AtMost == 0 {
+		o.AtMost = DefaultAtMost
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Log == nil {
+		o.Log = func(string, ...any) {}
+	}
+	d := &Desk{o: o, generation: Generation(o.Model), events: map[string]uint64{}, states: map[string]*state{}, explains: map[decisions.Key]model.Verdict{}, pending: map[place]pending{},
+		snoozes: map[string]snooze{}, verdicts: map[string]verdict{}, here: map[string]map[string]time.Time{}}
+	if err := d.loadAside(ctx); err != nil {
+		return nil, fmt.Errorf("store: %w", err)
+	}
+	d.follower = store.NewFollower(o.Model, d.take, func(l store.Look) {
+		if l.Err != nil && !l.Again {
+			o.Log("The current model cannot be used: %v", l.Err)
+		}
+	})
+	if err := d.refresh(ctx, true); err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+// Run follows the model directory and the journal, and publishes scores, until ctx ends. Then it publishes what is left.
+func (d *Desk) Run(ctx context.Context) {
+	ticks := time.NewTicker(time.Second)
+	defer ticks.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			if d.Status().Unpublished > 0 {
+				last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lockWait)
+				d.publish(last)
+				cancel()
+			}
+			return
+		case <-ticks.C:
+			if err := d.refresh(ctx, false); err != nil && ctx.Err() == nil {
+				d.tell(err)
+			}
+			if d.due() {
+				d.publish(ctx)
+			}
+		}
+	}
+}
+
+// refresh takes up what others wrote.
+func (d *Desk) refresh(ctx context.Context, starting bool) error {
+	d.follower.Look()
+	d.mu.Lock()
+	journal := d.journal
+	d.mu.Unlock()
+	if journal == nil {
+		s, err := store.Open(d.o.Model, false, store.Retain(d.o.Retain))
+		if err != nil {
+			return nil //nolint:nilerr // it may be created later
+		}
+		journal = s.Decisions(d.o.Hold)
+	}
+	if err := journal.Refresh(); err != nil {
+		return fmt.Errorf("decision journal: %w", err)
+	}
+	if err := d.mirror(ctx, journal, starting); err != nil {
+		return err
+	}
+	writable := store.Writable(d.o.Model)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.journal, d.writable = journal, writable
+	return nil
+}
+
+// tell logs a problem once.
+func (d *Desk) tell(err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if text := err.Error(); text != d.told {
+		d.told = text
+		d.o.Log("%s", text)
+	}
+}
+
+// take puts a version of the model into use.
+func (d *Desk) take(loaded *store.Loaded) error {
+	s := &serving{version: loaded.Version, model: loaded.Model, created: loaded.Created, byEvent: map[string][]int{}, learnt: map[string]bool{}, decided: map[int]decided{}}
+	models, err := store.Open(d.o.Model, false)
+	if err != nil {
+		return err
+	}
+	s.generation = models.Clustering(loaded.Version)
+	for _, name := range loaded.Model.Names {
+		s.learnt[name] = true
+	}
+	s.after = make([][]review.Share, len(loaded.Model.Clusters))
+	for i, c := range loaded.Model.Clusters {
+		s.byEvent[c.Event] = append(s.byEvent[c.Event], i)
+		s.after[i] = after(c.Contexts)
+	}
+	if err := d.lastDecisions(s); err != nil {
+		return err
+	}
+	d.mu.Lock()
+	trained := d.serving == nil || d.serving.generation != s.generation
+	d.mu.Unlock()
+	var explains map[decisions.Key]model.Verdict
+	if trained {
+		if explains, err = d.explain(s); err != nil {
+			return err
+		}
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if trained {
+		d.explains, d.previous = explains, d.serving
+	}
+	d.serving = s
+	d.rev++
+	d.global = d.rev
+	return nil
+}
+
+// explain asks a model about the patterns of open questions, whose verdicts are of other models.
+func (d *Desk) explain(s *serving) (map[decisions.Key]model.Verdict, error) {
+	var keys []decisions.Key
+	var samples []model.Sample
+	d.o.Board.View(func(v board.View) {
+		for _, q := range v.Questions() {
+			for k, p := range q.Patterns {
+				if len(p.Context) == s.model.Params.Length && p.Version != s.version {
+					keys, samples = append(keys, k), append(samples, model.Sample{Context: p.Context, Event: q.Event})
+				}
+			}
+		}
+	})
+	explains := map[decisions.Key]model.Verdict{}
+	if len(samples) == 0 || len(s.model.Clusters) == 0 {
+		return explains, nil
+	}
+	verdicts, err := d.predict(context.Background(), s.model, samples)
+	if err != nil {
+		return nil, err
+	}
+	for i, v := range verdicts {
+		v.Attention = nil
+		explains[keys[i]] = v
+	}
+	return explains, nil
+}
+
+// predict asks a model. Samples without a finite answer get the status NoCluster.
+func (d *Desk) predict(ctx context.Context, m *model.Model, samples []model.Sample) ([]model.Verdict, error) {
+	predictor, err := model.NewPredictor(m, d.o.Engine)
+	if err != nil {
+		return nil, err
+	}
+	verdicts, err := predictor.Predict(ctx, samples)
+	if partly := (*model.NotFiniteError)(nil); errors.As(err, &partly) {
+		for _, row := range partly.Rows {
+			verdicts[row] = model.Verdict{Status: model.NoCluster, Cluster: -1}
+		}
+		err = nil
+	}
+	return verdicts, errors.Join(err, predictor.Close())
+}
+
+// Status is what each page shows.
+func (d *Desk) Status() review.Status {
+	var now time.Time
+	var last time.Time
+	d.o.Board.View(func(v board.View) { now, last = v.Now(), v.Totals().Last })
+	open := d.openCount()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	s := review.Status{Now: now, Unpublished: len(d.pending), Open: open, Seq: d.seq, Problems: d.problems(last)}
+	if d.serving != nil {
+		s.Version = d.serving.version
+	}
+	s.ReadOnly = d.writable != nil
+	return s
+}
+
+// problems are sentences about what is wrong; mu is held.
+func (d *Desk) problems(last time.Time) (all []string) {
+	if d.serving == nil {
+		all = append(all, "There is no model yet: questions appear after the first training.")
+	}
+	if err := d.follower.Err(); err != nil {
+		all = append(all, fmt.Sprintf("The current version of the model cannot be used, and the one before it goes on serving: %v.", err))
+	}
+	if d.writable != nil {
+		all = append(all, fmt.Sprintf("Nothing can be decided: the model directory cannot be written (%v).", d.writable))
+	}
+	if d.journal != nil {
+		if damage := d.journal.Damage(); damage.Lines > 0 {
+			all = append(all, fmt.Sprintf("%d lines of the decision journal are damaged and have no effect. The first: %v.", damage.Lines, damage.First))
+		}
+	}
+	if d.told != "" {
+		all = append(all, d.told+".")
+	}
+	if last.IsZero() {
+		all = append(all, "No alert has come in yet.")
+	}
+	return all
+}
+
+// Changes are the decisions after one, for a page that is open.
+func (d *Desk) Changes(since uint64) review.Changes {
+	c := review.Changes{Status: d.Status()}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, x := range d.changes {
+		if x.seq > since {
+			c.Made = append(c.Made, x.made...)
+		}
+	}
+	c.Seq = d.seq
+	return c
+}
+
+// note makes a decision known to open pages; mu is held.
+func (d *Desk) note(made []review.Made) {
+	d.seq++
+	d.changes = append(d.changes, change{d.seq, made})
+	if len(d.changes) > 200 {
+		d.changes = d.changes[100:]
+	}
+}
+
+// Here notes that somebody looks at an item, and says who else does.
+func (d *Desk) Here(id, who string) (others []string) {
+	const looks = 30 * time.Second
+	now := d.o.Now()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for item, people := range d.here {
+		for name, at := range people {
+			if now.Sub(at) > looks {
+				delete(people, name)
+			}
+		}
+		if len(people) == 0 {
+			delete(d.here, item)
+		}
+	}
+	if id == "" {
+		return nil
+	}
+	for name := range d.here[id] {
+		if name != who {
+			others = append(others, name)
+		}
+	}
+	if d.here[id] == nil {
+		d.here[id] = map[string]time.Time{}
+	}
+	d.here[id][who] = now
+	return others
+}
+
+// scoreOf is the score of a cluster, with one that waits to be published; nil if there is none. mu is held.
+func (d *Desk) scoreOf(cluster int) *float64 {
+	score := d.serving.model.Clusters[cluster].Score
+	if p, there := d.pending[place{d.serving.generation, cluster}]; there {
+		score = p.score
+	}
+	if score == interpreter.NoScore {
+		return nil
+	}
+	return &score
+}

@@ -1,0 +1,267 @@
+package desk
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"connect-deepcase/internal/review"
+	"connect-deepcase/internal/review/board"
+	"connect-deepcase/model/decisions"
+	"connect-deepcase/model/interpreter"
+)
+
+// The journal is copied into the database, so that lists and histories are queries. The copy can always be made again.
+
+const columns = "number, at, kind, by, reason, scope, key, event, machine, score, until, cluster, version, old, undoes"
+
+// mirror copies what the journal has more than the database. At the start it also finds the scores of clusters that a process which was killed
+// did not publish.
+func (d *Desk) mirror(ctx context.Context, journal *decisions.Journal, starting bool) error {
+	var last uint64
+	if err := d.o.DB.Read().QueryRowContext(ctx, "SELECT coalesce(max(number), 0) FROM decision").Scan(&last); err != nil {
+		return err
+	}
+	var inJournal uint64
+	journal.Read(func(l decisions.Look) { inJournal = l.Last() })
+	if inJournal < last { // somebody restored a backup
+		if err := d.o.DB.Write(ctx, func(tx *sql.Tx) error { _, err := tx.Exec("DELETE FROM decision"); return err }); err != nil {
+			return err
+		}
+		last = 0
+	}
+	if inJournal == last {
+		return nil
+	}
+	var fresh []decisions.Decision
+	if _, err := journal.Each(func(x decisions.Decision) error {
+		if x.Number > last {
+			fresh = append(fresh, x)
+		}
+		return nil
+	}); err != nil {
+		return fmt.Errorf("decision journal: %w", err)
+	}
+	if err := d.o.DB.Write(ctx, func(tx *sql.Tx) error { return copyDecisions(tx, fresh) }); err != nil {
+		return err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.taken(fresh)
+	if starting {
+		return d.recover(ctx, fresh)
+	}
+	return nil
+}
+
+func copyDecisions(tx *sql.Tx, all []decisions.Decision) error {
+	statement, err := tx.Prepare("INSERT OR REPLACE INTO decision (" + columns + ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
+	if err != nil {
+		return err
+	}
+	defer statement.Close()
+	for _, x := range all {
+		var until int64
+		if !x.Until.IsZero() {
+			until = x.Until.UnixMicro()
+		}
+		if _, err := statement.Exec(x.Number, x.At.UnixMicro(), string(x.Kind), x.By, x.Reason, string(x.Scope), x.Key[:], x.Subject.Event, x.Subject.Machine, x.Score, until,
+			x.Cluster, x.Version, x.Old, x.Undoes); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// taken makes decisions known to what is kept in memory; mu is held.
+func (d *Desk) taken(fresh []decisions.Decision) {
+	for _, x := range fresh {
+		d.rev++
+		if x.Kind == decisions.Undo || x.Subject.Event == "" {
+			d.global = d.rev
+		} else {
+			d.events[x.Subject.Event] = d.rev
+		}
+		if x.Kind == decisions.Cluster && d.serving != nil && d.generation(x.Version) == d.serving.generation {
+			d.serving.decided[x.Cluster] = decided{x.Number, x.By, x.At, x.Score, x.Reason}
+		}
+	}
+}
+
+// lastDecisions finds the last decision about each cluster of a model.
+func (d *Desk) lastDecisions(s *serving) error {
+	rows, err := d.o.DB.Read().Query("SELECT "+columns+" FROM decision WHERE kind = ? ORDER BY number", string(decisions.Cluster))
+	if err != nil {
+		return err
+	}
+	return eachDecision(rows, func(x decisions.Decision) error {
+		if d.generation(x.Version) == s.generation {
+			s.decided[x.Cluster] = decided{x.Number, x.By, x.At, x.Score, x.Reason}
+		}
+		return nil
+	})
+}
+
+func eachDecision(rows *sql.Rows, use func(decisions.Decision) error) error {
+	defer rows.Close()
+	for rows.Next() {
+		var x decisions.Decision
+		var at, until int64
+		var key []byte
+		if err := rows.Scan(&x.Number, &at, &x.Kind, &x.By, &x.Reason, &x.Scope, &key, &x.Subject.Event, &x.Subject.Machine, &x.Score, &until, &x.Cluster, &x.Version, &x.Old,
+			&x.Undoes); err != nil {
+			return err
+		}
+		x.At = time.UnixMicro(at).UTC()
+		if until != 0 {
+			x.Until = time.UnixMicro(until).UTC()
+		}
+		copy(x.Key[:], key)
+		if err := use(x); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// Decisions lists decisions, the newest first. more tells that there are others.
+func (d *Desk) Decisions(q review.DecisionQuery) (all []review.Entry, more bool, err error) {
+	if q.Limit <= 0 {
+		q.Limit = 100
+	}
+	err = d.EachDecision(q, func(e review.Entry) error {
+		if len(all) == q.Limit {
+			more = true
+			return errEnough
+		}
+		all = append(all, e)
+		return nil
+	})
+	if errors.Is(err, errEnough) {
+		err = nil
+	}
+	return all, more, err
+}
+
+var errEnough = errors.New("enough")
+
+// EachDecision gives decisions, the newest first.
+func (d *Desk) EachDecision(q review.DecisionQuery, use func(review.Entry) error) error {
+	before := q.Before
+	if before == 0 {
+		before = 1 << 62
+	}
+	rows, err := d.o.DB.Read().Query("SELECT "+columns+" FROM decision WHERE number < ? ORDER BY number DESC", before)
+	if err != nil {
+		return err
+	}
+	matches := decisionFilter(q.Text)
+	return eachDecision(rows, func(x decisions.Decision) error {
+		e := d.entry(x)
+		if !matches(e) {
+			return nil
+		}
+		return use(e)
+	})
+}
+
+// entry tells what became of a decision.
+func (d *Desk) entry(x decisions.Decision) review.Entry {
+	e := review.Entry{Decision: x, Action: string(x.Kind)}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	switch x.Kind {
+	case decisions.Cluster:
+		e.Action = "score"
+		if x.Score == interpreter.NoScore {
+			e.Action = "withdraw"
+		}
+		e.State = "replaced"
+		if d.serving != nil && d.generation(x.Version) == d.serving.generation && d.serving.decided[x.Cluster].number == x.Number {
+			e.State, e.Batch = "published", batchOf(x.Number, x.Number)
+			if p, waits := d.pending[place{d.serving.generation, x.Cluster}]; waits && p.number == x.Number {
+				e.State = "to_publish"
+			}
+		}
+		if d.serving != nil && d.generation(x.Version) == d.serving.generation {
+			e.Item = board.ClusterID(d.serving.generation, x.Cluster)
+		}
+	case decisions.Answer, decisions.Mute:
+		if x.Kind == decisions.Answer {
+			e.Action = "score"
+		}
+		if d.journal != nil {
+			d.journal.Read(func(l decisions.Look) { e.State = string(l.State(x.Number)) })
+		}
+		if e.State == string(decisions.InForce) || e.State == string(decisions.Due) {
+			e.Batch = batchOf(x.Number, x.Number)
+		}
+		d.o.Board.View(func(v board.View) {
+			if q := v.ByPattern(x.Key); q != nil {
+				e.Item = q.ID
+			}
+		})
+	}
+	return e
+}
+
+// batchOf names the decisions that were made together.
+func batchOf(first, last uint64) string { return fmt.Sprintf("n%d-%d", first, last) }
+
+// decisionFilter reads words and by: event: machine: kind: state: score: with a value.
+func decisionFilter(text string) func(review.Entry) bool {
+	all := terms(text)
+	return func(e review.Entry) bool {
+		for _, t := range all {
+			score := strconv.FormatFloat(e.Score, 'g', -1, 64)
+			ok := false
+			switch t.field {
+			case "by":
+				ok = t.in(e.By)
+			case "event":
+				ok = t.in(e.Subject.Event)
+			case "machine":
+				ok = t.in(e.Subject.Machine)
+			case "kind":
+				ok = t.value == strings.ToLower(string(e.Kind)) || t.value == e.Action
+			case "state":
+				ok = t.value == e.State
+			case "scope":
+				ok = t.value == string(e.Scope)
+			case "score":
+				ok = t.value == score
+			default:
+				ok = t.in(e.Subject.Event) || t.in(e.Subject.Machine) || t.in(e.By) || t.in(e.Reason)
+			}
+			if !ok {
+				return false
+			}
+		}
+		return true
+	}
+}
+
+// history are the decisions about an event that concern an item, the newest first, at most 50.
+func (d *Desk) history(event string, concerns func(decisions.Decision) bool) (all []review.Entry, err error) {
+	rows, err := d.o.DB.Read().Query("SELECT "+columns+" FROM decision WHERE event = ? ORDER BY number DESC LIMIT 2000", event)
+	if err != nil {
+		return nil, err
+	}
+	err = eachDecision(rows, func(x decisions.Decision) error {
+		if concerns(x) {
+			all = append(all, d.entry(x))
+		}
+		if len(all) == 50 {
+			return errEnough
+		}
+		return nil
+	})
+	if errors.Is(err, errEnough) {
+		err = nil
+	}
+	return all, err
+}

@@ -1,0 +1,296 @@
+package desk
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"time"
+
+	"connect-deepcase/internal/review"
+	"connect-deepcase/internal/review/board"
+	"connect-deepcase/model"
+	"connect-deepcase/model/decisions"
+	"connect-deepcase/model/interpreter"
+	"connect-deepcase/model/store"
+)
+
+// pending is the score of a cluster that is in the journal, and in no version yet.
+type pending struct {
+	number  uint64
+	cluster int
+	version string // whose cluster it is
+	score   float64
+	by      string
+}
+
+// waiting are the scores of clusters among decisions.
+func (d *Desk) waiting(written []decisions.Decision) (all []pending) {
+	for _, x := range written {
+		if x.Kind == decisions.Cluster {
+			all = append(all, pending{x.Number, x.Cluster, x.Version, x.Score, x.By})
+		}
+	}
+	return all
+}
+
+func putPending(tx *sql.Tx, all []pending) error {
+	for _, p := range all {
+		if _, err := tx.Exec("INSERT OR REPLACE INTO pending (cluster, version, number, score, by) VALUES (?, ?, ?, ?, ?)", p.cluster, p.version, p.number, p.score, p.by); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (d *Desk) loadPending(ctx context.Context) (map[place]pending, error) {
+	rows, err := d.o.DB.Read().QueryContext(ctx, "SELECT cluster, version, number, score, by FROM pending ORDER BY number")
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	all := map[place]pending{}
+	for rows.Next() {
+		var p pending
+		if err := rows.Scan(&p.cluster, &p.version, &p.number, &p.score, &p.by); err != nil {
+			return nil, err
+		}
+		all[d.place(p)] = p
+	}
+	if len(all) > 0 {
+		d.oldest, d.newest = d.o.Now(), d.o.Now()
+	}
+	return all, rows.Err()
+}
+
+// wait puts scores among those that are to be published; mu is held.
+func (d *Desk) wait(all []pending) {
+	if len(all) == 0 {
+		return
+	}
+	if len(d.pending) == 0 {
+		d.oldest = d.o.Now()
+	}
+	d.newest = d.o.Now()
+	for _, p := range all {
+		d.pending[d.place(p)] = p
+	}
+}
+
+func (d *Desk) place(p pending) place { return place{d.generation(p.version), p.cluster} }
+
+// due tells whether it is time to publish.
+func (d *Desk) due() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	now := d.o.Now()
+	return len(d.pending) > 0 && (now.Sub(d.newest) >= d.o.Rest || now.Sub(d.oldest) >= d.o.AtMost)
+}
+
+// recover finds scores in the journal that a process which was killed did not publish: they are later than all versions. mu is held.
+func (d *Desk) recover(ctx context.Context, fresh []decisions.Decision) error {
+	if d.serving == nil {
+		return nil
+	}
+	s, err := store.Open(d.o.Model, false)
+	if err != nil {
+		return err
+	}
+	versions, err := s.Versions()
+	if err != nil {
+		return err
+	}
+	var newest time.Time
+	for _, v := range versions {
+		if v.Created.After(newest) {
+			newest = v.Created
+		}
+	}
+	var found []pending
+	for _, p := range d.waiting(fresh) {
+		last := d.serving.decided[p.cluster]
+		if last.number == p.number && last.at.After(newest) && p.cluster < len(d.serving.model.Clusters) && d.serving.model.Clusters[p.cluster].Score != p.score {
+			found = append(found, p)
+		}
+	}
+	d.wait(found)
+	return d.o.DB.Write(ctx, func(tx *sql.Tx) error { return putPending(tx, found) })
+}
+
+// Publish makes the scores that wait a version of the model, now. It returns the version that serves then.
+func (d *Desk) Publish(ctx context.Context, _ string) (string, error) {
+	if err := d.publishNow(ctx); err != nil {
+		return "", writeError(err)
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.serving == nil {
+		return "", fmt.Errorf("%w: there is no model yet", review.ErrNotFound)
+	}
+	return d.serving.version, nil
+}
+
+// publish is for Run. If it fails, it is tried again after Rest.
+func (d *Desk) publish(ctx context.Context) {
+	err := d.publishNow(ctx)
+	d.mu.Lock()
+	if err != nil {
+		d.newest, d.oldest = d.o.Now(), d.o.Now()
+	} else {
+		d.told = ""
+	}
+	d.mu.Unlock()
+	if err != nil {
+		d.tell(fmt.Errorf("the scores of clusters are not published yet: %w", err))
+	}
+}
+
+func (d *Desk) publishNow(ctx context.Context) error {
+	d.deciding.Lock()
+	defer d.deciding.Unlock()
+	d.mu.Lock()
+	all := make(map[place]pending, len(d.pending))
+	for c, p := range d.pending {
+		all[c] = p
+	}
+	d.mu.Unlock()
+	if len(all) == 0 {
+		return nil
+	}
+	models, err := store.Open(d.o.Model, false, store.Retain(d.o.Retain))
+	if err != nil {
+		return err
+	}
+	waiting, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	var lost []string
+	_, err = models.Update(waiting, func(version string, current *model.Model) (*model.Model, error) {
+		scores := map[int]float64{}
+		var samePlace []pending
+		for _, p := range all {
+			if models.Clustering(version) == d.generation(p.version) && p.cluster < len(current.Clusters) {
+				samePlace = append(samePlace, p)
+				continue
+			}
+			// A training came in between: the cluster is looked up by its contexts.
+			cluster, err := d.moved(waiting, p, current)
+			if err != nil {
+				return nil, err
+			}
+			if cluster < 0 {
+				lost = append(lost, fmt.Sprintf("cluster %d of version %s", p.cluster, p.version))
+				continue
+			}
+			scores[cluster] = p.score
+		}
+		for _, p := range samePlace {
+			scores[p.cluster] = p.score
+		}
+		for c, score := range scores {
+			if current.Clusters[c].Score == score && current.Clusters[c].Labels == nil {
+				delete(scores, c)
+			}
+		}
+		if len(scores) == 0 {
+			return current, nil
+		}
+		return current.WithScores(scores)
+	})
+	if err != nil {
+		return err
+	}
+	if err := d.o.DB.Write(ctx, func(tx *sql.Tx) error {
+		for _, p := range all {
+			if _, err := tx.Exec("DELETE FROM pending WHERE number = ?", p.number); err != nil {
+				return err
+			}
+		}
+		return nil
+	}); err != nil {
+		return err
+	}
+	d.mu.Lock()
+	for c, p := range all {
+		if d.pending[c].number == p.number {
+			delete(d.pending, c)
+		}
+	}
+	d.mu.Unlock()
+	d.follower.Look()
+	if len(lost) > 0 {
+		d.o.Log("A training came before these scores were published, and their events are in other clusters now, which are asked again: %v", lost)
+	}
+	return nil
+}
+
+// moved is the cluster of a newer model that has all contexts of a cluster of an earlier version; −1 if there is none.
+func (d *Desk) moved(ctx context.Context, p pending, current *model.Model) (int, error) {
+	models, err := store.Open(d.o.Model, false)
+	if err != nil {
+		return -1, err
+	}
+	before, err := models.Load(p.version)
+	if err != nil || p.cluster >= len(before.Clusters) {
+		return -1, nil //nolint:nilerr // it was removed: nobody knows what it was about
+	}
+	return d.sameIn(ctx, before.Clusters[p.cluster], current)
+}
+
+// sameIn is the cluster of a model that has all contexts of a cluster; −1 if there is none.
+func (d *Desk) sameIn(ctx context.Context, c model.Cluster, current *model.Model) (int, error) {
+	var samples []model.Sample
+	for _, context := range c.Contexts {
+		if len(context.Context) != current.Params.Length {
+			return -1, nil
+		}
+		samples = append(samples, model.Sample{Context: context.Context, Event: c.Event})
+	}
+	if len(samples) == 0 {
+		return -1, nil
+	}
+	verdicts, err := d.predict(ctx, current, samples)
+	if err != nil {
+		return -1, err
+	}
+	for _, v := range verdicts {
+		if v.Cluster < 0 || v.Cluster != verdicts[0].Cluster {
+			return -1, nil
+		}
+	}
+	return verdicts[0].Cluster, nil
+}
+
+// movedTarget finds a cluster of the model before in the model that serves now, by its contexts. If there is none, the item is gone. mu is held.
+func (d *Desk) movedTarget(ctx context.Context, id string, seen revision) (*target, *review.Conflict, error) {
+	cluster := d.previousCluster(id)
+	if cluster == nil {
+		return nil, nil, fmt.Errorf("item %s: %w", id, review.ErrNotFound)
+	}
+	now, err := d.sameIn(ctx, *cluster, d.serving.model)
+	if err != nil {
+		return nil, nil, err
+	}
+	if now < 0 {
+		return nil, &review.Conflict{ID: id, Event: cluster.Event, What: "a new training put its events into other clusters: look at the new questions of the event"}, nil
+	}
+	return &target{id: id, seen: seen, kind: review.ClusterKind, event: cluster.Event, cluster: now, old: d.scoreOf(now), aside: seen.aside, moved: true}, nil, nil
+}
+
+// previousCluster is the cluster of an ID in the model before the last training, nil if it is of none. mu is held.
+func (d *Desk) previousCluster(id string) *model.Cluster {
+	if d.previous == nil || d.serving == nil {
+		return nil
+	}
+	for i := range d.previous.model.Clusters {
+		if board.ClusterID(d.previous.generation, i) == id {
+			return &d.previous.model.Clusters[i]
+		}
+	}
+	return nil
+}
+
+func noScore(score *float64) float64 {
+	if score == nil {
+		return interpreter.NoScore
+	}
+	return *score
+}

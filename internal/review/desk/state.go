@@ -1,0 +1,368 @@
+package desk
+
+import (
+	"cmp"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"connect-deepcase/internal/review"
+	"connect-deepcase/internal/review/board"
+	"connect-deepcase/model"
+	"connect-deepcase/model/decisions"
+	"connect-deepcase/model/interpreter"
+)
+
+const (
+	minAlerts  = 5 // of patterns that are asked; rarer ones are in cases
+	quietAfter = 7 * 24 * time.Hour
+	nearEnough = 0.5  // L1 distance of a cluster that is worth a comparison; 2 is as far as it gets
+	nearScored = 0.35 // of a cluster with a high score that makes a question urgent
+	highScore  = 2
+)
+
+// state is what decisions make of a question. It is kept until something changes.
+type state struct {
+	rev     uint64    // of the desk
+	changed uint64    // of the question
+	until   time.Time // when an answer in it ends or is due; zero if never
+
+	listed    int
+	undecided int
+	share     float64 // of its alerts that an answer would settle
+	score     *float64
+	by        string
+	at        time.Time
+	explained bool // by the model that serves
+	near      *review.Near
+	agree, of int
+}
+
+// item is a question or a case, before it is shown.
+type item struct {
+	id       string
+	kind     review.Kind
+	event    string
+	cluster  int
+	question *board.Question // nil for a cluster without live alerts
+	one      *board.Case
+	state    *state
+	perDay   float64
+	snooze   *snooze
+	open     bool
+	urgent   string
+	last     time.Time
+	first    time.Time
+	hosts    int
+	sum      float64
+}
+
+// liveDays is how many days the rates are of: the last seven, or less if the first alert is younger.
+func liveDays(v board.View) float64 {
+	t := v.Totals()
+	return min(7, max(1.0/24, v.Now().Sub(t.First).Hours()/24))
+}
+
+const rateBins = 84 // seven days
+
+// items gives all questions and cases. mu is held, and v is of a View.
+func (d *Desk) items(v board.View) (questions, cases []*item) {
+	days := liveDays(v)
+	if s := d.serving; s != nil {
+		for i, c := range s.model.Clusters {
+			id := board.ClusterID(s.generation, i)
+			x := &item{id: id, kind: review.ClusterKind, event: c.Event, cluster: i, question: v.Questions()[id], first: c.FirstSeen, last: c.LastSeen, hosts: c.MachineCount}
+			x.state = d.clusterState(v, x)
+			x.open = x.state.score == nil
+			questions = append(questions, d.complete(v, x, days))
+		}
+	}
+	for id, q := range v.Questions() {
+		if q.Kind != review.PatternKind {
+			continue
+		}
+		x := &item{id: id, kind: review.PatternKind, event: q.Event, cluster: -1, question: q}
+		x.state = d.patternState(v, q)
+		x.open = x.state.undecided > 0 && (q.Unknown || q.Alerts >= minAlerts)
+		questions = append(questions, d.complete(v, x, days))
+	}
+	for id, c := range v.Cases() {
+		cases = append(cases, d.caseItem(v, id, c))
+	}
+	return questions, cases
+}
+
+// complete fills in what a question has of the board.
+func (d *Desk) complete(v board.View, x *item, days float64) *item {
+	if q := x.question; q != nil {
+		x.perDay = float64(q.Bins.Since(v.Now(), rateBins)) * x.state.share / days
+		x.last, x.hosts = q.Last, len(q.Machines)
+		if x.first.IsZero() || q.First.Before(x.first) {
+			x.first = q.First
+		}
+	}
+	if s, snoozed := d.snoozes[x.id]; snoozed && x.alerts() < s.until {
+		x.snooze, x.open = &s, false
+	}
+	if x.open {
+		x.urgent = x.urgency()
+	}
+	return x
+}
+
+func (x *item) alerts() int {
+	switch {
+	case x.one != nil:
+		return x.one.Alerts
+	case x.question != nil:
+		return x.question.Alerts
+	}
+	return 0
+}
+
+// urgency says why an open question should not wait for its turn.
+func (x *item) urgency() string {
+	if x.question != nil && x.question.Unknown {
+		return "never seen in training"
+	}
+	if n := x.state.near; n != nil && n.Distance <= nearScored && *n.Score >= highScore && x.alerts() > 0 {
+		return "close to cluster " + number(n.Cluster) + ", scored " + scoreText(*n.Score)
+	}
+	return ""
+}
+
+// valid tells whether a state is still right.
+func (d *Desk) valid(s *state, event string, changed uint64, now time.Time) bool {
+	return s != nil && s.rev >= max(d.global, d.events[event]) && s.changed == changed && (s.until.IsZero() || now.Before(s.until))
+}
+
+func (d *Desk) clusterState(v board.View, x *item) *state {
+	s := d.states[x.id]
+	if d.valid(s, x.event, 0, d.o.Now()) {
+		return s
+	}
+	s = &state{rev: d.rev, share: 1, score: d.scoreOf(x.cluster)}
+	if last, there := d.serving.decided[x.cluster]; there {
+		s.by, s.at = last.by, last.at
+	}
+	s.near, s.agree, s.of = d.nearest(d.serving.after[x.cluster], x.event, x.cluster)
+	d.states[x.id] = s
+	return s
+}
+
+func (d *Desk) patternState(v board.View, q *board.Question) *state {
+	now := d.o.Now()
+	s := d.states[q.ID]
+	if d.valid(s, q.Event, q.Changed, now) {
+		return s
+	}
+	s = &state{rev: d.rev, changed: q.Changed, listed: len(q.Patterns)}
+	waiting, agree, explained := 0, true, 0
+	soon := func(at time.Time) {
+		if !at.IsZero() && at.After(now) && (s.until.IsZero() || at.Before(s.until)) {
+			s.until = at
+		}
+	}
+	for _, p := range q.Patterns {
+		settled := d.settle(p)
+		switch {
+		case settled.Found != nil:
+			soon(settled.Found.Due)
+			soon(settled.Found.Until)
+			score := settled.Score
+			agree = agree && (s.score == nil || *s.score == score)
+			if s.score == nil || score > *s.score {
+				s.score = &score
+			}
+			if settled.Found.At.After(s.at) {
+				s.by, s.at = settled.Found.By, settled.Found.At
+			}
+		case settled.Status.Unsure():
+			s.undecided++
+			waiting += p.Alerts
+		default:
+			explained++
+		}
+	}
+	if s.undecided > 0 || !agree {
+		s.score = nil
+	}
+	s.explained = s.undecided == 0 && explained == len(q.Patterns)
+	if q.Alerts > 0 {
+		s.share = min(1, float64(waiting)/float64(q.Alerts))
+	}
+	s.near, s.agree, s.of = d.nearest(q.After, q.Event, -1)
+	d.states[q.ID] = s
+	return s
+}
+
+// settle applies the decisions in force, and the model that serves, to a pattern. A pattern that belongs to a cluster now is a question of that
+// cluster. mu is held.
+func (d *Desk) settle(p *board.Pattern) (s decisions.Settled) {
+	v := model.Verdict{Status: p.Status, Cluster: -1}
+	if now, asked := d.explains[p.Keys[0]]; asked && d.serving != nil && d.generation(p.Version) != d.serving.generation {
+		v = now
+		if v.Cluster >= 0 {
+			v.Status = model.Scored
+		}
+	}
+	s.Status = v.Status
+	if d.journal != nil {
+		d.journal.Read(func(l decisions.Look) { s = l.Settle(v, p.Keys) })
+	}
+	return s
+}
+
+// nearest is the nearest scored cluster of an event, if it is near enough; agree of of clusters that near have its score.
+func (d *Desk) nearest(of []review.Share, event string, but int) (near *review.Near, agree, all int) {
+	if d.serving == nil || len(of) == 0 {
+		return nil, 0, 0
+	}
+	weights := weigh(of)
+	var found []review.Near
+	for _, c := range d.serving.byEvent[event] {
+		score := d.scoreOf(c)
+		if c == but || score == nil {
+			continue
+		}
+		if x := distance(weights, d.serving.after[c]); x <= nearEnough {
+			found = append(found, review.Near{ID: board.ClusterID(d.serving.generation, c), Cluster: c, Score: score, After: d.serving.after[c], Distance: x})
+		}
+	}
+	for i := range found {
+		if near == nil || found[i].Distance < near.Distance {
+			near = &found[i]
+		}
+	}
+	for _, n := range found {
+		if *n.Score == *near.Score {
+			agree++
+		}
+	}
+	return near, agree, len(found)
+}
+
+// allNear are the nearest clusters of an event, scored or not.
+func (d *Desk) allNear(of []review.Share, event string, but, most int) []review.Near {
+	if d.serving == nil || len(of) == 0 {
+		return nil
+	}
+	weights := weigh(of)
+	var found []review.Near
+	for _, c := range d.serving.byEvent[event] {
+		if c != but {
+			found = append(found, review.Near{ID: board.ClusterID(d.serving.generation, c), Cluster: c, Score: d.scoreOf(c), After: top(d.serving.after[c]),
+				Distance: distance(weights, d.serving.after[c])})
+		}
+	}
+	slices.SortFunc(found, func(a, b review.Near) int {
+		return cmp.Or(cmp.Compare(a.Distance, b.Distance), cmp.Compare(a.Cluster, b.Cluster))
+	})
+	return found[:min(most, len(found))]
+}
+
+func weigh(of []review.Share) map[string]float64 {
+	weights := make(map[string]float64, len(of))
+	for _, s := range of {
+		weights[s.Name] = s.Share
+	}
+	return weights
+}
+
+// distance is the L1 distance of shares, 0 to 2.
+func distance(weights map[string]float64, of []review.Share) float64 {
+	sum, common := 0.0, 0.0
+	for _, s := range of {
+		w := weights[s.Name]
+		sum += math.Abs(s.Share - w)
+		common += w
+	}
+	total := 0.0
+	for _, w := range weights {
+		total += w
+	}
+	return sum + total - common
+}
+
+// after is what the attention of a cluster is on, the most first.
+func after(contexts []model.ClusterContext) []review.Share {
+	weights, sum := map[string]float64{}, 0.0
+	for _, c := range contexts {
+		for i, a := range c.Attention {
+			if w := float64(a) * float64(c.Count); w > 0 {
+				weights[c.Context[i]] += w
+				sum += w
+			}
+		}
+	}
+	all := make([]review.Share, 0, len(weights))
+	for name, w := range weights {
+		all = append(all, review.Share{Name: name, Share: w / sum})
+	}
+	slices.SortFunc(all, func(a, b review.Share) int {
+		return cmp.Or(cmp.Compare(b.Share, a.Share), strings.Compare(a.Name, b.Name))
+	})
+	return all
+}
+
+// top are the shares that are worth a word.
+func top(all []review.Share) []review.Share {
+	n := 0
+	for n < len(all) && n < 3 && all[n].Share >= 0.05 {
+		n++
+	}
+	return all[:n]
+}
+
+// caseItem tells whether a case is open. mu is held.
+func (d *Desk) caseItem(v board.View, id string, c *board.Case) *item {
+	x := &item{id: id, kind: review.CaseKind, event: c.Event, cluster: -1, one: c, first: c.First, last: c.Last, hosts: len(c.Machines),
+		perDay: float64(c.Bins.Since(v.Now(), rateBins)) / liveDays(v)}
+	x.state = d.caseState(v, c)
+	closed := d.verdicts[id]
+	if closed.closed {
+		x.state.score, x.state.by, x.state.at = closed.score, closed.by, closed.at
+	}
+	x.open = !closed.closed && v.Now().Sub(c.Last) < quietAfter && (x.state.undecided > 0 || c.Kind != "new" && c.Kind != "unscored")
+	if s, snoozed := d.snoozes[id]; snoozed && c.Alerts < s.until {
+		x.snooze, x.open = &s, false
+	}
+	if x.open && c.Kind == "burst" {
+		x.urgent = "a burst: far more in an hour than was learnt"
+	}
+	return x
+}
+
+// caseState counts the patterns of a case that wait, or its clusters without a score.
+func (d *Desk) caseState(v board.View, c *board.Case) *state {
+	s := &state{rev: d.rev, share: 1}
+	for _, k := range c.Patterns {
+		q := v.ByPattern(k)
+		if q == nil {
+			continue
+		}
+		s.listed++
+		if settled := d.settle(q.Patterns[k]); settled.Found == nil && settled.Status.Unsure() {
+			s.undecided++
+		}
+	}
+	for id := range c.Questions {
+		q := v.Questions()[id]
+		if q != nil && q.Kind == review.ClusterKind && d.serving != nil && q.Generation == d.serving.generation && q.Cluster < len(d.serving.model.Clusters) &&
+			d.scoreOf(q.Cluster) == nil {
+			s.undecided++
+		}
+	}
+	if c.Score > 0 {
+		s.score = &c.Score
+	}
+	return s
+}
+
+func scoreText(score float64) string {
+	if score == interpreter.NoScore {
+		return "none"
+	}
+	return trim(score)
+}
