@@ -52,7 +52,8 @@ type Desk struct {
 
 	mu       sync.Mutex // guards what follows
 	journal  *decisions.Journal
-	writable error // why the model directory cannot be written, nil if it can
+	writable error     // why the model directory cannot be written, nil if it can
+	probed   time.Time // when that was found out
 	serving  *serving
 	previous *serving          // of other clusters, before the last training
 	rev      uint64            // rises with each change of decisions, scores and models
@@ -199,10 +200,12 @@ func (d *Desk) refresh(ctx context.Context, starting bool) error {
 	if err := d.mirror(ctx, journal, starting); err != nil {
 		return err
 	}
-	writable := store.Writable(d.o.Model)
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.journal, d.writable = journal, writable
+	d.journal = journal
+	if now := d.o.Now(); now.Sub(d.probed).Abs() >= 10*time.Second {
+		d.probed, d.writable = now, store.Writable(d.o.Model)
+	}
 	return nil
 }
 
