@@ -82,6 +82,7 @@ func (d *Desk) setSnooze(ctx context.Context, id string, until int, by, why stri
 		return 0, fmt.Errorf("store: %w", err)
 	}
 	d.snoozes[id] = snooze{rev, until}
+	d.rev++
 	return rev, nil
 }
 
@@ -96,6 +97,7 @@ func (d *Desk) setVerdict(ctx context.Context, id string, v verdict, why string)
 		return 0, fmt.Errorf("store: %w", err)
 	}
 	d.verdicts[id] = v
+	d.rev++
 	return v.rev, nil
 }
 

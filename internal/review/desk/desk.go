@@ -28,6 +28,7 @@ type Options struct {
 	AtMost time.Duration // or after so much time since the first one
 	Engine contextbuilder.Engine
 	Now    func() time.Time
+	Stale  time.Duration                         // how old lists may be if only alerts came in since
 	Log    func(format string, arguments ...any) // what an operator must know
 }
 
@@ -58,6 +59,7 @@ type Desk struct {
 	global    uint64            // the last one that concerns all items
 	events    map[string]uint64 // the last one that concerns an event
 	states    map[string]*state
+	drawn     *picture
 	explains  map[decisions.Key]model.Verdict // of patterns, by the model that serves
 	pending   map[place]pending               // scores of clusters that no version has yet
 	oldest    time.Time                       // of the pending scores

@@ -33,8 +33,8 @@ func (d *Desk) Overview() (o review.Overview, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.o.Board.View(func(v board.View) {
-		questions, cases := d.items(v)
-		queue := d.summary(v, questions, cases)
+		p := d.picture(v)
+		questions, cases, queue := p.questions, p.cases, p.summary
 		o.PerDay, o.Spared, o.Waiting, o.OpenItems = queue.PerDay, queue.Spared, queue.Waiting, queue.Counts[review.Open]
 		if o.PerDay > 0 {
 			o.NoLook = o.Spared / o.PerDay

@@ -212,6 +212,7 @@ func (d *Desk) publishNow(ctx context.Context) error {
 	for c, p := range all {
 		if d.pending[c].number == p.number {
 			delete(d.pending, c)
+			d.rev++
 		}
 	}
 	d.mu.Unlock()

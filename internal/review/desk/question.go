@@ -121,8 +121,7 @@ func (d *Desk) question(v board.View, x *item) review.Question {
 	if q.Near != nil {
 		q.Suggested = q.Near.Score
 	}
-	questions, _ := d.items(v)
-	d.neighbours(v, &q, questions)
+	d.neighbours(v, &q, d.picture(v).questions)
 	return q
 }
 
@@ -134,7 +133,6 @@ func (d *Desk) neighbours(v board.View, q *review.Question, questions []*item) {
 			open = append(open, x)
 		}
 	}
-	order(open, "")
 	q.Ranks = len(open)
 	for i, x := range open {
 		if x.id == q.ID {
@@ -265,8 +263,7 @@ func (d *Desk) Case(id string) (c review.CaseView, err error) {
 			machine = c.Machines[0].Name
 		}
 		from, to = b.First.Add(-time.Hour), b.Last.Add(time.Hour)
-		_, cases := d.items(v)
-		cases = slices.DeleteFunc(cases, func(y *item) bool { return !y.open && y.id != id })
+		cases := slices.DeleteFunc(slices.Clone(d.picture(v).cases), func(y *item) bool { return !y.open && y.id != id })
 		order(cases, "recent")
 		c.Ranks = len(cases)
 		for i, y := range cases {

@@ -26,8 +26,9 @@ func (d *Desk) Queue(who string, query review.Query) (r review.Queue) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.o.Board.View(func(v board.View) {
-		questions, cases := d.items(v)
-		r = d.summary(v, questions, cases)
+		p := d.picture(v)
+		questions, cases := p.questions, p.cases
+		r = p.summary
 		r.Decided, r.ByMe = decided, mine
 		list := questions
 		switch query.View {
@@ -38,7 +39,9 @@ func (d *Desk) Queue(who string, query review.Query) (r review.Queue) {
 		}
 		matches := filter(query.Text)
 		list = slices.DeleteFunc(slices.Clone(list), func(x *item) bool { return !x.in(query.View) || !matches(x) })
-		order(list, query.Sort)
+		if query.Sort != "" || query.View == review.Cases || query.View == review.All { // else they are in order
+			order(list, query.Sort)
+		}
 		r.Matching = len(list)
 		byWork := query.Sort == "" && (query.View == review.Open || query.View == review.Unsure || query.View == review.Clusters)
 		most := 0.0
@@ -96,7 +99,7 @@ func (x *item) in(view string) bool {
 	return true
 }
 
-// summary counts what is open. It gives each open question its share of the work.
+// summary counts what is open. The questions are in the order of work. It gives each open question its share of the work.
 func (d *Desk) summary(v board.View, questions, cases []*item) (r review.Queue) {
 	r.Counts = map[string]int{review.All: len(questions) + len(cases)}
 	var open []*item
@@ -123,7 +126,6 @@ func (d *Desk) summary(v board.View, questions, cases []*item) (r review.Queue) 
 			r.Counts[review.Cases]++
 		}
 	}
-	order(open, "")
 	sum, total := 0.0, max(r.Waiting, 1e-9)
 	step := max(1, (len(open)+curvePoints-1)/curvePoints)
 	for i, x := range open {
@@ -217,12 +219,7 @@ func (d *Desk) openCount() (n int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.o.Board.View(func(v board.View) {
-		questions, _ := d.items(v)
-		for _, x := range questions {
-			if x.open {
-				n++
-			}
-		}
+		n = d.picture(v).summary.Counts[review.Open]
 	})
 	return n
 }

@@ -26,8 +26,11 @@ const (
 type state struct {
 	rev     uint64    // of the desk
 	changed uint64    // of the question
+	counted uint64    // the same, when recent was counted
 	until   time.Time // when an answer in it ends or is due; zero if never
 
+	recent    int       // alerts of the last seven days
+	bin       time.Time // when these were counted
 	listed    int
 	undecided int
 	share     float64 // of its alerts that an answer would settle
@@ -93,10 +96,42 @@ func (d *Desk) items(v board.View) (questions, cases []*item) {
 	return questions, cases
 }
 
+// picture is all items at a moment, the questions in the order of work.
+type picture struct {
+	rev, changes     uint64
+	made             time.Time // by the clock of the machine
+	until            time.Time
+	questions, cases []*item
+	summary          review.Queue
+}
+
+// picture is that of now, or one that is at most Options.Stale old if only alerts came in since. mu is held, and v is of a View.
+func (d *Desk) picture(v board.View) *picture {
+	p, now := d.drawn, time.Now()
+	if p != nil && p.rev == d.rev && (p.changes == v.Changes() && now.Sub(p.made) < time.Minute || now.Sub(p.made) < d.o.Stale) && (p.until.IsZero() || d.o.Now().Before(p.until)) {
+		return p
+	}
+	p = &picture{rev: d.rev, changes: v.Changes(), made: now}
+	p.questions, p.cases = d.items(v)
+	order(p.questions, "")
+	p.summary = d.summary(v, p.questions, p.cases)
+	for _, x := range p.questions {
+		if u := x.state.until; !u.IsZero() && (p.until.IsZero() || u.Before(p.until)) {
+			p.until = u
+		}
+	}
+	d.drawn = p
+	return p
+}
+
 // complete fills in what a question has of the board.
 func (d *Desk) complete(v board.View, x *item, days float64) *item {
 	if q := x.question; q != nil {
-		x.perDay = float64(q.Bins.Since(v.Now(), rateBins)) * x.state.share / days
+		s := x.state
+		if bin := v.Now().Truncate(2 * time.Hour); !s.bin.Equal(bin) || s.counted != q.Changed {
+			s.recent, s.bin, s.counted = q.Bins.Since(v.Now(), rateBins), bin, q.Changed
+		}
+		x.perDay = float64(s.recent) * s.share / days
 		x.last, x.hosts = q.Last, len(q.Machines)
 		if x.first.IsZero() || q.First.Before(x.first) {
 			x.first = q.First
