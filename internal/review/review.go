@@ -239,12 +239,12 @@ type Done struct {
 
 // Made is what was decided about one item.
 type Made struct {
-	ID     string
-	Rev    string // its revision now
-	Event  string
-	Action string
-	Score  *float64
-	By     string
+	ID     string   `json:"id"`
+	Rev    string   `json:"rev"` // its revision now
+	Event  string   `json:"event"`
+	Action string   `json:"action"`
+	Score  *float64 `json:"score"`
+	By     string   `json:"by"`
 }
 
 // Effect is what a decision would have settled.

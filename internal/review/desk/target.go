@@ -20,6 +20,7 @@ type target struct {
 	old      *float64 // the score of the cluster
 	alerts   int
 	subjects []subject // of its patterns that the analyst saw
+	bare     bool      // the subjects have no contexts
 	caseKind string
 	aside    int  // its revision now
 	moved    bool // to a cluster of a newer model
@@ -79,7 +80,7 @@ func (d *Desk) caseTarget(v board.View, c *board.Case, x *target) {
 	if len(x.subjects) == 0 && len(c.Machines) == 1 { // for a mute
 		for machine := range c.Machines {
 			s := decisions.Subject{Event: c.Event, Machine: machine}
-			x.subjects = []subject{{Subject: s, keys: s.Keys(), decided: true}}
+			x.subjects, x.bare = []subject{{Subject: s, keys: s.Keys(), decided: true}}, true
 		}
 	}
 }
@@ -102,7 +103,7 @@ func (r *request) fits(x *target) error {
 			return fmt.Errorf("%s is no case: only cases can be closed", x.id)
 		}
 	case actionMute:
-		if len(x.subjects) == 0 && !r.Scope.OfEvent() {
+		if (len(x.subjects) == 0 || x.bare) && !r.Scope.OfEvent() {
 			return fmt.Errorf("%s has no patterns to mute: need the scope event or event_on_machine", x.id)
 		}
 		if len(x.subjects) == 0 && x.kind == review.ClusterKind && r.Scope != decisions.Event {
