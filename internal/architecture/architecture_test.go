@@ -79,7 +79,7 @@ var importers = map[string][]string{
 	"internal/cli":               {"cmd/connect-deepcase"},
 	"internal/demo":              {"internal/cli"},
 	"internal/report":            {"internal/cli", "internal/drift", "internal/stream"},
-	"internal/drift":             {"internal/cli"},
+	"internal/drift":             {"internal/cli", "internal/review/desk"},
 	"internal/stream":            {"internal/cli"},
 	"internal/configfield":       plugins,
 	"internal/mapping":           plugins,

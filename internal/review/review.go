@@ -284,7 +284,7 @@ type Status struct {
 	ReadOnly    bool
 }
 
-// Change is a decision of somebody, for pages that are open.
+// Changes are what others decided, for a page that is open.
 type Changes struct {
 	Seq    uint64
 	Made   []Made

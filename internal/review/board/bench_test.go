@@ -93,7 +93,6 @@ func BenchmarkMillion(b *testing.B) {
 		if err := db.Close(); err != nil {
 			b.Fatal(err)
 		}
-		board = nil
 		runtime.GC()
 		if db, err = database.Open(dir); err != nil {
 			b.Fatal(err)

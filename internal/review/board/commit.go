@@ -87,9 +87,7 @@ func (b *Board) encode() (rows []row, err error) {
 		rows = append(rows, row{"INSERT OR REPLACE INTO " + table + " VALUES (?, ?)", []any{number, state}})
 	}
 	c := &b.changed
-	for _, statement := range c.gone {
-		rows = append(rows, statement)
-	}
+	rows = append(rows, c.gone...)
 	for n, s := range c.samples {
 		if s == nil {
 			rows = append(rows, row{"DELETE FROM sample WHERE number = ?", []any{n}})

@@ -56,7 +56,7 @@ func TestKilledDesks(t *testing.T) {
 	m := r.current()
 	for event, x := range acknowledged {
 		if event != "scan" {
-			require.EqualValues(t, x, m.Clusters[clusterOf(t, m, event)].Score, event)
+			require.Equal(t, x, m.Clusters[clusterOf(t, m, event)].Score, event)
 		}
 	}
 	s, err := store.Open(r.dir, false)

@@ -148,7 +148,7 @@ func (d *Desk) refresh(ctx context.Context, starting bool) error {
 	if journal == nil {
 		s, err := store.Open(d.o.Model, false, store.Retain(d.o.Retain))
 		if err != nil {
-			return nil //nolint:nilerr // it may be created later
+			return nil // it may be created later
 		}
 		journal = s.Decisions(d.o.Hold)
 	}

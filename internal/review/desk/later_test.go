@@ -89,7 +89,7 @@ func TestATrainingMeanwhile(t *testing.T) {
 	require.NoError(t, err)
 	r.publish(little(t, 2, rareSample))
 	require.NoError(t, a.refresh(t.Context(), false))
-	require.Equal(t, 3, len(a.serving.model.Clusters))
+	require.Len(t, a.serving.model.Clusters, 3)
 	require.Zero(t, a.Queue("", review.Query{View: review.Unsure}).Matching, "the new model has a cluster of it")
 
 	_, err = a.Decide(t.Context(), score("ann", 2, shown))

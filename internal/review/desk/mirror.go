@@ -218,7 +218,7 @@ func decisionFilter(text string) func(review.Entry) bool {
 	return func(e review.Entry) bool {
 		for _, t := range all {
 			score := strconv.FormatFloat(e.Score, 'g', -1, 64)
-			ok := false
+			var ok bool
 			switch t.field {
 			case "by":
 				ok = t.in(e.By)

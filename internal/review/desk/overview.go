@@ -51,7 +51,7 @@ func (d *Desk) Overview() (o review.Overview, err error) {
 		o.Wait = waits(v, questions)
 		d.unlearnt(v, questions, &o)
 		d.quiet(v, questions, &o)
-		d.caseFigures(v, cases, &o)
+		d.caseFigures(cases, &o)
 	})
 	o.Retrain = retrain
 	return o, nil
@@ -183,7 +183,7 @@ func (d *Desk) quiet(v board.View, questions []*item, o *review.Overview) {
 }
 
 // caseFigures counts open cases, and what people decided about audited ones.
-func (d *Desk) caseFigures(v board.View, all []*item, o *review.Overview) {
+func (d *Desk) caseFigures(all []*item, o *review.Overview) {
 	kinds := map[string]int{}
 	for _, x := range all {
 		if x.open {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"maps"
 	"time"
 
 	"connect-deepcase/internal/review"
@@ -149,9 +150,7 @@ func (d *Desk) publishNow(ctx context.Context) error {
 	defer d.deciding.Unlock()
 	d.mu.Lock()
 	all := make(map[place]pending, len(d.pending))
-	for c, p := range d.pending {
-		all[c] = p
-	}
+	maps.Copy(all, d.pending)
 	d.mu.Unlock()
 	if len(all) == 0 {
 		return nil

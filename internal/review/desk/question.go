@@ -3,7 +3,6 @@ package desk
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -30,14 +29,14 @@ func (d *Desk) find(v board.View, id string) *item {
 	days := liveDays(v)
 	if q := v.Questions()[id]; q != nil && q.Kind == review.PatternKind {
 		x := &item{id: id, kind: review.PatternKind, event: q.Event, cluster: -1, question: q}
-		x.state = d.patternState(v, q)
+		x.state = d.patternState(q)
 		x.open = x.state.undecided > 0
 		return d.complete(v, x, days)
 	}
 	if i := d.clusterOf(id); i >= 0 {
 		c := d.serving.model.Clusters[i]
 		x := &item{id: id, kind: review.ClusterKind, event: c.Event, cluster: i, question: v.Questions()[id], first: c.FirstSeen, last: c.LastSeen, hosts: c.MachineCount}
-		x.state = d.clusterState(v, x)
+		x.state = d.clusterState(x)
 		x.open = x.state.score == nil
 		return d.complete(v, x, days)
 	}
@@ -103,7 +102,7 @@ func (d *Desk) question(v board.View, x *item) review.Question {
 			}
 		}
 	}
-	of := []review.Share(nil)
+	var of []review.Share
 	if x.kind == review.ClusterKind {
 		c := d.serving.model.Clusters[x.cluster]
 		for _, context := range c.Contexts {
@@ -228,7 +227,7 @@ func (d *Desk) examples(cluster int) (all []review.Document) {
 	}
 	c := d.serving.model.Clusters[cluster]
 	for _, text := range slices.Backward(c.Examples) {
-		all = append(all, review.Document{Event: c.Event, Body: json.RawMessage(text)})
+		all = append(all, review.Document{Event: c.Event, Body: text})
 	}
 	return all
 }

@@ -108,7 +108,7 @@ type analyst struct {
 func (r *room) desk(store string) *analyst {
 	db, err := database.Open(store)
 	require.NoError(r.t, err)
-	r.t.Cleanup(func() { db.Close() })
+	r.t.Cleanup(func() { _ = db.Close() }) // some tests have closed it
 	b, err := board.Open(r.t.Context(), db, board.Options{Generation: Generation(r.dir), Now: func() time.Time { return r.now }})
 	require.NoError(r.t, err)
 	d, err := Open(r.t.Context(), Options{Model: r.dir, Board: b, DB: db, Hold: decisions.DefaultHold, Engine: cpu.New(), Now: func() time.Time { return r.now },

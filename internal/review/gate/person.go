@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -83,7 +84,7 @@ func (g *gate) proxied(r *http.Request) (p Person, why string) {
 
 func (g *gate) newSession(p holder) string {
 	end := binary.BigEndian.AppendUint64(nil, uint64(g.o.Now().Add(session).Unix()))
-	content := append(end, p.Name...)
+	content := slices.Concat(end, []byte(p.Name))
 	return base64.RawURLEncoding.EncodeToString(append(sign(p, content), content...))
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"math"
 	"slices"
+	"strings"
 
 	"connect-deepcase/internal/review"
 )
@@ -75,7 +76,7 @@ func columns(documents []review.Document) []string {
 		if d := len(values[b]) - len(values[a]); d != 0 {
 			return d
 		}
-		return bytes.Compare([]byte(a), []byte(b))
+		return strings.Compare(a, b)
 	})
 	return all[:min(maxColumns, len(all))]
 }

@@ -59,7 +59,7 @@ func newSite(t *testing.T, names []string) *site {
 	require.NoError(t, err)
 	db, err := database.Open(t.TempDir())
 	require.NoError(t, err)
-	t.Cleanup(func() { db.Close() })
+	t.Cleanup(func() { require.NoError(t, db.Close()) })
 	now := func() time.Time { return start.Add(24 * time.Hour) }
 	b, err := board.Open(t.Context(), db, board.Options{Generation: desk.Generation(dir), Now: now})
 	require.NoError(t, err)
