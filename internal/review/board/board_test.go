@@ -269,6 +269,7 @@ func TestTheNewestDocumentOfEachMachineIsKept(t *testing.T) {
 	}
 	require.NoError(t, b.Add(t.Context(), alerts[:20]))
 	require.NoError(t, b.Add(t.Context(), alerts[20:]))
+	clear(alerts) // they are the caller's
 	documents, err := b.Documents(t.Context(), ClusterID("g-v1", 3))
 	require.NoError(t, err)
 	require.Len(t, documents, maxDocuments)

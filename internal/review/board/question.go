@@ -157,7 +157,8 @@ func (q *Question) keep(a *Alert) {
 	if q.bodies == nil {
 		q.bodies = map[int]*Alert{}
 	}
-	q.bodies[at] = a
+	kept := *a // the caller may use its slice again
+	q.bodies[at] = &kept
 }
 
 // pattern counts an alert of a pattern question, and gives its pattern and one that it displaced, if any.
