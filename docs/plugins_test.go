@@ -21,6 +21,7 @@ import (
 	_ "connect-deepcase/input/search"
 	_ "connect-deepcase/input/syslog"
 	_ "connect-deepcase/input/train"
+	_ "connect-deepcase/output/review"
 	_ "connect-deepcase/processor"
 )
 
@@ -52,6 +53,7 @@ func TestPluginPagesAreUpToDate(t *testing.T) {
 	}
 	service.GlobalEnvironment().WalkProcessors(check)
 	service.GlobalEnvironment().WalkInputs(check)
+	service.GlobalEnvironment().WalkOutputs(check)
 	service.GlobalEnvironment().WalkCaches(check)
-	require.Equal(t, 9, pages)
+	require.Equal(t, 10, pages)
 }

@@ -7,6 +7,7 @@ import (
 	_ "connect-deepcase/input/search"
 	_ "connect-deepcase/input/syslog"
 	_ "connect-deepcase/input/train"
+	_ "connect-deepcase/output/review"
 	_ "connect-deepcase/processor"
 
 	_ "github.com/redpanda-data/benthos/v4/public/components/io"

@@ -20,6 +20,7 @@ import (
 	_ "connect-deepcase/input/files"
 	_ "connect-deepcase/input/syslog"
 	_ "connect-deepcase/input/train"
+	_ "connect-deepcase/output/review"
 	_ "connect-deepcase/processor"
 )
 

@@ -16,7 +16,7 @@ MODEL=model INPUT=alerts-train.ndjson ID_FIELD=id LABEL_FIELD=none CLUSTERS=clus
 grep -q '"status":"published"' trainings.ndjson || { cat train.log; exit 1; }
 "$binary" deepcase versions --model model
 
-step "3. Score: an analyst looks at examples of each cluster (here replaced by the invented labels of up to 8 alerts), and deepcase_label publishes the scores"
+step "3. Score: an analyst looks at examples of four clusters in five (here replaced by the invented labels of up to 8 alerts), and deepcase_label publishes the scores"
 CLUSTERS=$(echo clusters-*.ndjson) SCORES=scores.csv pipeline "$here/analyst.yaml" analyst
 MODEL=model INPUT=scores.csv OUTPUT=applied.ndjson DEAD_LETTERS=label-dead-letters.ndjson pipeline "$examples/label_from_csv.yaml" label
 "$binary" deepcase versions --model model
@@ -31,4 +31,8 @@ cat <<END
 annotated documents: $PWD/annotated.ndjson
 clusters to look at: $(echo "$PWD"/clusters-*.csv)
 model directory:     $PWD/model
+
+Now decide yourself. This opens the review page, with the clusters that have no score and the alerts that no cluster explains:
+
+    $1 deepcase review --model $2/model --annotated $2/annotated.ndjson
 END

@@ -23,6 +23,7 @@ import (
 	_ "connect-deepcase/input/search"
 	_ "connect-deepcase/input/syslog"
 	_ "connect-deepcase/input/train"
+	_ "connect-deepcase/output/review"
 	_ "connect-deepcase/processor"
 )
 
@@ -98,7 +99,7 @@ pipeline:
     - deepcase_predict: { model: "${DIR}/model" }
     - deepcase_case: { cache: windows }
     - deepcase_label: { model: "${DIR}/model" }
-output: { drop: {} }
+output: { deepcase_review: { model: "${DIR}/model", store: "${DIR}/review", address: "127.0.0.1:0" } }
 cache_resources: [ { label: windows, deepcase_file: { directory: "${DIR}/state" } } ]
 `
 
@@ -235,7 +236,7 @@ func TestMetricsAreThere(t *testing.T) {
 		"deepcase_labels{outcome=error}", "deepcase_verdicts{status=error}", "deepcase_sequence_reused_ids",
 		"deepcase_sequence_late{outcome=beyond}", "deepcase_sequence_overlapping_calls", "deepcase_sequence_future", "deepcase_windows_evicted{outcome=lost}",
 		"deepcase_file_removed{reason=full}", "deepcase_decision_reloads_failed",
-		"deepcase_cases_opened{kind=alarm}", "deepcase_case_machines_evicted{outcome=lost}"} {
+		"deepcase_cases_opened{kind=alarm}", "deepcase_review_alerts{outcome=refused}", "deepcase_case_machines_evicted{outcome=lost}"} {
 		require.True(t, e.started[name], name)
 	}
 	for name := range e.labels {

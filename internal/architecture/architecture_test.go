@@ -64,7 +64,7 @@ func withinAny(pkg string, trees []string) bool {
 
 var (
 	programs = []string{"cmd/connect-deepcase", "bench"}
-	plugins  = []string{"processor", "input", "cache"}
+	plugins  = []string{"processor", "input", "output", "cache"}
 	nobody   = []string{}
 )
 
@@ -75,7 +75,15 @@ var importers = map[string][]string{
 	gotch:                        {"model/contextbuilder/torch"},
 	"processor":                  programs,
 	"input":                      programs,
+	"output":                     programs,
 	"cache":                      programs,
+	"internal/review/server":     {"output/review", "internal/cli"},
+	"internal/review/page":       {"internal/review/server"},
+	"internal/review/gate":       {"internal/review/server", "internal/review/page", "internal/cli", "output/review"},
+	"internal/review/desk":       {"internal/review/server", "internal/review/page"},
+	"internal/review/board":      {"internal/review/server", "internal/review/desk", "internal/cli", "output/review"},
+	"internal/review/database":   {"internal/review/server", "internal/review/desk", "internal/review/board"},
+	"internal/review/chart":      {"internal/review/page"},
 	"internal/cli":               {"cmd/connect-deepcase"},
 	"internal/demo":              {"internal/cli"},
 	"internal/report":            {"internal/cli", "internal/drift", "internal/stream"},
@@ -87,7 +95,7 @@ var importers = map[string][]string{
 	"internal/spool":             {"input/train"},
 	"internal/logline":           {"input/syslog"},
 	"model/original":             {"internal/cli"},
-	"model/engine":               slices.Concat(programs, []string{"processor", "input", "internal/cli"}),
+	"model/engine":               slices.Concat(programs, []string{"processor", "input", "output", "internal/cli"}),
 	"model/contextbuilder/cpu":   {"model/engine", "model/contextbuilder/cpu", "bench"},
 	"model/contextbuilder/torch": {"model/engine", "model/contextbuilder/torch"},
 	"bench":                      {"bench"},
@@ -127,8 +135,12 @@ var independent = map[string][]string{
 	"model/store":              {"model/engine", "model/contextbuilder/cpu", "model/contextbuilder/torch"},
 	"internal/annotation":      {benthos, connect, "sequencer"},
 	"internal/cases":           {benthos, connect, "sequencer", "internal/annotation"},
-	"internal/cli":             {benthos, connect, "processor", "input", "cache"},
+	"internal/cli":             {benthos, connect, "processor", "input", "output", "cache"},
 	"internal/drift":           {benthos, connect, "sequencer", "model/engine"},
+	"internal/review":          {benthos, connect, "sequencer", "model/engine"},
+	"internal/review/board":    {"internal/review/desk"},
+	"internal/review/desk":     {"internal/review/page", "internal/review/gate"},
+	"internal/review/gate":     {"internal/review/desk", "internal/review/board"},
 }
 
 // foundation is what everything may stand on: it imports nothing of this module but its own.

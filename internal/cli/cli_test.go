@@ -46,6 +46,7 @@ func TestScripts(t *testing.T) {
 			"lines":     countLines,
 			"partition": comparePartitions,
 			"interrupt": interrupt,
+			"page":      lookAt,
 		},
 	})
 }

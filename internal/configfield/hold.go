@@ -9,7 +9,7 @@ import (
 
 var (
 	hold       = DurationAbove0("hold")
-	holdGrowth = FloatFrom1("hold_growth")
+	holdGrowth = Float{"hold_growth", from1}
 	holdMax    = DurationAbove0("hold_max")
 )
 

@@ -70,9 +70,6 @@ func FloatFrom0(name string) Float { return Float{name, from0} }
 // FloatAbove0 is a positive number.
 func FloatAbove0(name string) Float { return Float{name, above0} }
 
-// FloatFrom1 is a number of at least 1.
-func FloatFrom1(name string) Float { return Float{name, from1} }
-
 // Share is a number from 0 to 1.
 func Share(name string) Float { return Float{name, share} }
 

@@ -16,15 +16,15 @@ import (
 
 // Options of a board.
 type Options struct {
-	Keep time.Duration // what is older is forgotten; DefaultKeep if 0
+	Keep time.Duration // what is older is forgotten; defaultKeep if 0
 	// Generation names the clusters that a version of the model has: versions with the same clusters have one name.
 	Generation func(version string) string
 	Now        func() time.Time // nil for finished files: the time of the newest alert
 	Log        func(format string, arguments ...any)
 }
 
-// DefaultKeep is how long alerts are kept.
-const DefaultKeep = 90 * 24 * time.Hour
+// defaultKeep is how long alerts are kept.
+const defaultKeep = 90 * 24 * time.Hour
 
 const (
 	maxQuestions = 50_000
@@ -80,7 +80,7 @@ type Totals struct {
 // Open gives the board of a database, with what an earlier process left there.
 func Open(ctx context.Context, db *database.DB, o Options) (*Board, error) {
 	if o.Keep == 0 {
-		o.Keep = DefaultKeep
+		o.Keep = defaultKeep
 	}
 	if o.Log == nil {
 		o.Log = func(string, ...any) {}

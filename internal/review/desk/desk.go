@@ -32,10 +32,10 @@ type Options struct {
 	Log    func(format string, arguments ...any) // what an operator must know
 }
 
-// Defaults of Options.
+// The defaults of Options.
 const (
-	DefaultRest   = 30 * time.Second
-	DefaultAtMost = 2 * time.Minute
+	defaultRest   = 30 * time.Second
+	defaultAtMost = 2 * time.Minute
 )
 
 // lockWait is how long a request waits for other writers of the model directory.
@@ -88,10 +88,10 @@ type change struct {
 // Open opens a desk. Run follows the model directory.
 func Open(ctx context.Context, o Options) (*Desk, error) {
 	if o.Rest == 0 {
-		o.Rest = DefaultRest
+		o.Rest = defaultRest
 	}
 	if o.AtMost == 0 {
-		o.AtMost = DefaultAtMost
+		o.AtMost = defaultAtMost
 	}
 	if o.Now == nil {
 		o.Now = time.Now

@@ -28,7 +28,7 @@ func TestAClusterIsScoredPublishedAndTakenBack(t *testing.T) {
 	require.EqualValues(t, interpreter.NoScore, r.current().Clusters[clusterOf(t, r.model, "backup")].Score)
 
 	require.False(t, a.due())
-	r.now = r.now.Add(DefaultRest)
+	r.now = r.now.Add(defaultRest)
 	require.True(t, a.due())
 	a.publish(t.Context())
 	require.EqualValues(t, 2, r.current().Clusters[clusterOf(t, r.model, "backup")].Score)

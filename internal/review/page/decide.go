@@ -71,7 +71,7 @@ func readDecision(w http.ResponseWriter, r *http.Request) (review.Decide, error)
 	return d.by(gate.Who(r).Name)
 }
 
-func (p *Page) apiDecide(w http.ResponseWriter, r *http.Request) {
+func (p *pages) apiDecide(w http.ResponseWriter, r *http.Request) {
 	d, err := readDecision(w, r)
 	var done review.Done
 	if err == nil {
@@ -80,7 +80,7 @@ func (p *Page) apiDecide(w http.ResponseWriter, r *http.Request) {
 	p.done(w, r, done, err)
 }
 
-func (p *Page) apiUndo(w http.ResponseWriter, r *http.Request) {
+func (p *pages) apiUndo(w http.ResponseWriter, r *http.Request) {
 	var undo struct {
 		Batch string `json:"batch"`
 	}
@@ -92,7 +92,7 @@ func (p *Page) apiUndo(w http.ResponseWriter, r *http.Request) {
 	p.done(w, r, done, err)
 }
 
-func (p *Page) done(w http.ResponseWriter, r *http.Request, done review.Done, err error) {
+func (p *pages) done(w http.ResponseWriter, r *http.Request, done review.Done, err error) {
 	if err != nil {
 		p.fail(w, r, err)
 		return
@@ -107,7 +107,7 @@ func (p *Page) done(w http.ResponseWriter, r *http.Request, done review.Done, er
 	}{done.Batch, done.Seq, done.Made, status.Open, status.Unpublished})
 }
 
-func (p *Page) apiPreview(w http.ResponseWriter, r *http.Request) {
+func (p *pages) apiPreview(w http.ResponseWriter, r *http.Request) {
 	d, err := readDecision(w, r)
 	if err != nil {
 		p.fail(w, r, err)
@@ -121,7 +121,7 @@ func (p *Page) apiPreview(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusOK, effect)
 }
 
-func (p *Page) apiPublish(w http.ResponseWriter, r *http.Request) {
+func (p *pages) apiPublish(w http.ResponseWriter, r *http.Request) {
 	if err := readJSON(w, r, &struct{}{}); err != nil {
 		p.fail(w, r, err)
 		return
@@ -215,7 +215,7 @@ func (f form) now(conflicts []review.Conflict) *form {
 	return &f
 }
 
-func (p *Page) formDecide(w http.ResponseWriter, r *http.Request) {
+func (p *pages) formDecide(w http.ResponseWriter, r *http.Request) {
 	f, err := readForm(w, r)
 	if err != nil {
 		p.fail(w, r, err)
@@ -253,7 +253,7 @@ func (p *Page) formDecide(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, f.Next, http.StatusSeeOther)
 }
 
-func (p *Page) formUndo(w http.ResponseWriter, r *http.Request) {
+func (p *pages) formUndo(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 	done, err := p.desk.Undo(r.Context(), gate.Who(r).Name, r.PostFormValue("batch"))
 	if err != nil {
@@ -264,7 +264,7 @@ func (p *Page) formUndo(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, local(r.PostFormValue("next")), http.StatusSeeOther)
 }
 
-func (p *Page) formPublish(w http.ResponseWriter, r *http.Request) {
+func (p *pages) formPublish(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 	version, err := p.desk.Publish(r.Context(), gate.Who(r).Name)
 	if err != nil {

@@ -24,7 +24,7 @@ type decisionsData struct {
 	NDJSON  string
 }
 
-func (p *Page) decisions(w http.ResponseWriter, r *http.Request) {
+func (p *pages) decisions(w http.ResponseWriter, r *http.Request) {
 	v := r.URL.Query()
 	q := review.DecisionQuery{Text: v.Get("q"), Limit: rowsAPage}
 	if before, err := strconv.ParseUint(v.Get("before"), 10, 62); err == nil {
@@ -111,7 +111,7 @@ func (e exported) row() []string {
 }
 
 // export sends the decisions that a query finds as a file.
-func (p *Page) export(w http.ResponseWriter, r *http.Request) {
+func (p *pages) export(w http.ResponseWriter, r *http.Request) {
 	format, q := r.URL.Query().Get("format"), review.DecisionQuery{Text: r.URL.Query().Get("q")}
 	var write func(exported) error
 	flush := func() error { return nil }

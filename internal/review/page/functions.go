@@ -17,7 +17,7 @@ import (
 )
 
 // functions are what templates can call.
-func (p *Page) functions() template.FuncMap {
+func (p *pages) functions() template.FuncMap {
 	return template.FuncMap{
 		"name": name, "text": text, "plain": plain, "cut": cut, "filter": filter,
 		"num": chart.Number, "rate": rate, "pct": pct, "pc": func(x float64) string { return fmt.Sprintf("%.0f%%", 100*x) },
@@ -170,7 +170,7 @@ func when(t time.Time) template.HTML {
 // class is the colour of a score: as the default levels, from harmless to severe.
 func class(score float64) string { return "s" + strconv.Itoa(int(math.Ceil(min(3, max(0, score))))) }
 
-func (p *Page) level(score float64) string {
+func (p *pages) level(score float64) string {
 	if i := slices.IndexFunc(p.levels, func(l review.Level) bool { return l.Score == score }); i >= 0 {
 		return p.levels[i].Name
 	}
@@ -178,7 +178,7 @@ func (p *Page) level(score float64) string {
 }
 
 // chip shows a score, or that there is none.
-func (p *Page) chip(score *float64) template.HTML {
+func (p *pages) chip(score *float64) template.HTML {
 	if score == nil {
 		return `<span class="score none">–<span class="sr"> no score</span></span>`
 	}

@@ -16,7 +16,7 @@ type modelsData struct {
 	Rollback bool // To is an earlier version than the current one, which is From
 }
 
-func (p *Page) models(w http.ResponseWriter, r *http.Request) {
+func (p *pages) models(w http.ResponseWriter, r *http.Request) {
 	v := r.URL.Query()
 	d := modelsData{From: v.Get("from"), To: v.Get("to")}
 	var err error
@@ -36,7 +36,7 @@ func (p *Page) models(w http.ResponseWriter, r *http.Request) {
 	p.show(w, r, http.StatusOK, "models", "Models", d)
 }
 
-func (p *Page) apiRollback(w http.ResponseWriter, r *http.Request) {
+func (p *pages) apiRollback(w http.ResponseWriter, r *http.Request) {
 	var in struct {
 		Version string `json:"version"`
 		Seen    string `json:"seen"` // the version that was current when the analyst looked
@@ -55,7 +55,7 @@ func (p *Page) apiRollback(w http.ResponseWriter, r *http.Request) {
 	}{version})
 }
 
-func (p *Page) formRollback(w http.ResponseWriter, r *http.Request) {
+func (p *pages) formRollback(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 	if err := r.ParseForm(); err != nil {
 		p.fail(w, r, errors.Join(errRequest, err))

@@ -30,7 +30,7 @@ type outcomeDay struct {
 	Parts []int // in the order of the legend
 }
 
-func (p *Page) overview(w http.ResponseWriter, r *http.Request) {
+func (p *pages) overview(w http.ResponseWriter, r *http.Request) {
 	o, err := p.desk.Overview()
 	if err != nil {
 		p.fail(w, r, err)

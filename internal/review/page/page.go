@@ -34,8 +34,8 @@ type Options struct {
 	Observe func(route string, status int, took time.Duration) // called after each request, with the pattern of its route; may be nil
 }
 
-// Page serves the review page.
-type Page struct {
+// pages serves the review page.
+type pages struct {
 	desk   *desk.Desk
 	levels []review.Level
 	pages  map[string]*template.Template
@@ -43,7 +43,7 @@ type Page struct {
 
 // New gives the handler of all routes. Who may ask, and from where, is up to internal/review/gate in front of it.
 func New(d *desk.Desk, o Options) (http.Handler, error) {
-	p := &Page{desk: d, levels: o.Levels, pages: map[string]*template.Template{}}
+	p := &pages{desk: d, levels: o.Levels, pages: map[string]*template.Template{}}
 	if len(p.levels) == 0 {
 		p.levels = review.DefaultLevels
 	}
@@ -84,7 +84,7 @@ func New(d *desk.Desk, o Options) (http.Handler, error) {
 	return gzip(mux), nil
 }
 
-func (p *Page) parse() error {
+func (p *pages) parse() error {
 	layout, err := template.New("").Funcs(p.functions()).ParseFS(files, "templates/layout.html", "templates/parts.html")
 	if err != nil {
 		return err
@@ -163,7 +163,7 @@ type frame struct {
 }
 
 // show writes a page: the template of this name with data.
-func (p *Page) show(w http.ResponseWriter, r *http.Request, status int, name, title string, data any) {
+func (p *pages) show(w http.ResponseWriter, r *http.Request, status int, name, title string, data any) {
 	f := frame{Page: name, Title: title, Theme: theme(r), Person: gate.Who(r), Levels: p.levels, Status: p.desk.Status(), Said: takeSaid(w, r), Back: r.URL.RequestURI(), Data: data}
 	f.Acts = f.Person.Role != gate.Read && !f.Status.ReadOnly
 	var out bytes.Buffer
@@ -211,9 +211,9 @@ func statusOf(err error) int {
 }
 
 // fail answers a request that failed, as JSON below /api/ and else as a page.
-func (p *Page) fail(w http.ResponseWriter, r *http.Request, err error) { p.failForm(w, r, err, nil) }
+func (p *pages) fail(w http.ResponseWriter, r *http.Request, err error) { p.failForm(w, r, err, nil) }
 
-func (p *Page) failForm(w http.ResponseWriter, r *http.Request, err error, form *form) {
+func (p *pages) failForm(w http.ResponseWriter, r *http.Request, err error, form *form) {
 	status := statusOf(err)
 	out := problem{Status: status, Sentence: err.Error(), Form: form}
 	if conflict, ok := errors.AsType[*review.ConflictError](err); ok {
@@ -257,7 +257,7 @@ func theme(r *http.Request) string {
 	return ""
 }
 
-func (p *Page) theme(w http.ResponseWriter, r *http.Request) {
+func (p *pages) theme(w http.ResponseWriter, r *http.Request) {
 	c := &http.Cookie{Name: "theme", Value: r.FormValue("theme"), Path: "/", MaxAge: 400 * 24 * 3600, HttpOnly: true, Secure: r.TLS != nil, SameSite: http.SameSiteStrictMode}
 	if !slices.Contains([]string{"light", "dark"}, c.Value) {
 		c.Value, c.MaxAge = "", -1

@@ -33,7 +33,7 @@ type questionData struct {
 	Next   string // where to go after a decision
 }
 
-func (p *Page) question(w http.ResponseWriter, r *http.Request) {
+func (p *pages) question(w http.ResponseWriter, r *http.Request) {
 	id := r.PathValue("id")
 	q, err := p.desk.Question(id)
 	if err != nil {
@@ -57,7 +57,7 @@ type caseData struct {
 	Next   string
 }
 
-func (p *Page) caseView(w http.ResponseWriter, r *http.Request) {
+func (p *pages) caseView(w http.ResponseWriter, r *http.Request) {
 	id := r.PathValue("id")
 	c, err := p.desk.Case(id)
 	if err != nil {
@@ -81,7 +81,7 @@ func after(next, previous string) string {
 }
 
 // changes tells an open page what others did since it was made.
-func (p *Page) changes(w http.ResponseWriter, r *http.Request) {
+func (p *pages) changes(w http.ResponseWriter, r *http.Request) {
 	v := r.URL.Query()
 	since, err := strconv.ParseUint(v.Get("since"), 10, 64)
 	if err != nil {

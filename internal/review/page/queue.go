@@ -42,7 +42,7 @@ type row struct {
 	Acts   bool
 }
 
-func (p *Page) rows(items []review.Item, status review.Status, acts bool) []row {
+func (p *pages) rows(items []review.Item, status review.Status, acts bool) []row {
 	out := make([]row, len(items))
 	for i, item := range items {
 		out[i] = row{item, status, p.levels, acts}
@@ -50,7 +50,7 @@ func (p *Page) rows(items []review.Item, status review.Status, acts bool) []row 
 	return out
 }
 
-func (p *Page) queue(w http.ResponseWriter, r *http.Request) {
+func (p *pages) queue(w http.ResponseWriter, r *http.Request) {
 	v := r.URL.Query()
 	q := review.Query{Text: v.Get("q"), View: v.Get("view"), Sort: v.Get("sort"), Limit: rowsAPage}
 	if from, err := strconv.Atoi(v.Get("from")); err == nil && from > 0 {
