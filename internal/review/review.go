@@ -226,8 +226,9 @@ type Decide struct {
 
 // Target is an item as the analyst saw it.
 type Target struct {
-	ID  string `json:"id"`
-	Rev string `json:"rev"`
+	ID       string   `json:"id"`
+	Rev      string   `json:"rev"`
+	Patterns []string `json:"patterns,omitempty"` // the keys of those of its patterns that are meant; none for all
 }
 
 // Done is what Decide and Undo did.

@@ -173,7 +173,7 @@ func (d *Desk) check(ctx context.Context, in review.Decide) (*request, error) {
 			gone = append(gone, *conflict)
 			continue
 		}
-		if err := r.fits(x); err != nil {
+		if err := errors.Join(x.choose(t.Patterns), r.fits(x)); err != nil {
 			return nil, fmt.Errorf("%w: %w", review.ErrInvalid, err)
 		}
 		r.targets = append(r.targets, x)
@@ -296,7 +296,7 @@ func (d *Desk) carryOut(ctx context.Context, r *request, written []decisions.Dec
 				return done, err
 			}
 			parts = append(parts, fmt.Sprintf("s%s@%d", x.id, rev))
-		case x.kind == review.CaseKind && r.Action != actionMute && r.Action != actionWithdraw:
+		case x.kind == review.CaseKind && !x.part && r.Action != actionMute && r.Action != actionWithdraw:
 			v := verdict{kind: x.caseKind, closed: true, by: r.By}
 			if r.Action == actionScore {
 				v.score = &r.Score

@@ -21,6 +21,7 @@ type target struct {
 	alerts   int
 	subjects []subject // of its patterns that the analyst saw
 	bare     bool      // the subjects have no contexts
+	part     bool      // the subjects are those that the analyst chose
 	caseKind string
 	aside    int  // its revision now
 	moved    bool // to a cluster of a newer model
@@ -90,6 +91,24 @@ func (d *Desk) subject(event string, p *board.Pattern) subject {
 	return subject{decisions.Subject{Event: event, Context: p.Context, Machine: p.Machine}, p.Keys, settled.Found != nil || !settled.Status.Unsure()}
 }
 
+// choose keeps the patterns with these keys alone.
+func (x *target) choose(keys []string) error {
+	if len(keys) == 0 {
+		return nil
+	}
+	if !x.answers() {
+		return fmt.Errorf("%s has no patterns that can be answered alone", x.id)
+	}
+	for _, k := range keys {
+		if !slices.ContainsFunc(x.subjects, func(s subject) bool { return s.keys[0].String() == k }) {
+			return fmt.Errorf("pattern %q was not listed in %s", k, x.id)
+		}
+	}
+	x.part = true
+	x.subjects = slices.DeleteFunc(x.subjects, func(s subject) bool { return !slices.Contains(keys, s.keys[0].String()) })
+	return nil
+}
+
 // answers tells whether a score of the item answers its patterns. That of an alarm or a burst is a verdict on the case alone.
 func (x *target) answers() bool {
 	return x.kind == review.PatternKind || x.kind == review.CaseKind && (x.caseKind == "new" || x.caseKind == "audit") && len(x.subjects) > 0
@@ -98,7 +117,14 @@ func (x *target) answers() bool {
 // fits tells whether an action can be done with an item.
 func (r *request) fits(x *target) error {
 	switch r.Action {
+	case actionSnooze:
+		if x.part {
+			return fmt.Errorf("patterns of %s cannot be put off alone", x.id)
+		}
 	case actionClose:
+		if x.part {
+			return fmt.Errorf("patterns of %s cannot be closed alone", x.id)
+		}
 		if x.kind != review.CaseKind {
 			return fmt.Errorf("%s is no case: only cases can be closed", x.id)
 		}

@@ -51,12 +51,13 @@ func mainShares(n int, of []review.Share) []review.Share {
 
 const maxColumns = 4
 
-// columns are the fields of documents that tell them apart best; the ones that head the table anyway are left out.
+// columns are the fields of documents that tell them apart best; the ones that head the table anyway are left out, and labels, which would give
+// the answer away.
 func columns(documents []review.Document) []string {
 	values := map[string]map[string]bool{}
 	for _, d := range documents {
 		for field, value := range fields(d) {
-			if slices.Contains([]string{"deepcase", "timestamp", "@timestamp", "machine", "event"}, field) || len(value) == 0 || value[0] == '{' || value[0] == '[' {
+			if slices.Contains([]string{"deepcase", "timestamp", "@timestamp", "machine", "event", "label", "labels", "attack"}, field) || len(value) == 0 || value[0] == '{' || value[0] == '[' {
 				continue
 			}
 			if values[field] == nil {

@@ -140,6 +140,7 @@ func (p *pages) apiPublish(w http.ResponseWriter, r *http.Request) {
 // form is what a form without scripts asks for. A page about what is in its way shows it again, with the revisions of now.
 type form struct {
 	Items   []string // "ID revision"
+	Parts   []string // keys of the patterns of the first item that are meant; none for all
 	Action  string
 	Score   string
 	Scope   string
@@ -155,10 +156,17 @@ func readForm(w http.ResponseWriter, r *http.Request) (form, error) {
 		return form{}, fmt.Errorf("%w: %w", errRequest, err)
 	}
 	v := r.PostForm
-	f := form{Items: v["item"], Action: v.Get("action"), Score: v.Get("score"), Scope: v.Get("scope"), Why: v.Get("why"), Expires: v.Get("expires"), More: v.Get("more"), Next: local(v.Get("next"))}
+	f := form{Items: v["item"], Action: v.Get("action"), Score: v.Get("score"), Scope: v.Get("scope"), Why: v.Get("why"), Expires: v.Get("expires"), More: v.Get("more"), Next: local(v.Get("next")), Parts: v["pattern"]}
 	if quick := v.Get("quick"); quick != "" { // a button of one row of the queue: what else is selected has no part in it
 		score, item, _ := strings.Cut(quick, " ")
 		f.Score, f.Items, f.Why, f.Action = score, []string{item}, "", ""
+	}
+	if f.Action == "snooze" || f.Action == "close" { // they are about all of an item
+		f.Parts = nil
+	}
+	if len(f.Parts) > 0 && len(f.Items) > 0 { // more of it may be left
+		id, _, _ := strings.Cut(f.Items[0], " ")
+		f.Next = link(id)
 	}
 	if f.Action == "" {
 		f.Action = "score"
@@ -174,6 +182,9 @@ func (f form) decide(who string, confirm bool) (review.Decide, error) {
 	for _, item := range f.Items {
 		id, rev, _ := strings.Cut(item, " ")
 		d.Items = append(d.Items, review.Target{ID: id, Rev: rev})
+	}
+	if len(d.Items) > 0 {
+		d.Items[0].Patterns = f.Parts
 	}
 	if f.Score != "" {
 		score, err := strconv.ParseFloat(f.Score, 64)

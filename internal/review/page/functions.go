@@ -35,6 +35,7 @@ func (p *pages) functions() template.FuncMap {
 		"initials": initials, "more": more, "deref": func(x *float64) float64 { return *x }, "yes": func(x *bool) bool { return *x },
 		"finite": func(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) },
 		"timed":  func(bins []int, now time.Time) timed { return timed{bins, now} },
+		"listed": func(of []review.Pattern, choose, events bool) patterns { return patterns{of, choose, events} },
 		"contextOf": func(p review.Pattern) review.Context {
 			return review.Context{Events: p.Context, Attention: p.Attention}
 		},
@@ -46,6 +47,13 @@ func (p *pages) functions() template.FuncMap {
 type timed struct {
 	Bins []int
 	Now  time.Time
+}
+
+// patterns are a table of patterns.
+type patterns struct {
+	Patterns []review.Pattern
+	Choose   bool // each can be answered alone
+	Events   bool // they are of several events
 }
 
 // hidden says whether a character does not show, or makes other characters show elsewhere.

@@ -122,7 +122,7 @@ async function decide(items, change) {
     });
     if (mine === "mine") {
       const now = new Map(result.conflicts.map((c) => [c.id, c.rev]));
-      return decide(items.map((i) => ({ id: i.id, rev: now.get(i.id) ?? i.rev })), change);
+      return decide(items.map((i) => ({ id: i.id, rev: now.get(i.id) ?? i.rev, patterns: i.patterns })), change);
     }
     result.conflicts.forEach((c) => c.rev && show({ id: c.id, rev: c.rev, action: "score", score: c.score, by: c.by ?? "" }));
     return null;
@@ -241,6 +241,12 @@ function itemPage() {
   const fields = form.elements;
   const go = (rel) => { const a = $(`.crumbs a[rel=${rel}]`); if (a) location.href = a.href; };
   const items = () => $$("[name=item]", form).filter((i) => i.type === "hidden" || i.checked).map((i) => { const [id, rev] = i.value.split(" "); return { id, rev }; });
+  const chosen = () => $$("[name=pattern]:checked").map((i) => i.value);
+  const targets = (c) => {
+    const [first, ...others] = items();
+    const patterns = ["snooze", "close"].includes(c.action) ? [] : chosen();
+    return [patterns.length ? { ...first, patterns } : first, ...others];
+  };
   const change = (c) => {
     const mute = c.action === "mute" && fields.mute_scope;
     return { scope: (mute ? fields.mute_scope : $("[name=scope]", form))?.value ?? "", expires: c.action === "score" || c.action === "mute" ? $("[name=expires]", form)?.value ?? "" : "", why: fields.why?.value ?? "", ...c };
@@ -250,10 +256,10 @@ function itemPage() {
     const cluster = item.dataset.key.startsWith("c");
     const full = change(c);
     if (cluster && c.action !== "mute") { full.scope = ""; full.expires = ""; }
-    const done = await decide(items(), full);
+    const done = await decide(targets(c), full);
     if (!done) return;
     sessionStorage.setItem("said", JSON.stringify(done));
-    location.href = fields.next.value;
+    location.href = chosen().length ? location.pathname : fields.next.value;
   };
   const snooze = () => act({ action: "snooze", more: Number(fields.more.value) });
   form.addEventListener("submit", (event) => {
@@ -266,7 +272,7 @@ function itemPage() {
   const more = () => { const d = $("[data-more]"); if (d) d.open = !d.open; };
   const effect = $("[data-effect-now]", form);
   const preview = async () => {
-    const result = await send("/api/preview", { items: items(), ...change({ action: "score", score: 0 }) });
+    const result = await send("/api/preview", { items: targets({}), ...change({ action: "score", score: 0 }) });
     if (result?.sentence) effect.textContent = result.sentence;
   };
   $("[data-scope] select", form)?.addEventListener("change", preview);
