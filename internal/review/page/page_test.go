@@ -43,16 +43,16 @@ var hostile = []string{
 
 // site is a page on real data: a model with a cluster for each of the first two names, and a pattern question for each other.
 type site struct {
-	t       *testing.T
+	t       testing.TB
 	handler http.Handler
 	desk    *desk.Desk
 	dir     string
 }
 
-func newSite(t *testing.T, names []string) *site {
+func newSite(t testing.TB, names []string) *site {
 	t.Helper()
 	dir := t.TempDir()
-	m := learn(t, names)
+	m := learn(t, names[:min(40, len(names))])
 	s, err := store.Open(dir, true)
 	require.NoError(t, err)
 	version, err := s.Publish(t.Context(), m)
@@ -89,7 +89,7 @@ func newSite(t *testing.T, names []string) *site {
 }
 
 // learn learns a model in which the first two names have a cluster each.
-func learn(t *testing.T, names []string) *model.Model {
+func learn(t testing.TB, names []string) *model.Model {
 	d := model.Data{Names: names, Samples: contextbuilder.Samples{Length: 3}}
 	for range 40 {
 		for i := range int32(2) {
