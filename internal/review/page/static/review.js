@@ -150,6 +150,7 @@ function queuePage() {
   const rows = $$("tr[data-key]");
   let at = -1;
   let anchor = -1;
+  let turn = Promise.resolve();
   const go = (n, focus = true) => {
     if (n < 0 || n >= rows.length) return;
     rows[at]?.classList.remove("at");
@@ -175,7 +176,8 @@ function queuePage() {
   };
   const clear = () => { picked().forEach((r) => pick(r, false)); update(); };
   const next = () => { for (let n = at + 1; n < rows.length; n++) if (!rows[n].classList.contains("done")) return go(n); };
-  const act = async (change, row) => {
+  const act = (change, row) => { turn = turn.then(() => actNow(change, row)); }; // keys that come before the answer are for the next item
+  const actNow = async (change, row) => {
     if (!acts) return;
     const p = row ? [row] : picked();
     const of = p.length ? p : rows[at] ? [rows[at]] : [];
@@ -251,8 +253,17 @@ function itemPage() {
     const mute = c.action === "mute" && fields.mute_scope;
     return { scope: (mute ? fields.mute_scope : $("[name=scope]", form))?.value ?? "", expires: c.action === "score" || c.action === "mute" ? $("[name=expires]", form)?.value ?? "" : "", why: fields.why?.value ?? "", ...c };
   };
+  let busy = false;
   const act = async (c) => {
-    if (!acts) return;
+    if (!acts || busy) return;
+    busy = true;
+    try {
+      await actNow(c);
+    } finally {
+      busy = false;
+    }
+  };
+  const actNow = async (c) => {
     const cluster = item.dataset.key.startsWith("c");
     const full = change(c);
     if (cluster && c.action !== "mute") { full.scope = ""; full.expires = ""; }
