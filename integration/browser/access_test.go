@@ -115,7 +115,8 @@ const covered = `(() => {
   const r = e.getClientRects()[0] ?? e.getBoundingClientRect(), s = getComputedStyle(e);
   const what = e.tagName + "." + (e.className.baseVal ?? e.className) + " " + e.textContent.trim().slice(0, 30);
   if (r.width < 1 || r.height < 1) return what + " has no size";
-  const at = document.elementFromPoint(r.left + Math.min(r.width / 2, 20), r.top + r.height / 2);
+  const top = Math.max(r.top, 0), bottom = Math.min(r.bottom, innerHeight); // of a region that is higher than the window
+  const at = bottom > top && document.elementFromPoint(r.left + Math.min(r.width / 2, 20), (top + bottom) / 2);
   if (!at) return what + " is outside of the window";
   if (!e.contains(at) && !at.contains(e) && !(e.labels && [...e.labels].some((l) => l.contains(at)))) return what + " is under " + at.tagName + "." + (at.className.baseVal ?? at.className);
   if (s.outlineStyle === "none" && s.boxShadow === "none" && !e.matches("main") && !e.closest("tr.at")) return what + " shows no focus";

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 	"github.com/stretchr/testify/assert"
@@ -25,6 +26,9 @@ func journal(t testing.TB, s *server) string {
 	return string(text)
 }
 
+// rowOf is an expression for the row of an item.
+func rowOf(id string) string { return `document.querySelector('tr[data-key="` + id + `"]')` }
+
 func TestScoreAndUndoByKey(t *testing.T) {
 	s := review(t, plain)
 	b := open(t, s)
@@ -33,25 +37,38 @@ func TestScoreAndUndoByKey(t *testing.T) {
 	require.NotEmpty(t, first)
 	b.press("0")
 	b.said("Scored 0")
-	b.until(fmt.Sprintf(`document.querySelector("tr.done[data-key=%q] .made").textContent.includes("ann")`, first))
+	b.until(rowOf(first) + `.matches(".done")`)
+	assert.Contains(t, b.text(rowOf(first)+`.querySelector(".made").textContent`), "ann")
 	assert.NotEqual(t, before, b.text(openCount))
 	assert.NotEqual(t, first, b.text(inFocus), "the next question is in focus")
 	b.press("u")
 	b.said("Undone")
-	b.until(fmt.Sprintf(`!document.querySelector("tr.done[data-key=%q]")`, first))
+	b.until(`!` + rowOf(first) + `.matches(".done")`)
 	assert.Equal(t, before, b.text(openCount))
 	assert.Equal(t, first, b.text(inFocus), "what was undone is in focus again")
 	b.press("2")
 	b.said("Scored 2")
-	b.run(chromedp.KeyEvent("z", chromedp.KeyModifiers(2))) // Ctrl
+	b.run(key("z", input.ModifierCtrl))
 	b.until(openCount + ` === ` + fmt.Sprintf("%q", before))
-	assert.Equal(t, 4, strings.Count(journal(t, s), `"by":"ann"`), "two decisions and what undid them are in the journal")
+	made := strings.Count(journal(t, s), `"by":"ann"`)
+	undone := strings.Count(journal(t, s), `"kind":"undo"`)
+	assert.GreaterOrEqual(t, undone, 2)
+	assert.Equal(t, made, 2*undone, "what was decided and what undid it are in the journal")
 }
 
 func TestCommentOnAQuestion(t *testing.T) {
 	s := review(t, plain)
 	b := open(t, s)
 	b.visit("/queue?view=clusters")
+	b.press(kb.Enter)
+	b.until(`document.querySelector("[data-item]") && document.body.dataset.ready`)
+	key := b.text(`document.querySelector("[data-item]").dataset.key`)
+	b.press("j") // the next one
+	b.until(fmt.Sprintf(`document.querySelector("[data-item]")?.dataset.key !== %q && document.body.dataset.ready`, key))
+	b.press("k")
+	b.until(fmt.Sprintf(`document.querySelector("[data-item]")?.dataset.key === %q && document.body.dataset.ready`, key))
+	b.press("b")
+	b.until(`document.querySelector("[data-queue]") && document.body.dataset.ready`)
 	b.press("j", "j", "k", kb.Enter)
 	b.until(`document.querySelector("[data-item]") && document.body.dataset.ready`)
 	first := b.text(`document.querySelector("[data-item]").dataset.key`)
@@ -90,10 +107,11 @@ func TestKeysCanBeSwitchedOff(t *testing.T) {
 func TestEveryPageByKey(t *testing.T) {
 	b := open(t, review(t, plain))
 	b.visit("/")
-	for key, path := range map[string]string{"d": "/decisions", "o": "/overview", "m": "/models", "q": "/queue"} {
-		b.press("g", key)
-		b.until(fmt.Sprintf(`location.pathname === %q && document.body.dataset.ready`, path))
+	for _, to := range [][2]string{{"d", "/decisions"}, {"o", "/overview"}, {"m", "/models"}, {"q", "/queue"}} {
+		b.press("g", to[0])
+		b.until(fmt.Sprintf(`location.pathname === %q && document.body.dataset.ready`, to[1]))
 	}
+	b.press("d") // alone it leads nowhere
 	b.press("/")
 	b.until(`document.activeElement.type === "search"`)
 }
@@ -104,7 +122,7 @@ func TestSelectAndScoreManyAtOnce(t *testing.T) {
 	b.visit("/queue?view=clusters")
 	before := b.text(openCount)
 	b.press("x", "j", "j")
-	b.run(chromedp.KeyEvent("X", chromedp.KeyModifiers(8))) // Shift: up to here
+	b.press("X") // with Shift: up to here
 	b.until(`document.querySelector("[data-selected]").textContent.startsWith("3 selected")`)
 	b.press("0")
 	b.said("3 ")
@@ -124,11 +142,11 @@ func TestSnoozeAndCloseByKey(t *testing.T) {
 	b.press("s")
 	b.said("Snoozed")
 	b.visit("/queue?view=snoozed")
-	b.until(fmt.Sprintf(`document.querySelector("tr[data-key=%q]")`, first))
+	b.until(rowOf(first))
 	b.press("u")
 	b.said("Undone")
 	b.visit("/queue?view=clusters")
-	b.until(fmt.Sprintf(`document.querySelector("tr[data-key=%q]")`, first))
+	b.until(rowOf(first))
 	assert.NotContains(t, journal(t, s), `"by":"ann"`, "a snooze is not knowledge")
 }
 

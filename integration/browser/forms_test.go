@@ -42,6 +42,7 @@ func TestWithoutScripts(t *testing.T) {
 	b := open(t, s)
 	b.visit("/queue?view=clusters")
 	question := "/questions/" + b.text(inFocus)
+	others := [2]string{b.text(`document.querySelectorAll("tr[data-key]")[1].dataset.key`), b.text(`document.querySelectorAll("tr[data-key]")[2].dataset.key`)}
 	b.run(emulation.SetScriptExecutionDisabled(true), chromedp.Navigate(b.url+question))
 	b.leave(chromedp.Click(`button[name=score][value="0"]`))
 	var text string
@@ -53,7 +54,9 @@ func TestWithoutScripts(t *testing.T) {
 	assert.Equal(t, 2, strings.Count(journal(t, s), `"by":"ann"`))
 	// Several at once: the boxes of the queue, and a button of their form.
 	b.run(chromedp.Navigate(b.url + "/queue?view=clusters"))
-	b.run(chromedp.Click(`tr[data-key]:nth-child(1) input[type=checkbox]`), chromedp.Click(`tr[data-key]:nth-child(2) input[type=checkbox]`))
+	for _, id := range others {
+		b.run(chromedp.Click(fmt.Sprintf(`tr[data-key=%q] input[type=checkbox]`, id)))
+	}
 	b.leave(chromedp.Click(`.bulk button[name=score][value="1"]`))
 	assert.Equal(t, 4, strings.Count(journal(t, s), `"by":"ann"`))
 	// Each page is there.
@@ -65,7 +68,7 @@ func TestWithoutScripts(t *testing.T) {
 
 func TestForgedRequests(t *testing.T) {
 	s := review(t, plain)
-	const id = `{"items":[{"id":"c1-00000000","rev":"0"}],"action":"score","score":0}`
+	const id = `{"items":[{"id":"c1-00000000","rev":"0.0.0"}],"action":"score","score":0}`
 	host := strings.TrimPrefix(s.url, "http://")
 	for _, c := range []struct {
 		name, path, body string

@@ -96,7 +96,7 @@ func TestHostileNamesAreText(t *testing.T) {
 }
 
 func TestPolicyStopsScriptsAndElementsMadeOfText(t *testing.T) {
-	b := open(t, review(t, plain), "TrustedHTML", "Trusted Type", "Content Security Policy", "inline")
+	b := open(t, review(t, plain), "Trusted", "Content Security Policy", "inline")
 	b.visit("/")
 	assert.Equal(t, "TypeError", b.text(`(() => { try { document.body.innerHTML += "<p>x</p>"; return "made"; } catch (e) { return e.name; } })()`))
 	b.js(`(() => { const s = document.createElement("script"); try { s.textContent = "window.ran = 1"; document.body.append(s); } catch {} })()`)

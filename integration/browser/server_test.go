@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -52,6 +54,12 @@ func serveAs(t testing.TB, folder string, user *syscall.Credential, arguments ..
 	t.Helper()
 	b, err := binary()
 	require.NoError(t, err)
+	if user != nil { // who may not enter the folder of the binary
+		content, err := os.ReadFile(b)
+		require.NoError(t, err)
+		b = filepath.Join(folder, "connect-deepcase")
+		require.NoError(t, os.WriteFile(b, content, 0o755))
+	}
 	s := &server{log: &logged{}}
 	s.process = exec.Command(b, append([]string{"deepcase", "review", "--model", "model", "--listen", "127.0.0.1:0"}, arguments...)...)
 	s.process.Dir, s.process.Stderr = folder, s.log

@@ -13,11 +13,13 @@ import (
 	"time"
 
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/input"
 	logging "github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 	"github.com/stretchr/testify/require"
 )
 
@@ -49,7 +51,7 @@ func open(t testing.TB, s *server, allowed ...string) *tab {
 	t.Helper()
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.NoSandbox, chromedp.ExecPath(chromium(t)), chromedp.Flag("force-color-profile", "srgb"),
 		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-dev-shm-usage", true))
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	t.Cleanup(cancel)
 	ctx, stop := chromedp.NewExecAllocator(ctx, options...)
 	t.Cleanup(stop)
@@ -57,6 +59,7 @@ func open(t testing.TB, s *server, allowed ...string) *tab {
 	t.Cleanup(stop)
 	b := &tab{Context: ctx, t: t, url: s.url, allowed: allowed}
 	chromedp.ListenTarget(ctx, b.listen)
+	require.NoError(t, chromedp.Run(ctx)) // the browser lives as long as this context
 	b.run(network.Enable(), logging.Enable(), page.Enable(), runtime.Enable(), chromedp.EmulateViewport(1280, 800), b.theme("light"))
 	t.Cleanup(func() {
 		b.mu.Lock()
@@ -79,11 +82,12 @@ func (b *tab) listen(event any) {
 			b.report(fmt.Sprintf("console: %s", e.Args[0].Value))
 		}
 	case *network.EventRequestWillBeSent:
-		if !strings.HasPrefix(e.Request.URL, b.url+"/") && !strings.HasPrefix(e.Request.URL, "about:") {
+		if !strings.HasPrefix(e.Request.URL, b.url+"/") && !strings.HasPrefix(e.Request.URL, "about:") && !strings.HasPrefix(e.Request.URL, "data:") {
 			b.report("a request to " + e.Request.URL)
 		}
 	case *page.EventJavascriptDialogOpening:
 		b.report("a script ran: " + e.Message)
+		go func() { _ = chromedp.Run(b, page.HandleJavaScriptDialog(true)) }() // the page waits for it
 	}
 }
 
@@ -100,7 +104,9 @@ func (b *tab) report(what string) {
 
 func (b *tab) run(actions ...chromedp.Action) {
 	b.t.Helper()
-	require.NoError(b.t, chromedp.Run(b, actions...))
+	ctx, cancel := context.WithTimeout(b, 20*time.Second)
+	defer cancel()
+	require.NoError(b.t, chromedp.Run(ctx, actions...))
 }
 
 // visit opens a page and waits until its script is ready.
@@ -133,9 +139,26 @@ func (b *tab) text(expression string) string {
 func (b *tab) press(keys ...string) {
 	b.t.Helper()
 	for _, k := range keys {
-		b.run(chromedp.KeyEvent(k))
+		b.run(key(k, 0))
 		b.js(`new Promise((drawn) => requestAnimationFrame(() => setTimeout(drawn)))`)
 	}
+}
+
+// key is a key of a real keyboard: if a script prevents what the key does, no character is typed. chromedp.KeyEvent types it all the same.
+func key(k string, modifiers input.Modifier) chromedp.Tasks {
+	var tasks chromedp.Tasks
+	for _, r := range k {
+		events := kb.Encode(r)
+		down := events[0]
+		for _, e := range events {
+			if e.Type == input.KeyChar && modifiers&input.ModifierCtrl == 0 {
+				down.Type, down.Text = input.KeyDown, e.Text
+			}
+		}
+		up := events[len(events)-1]
+		tasks = append(tasks, down.WithModifiers(down.Modifiers|modifiers), up.WithModifiers(up.Modifiers|modifiers))
+	}
+	return tasks
 }
 
 // until waits for a condition.

@@ -30,7 +30,7 @@ type questionData struct {
 	Scopes []scope
 	Ends   []choice
 	Like   string // what Y gives, "" for nothing
-	Next   string // where to go after a decision
+	Then   string // where a decision leads
 }
 
 func (p *pages) question(w http.ResponseWriter, r *http.Request) {
@@ -40,7 +40,7 @@ func (p *pages) question(w http.ResponseWriter, r *http.Request) {
 		p.fail(w, r, err)
 		return
 	}
-	d := questionData{Question: q, Others: p.desk.Here(id, gate.Who(r).Name), Scopes: scopes, Ends: ends, Next: after(q.Next, q.Previous)}
+	d := questionData{Question: q, Others: p.desk.Here(id, gate.Who(r).Name), Scopes: scopes, Ends: ends, Then: after(q.Next, q.Previous)}
 	if q.Suggested != nil {
 		d.Like = strconv.FormatFloat(*q.Suggested, 'g', -1, 64)
 	}
@@ -54,7 +54,7 @@ type caseData struct {
 	Scopes []scope
 	Ends   []choice
 	Rows   []row // its questions
-	Next   string
+	Then   string
 }
 
 func (p *pages) caseView(w http.ResponseWriter, r *http.Request) {
@@ -65,7 +65,7 @@ func (p *pages) caseView(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	status, person := p.desk.Status(), gate.Who(r)
-	d := caseData{CaseView: c, Others: p.desk.Here(id, person.Name), Scopes: scopes, Ends: ends, Next: after(c.Next, c.Previous)}
+	d := caseData{CaseView: c, Others: p.desk.Here(id, person.Name), Scopes: scopes, Ends: ends, Then: after(c.Next, c.Previous)}
 	d.Rows = p.rows(c.Questions, status, person.Role != gate.Read && !status.ReadOnly)
 	p.show(w, r, http.StatusOK, "case", plain(c.Event), d)
 }

@@ -322,9 +322,9 @@ keysOn.checked = localStorage.getItem("keys") !== "off";
 keysOn.addEventListener("change", () => localStorage.setItem("keys", keysOn.checked ? "on" : "off"));
 const help = () => $("#help").showModal();
 $("[data-help]").addEventListener("click", help);
-const everywhere = { "?": help, u: () => takeBack(batch), p: publish, b: () => { location.href = "/queue"; }, "/": () => $("input[type=search]") ? $("input[type=search]").select() : (location.href = "/queue") };
+const everywhere = { "?": help, u: () => takeBack(batch), p: publish, b: () => { location.href = "/queue"; }, "/": () => { const s = $("input[type=search]"); if (s) { s.focus(); s.select(); } else location.href = "/queue"; } };
 const places = { q: "/queue", d: "/decisions", o: "/overview", m: "/models" };
-let went = 0;
+let went = -Infinity;
 
 document.addEventListener("keydown", (event) => {
   const typing = event.target.matches("input:not([type=checkbox], [type=radio]), textarea, select");
@@ -337,12 +337,13 @@ document.addEventListener("keydown", (event) => {
   if (event.repeat && !/^(j|k|ArrowDown|ArrowUp)$/i.test(event.key)) return;
   const key = event.key.toLowerCase();
   if (event.timeStamp - went < 1500 && places[key]) { location.href = places[key]; return; }
-  went = key === "g" ? event.timeStamp : 0;
+  went = key === "g" ? event.timeStamp : -Infinity;
   if (/^[0-9]$/.test(key) && page.score) {
     event.preventDefault();
     if (!acts) return toast("You can read, but not decide.");
     return $$(".sc").some((b) => (b.dataset.score ?? b.value) === key) ? page.score(Number(key)) : toast(`${key} is not one of the scores here.`);
   }
+  if (key === "enter" && event.target === body) return page.keys.o?.();
   const f = page.keys[key] ?? everywhere[key];
   if (f) { event.preventDefault(); f(event); }
 });
@@ -363,7 +364,7 @@ async function news() {
   for (const d of answer.decisions ?? []) {
     if (d.by === body.dataset.who) continue;
     if (d.id === at) toast("Somebody has just decided this: ", { strong: named(d.by), bad: true });
-    else show(d);
+    else show({ ...d, rev: "" }); // the row keeps the revision that was seen: whoever decides on it now is told of the conflict
   }
   seq = answer.seq;
   counts(answer);
