@@ -93,7 +93,7 @@ func TestWrongConfigs(t *testing.T) {
 		"levels: [ { score: 0, name: a }, { score: 0, name: b } ]": "field 'levels[1]': the score 0 is there twice, need it once",
 		"levels: [ { score: -1, name: a } ]":                       "field 'levels[0]': field 'score': -1, need a finite number of at least 0",
 		"levels: [ { score: 0, name: \"\" } ]":                     "field 'levels[0]': need a name for the score 0",
-		"auth: { mode: token, tokens_file: " + tokens + " }":       "field 'auth': tokens: " + tokens + ": line 1: the role of ann is none of read, score, publish",
+		"auth: { mode: token, tokens_file: " + tokens + " }":       "field 'auth': tokens: " + tokens + ": line 1: the role is none of read, score, publish",
 	} {
 		yaml := config + "\n"
 		for _, field := range []string{"model", "store"} {

@@ -62,6 +62,10 @@ func Who(r *http.Request) Person {
 const (
 	maxBody    = 1 << 20
 	maxClients = 10_000 // whose rates are remembered
+
+	// Wrong tokens from one address: so many at once, and then one a second.
+	guesses     = 20
+	guessesRate = rate.Limit(1)
 )
 
 type gate struct {
@@ -73,6 +77,8 @@ type gate struct {
 	tokens  *tokens
 	origin  *http.CrossOriginProtection
 	clients *lru.Cache[string, *rate.Limiter]
+	wrong   *lru.Cache[netip.Addr, *rate.Limiter] // wrong tokens of addresses
+	ended   *lru.Cache[string, struct{}]          // sessions that somebody signed out of
 }
 
 // New puts a gate in front of a handler. Settings that let too many in are errors.
@@ -99,6 +105,12 @@ func New(o Options, next http.Handler) (http.Handler, error) {
 		g.hosts[hostOf(name)] = true
 	}
 	if g.clients, err = lru.New[string, *rate.Limiter](maxClients); err != nil {
+		return nil, err
+	}
+	if g.wrong, err = lru.New[netip.Addr, *rate.Limiter](maxClients); err != nil {
+		return nil, err
+	}
+	if g.ended, err = lru.New[string, struct{}](maxClients); err != nil {
 		return nil, err
 	}
 	return g, g.check(host)
@@ -135,7 +147,7 @@ func (g *gate) check(host string) (err error) {
 		for _, text := range o.Trusted {
 			prefix, err := parsePrefix(text)
 			if err != nil {
-				return fmt.Errorf("trusted: %q, need an address or a network such as 10.0.0.0/8", text)
+				return fmt.Errorf("trusted: %q, need an address or a network such as 10.0.0.0/8, and not all of them", text)
 			}
 			g.trusted = append(g.trusted, prefix)
 		}
@@ -150,6 +162,9 @@ func parsePrefix(text string) (netip.Prefix, error) {
 		return netip.PrefixFrom(ip.Unmap(), ip.Unmap().BitLen()), nil
 	}
 	prefix, err := netip.ParsePrefix(text)
+	if err == nil && prefix.Bits() == 0 {
+		err = errors.New("everybody")
+	}
 	return prefix.Masked(), err
 }
 
@@ -181,6 +196,7 @@ var headers = map[string]string{
 	"Referrer-Policy":              "same-origin",
 	"Cross-Origin-Opener-Policy":   "same-origin",
 	"Cross-Origin-Resource-Policy": "same-origin",
+	"Cache-Control":                "no-store", // static files say something else
 	"Permissions-Policy":           "camera=(), geolocation=(), microphone=()",
 }
 
@@ -195,6 +211,16 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if g.origin.Check(r) != nil {
 		refuse(w, r, http.StatusForbidden, "Another website has sent this request. Nothing was changed.")
+		return
+	}
+	if r.URL.Path == stylePath {
+		w.Header().Set("Content-Type", "text/css; charset=utf-8")
+		_, _ = w.Write(signInStyle) // the client may be gone
+		return
+	}
+	if g.tokens != nil && guess(r) && g.guessed(r).TokensAt(g.o.Now()) < 1 {
+		w.Header().Set("Retry-After", "1")
+		refuse(w, r, http.StatusTooManyRequests, "Too many wrong tokens came from your address. Nothing was changed. Try again in a second.")
 		return
 	}
 	p, why := g.person(r)
@@ -257,11 +283,14 @@ func forAPI(r *http.Request) bool { return strings.HasPrefix(r.URL.Path, "/api/"
 
 // refuse answers that nothing was done, and why.
 func refuse(w http.ResponseWriter, r *http.Request, status int, sentence string) {
-	w.Header().Set("Cache-Control", "no-store")
 	if forAPI(r) {
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(status)
 		_ = json.NewEncoder(w).Encode(map[string]string{"error": sentence}) // the client may be gone
+		return
+	}
+	if strings.Contains(r.Header.Get("Accept"), "text/html") {
+		showSignIn(w, status, signInData{Refused: sentence})
 		return
 	}
 	http.Error(w, sentence, status)

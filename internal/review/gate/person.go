@@ -2,21 +2,25 @@ package gate
 
 import (
 	"crypto/hmac"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
+
+	"golang.org/x/time/rate"
 )
 
 const (
 	cookie      = "deepcase"
 	session     = 12 * time.Hour
 	longestName = 200 // bytes
+	nonce       = 16  // bytes
 )
 
 // person is who makes a request, or why nobody is known.
@@ -31,6 +35,7 @@ func (g *gate) person(r *http.Request) (p Person, why string) {
 		if p, ok := g.tokens.byToken(token); ok {
 			return p.Person, ""
 		}
+		g.wrongToken(r)
 		return Person{}, "The token is not known."
 	}
 	c, err := r.Cookie(cookie)
@@ -60,8 +65,8 @@ func (g *gate) proxied(r *http.Request) (p Person, why string) {
 		return p, fmt.Sprintf("The proxy names several people in %s: it has to replace what a browser sends.", g.o.UserHeader)
 	case len(names) == 0 || strings.TrimSpace(names[0]) == "":
 		return p, fmt.Sprintf("The proxy does not say who you are: there is no %s.", g.o.UserHeader)
-	case len(names[0]) > longestName || !utf8.ValidString(names[0]):
-		return p, fmt.Sprintf("The name in %s is too long, or not UTF-8.", g.o.UserHeader)
+	case !validName(names[0]):
+		return p, fmt.Sprintf("The name in %s is longer than %d bytes, not UTF-8, or has characters that do not show.", g.o.UserHeader, longestName)
 	}
 	role := g.o.Role
 	if g.o.RoleHeader != "" {
@@ -80,11 +85,38 @@ func (g *gate) proxied(r *http.Request) (p Person, why string) {
 	return p, ""
 }
 
-// A session is the name and the end of it, with a MAC by the person's token: without the token in the file, it is none any more.
+// validName tells whether a name can stand beside decisions. Without what does not show, nobody can look like somebody else.
+func validName(name string) bool {
+	hidden := func(c rune) bool { return !unicode.IsPrint(c) }
+	return len(name) <= longestName && utf8.ValidString(name) && !strings.ContainsFunc(name, hidden)
+}
+
+// guess tells whether a request has a token, which may be wrong.
+func guess(r *http.Request) bool {
+	return r.Method == http.MethodPost && r.URL.Path == signInPath || strings.HasPrefix(r.Header.Get("Authorization"), "Bearer ")
+}
+
+// guessed bounds the wrong tokens from the address of a request.
+func (g *gate) guessed(r *http.Request) *rate.Limiter {
+	limiter := rate.NewLimiter(guessesRate, guesses)
+	if before, ok, _ := g.wrong.PeekOrAdd(addressOf(r), limiter); ok {
+		limiter = before
+	}
+	return limiter
+}
+
+func (g *gate) wrongToken(r *http.Request) {
+	g.guessed(r).AllowN(g.o.Now(), 1)
+	g.o.Log("The review page: wrong token from %s", addressOf(r))
+}
+
+// A session is its end, a random number and the name, with a MAC by the person's token: without the token in the file, it is none any more.
 
 func (g *gate) newSession(p holder) string {
-	end := binary.BigEndian.AppendUint64(nil, uint64(g.o.Now().Add(session).Unix()))
-	content := slices.Concat(end, []byte(p.Name))
+	content := binary.BigEndian.AppendUint64(nil, uint64(g.o.Now().Add(session).Unix()))
+	content = append(content, make([]byte, nonce)...)
+	_, _ = rand.Read(content[8:]) // never fails
+	content = append(content, p.Name...)
 	return base64.RawURLEncoding.EncodeToString(append(sign(p, content), content...))
 }
 
@@ -97,15 +129,27 @@ func sign(p holder, content []byte) []byte {
 
 func (g *gate) signedIn(value string) (Person, bool) {
 	content, err := base64.RawURLEncoding.DecodeString(value)
-	if err != nil || len(content) <= sha256.Size+8 {
+	if err != nil || len(content) <= sha256.Size+8+nonce {
 		return Person{}, false
 	}
 	mac, content := content[:sha256.Size], content[sha256.Size:]
-	p, ok := g.tokens.byName(string(content[8:]))
-	if !ok || !hmac.Equal(mac, sign(p, content)) || g.o.Now().Unix() >= int64(binary.BigEndian.Uint64(content)) {
+	p, ok := g.tokens.byName(string(content[8+nonce:]))
+	if !ok || g.ended.Contains(string(mac)) || !hmac.Equal(mac, sign(p, content)) || g.o.Now().Unix() >= int64(binary.BigEndian.Uint64(content)) {
 		return Person{}, false
 	}
 	return p.Person, true
+}
+
+// end ends the session of a request, so that a copy of the cookie is worth nothing. A restart forgets this; removing the token does not.
+func (g *gate) end(r *http.Request) {
+	c, err := r.Cookie(cookie)
+	if err != nil {
+		return
+	}
+	if _, ok := g.signedIn(c.Value); ok {
+		content, _ := base64.RawURLEncoding.DecodeString(c.Value) // signedIn has read it
+		g.ended.Add(string(content[:sha256.Size]), struct{}{})
+	}
 }
 
 func (g *gate) setCookie(w http.ResponseWriter, r *http.Request, value string) {

@@ -3,6 +3,8 @@ package gate
 import (
 	"bytes"
 	_ "embed"
+	"errors"
+	"fmt"
 	"html/template"
 	"net/http"
 	"net/url"
@@ -27,12 +29,15 @@ const (
 func (g *gate) signIn(w http.ResponseWriter, r *http.Request, p Person) bool {
 	post := r.Method == http.MethodPost
 	switch {
-	case r.URL.Path == stylePath:
-		w.Header().Set("Content-Type", "text/css; charset=utf-8")
-		_, _ = w.Write(signInStyle) // the client may be gone
 	case r.URL.Path == signInPath && post:
+		var large *http.MaxBytesError
+		if errors.As(r.ParseForm(), &large) {
+			refuse(w, r, http.StatusRequestEntityTooLarge, fmt.Sprintf("The request has more than %d bytes. Nothing was changed.", maxBody))
+			break
+		}
 		h, ok := g.tokens.byToken(r.PostFormValue("token"))
 		if !ok {
+			g.wrongToken(r)
 			showSignIn(w, http.StatusForbidden, signInData{To: local(r.PostFormValue("to")), Wrong: true})
 			break
 		}
@@ -43,6 +48,7 @@ func (g *gate) signIn(w http.ResponseWriter, r *http.Request, p Person) bool {
 	case r.URL.Path == signInPath:
 		showSignIn(w, http.StatusOK, signInData{To: local(r.FormValue("to"))})
 	case r.URL.Path == signOutPath && post:
+		g.end(r)
 		g.setCookie(w, r, "")
 		http.Redirect(w, r, signInPath, http.StatusSeeOther)
 	default:
@@ -78,9 +84,10 @@ func local(to string) string {
 }
 
 type signInData struct {
-	To    string // where to go then
-	Wrong bool   // the token is not known
-	Again bool   // ask again from this page
+	To      string // where to go then
+	Wrong   bool   // the token is not known
+	Again   bool   // ask again from this page
+	Refused string // why a request was refused; "" to sign in
 }
 
 func showSignIn(w http.ResponseWriter, status int, data signInData) {
@@ -90,7 +97,6 @@ func showSignIn(w http.ResponseWriter, status int, data signInData) {
 		return
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
 	_, _ = out.WriteTo(w) // the client may be gone
 }

@@ -70,7 +70,7 @@ func (t *tokens) load() error {
 		return fmt.Errorf("%s: %w", t.path, err)
 	}
 	if runtime.GOOS != "windows" && info.Mode().Perm()&0o007 != 0 {
-		t.log("%s can be read by every user of this machine: chmod o-rwx it", t.path)
+		return fmt.Errorf("%s can be read or changed by every user of this machine: need chmod 600 or, for a group, chmod 640", t.path)
 	}
 	t.holders, t.read = holders, info
 	return nil
@@ -84,21 +84,21 @@ func parseTokens(content []byte) (holders []holder, err error) {
 		if len(fields) == 0 || strings.HasPrefix(fields[0], "#") {
 			continue
 		}
-		// Errors name no token.
+		// Errors show no word of the line: with the words in another order, it could be the token.
 		switch {
 		case len(fields) != 3:
 			return nil, fmt.Errorf("line %d has %d words, need a name, a role and a token", n, len(fields))
-		case len(fields[0]) > longestName:
-			return nil, fmt.Errorf("line %d: the name has %d bytes, need at most %d", n, len(fields[0]), longestName)
+		case !validName(fields[0]):
+			return nil, fmt.Errorf("line %d: need a name of at most %d bytes, in UTF-8, without characters that do not show", n, longestName)
 		case !slices.Contains(roles, fields[1]):
-			return nil, fmt.Errorf("line %d: the role of %s is none of read, score, publish", n, fields[0])
+			return nil, fmt.Errorf("line %d: the role is none of read, score, publish", n)
 		case len(fields[2]) < shortestToken:
-			return nil, fmt.Errorf("line %d: the token of %s has %d characters, need at least %d, such as those of `openssl rand -hex 32`", n, fields[0], len(fields[2]), shortestToken)
+			return nil, fmt.Errorf("line %d: the token has %d characters, need at least %d, such as those of `openssl rand -hex 32`", n, len(fields[2]), shortestToken)
 		}
 		h := holder{Person{fields[0], fields[1]}, sha256.Sum256([]byte(fields[2]))}
 		for _, other := range holders {
 			if other.Name == h.Name || other.hash == h.hash {
-				return nil, fmt.Errorf("line %d: the name or the token of %s is there twice", n, h.Name)
+				return nil, fmt.Errorf("line %d: the name or the token is there twice", n)
 			}
 		}
 		holders = append(holders, h)
