@@ -19,7 +19,7 @@ import (
 // functions are what templates can call.
 func (p *pages) functions() template.FuncMap {
 	return template.FuncMap{
-		"name": name, "text": text, "plain": plain, "cut": cut, "filter": filter,
+		"name": name, "who": by, "text": text, "plain": plain, "cut": cut, "filter": filter,
 		"num": chart.Number, "rate": rate, "pct": pct, "pc": func(x float64) string { return fmt.Sprintf("%.0f%%", 100*x) },
 		"dist":  func(x float64) string { return fmt.Sprintf("%.2f", x) },
 		"score": func(x float64) string { return strconv.FormatFloat(x, 'g', -1, 64) },
@@ -69,6 +69,14 @@ func name(s string) template.HTML {
 		return `<i class="none">nothing</i>`
 	}
 	return "<bdi>" + visible(s, "") + "</bdi>"
+}
+
+// by shows who decided. Older programs did not ask.
+func by(s string) template.HTML {
+	if s == "" {
+		return `<i class="none">no name</i>`
+	}
+	return name(s)
 }
 
 // text is name for what has lines.
