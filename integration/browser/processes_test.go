@@ -63,6 +63,14 @@ func TestPageLabellerAndTrainingAtOnce(t *testing.T) {
 	for range 2 {
 		require.NoError(t, <-others)
 	}
+	// What was scored since the last training, and is in no version yet when the page is killed, is published after its next start.
+	for n := range 45 {
+		if a := decideOne(t, s, 10_000+n, refused); a != nil {
+			made = append(made, *a)
+		}
+	}
+	s.kill()
+	s = serve(t, folder, arguments...)
 	status, text := s.do(t, "POST", "/api/publish", "{}", "Content-Type", "application/json")
 	t.Logf("%d decisions in %s, while %d files were labelled and %d models learnt; refused by status: %v; the last publish: %d %s", len(made),
 		time.Since(began).Round(time.Second), labelled.Load(), trained.Load(), refused, status, text)
