@@ -42,6 +42,17 @@ type Alert struct {
 // maxBody is the most of a document that is kept.
 const maxBody = 64 << 10
 
+// maxAnnotation is the most that an annotation may have, because its names stay in memory.
+const maxAnnotation = 1 << 20
+
+// Times that everything here can write and read.
+var (
+	firstTime = time.Unix(0, 0)
+	lastTime  = time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC)
+)
+
+func isShare(x float64) bool { return x >= 0 && x <= 1 }
+
 // annotated is what Read looks at of an annotation.
 type annotated struct {
 	Machine    string    `json:"machine"`
@@ -65,6 +76,9 @@ type annotated struct {
 // error names the field and its value.
 func Read(target annotation.Target, document []byte, at time.Time) (a Alert, err error) {
 	object := field.FindJSON(document, target.String())
+	if len(object) > maxAnnotation {
+		return a, fmt.Errorf("document: %s has %d bytes, need at most %d", target, len(object), maxAnnotation)
+	}
 	var d annotated
 	if err := json.Unmarshal(object, &d); err != nil || d.Status == "" {
 		return a, unreadable(target, err)
@@ -76,6 +90,15 @@ func Read(target annotation.Target, document []byte, at time.Time) (a Alert, err
 		return a, fmt.Errorf("document: %s.attention has %d numbers, need one for each of the %d events of the context", target, len(d.Attention), len(d.Context))
 	case at.IsZero():
 		return a, errors.New("document: it has no time")
+	case at.Before(firstTime) || at.After(lastTime):
+		return a, fmt.Errorf("document: its time is %s, need one from 1970 to 2200", at.Format(time.RFC3339))
+	case d.Confidence != nil && !isShare(*d.Confidence):
+		return a, fmt.Errorf("document: %s.confidence is %v, need a number from 0 to 1", target, *d.Confidence)
+	}
+	for i, x := range d.Attention {
+		if !isShare(x) {
+			return a, fmt.Errorf("document: %s.attention[%d] is %v, need a number from 0 to 1", target, i, x)
+		}
 	}
 	a = Alert{At: at, Machine: d.Machine, Event: d.Event, Context: make([]string, len(d.Context)), Attention: d.Attention, Cluster: -1, Confidence: math.NaN(),
 		Version: d.Model, Case: d.Case}

@@ -1,6 +1,9 @@
 package board
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // The charts have bins of two hours, over eight days.
 const (
@@ -8,39 +11,43 @@ const (
 	binned  = 96
 )
 
-// Bins count alerts by time, the last 96 bins before the newest alert.
-type Bins struct {
-	Top int64          `json:"top"` // the number of the newest bin, counted from 1970
-	N   [binned]uint32 `json:"n"`   // bin b is at b modulo 96
-}
+// Bins count alerts by time, in the 96 bins up to the newest alert: the numbers of the bins that are not empty, counted from 1970, oldest
+// first, and their counts. Most patterns have one or two.
+type Bins [][2]uint32
 
 func binOf(at time.Time) int64 { return at.Truncate(binTime).Unix() / int64(binTime/time.Second) }
 
 func (b *Bins) add(at time.Time) {
-	bin := binOf(at)
+	bin := uint32(binOf(at)) // Read lets no time before 1970 pass
+	i := len(*b)
+	for i > 0 && (*b)[i-1][0] > bin {
+		i--
+	}
 	switch {
-	case bin >= b.Top+binned || b.Top == 0:
-		*b = Bins{Top: bin}
-	case bin > b.Top:
-		for n := b.Top + 1; n <= bin; n++ {
-			b.N[index(n)] = 0
-		}
-		b.Top = bin
-	case bin <= b.Top-binned:
+	case i > 0 && (*b)[i-1][0] == bin:
+		(*b)[i-1][1]++
+		return
+	case i < len(*b) && bin+binned <= b.top():
 		return
 	}
-	b.N[index(bin)]++
+	*b = slices.Insert(*b, i, [2]uint32{bin, 1})
+	old := 0
+	for (*b)[old][0]+binned <= b.top() {
+		old++
+	}
+	*b = slices.Delete(*b, 0, old)
 }
 
-func index(bin int64) int { return int((bin%binned + binned) % binned) }
+// top is the number of the newest bin.
+func (b *Bins) top() uint32 { return (*b)[len(*b)-1][0] }
 
 // Until gives the counts of the eight days up to a time, oldest first.
 func (b *Bins) Until(now time.Time) []int {
 	counts := make([]int, binned)
-	end := binOf(now)
-	for i := range counts {
-		if bin := end - binned + 1 + int64(i); bin <= b.Top && bin > b.Top-binned {
-			counts[i] = int(b.N[index(bin)])
+	begin := binOf(now) - binned + 1
+	for _, x := range *b {
+		if i := int64(x[0]) - begin; i >= 0 && i < binned {
+			counts[i] = int(x[1])
 		}
 	}
 	return counts
@@ -49,8 +56,10 @@ func (b *Bins) Until(now time.Time) []int {
 // Since counts the alerts of the last bins before a time.
 func (b *Bins) Since(now time.Time, bins int) (n int) {
 	end := binOf(now)
-	for bin := max(end-int64(bins)+1, b.Top-binned+1); bin <= min(end, b.Top); bin++ {
-		n += int(b.N[index(bin)])
+	for _, x := range *b {
+		if bin := int64(x[0]); bin <= end && bin > end-int64(bins) {
+			n += int(x[1])
+		}
 	}
 	return n
 }

@@ -28,6 +28,7 @@ const defaultKeep = 90 * 24 * time.Hour
 
 const (
 	maxQuestions = 50_000
+	maxCases     = 50_000
 	maxAhead     = time.Hour // alerts from further ahead of the clock count as of now
 )
 
@@ -47,6 +48,7 @@ type Board struct {
 	changes   uint64
 	number    int64 // the highest of a question, pattern or case
 	changed   changed
+	names     names
 	cleaned   time.Time
 
 	queue   sync.Mutex
@@ -87,7 +89,7 @@ func Open(ctx context.Context, db *database.DB, o Options) (*Board, error) {
 	}
 	b := &Board{
 		o: o, db: db.Alerts, questions: map[string]*Question{}, events: map[string][]*Question{}, patterns: map[decisions.Key]*Question{},
-		cases: map[string]*Case{}, hours: map[int64]*Hour{}, samples: map[int]*Sample{}, changed: newChanged(), checkpointed: time.Now(),
+		cases: map[string]*Case{}, hours: map[int64]*Hour{}, samples: map[int]*Sample{}, changed: newChanged(), names: names{}, checkpointed: time.Now(),
 	}
 	if err := b.load(ctx); err != nil {
 		return nil, fmt.Errorf("store: alerts.db: %w: if it is damaged, move it away (counts and examples are lost, no decision is)", err)
@@ -112,11 +114,19 @@ func (b *Board) now() time.Time {
 	return b.totals.Last
 }
 
-// take counts an alert.
-func (b *Board) take(a *Alert) {
+// clock is the time by the clock as a row of the intake has it, 0 for finished files.
+func (b *Board) clock() int64 {
+	if b.o.Now == nil {
+		return 0
+	}
+	return b.o.Now().UnixNano()
+}
+
+// take counts an alert that came when the clock said so.
+func (b *Board) take(a *Alert, clock int64) {
 	t := &b.totals
-	if b.o.Now != nil {
-		now := b.o.Now()
+	if clock != 0 {
+		now := time.Unix(0, clock).UTC()
 		if a.At.After(now.Add(maxAhead)) {
 			t.Ahead++
 			a.At = now
@@ -125,6 +135,8 @@ func (b *Board) take(a *Alert) {
 			return
 		}
 	}
+	a.Machine, a.Event = b.names.one(a.Machine), b.names.one(a.Event)
+	b.names.all(a.Context)
 	t.Alerts++
 	if t.First.IsZero() || a.At.Before(t.First) {
 		t.First = a.At
@@ -153,10 +165,8 @@ func (b *Board) take(a *Alert) {
 			if p.Number == 0 {
 				p.Number = b.next()
 			}
-			if gone != nil {
-				delete(b.patterns, gone.Keys[0])
-				delete(b.changed.patterns, gone)
-				b.changed.gone = append(b.changed.gone, row{"DELETE FROM pattern WHERE number = ?", []any{gone.Number}})
+			for _, p := range gone {
+				b.forgetPattern(q, p)
 			}
 		}
 		b.changed.questions[q] = true
@@ -173,6 +183,9 @@ func (b *Board) takeCase(a *Alert, q *Question, hour *Hour) {
 	id := caseID(a.Case)
 	c := b.cases[id]
 	if c == nil {
+		if len(b.cases) >= maxCases {
+			b.forgetOldestCases(maxCases / 10)
+		}
 		c = &Case{Number: b.next(), ID: id, Name: a.Case, Kind: a.CaseKind.String(), Machines: map[string]int{}, Questions: map[string]int{}}
 		b.cases[id] = c
 		if hour.Opened == nil {
@@ -221,8 +234,9 @@ func (b *Board) question(a *Alert) *Question {
 	}
 	unknown := a.Status == model.UnknownEvent
 	everywhere := a.subject().Key(decisions.Pattern)
+	spread := spreadOf(a.Context, a.Attention)
 	for _, q := range b.events[a.Event] {
-		if q.Kind == review.PatternKind && q.alike(a, unknown) {
+		if q.Kind == review.PatternKind && q.alike(a, spread, unknown) {
 			return q
 		}
 	}
@@ -238,18 +252,19 @@ func newQuestion(a *Alert, id string, kind review.Kind) *Question {
 	return &Question{
 		ID: id, Kind: kind, Event: a.Event, Cluster: -1, Statuses: map[model.Status]int{}, Machines: map[string]int{},
 		Patterns: map[decisions.Key]*Pattern{}, After: shares(a.Context, a.Attention), Context: a.Context, Attention: a.Attention,
+		spread: spreadOf(a.Context, a.Attention),
 	}
 }
 
 // alike tells whether an alert is like the first one of a group of patterns.
-func (q *Question) alike(a *Alert, unknown bool) bool {
+func (q *Question) alike(a *Alert, spread spread, unknown bool) bool {
 	switch {
 	case q.Unknown || unknown:
 		return q.Unknown && unknown
 	case a.Attention == nil || q.Attention == nil:
 		return a.Attention == nil && q.Attention == nil && sameNames(q.Context, a.Context)
 	}
-	return distance(q.Context, q.Attention, a.Context, a.Attention) <= groupRadius
+	return q.spread.distance(spread) <= groupRadius
 }
 
 // sameNames tells whether two contexts have the same events in any order.

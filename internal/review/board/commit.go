@@ -10,7 +10,6 @@ import (
 	"slices"
 	"time"
 
-	"connect-deepcase/internal/review"
 	"connect-deepcase/model/decisions"
 )
 
@@ -152,7 +151,9 @@ func (b *Board) load(ctx context.Context) error {
 	numbers := map[int64]*Question{}
 	err := errors.Join(
 		each(ctx, b.db.Read(), "SELECT 0, state FROM question", func(_ int64, q *Question) {
-			q.Patterns = map[decisions.Key]*Pattern{}
+			q.Patterns, q.spread = map[decisions.Key]*Pattern{}, spreadOf(q.Context, q.Attention)
+			q.Event = b.names.one(q.Event)
+			b.names.all(q.Context)
 			b.questions[q.ID] = q
 			b.events[q.Event] = append(b.events[q.Event], q)
 			numbers[q.Number] = q
@@ -161,6 +162,8 @@ func (b *Board) load(ctx context.Context) error {
 		each(ctx, b.db.Read(), "SELECT question, state FROM pattern", func(question int64, p *Pattern) {
 			b.number = max(b.number, p.Number)
 			if q := numbers[question]; q != nil {
+				p.Machine = b.names.one(p.Machine)
+				b.names.all(p.Context)
 				q.Patterns[p.Keys[0]] = p
 				b.patterns[p.Keys[0]] = q
 			}
@@ -205,67 +208,4 @@ func each[K any, S any](ctx context.Context, db *sql.DB, query string, use func(
 		use(k, s)
 	}
 	return found.Err()
-}
-
-// forgetOldest drops the pattern questions that were seen longest ago.
-func (b *Board) forgetOldest(n int) {
-	var all []*Question
-	for _, q := range b.questions {
-		if q.Kind == review.PatternKind {
-			all = append(all, q)
-		}
-	}
-	slices.SortFunc(all, func(a, b *Question) int { return a.Last.Compare(b.Last) })
-	for _, q := range all[:min(n, len(all))] {
-		b.forget(q)
-	}
-}
-
-func (b *Board) forget(q *Question) {
-	delete(b.questions, q.ID)
-	b.events[q.Event] = slices.DeleteFunc(b.events[q.Event], func(o *Question) bool { return o == q })
-	if len(b.events[q.Event]) == 0 {
-		delete(b.events, q.Event)
-	}
-	for k, p := range q.Patterns {
-		delete(b.patterns, k)
-		delete(b.changed.patterns, p)
-	}
-	delete(b.changed.questions, q)
-	b.changed.gone = append(b.changed.gone, row{"DELETE FROM question WHERE number = ?", []any{q.Number}}, row{"DELETE FROM pattern WHERE question = ?", []any{q.Number}},
-		row{"DELETE FROM document WHERE number >= ? AND number < ?", []any{q.Number * slots, (q.Number + 1) * slots}})
-	b.changes++
-}
-
-// forgetOld forgets what is older than Keep, once an hour.
-func (b *Board) forgetOld() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	now := b.now()
-	if b.o.Now == nil || now.Sub(b.cleaned) < time.Hour {
-		return
-	}
-	b.cleaned = now
-	old := now.Add(-b.o.Keep)
-	for _, q := range b.questions {
-		if q.Last.Before(old) {
-			b.forget(q)
-		}
-	}
-	gone := &b.changed.gone
-	for id, c := range b.cases {
-		if c.Last.Before(old) {
-			delete(b.cases, id)
-			delete(b.changed.cases, c)
-			*gone = append(*gone, row{"DELETE FROM cases WHERE number = ?", []any{c.Number}})
-		}
-	}
-	for n := range b.hours {
-		if hour := old.Unix() / 3600; n < hour {
-			delete(b.hours, n)
-			delete(b.changed.hours, n)
-			*gone = append(*gone, row{"DELETE FROM hour WHERE number = ?", []any{n}})
-		}
-	}
-	*gone = append(*gone, row{"DELETE FROM log WHERE last < ?", []any{old.UnixMicro()}})
 }

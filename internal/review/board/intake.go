@@ -19,6 +19,7 @@ import (
 // Alerts are first written as they came, many in one row of the table intake, and counted in memory. From time to time a checkpoint writes all
 // that has changed, and removes these rows. The next process takes up again what came after the last checkpoint.
 
+// intakeVersion is the first byte of a row. Then come the time of the clock, the number of alerts, and the alerts.
 const intakeVersion = 1
 
 // waiting are the alerts of a call of Add.
@@ -57,7 +58,8 @@ func (b *Board) takeUp(ctx context.Context, together []*waiting) error {
 	for _, w := range together {
 		count += len(w.alerts)
 	}
-	packed := binary.AppendUvarint([]byte{intakeVersion}, uint64(count))
+	clock := b.clock()
+	packed := binary.AppendUvarint(binary.AppendVarint([]byte{intakeVersion}, clock), uint64(count))
 	for _, w := range together {
 		for i := range w.alerts {
 			packed = w.alerts[i].append(packed)
@@ -75,7 +77,7 @@ func (b *Board) takeUp(ctx context.Context, together []*waiting) error {
 	b.mu.Lock()
 	for _, w := range together {
 		for i := range w.alerts {
-			b.take(&w.alerts[i])
+			b.take(&w.alerts[i], clock)
 		}
 	}
 	b.mu.Unlock()
@@ -164,30 +166,31 @@ func (b *Board) replay(ctx context.Context) error {
 		if err := rows.Scan(&packed); err != nil {
 			return err
 		}
-		alerts, err := unpackAlerts(packed)
+		clock, alerts, err := unpackAlerts(packed)
 		if err != nil {
 			return err
 		}
 		for i := range alerts {
-			b.take(&alerts[i])
+			b.take(&alerts[i], clock)
 		}
 		b.fresh += len(alerts)
 	}
 	return rows.Err()
 }
 
-func unpackAlerts(packed []byte) ([]Alert, error) {
+func unpackAlerts(packed []byte) (clock int64, alerts []Alert, err error) {
 	sealed, err := s2.Decode(nil, packed)
 	if err != nil {
-		return nil, fmt.Errorf("intake is damaged: %w", err)
+		return 0, nil, fmt.Errorf("intake is damaged: %w", err)
 	}
 	d, err := snapshot.Open(sealed, "intake", intakeVersion)
 	if err != nil {
-		return nil, err
+		return 0, nil, err
 	}
-	alerts := make([]Alert, d.Count(60))
+	clock = d.Varint()
+	alerts = make([]Alert, d.Count(60))
 	for i := range alerts {
 		alerts[i] = decode(d)
 	}
-	return alerts, d.End()
+	return clock, alerts, d.End()
 }

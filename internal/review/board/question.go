@@ -22,7 +22,7 @@ const (
 	maxPatterns  = 1000
 	maxMachines  = 10_000
 	maxDocuments = 6
-	maxCases     = 5
+	keptCases     = 5
 	groupRadius  = 0.3 // L1 of attention: at 0.3 no group of the quick start holds both harmless and harmful patterns, at 0.5 one does
 )
 
@@ -55,6 +55,7 @@ type Question struct {
 	Patterns map[decisions.Key]*Pattern `json:"-"` // by the narrowest scope
 	Changed  uint64                     `json:"-"` // when it changed, in the order of changes
 	bodies   map[int]*Alert             // documents that are not written yet, by slot
+	spread   spread                     // of Attention
 }
 
 // slot is a document of a question.
@@ -133,7 +134,7 @@ func remember(ids []string, name string) []string {
 		ids = slices.Delete(ids, i, i+1)
 	}
 	ids = append(ids, id)
-	return ids[max(0, len(ids)-maxCases):]
+	return ids[max(0, len(ids)-keptCases):]
 }
 
 // keep keeps the document of an alert: the newest of each machine, and the newest machines.
@@ -161,17 +162,12 @@ func (q *Question) keep(a *Alert) {
 	q.bodies[at] = &kept
 }
 
-// pattern counts an alert of a pattern question, and gives its pattern and one that it displaced, if any.
-func (q *Question) pattern(a *Alert) (p, gone *Pattern) {
+// pattern counts an alert of a pattern question, and gives its pattern and those that it displaces, if any.
+func (q *Question) pattern(a *Alert) (p *Pattern, gone []*Pattern) {
 	p = q.Patterns[a.Pattern]
 	if p == nil {
-		if len(q.Patterns) >= maxPatterns {
-			for _, old := range q.Patterns {
-				if gone == nil || old.Last.Before(gone.Last) || old.Last.Equal(gone.Last) && old.Seq < gone.Seq {
-					gone = old
-				}
-			}
-			delete(q.Patterns, gone.Keys[0])
+		if len(q.Patterns) >= maxPatterns { // many at once, so that this is seldom
+			gone = slices.SortedFunc(maps.Values(q.Patterns), func(a, b *Pattern) int { return cmp.Or(a.Last.Compare(b.Last), a.Seq-b.Seq) })[:maxPatterns/10]
 		}
 		q.Seq++
 		p = &Pattern{Keys: a.subject().Keys(), Seq: q.Seq, Machine: a.Machine, Context: a.Context, Attention: a.Attention, First: a.At}
@@ -212,18 +208,36 @@ func shares(context []string, attention []float64) []review.Share {
 	return all
 }
 
-// distance is the L1 distance of two attentions by event, 0 to 2.
-func distance(contextA []string, a []float64, contextB []string, b []float64) float64 {
-	weights := map[string]float64{}
-	for i, x := range a {
-		weights[contextA[i]] += x
+// spread is how much attention events get, each once.
+type spread []review.Share
+
+func spreadOf(context []string, attention []float64) (s spread) {
+	for i, x := range attention {
+		if x == 0 {
+			continue
+		}
+		if at := slices.IndexFunc(s, func(o review.Share) bool { return o.Name == context[i] }); at >= 0 {
+			s[at].Share += x
+		} else {
+			s = append(s, review.Share{Name: context[i], Share: x})
+		}
 	}
-	for i, x := range b {
-		weights[contextB[i]] -= x
+	return s
+}
+
+// distance is the L1 distance, 0 to 2.
+func (s spread) distance(o spread) (sum float64) {
+	for _, x := range o {
+		sum += x.Share
 	}
-	sum := 0.0
-	for _, x := range weights {
-		sum += math.Abs(x)
+	for _, x := range s {
+		here := 0.0
+		for _, y := range o {
+			if x.Name == y.Name {
+				here = y.Share
+			}
+		}
+		sum += math.Abs(x.Share-here) - here
 	}
 	return sum
 }
