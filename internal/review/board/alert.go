@@ -55,16 +55,16 @@ func isShare(x float64) bool { return x >= 0 && x <= 1 }
 
 // annotated is what Read looks at of an annotation.
 type annotated struct {
-	Machine    string    `json:"machine"`
-	Event      string    `json:"event"`
-	Context    []*string `json:"context"`
-	Attention  []float64 `json:"attention"`
-	Status     string    `json:"status"`
-	Score      *float64  `json:"score"`
-	Cluster    *int      `json:"cluster"`
-	Confidence *float64  `json:"confidence"`
-	Model      string    `json:"model"`
-	Pattern    string    `json:"pattern"`
+	Machine    string     `json:"machine"`
+	Event      string     `json:"event"`
+	Context    nameList   `json:"context"`
+	Attention  numberList `json:"attention"`
+	Status     string     `json:"status"`
+	Score      *float64   `json:"score"`
+	Cluster    *int       `json:"cluster"`
+	Confidence *float64   `json:"confidence"`
+	Model      string     `json:"model"`
+	Pattern    string     `json:"pattern"`
 	Answer     *struct {
 		Verdict string `json:"verdict"`
 	} `json:"answer"`
@@ -100,13 +100,8 @@ func Read(target annotation.Target, document []byte, at time.Time) (a Alert, err
 			return a, fmt.Errorf("document: %s.attention[%d] is %v, need a number from 0 to 1", target, i, x)
 		}
 	}
-	a = Alert{At: at, Machine: d.Machine, Event: d.Event, Context: make([]string, len(d.Context)), Attention: d.Attention, Cluster: -1, Confidence: math.NaN(),
+	a = Alert{At: at, Machine: d.Machine, Event: d.Event, Context: d.Context, Attention: d.Attention, Cluster: -1, Confidence: math.NaN(),
 		Version: d.Model, Case: d.Case}
-	for i, name := range d.Context {
-		if name != nil {
-			a.Context[i] = *name
-		}
-	}
 	if a.Settled, err = model.ParseStatus(d.Status); err != nil {
 		return Alert{}, fmt.Errorf("document: %s.%w", target, err)
 	}
@@ -144,6 +139,9 @@ func Read(target annotation.Target, document []byte, at time.Time) (a Alert, err
 func unreadable(target annotation.Target, err error) error {
 	if wrong := (*json.UnmarshalTypeError)(nil); errors.As(err, &wrong) && wrong.Field != "" {
 		return fmt.Errorf("document: %s.%s is a JSON %s, need it as deepcase_predict and deepcase_case wrote it", target, wrong.Field, wrong.Value)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w: %w", target, annotation.ErrNoAnnotation, err)
 	}
 	return fmt.Errorf("%s: %w", target, annotation.ErrNoAnnotation)
 }

@@ -54,12 +54,15 @@ func (b *Board) Add(ctx context.Context, alerts []Alert) error {
 
 // takeUp writes alerts, and counts them. intake is held.
 func (b *Board) takeUp(ctx context.Context, together []*waiting) error {
-	count := 0
+	count, size := 0, 0
 	for _, w := range together {
 		count += len(w.alerts)
+		for i := range w.alerts {
+			size += 1000 + len(w.alerts[i].Body)
+		}
 	}
 	clock := b.clock()
-	packed := binary.AppendUvarint(binary.AppendVarint([]byte{intakeVersion}, clock), uint64(count))
+	packed := binary.AppendUvarint(binary.AppendVarint(append(make([]byte, 0, size), intakeVersion), clock), uint64(count))
 	for _, w := range together {
 		for i := range w.alerts {
 			packed = w.alerts[i].append(packed)

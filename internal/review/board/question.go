@@ -22,7 +22,7 @@ const (
 	maxPatterns  = 1000
 	maxMachines  = 10_000
 	maxDocuments = 6
-	keptCases     = 5
+	keptCases    = 5
 	groupRadius  = 0.3 // L1 of attention: at 0.3 no group of the quick start holds both harmless and harmful patterns, at 0.5 one does
 )
 
