@@ -2,7 +2,6 @@ package elastic_test
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -70,7 +69,7 @@ func TestReviewFromAnIndex(t *testing.T) {
 		page, err := io.ReadAll(response.Body)
 		dead, failed := os.ReadFile(filepath.Join(dir, "dead-letters.ndjson"))
 		return err == nil && failed == nil && strings.Contains(string(page), "firewall off") && strings.Contains(string(dead), "no annotation")
-	}, 30*time.Second, 20*time.Millisecond, fmt.Sprintf("port %s", port))
+	}, 30*time.Second, 20*time.Millisecond, "port %s", port)
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
 	require.NoError(t, stream.Stop(ctx))

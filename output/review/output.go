@@ -148,7 +148,7 @@ func (o *output) WriteBatch(ctx context.Context, batch service.MessageBatch) err
 		if refused == nil { // the headline is what a batch of one fails with
 			refused = service.NewBatchError(batch, err)
 		}
-		refused.Failed(i, err)
+		refused = refused.Failed(i, err)
 		count++
 		if !o.complained.Swap(true) {
 			o.log.Warnf("An alert is %v (further ones are only counted)", err)

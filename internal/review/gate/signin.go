@@ -30,8 +30,7 @@ func (g *gate) signIn(w http.ResponseWriter, r *http.Request, p Person) bool {
 	post := r.Method == http.MethodPost
 	switch {
 	case r.URL.Path == signInPath && post:
-		var large *http.MaxBytesError
-		if errors.As(r.ParseForm(), &large) {
+		if _, large := errors.AsType[*http.MaxBytesError](r.ParseForm()); large {
 			refuse(w, r, http.StatusRequestEntityTooLarge, fmt.Sprintf("The request has more than %d bytes. Nothing was changed.", maxBody))
 			break
 		}
