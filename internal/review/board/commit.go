@@ -115,8 +115,10 @@ func (b *Board) encode() (rows []row, err error) {
 	put("total", 1, b.totals)
 	for machine, lines := range c.lines {
 		slices.SortStableFunc(lines, func(a, b line) int { return a.At.Compare(b.At) })
-		rows = append(rows, row{"INSERT INTO log (machine, first, last, alerts) VALUES (?, ?, ?, ?)",
-			[]any{machine, lines[0].At.UnixMicro(), lines[len(lines)-1].At.UnixMicro(), pack(lines)}})
+		for piece := range slices.Chunk(lines, pieceLines) { // a case reads few of a busy machine's
+			rows = append(rows, row{"INSERT INTO log (machine, first, last, alerts) VALUES (?, ?, ?, ?)",
+				[]any{machine, piece[0].At.UnixMicro(), piece[len(piece)-1].At.UnixMicro(), pack(piece)}})
+		}
 	}
 	rows = append(rows, row{"DELETE FROM intake", nil})
 	return rows, err

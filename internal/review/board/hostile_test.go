@@ -252,8 +252,8 @@ func FuzzUnpack(f *testing.F) {
 	f.Add(packed[1 : len(packed)-4])
 	f.Fuzz(func(t *testing.T, body []byte) { // with a checksum that is right
 		data := snapshot.Seal(append([]byte{logVersion}, body...))
-		if lines, err := unpack(data, "m"); err == nil {
-			again, err := unpack(pack(lines), "m")
+		if lines, err := unpack(data, "m", ""); err == nil {
+			again, err := unpack(pack(lines), "m", "")
 			require.NoError(t, err)
 			require.Len(t, again, len(lines))
 		}

@@ -3,6 +3,7 @@ package board
 import (
 	"cmp"
 	"context"
+	"database/sql"
 	"encoding/binary"
 	"fmt"
 	"maps"
@@ -15,9 +16,12 @@ import (
 	"connect-deepcase/model"
 )
 
-// The log has a line for each alert: in the database, the lines of a machine that are written together are one piece.
+// The log has a line for each alert: in the database, lines of a machine that are written together are one piece.
 
 const logVersion = 1
+
+// pieceLines is how many lines a piece has at most.
+const pieceLines = 2000
 
 // line is an alert in the log.
 type line struct {
@@ -63,8 +67,8 @@ func pack(lines []line) []byte {
 	return snapshot.Seal(append(out, body...))
 }
 
-// unpack reads what pack wrote.
-func unpack(data []byte, machine string) ([]line, error) {
+// unpack reads what pack wrote: the lines of a case, or all with "".
+func unpack(data []byte, machine, of string) ([]line, error) {
 	d, err := snapshot.Open(data, "log", logVersion)
 	if err != nil {
 		return nil, err
@@ -73,18 +77,24 @@ func unpack(data []byte, machine string) ([]line, error) {
 	for i := range texts {
 		texts[i] = string(d.Bytes(d.Uvarint(math.MaxInt32)))
 	}
+	if of != "" && !slices.Contains(texts, of) {
+		return nil, d.Check()
+	}
 	text := func() string {
 		if n := d.Uvarint(math.MaxInt32); !d.Failed() && n < uint64(len(texts)) {
 			return texts[n]
 		}
 		return ""
 	}
-	lines := make([]line, d.Count(13))
+	var lines []line
 	last := int64(0)
-	for i := range lines {
+	for range d.Count(13) {
 		last += d.Varint()
-		lines[i] = line{At: time.UnixMicro(last).UTC(), Machine: machine, Event: text(), Case: text(), Question: text()}
-		lines[i].Status, lines[i].Score = status(d), math.Float64frombits(d.Uint64())
+		l := line{At: time.UnixMicro(last).UTC(), Machine: machine, Event: text(), Case: text(), Question: text()}
+		l.Status, l.Score = status(d), math.Float64frombits(d.Uint64())
+		if of == "" || l.Case == of {
+			lines = append(lines, l)
+		}
 	}
 	return lines, d.End()
 }
@@ -96,52 +106,93 @@ func status(d *snapshot.Decoder) model.Status {
 	return 0
 }
 
-// read gives the lines of a machine from one time to another, in time, that use wants. Pieces that are damaged are left out, and told.
-func (b *Board) read(ctx context.Context, machine string, from, to time.Time, use func(line)) error {
-	var fresh []line
-	var logged int64 // a checkpoint that comes meanwhile writes lines that are in fresh
+// wanted says which lines of a machine read is to find.
+type wanted struct {
+	machine  string
+	from, to time.Time
+	of       string // the case; "" for all
+	most     int    // at most so many
+	newest   bool   // the newest of them, else the oldest
+}
+
+// read finds lines, oldest first. It reads no more of the log than it needs. Pieces that are damaged are left out, and told.
+func (b *Board) read(ctx context.Context, w wanted) (found []line, damaged error) {
+	var logged int64 // a checkpoint that comes meanwhile writes lines that are in memory now
 	b.View(func(View) {
 		logged = b.logged
-		for _, l := range b.changed.lines[machine] {
-			if !l.At.Before(from) && !l.At.After(to) {
-				l.Machine = machine
-				fresh = append(fresh, l)
-			}
+		for _, l := range b.changed.lines[w.machine] {
+			l.Machine = w.machine
+			found = w.take(found, l)
 		}
 	})
-	rows, err := b.db.Read().QueryContext(ctx, "SELECT first, alerts FROM log WHERE machine = ? AND first <= ? AND last >= ? AND number <= ? ORDER BY first, number",
-		machine, to.UnixMicro(), from.UnixMicro(), logged)
+	order, edge := "first, number", 0
+	if w.newest {
+		order, edge = "last DESC, number DESC", 1
+	}
+	rows, err := b.db.Read().QueryContext(ctx, "SELECT first, last, alerts FROM log WHERE machine = ? AND first <= ? AND last >= ? AND number <= ? ORDER BY "+order,
+		w.machine, w.to.UnixMicro(), w.from.UnixMicro(), logged)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer rows.Close()
-	var damaged error
 	for rows.Next() {
-		var first int64
-		var data []byte
-		if err := rows.Scan(&first, &data); err != nil {
-			return err
+		var times [2]int64
+		var data sql.RawBytes
+		if err := rows.Scan(&times[0], &times[1], &data); err != nil {
+			return nil, err
 		}
-		lines, err := unpack(data, machine)
+		if found = w.cut(found); w.enough(found, time.UnixMicro(times[edge])) {
+			break
+		}
+		lines, err := unpack(data, w.machine, w.of)
 		if err != nil {
 			if damaged == nil {
-				damaged = fmt.Errorf("store: log of %s from %s on: %w", machine, time.UnixMicro(first).UTC().Format(time.RFC3339), err)
+				damaged = fmt.Errorf("store: log of %s from %s on: %w", w.machine, time.UnixMicro(times[0]).UTC().Format(time.RFC3339), err)
 			}
 			continue
 		}
 		for _, l := range lines {
-			if !l.At.Before(from) && !l.At.After(to) {
-				use(l)
-			}
+			found = w.take(found, l)
 		}
 	}
 	if err := rows.Err(); err != nil {
-		return err
+		return nil, err
 	}
-	for _, l := range fresh {
-		use(l)
+	return w.cut(found), damaged
+}
+
+// take adds a line if it is wanted.
+func (w *wanted) take(found []line, l line) []line {
+	if l.At.Before(w.from) || l.At.After(w.to) || w.of != "" && l.Case != w.of {
+		return found
 	}
-	return damaged
+	if found = append(found, l); len(found) > 20*w.most {
+		return w.cut(found)
+	}
+	return found
+}
+
+// cut sorts lines by time, and drops those beyond the most.
+func (w *wanted) cut(found []line) []line {
+	slices.SortStableFunc(found, func(a, b line) int { return a.At.Compare(b.At) })
+	switch extra := len(found) - w.most; {
+	case extra <= 0:
+		return found
+	case w.newest:
+		return slices.Delete(found, 0, extra)
+	}
+	return found[:w.most]
+}
+
+// enough tells whether a piece that begins (or, for the newest, ends) at a time has nothing that is wanted.
+func (w *wanted) enough(found []line, edge time.Time) bool {
+	switch {
+	case len(found) < w.most:
+		return false
+	case w.newest:
+		return edge.Before(found[0].At)
+	}
+	return edge.After(found[len(found)-1].At)
 }
 
 func (l *line) show(inCase string) review.CaseAlert {
@@ -152,56 +203,59 @@ func (l *line) show(inCase string) review.CaseAlert {
 	return a
 }
 
+// A case shows so many of its alerts: the first ones and the last ones.
+const (
+	caseFirst = 100
+	caseLast  = 400
+)
+
 // CaseAlerts are the alerts of a case, oldest first: at most the first 100 and the last 400. left is how many between them are left out. If a
 // part of the log is damaged, the rest comes with the error.
 func (b *Board) CaseAlerts(ctx context.Context, id string) (alerts []review.CaseAlert, left int, err error) {
-	const most, begin = 500, 100
-	var machines []string
-	var from, to time.Time
+	var machines []review.Count
+	w := wanted{of: id}
+	all := 0
 	b.View(func(v View) {
 		if c := v.Cases()[id]; c != nil {
-			for _, m := range Busiest(c.Machines, maxOfCase) {
-				machines = append(machines, m.Name)
-			}
-			from, to = c.First, c.Last
+			machines = Busiest(c.Machines, maxOfCase)
+			w.from, w.to, all = c.First, c.Last, c.Alerts
 		}
 	})
-	var damaged error
-	for _, machine := range machines {
-		err := b.read(ctx, machine, from, to, func(l line) {
-			if l.Case == id {
-				alerts = append(alerts, l.show(id))
-			}
-			if len(alerts) > 20*most { // the first and the last of each machine are enough
-				sortByTime(alerts)
-				left += len(alerts) - 2*most
-				alerts = slices.Delete(alerts, most, len(alerts)-most)
-			}
-		})
-		if err != nil && damaged == nil {
-			damaged = err
+	gather := func(most int, newest bool) []line {
+		w.most, w.newest = most, newest
+		var lines []line
+		for _, machine := range machines {
+			w.machine = machine.Name
+			found, damaged := b.read(ctx, w)
+			lines, err = append(lines, found...), cmp.Or(err, damaged)
 		}
+		return w.cut(lines)
 	}
-	sortByTime(alerts)
-	if len(alerts) > most {
-		left += len(alerts) - most
-		alerts = slices.Delete(alerts, begin, len(alerts)-(most-begin))
+	lines := gather(min(caseFirst+caseLast, all), true)
+	if all > caseFirst+caseLast && len(lines) == caseFirst+caseLast {
+		lines = append(gather(caseFirst, false), lines[caseFirst:]...)
 	}
-	return alerts, left, damaged
+	for _, l := range lines {
+		alerts = append(alerts, l.show(id))
+	}
+	return alerts, all - len(lines), err
 }
 
-func sortByTime(alerts []review.CaseAlert) {
-	slices.SortStableFunc(alerts, func(a, b review.CaseAlert) int { return a.At.Compare(b.At) })
-}
-
-// Around are the alerts of a machine from one time to another, oldest first, at most n: those next to the middle. inCase marks those of a case.
+// Around are the alerts of a machine from one time to another, oldest first, at most n. If there are more, it is those before and after the
+// first alert of the case. inCase marks those of the case.
 func (b *Board) Around(ctx context.Context, machine string, from, to time.Time, inCase string, n int) (alerts []review.CaseAlert, err error) {
-	err = b.read(ctx, machine, from, to, func(l line) { alerts = append(alerts, l.show(inCase)) })
-	sortByTime(alerts)
-	if extra := len(alerts) - n; extra > 0 {
-		alerts = alerts[extra/2 : extra/2+n]
+	began := from
+	b.View(func(v View) {
+		if c := v.Cases()[inCase]; c != nil {
+			began = c.First
+		}
+	})
+	before, err := b.read(ctx, wanted{machine: machine, from: from, to: began.Add(-1), most: n / 2, newest: true})
+	after, damaged := b.read(ctx, wanted{machine: machine, from: began, to: to, most: n - len(before)})
+	for _, l := range append(before, after...) {
+		alerts = append(alerts, l.show(inCase))
 	}
-	return alerts, err
+	return alerts, cmp.Or(err, damaged)
 }
 
 // Documents are those of a question, the newest first.

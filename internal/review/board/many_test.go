@@ -2,6 +2,7 @@ package board
 
 import (
 	"cmp"
+	"connect-deepcase/internal/review"
 	"context"
 	"fmt"
 	"maps"
@@ -63,4 +64,46 @@ func TestConcurrentAdds(t *testing.T) {
 	}
 	b.View(func(v View) { require.Equal(t, 1600, v.Totals().Alerts) })
 	require.NotEmpty(t, maps.Keys(picture(b)))
+}
+
+// A long case shows its first and its last alerts, whatever order they came in, and what was before and after its first alert.
+func TestALongCase(t *testing.T) {
+	b := open(t, t.TempDir(), Options{})
+	const n = 1500
+	order := rand.New(rand.NewPCG(9, 10)).Perm(n)
+	for from := 0; from < n; from += 100 {
+		var alerts []Alert
+		for _, i := range order[from : from+100] {
+			d := document{At: start.Add(time.Duration(i) * time.Second), Machine: "pc-1", Event: "login", Context: []string{"x"}, Status: "no_cluster"}
+			if i >= n/3 { // the case begins after the others
+				d.Case, d.Kind = "c", "new"
+			}
+			alerts = append(alerts, d.alert(t))
+		}
+		require.NoError(t, b.Add(t.Context(), alerts))
+		if from%200 == 0 {
+			require.NoError(t, b.Close(t.Context()))
+		}
+	}
+	seconds := func(alerts []review.CaseAlert) (all []int) {
+		for _, a := range alerts {
+			all = append(all, int(a.At.Sub(start)/time.Second))
+		}
+		return all
+	}
+	run := func(from, to int) (all []int) {
+		for i := from; i < to; i++ {
+			all = append(all, i)
+		}
+		return all
+	}
+	alerts, left, err := b.CaseAlerts(t.Context(), caseID("c"))
+	require.NoError(t, err)
+	require.Equal(t, n-n/3-caseFirst-caseLast, left)
+	require.Equal(t, append(run(n/3, n/3+caseFirst), run(n-caseLast, n)...), seconds(alerts))
+	alerts, err = b.Around(t.Context(), "pc-1", start, start.Add(n*time.Second), caseID("c"), 200)
+	require.NoError(t, err)
+	require.Equal(t, run(n/3-100, n/3+100), seconds(alerts))
+	require.False(t, alerts[99].In)
+	require.True(t, alerts[100].In)
 }
