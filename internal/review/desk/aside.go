@@ -109,7 +109,7 @@ type revision struct {
 }
 
 func (d *Desk) revOf(x *item) string {
-	r := revision{aside: d.snoozes[x.id].rev + d.verdicts[x.id].rev, journal: d.last()}
+	r := revision{aside: d.snoozes[x.id].rev + d.verdicts[x.id].rev, journal: d.known}
 	switch {
 	case x.one != nil:
 		r.seq = len(x.one.Patterns)

@@ -61,7 +61,7 @@ func (d *Desk) asideConflicts(r *request) (all []review.Conflict) {
 			if v.closed {
 				what = "closed"
 			}
-			all = append(all, review.Conflict{ID: x.id, Event: x.event, Rev: fmt.Sprintf("%d.%d.%d", d.last(), x.seen.seq, x.aside), What: what, Score: v.score, By: v.by, At: v.at})
+			all = append(all, review.Conflict{ID: x.id, Event: x.event, Rev: fmt.Sprintf("%d.%d.%d", d.known, x.seen.seq, x.aside), What: what, Score: v.score, By: v.by, At: v.at})
 		}
 	}
 	return all

@@ -83,7 +83,7 @@ func (d *Desk) decide(ctx context.Context, in review.Decide) (done review.Done, 
 // append writes decisions into the journal, after all that others wrote.
 func (d *Desk) append(ctx context.Context, decide func(decisions.Look) ([]decisions.Decision, error)) ([]decisions.Decision, error) {
 	d.mu.Lock()
-	journal, known := d.journal, d.last()
+	journal, known := d.journal, d.known
 	d.mu.Unlock()
 	if journal == nil {
 		return nil, fmt.Errorf("%w: %s is not there yet", review.ErrClosed, d.o.Model)
@@ -112,14 +112,6 @@ func writeError(err error) error {
 		return fmt.Errorf("%w: %w", review.ErrLocked, err)
 	}
 	return fmt.Errorf("%w: %w", review.ErrClosed, err)
-}
-
-// last is the number of the last decision that is known. mu is held.
-func (d *Desk) last() (n uint64) {
-	if d.journal != nil {
-		d.journal.Read(func(l decisions.Look) { n = l.Last() })
-	}
-	return n
 }
 
 // check finds the items, and refuses what cannot be decided.
@@ -223,7 +215,11 @@ func (r *request) decisions(look decisions.Look) (all []decisions.Decision) {
 		key := s.keys[slices.Index(decisions.Scopes, r.Scope)]
 		if !written[key] {
 			written[key] = true
-			all = append(all, decisions.Decision{Kind: kind, By: r.By, Reason: r.Why, Scope: r.Scope, Key: key, Subject: about, Score: r.Score, Until: r.until})
+			x := decisions.Decision{Kind: kind, By: r.By, Reason: r.Why, Scope: r.Scope, Key: key, Subject: about, Until: r.until}
+			if kind == decisions.Answer {
+				x.Score = r.Score
+			}
+			all = append(all, x)
 		}
 	}
 	for _, x := range r.targets {
@@ -272,18 +268,32 @@ func (r *request) scores() (all []decisions.Decision) {
 	return all
 }
 
+// record makes decisions known that this desk has written into the journal.
+func (d *Desk) record(ctx context.Context, written []decisions.Decision) error {
+	if len(written) == 0 {
+		return nil
+	}
+	d.reading.Lock()
+	defer d.reading.Unlock()
+	waits := d.waiting(written)
+	err := d.o.DB.Write(context.WithoutCancel(ctx), func(tx *sql.Tx) error { return errors.Join(copyDecisions(tx, written), putPending(tx, waits)) })
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.taken(written) // they hold whatever became of the copy
+	d.wait(waits)
+	if err != nil {
+		return fmt.Errorf("the decision is in the journal, but %w", err)
+	}
+	return nil
+}
+
 // carryOut does what comes after the journal, and tells what was done.
 func (d *Desk) carryOut(ctx context.Context, r *request, written []decisions.Decision) (done review.Done, err error) {
-	waits := d.waiting(written)
-	if len(written) > 0 {
-		if err := d.o.DB.Write(ctx, func(tx *sql.Tx) error { return errors.Join(copyDecisions(tx, written), putPending(tx, waits)) }); err != nil {
-			return done, fmt.Errorf("the decision is in the journal, but %w", err)
-		}
+	if err := d.record(ctx, written); err != nil {
+		return done, err
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.taken(written)
-	d.wait(waits)
 	var parts []string
 	if n := len(written); n > 0 {
 		parts = append(parts, batchOf(written[0].Number, written[n-1].Number))
@@ -310,7 +320,7 @@ func (d *Desk) carryOut(ctx context.Context, r *request, written []decisions.Dec
 	}
 	done.Batch = joinBatch(parts)
 	for _, x := range r.targets {
-		made := review.Made{ID: x.id, Event: x.event, Action: r.Action, By: r.By, Rev: fmt.Sprintf("%d.%d.%d", d.last(), x.seen.seq, d.snoozes[x.id].rev+d.verdicts[x.id].rev)}
+		made := review.Made{ID: x.id, Event: x.event, Action: r.Action, By: r.By, Rev: fmt.Sprintf("%d.%d.%d", d.known, x.seen.seq, d.snoozes[x.id].rev+d.verdicts[x.id].rev)}
 		if r.Action == actionScore {
 			score := r.Score
 			made.Score = &score

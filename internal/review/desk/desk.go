@@ -5,6 +5,8 @@ package desk
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -48,6 +50,7 @@ type Desk struct {
 	follower   *store.Follower
 
 	deciding sync.Mutex // one decision, undo or publication at a time
+	reading  sync.Mutex // held while decisions and versions are taken up, so that none of them is missed or taken for one that was shown
 
 	mu        sync.Mutex // guards what follows
 	journal   *decisions.Journal
@@ -55,6 +58,7 @@ type Desk struct {
 	probed    time.Time // when that was found out
 	serving   *serving
 	previous  *serving          // of other clusters, before the last training
+	known     uint64            // the number of the last decision that what follows has; the journal may have read others
 	rev       uint64            // rises with each change of decisions, scores and models
 	global    uint64            // the last one that concerns all items
 	events    map[string]uint64 // the last one that concerns an event
@@ -70,7 +74,7 @@ type Desk struct {
 	changes   []change
 	here      map[string]map[string]time.Time // who looks at what, and when last
 	retrained retrained
-	told      string // the last problem with publishing
+	wrong     map[string]string // what went wrong the last time, by what was tried
 }
 
 // place is a cluster of a generation of models.
@@ -100,7 +104,7 @@ func Open(ctx context.Context, o Options) (*Desk, error) {
 		o.Log = func(string, ...any) {}
 	}
 	d := &Desk{o: o, generation: Generation(o.Model), events: map[string]uint64{}, states: map[string]*state{}, explains: map[decisions.Key]model.Verdict{}, pending: map[place]pending{},
-		snoozes: map[string]snooze{}, verdicts: map[string]verdict{}, here: map[string]map[string]time.Time{}}
+		snoozes: map[string]snooze{}, verdicts: map[string]verdict{}, here: map[string]map[string]time.Time{}, wrong: map[string]string{}}
 	if err := d.loadAside(ctx); err != nil {
 		return nil, fmt.Errorf("store: %w", err)
 	}
@@ -129,18 +133,25 @@ func (d *Desk) Run(ctx context.Context) {
 			}
 			return
 		case <-ticks.C:
-			if err := d.refresh(ctx, false); err != nil && ctx.Err() == nil {
-				d.tell(err)
-			}
-			if d.due() {
-				d.publish(ctx)
-			}
+			d.tick(ctx)
 		}
+	}
+}
+
+// tick takes up what others wrote, and publishes scores when it is time.
+func (d *Desk) tick(ctx context.Context) {
+	if err := d.refresh(ctx, false); ctx.Err() == nil {
+		d.tell("reading", err)
+	}
+	if d.due() {
+		d.publish(ctx)
 	}
 }
 
 // refresh takes up what others wrote.
 func (d *Desk) refresh(ctx context.Context, starting bool) error {
+	d.reading.Lock()
+	defer d.reading.Unlock()
 	d.follower.Look()
 	d.mu.Lock()
 	journal := d.journal
@@ -167,12 +178,14 @@ func (d *Desk) refresh(ctx context.Context, starting bool) error {
 	return nil
 }
 
-// tell logs a problem once.
-func (d *Desk) tell(err error) {
+// tell logs a problem once, and shows it until the same succeeds, with err nil.
+func (d *Desk) tell(tried string, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if text := err.Error(); text != d.told {
-		d.told = text
+	if err == nil {
+		delete(d.wrong, tried)
+	} else if text := err.Error(); text != d.wrong[tried] {
+		d.wrong[tried] = text
 		d.o.Log("%s", text)
 	}
 }
@@ -209,8 +222,8 @@ func (d *Desk) problems(last time.Time) (all []string) {
 			all = append(all, fmt.Sprintf("%d lines of the decision journal are damaged and have no effect. The first: %v.", damage.Lines, damage.First))
 		}
 	}
-	if d.told != "" {
-		all = append(all, d.told+".")
+	for _, tried := range slices.Sorted(maps.Keys(d.wrong)) {
+		all = append(all, d.wrong[tried]+".")
 	}
 	if last.IsZero() {
 		all = append(all, "No alert has come in yet.")

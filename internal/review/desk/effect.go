@@ -71,7 +71,7 @@ func (d *Desk) effect(r *request) (e review.Effect) {
 		keys, events := map[decisions.Key]bool{}, map[string]bool{}
 		for _, x := range r.targets {
 			if x.cluster >= 0 && r.Action != actionMute {
-				if q := v.Questions()[x.id]; q != nil && !counted[q] {
+				if q := v.Questions()[board.ClusterID(d.serving.generation, x.cluster)]; q != nil && !counted[q] {
 					counted[q] = true
 					count(q.Bins.Since(v.Now(), rateBins), nil, names(q.Machines)...)
 				}

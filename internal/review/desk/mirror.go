@@ -33,8 +33,14 @@ func (d *Desk) mirror(ctx context.Context, journal *decisions.Journal, starting 
 			return err
 		}
 		last = 0
+		d.mu.Lock()
+		d.known = 0
+		d.mu.Unlock()
 	}
 	if inJournal == last {
+		d.mu.Lock()
+		d.known = max(d.known, last)
+		d.mu.Unlock()
 		return nil
 	}
 	var fresh []decisions.Decision
@@ -80,6 +86,7 @@ func copyDecisions(tx *sql.Tx, all []decisions.Decision) error {
 // taken makes decisions known to what is kept in memory; mu is held.
 func (d *Desk) taken(fresh []decisions.Decision) {
 	for _, x := range fresh {
+		d.known = max(d.known, x.Number)
 		d.rev++
 		if x.Kind == decisions.Undo || x.Subject.Event == "" {
 			d.global = d.rev
@@ -92,15 +99,16 @@ func (d *Desk) taken(fresh []decisions.Decision) {
 	}
 }
 
-// lastDecisions finds the last decision about each cluster of a model.
-func (d *Desk) lastDecisions(s *serving) error {
+// lastScores are the last decisions about the clusters of a generation.
+func (d *Desk) lastScores(generation string) (map[int]decided, error) {
 	rows, err := d.o.DB.Read().Query("SELECT "+columns+" FROM decision WHERE kind = ? ORDER BY number", string(decisions.Cluster))
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return eachDecision(rows, func(x decisions.Decision) error {
-		if d.generation(x.Version) == s.generation {
-			s.decided[x.Cluster] = decided{x.Number, x.By, x.At, x.Score, x.Reason}
+	last := map[int]decided{}
+	return last, eachDecision(rows, func(x decisions.Decision) error {
+		if d.generation(x.Version) == generation {
+			last[x.Cluster] = decided{x.Number, x.By, x.At, x.Score, x.Reason}
 		}
 		return nil
 	})
@@ -182,9 +190,11 @@ func (d *Desk) entry(x decisions.Decision) review.Entry {
 		}
 		e.State = "replaced"
 		if d.serving != nil && d.generation(x.Version) == d.serving.generation && d.serving.decided[x.Cluster].number == x.Number {
-			e.State, e.Batch = "published", batchOf(x.Number, x.Number)
+			e.Batch = batchOf(x.Number, x.Number)
 			if p, waits := d.pending[place{d.serving.generation, x.Cluster}]; waits && p.number == x.Number {
 				e.State = "to_publish"
+			} else if x.Cluster < len(d.serving.model.Clusters) && d.serving.model.Clusters[x.Cluster].Score == x.Score { // else it was rolled back
+				e.State = "published"
 			}
 		}
 		if d.serving != nil && d.generation(x.Version) == d.serving.generation {

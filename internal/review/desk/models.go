@@ -281,7 +281,7 @@ func (d *Desk) Rollback(ctx context.Context, who, version, seen string) (string,
 	if err != nil {
 		return "", writeError(err)
 	}
-	d.follower.Look()
+	d.tell("reading", d.refresh(ctx, false))
 	d.o.Log("%s rolled back from version %s to %s", who, current, name)
 	return name, nil
 }

@@ -1,10 +1,12 @@
 package desk
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"fmt"
 	"maps"
+	"slices"
 	"time"
 
 	"connect-deepcase/internal/review"
@@ -133,16 +135,13 @@ func (d *Desk) Publish(ctx context.Context, _ string) (string, error) {
 // publish is for Run. If it fails, it is tried again after Rest.
 func (d *Desk) publish(ctx context.Context) {
 	err := d.publishNow(ctx)
-	d.mu.Lock()
 	if err != nil {
+		d.mu.Lock()
 		d.newest, d.oldest = d.o.Now(), d.o.Now()
-	} else {
-		d.told = ""
+		d.mu.Unlock()
+		err = fmt.Errorf("the scores of clusters are not published yet: %w", err)
 	}
-	d.mu.Unlock()
-	if err != nil {
-		d.tell(fmt.Errorf("the scores of clusters are not published yet: %w", err))
-	}
+	d.tell("publishing", err)
 }
 
 func (d *Desk) publishNow(ctx context.Context) error {
@@ -159,30 +158,34 @@ func (d *Desk) publishNow(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	waiting, cancel := context.WithTimeout(ctx, time.Minute)
+	waiting, cancel := context.WithTimeout(ctx, lockWait) // decisions wait, too
 	defer cancel()
-	var lost []string
+	var lost, late []string
 	_, err = models.Update(waiting, func(version string, current *model.Model) (*model.Model, error) {
-		scores := map[int]float64{}
-		var samePlace []pending
-		for _, p := range all {
-			if models.Clustering(version) == d.generation(p.version) && p.cluster < len(current.Clusters) {
-				samePlace = append(samePlace, p)
-				continue
-			}
-			// A training came in between: the cluster is looked up by its contexts.
-			cluster, err := d.moved(waiting, p, current)
-			if err != nil {
-				return nil, err
-			}
-			if cluster < 0 {
-				lost = append(lost, fmt.Sprintf("cluster %d of version %s", p.cluster, p.version))
-				continue
-			}
-			scores[cluster] = p.score
+		if err := d.refresh(ctx, false); err != nil { // no other writer comes before the version is published
+			return nil, err
 		}
-		for _, p := range samePlace {
-			scores[p.cluster] = p.score
+		others, err := d.lastScores(models.Clustering(version))
+		if err != nil {
+			return nil, err
+		}
+		scores := map[int]float64{}
+		for _, p := range slices.SortedFunc(maps.Values(all), func(a, b pending) int { return cmp.Compare(a.number, b.number) }) {
+			cluster := p.cluster
+			if models.Clustering(version) != d.generation(p.version) || cluster >= len(current.Clusters) {
+				// A training came in between: the cluster is looked up by its contexts.
+				if cluster, err = d.moved(ctx, p, current); err != nil {
+					return nil, err
+				}
+			}
+			name := fmt.Sprintf("cluster %d of version %s", p.cluster, p.version)
+			if cluster < 0 {
+				lost = append(lost, name)
+			} else if x := others[cluster]; x.number > p.number {
+				late = append(late, fmt.Sprintf("%s (%s by %s)", name, scoreText(x.score), cmp.Or(x.by, "another program")))
+			} else {
+				scores[cluster] = p.score
+			}
 		}
 		for c, score := range scores {
 			if current.Clusters[c].Score == score && current.Clusters[c].Labels == nil {
@@ -215,10 +218,13 @@ func (d *Desk) publishNow(ctx context.Context) error {
 		}
 	}
 	d.mu.Unlock()
-	d.follower.Look()
 	if len(lost) > 0 {
 		d.o.Log("A training came before these scores were published, and their events are in other clusters now, which are asked again: %v", lost)
 	}
+	if len(late) > 0 {
+		d.o.Log("These clusters got another score before theirs was published, and keep that one: %v", late)
+	}
+	d.tell("reading", d.refresh(ctx, false))
 	return nil
 }
 

@@ -288,9 +288,7 @@ func (d *Desk) Case(id string) (c review.CaseView, err error) {
 		c.Around, err = d.o.Board.Around(ctx, machine, from, to, id, 500)
 		damaged = errors.Join(damaged, err)
 	}
-	if damaged != nil {
-		d.tell(damaged)
-	}
+	d.tell("log", damaged)
 	for _, q := range ids {
 		documents, err := d.o.Board.Documents(ctx, q)
 		if err != nil {

@@ -314,8 +314,6 @@ func number(n int) string { return strconv.Itoa(n) }
 // decidedToday counts what people decided in the last 24 hours.
 func (d *Desk) decidedToday(who string) (all, mine int) {
 	row := d.o.DB.Read().QueryRow("SELECT count(*), coalesce(sum(by = ?), 0) FROM decision WHERE at >= ? AND kind <> 'undo'", who, d.o.Now().Add(-24*time.Hour).UnixMicro())
-	if err := row.Scan(&all, &mine); err != nil {
-		d.tell(err)
-	}
+	d.tell("counting", row.Scan(&all, &mine))
 	return all, mine
 }

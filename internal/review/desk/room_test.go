@@ -142,6 +142,9 @@ func (a *analyst) see(n int, s model.Sample, status model.Status, inCase string,
 			}
 			if inCase != "" {
 				object["case"], object["case_kind"] = inCase+machine, "new"
+				if status == model.Unscored {
+					object["case_kind"] = "unscored"
+				}
 			}
 			text, err := json.Marshal(map[string]any{"deepcase": object})
 			require.NoError(a.room.t, err)

@@ -37,7 +37,7 @@ type decided struct {
 
 // take puts a version of the model into use.
 func (d *Desk) take(loaded *store.Loaded) error {
-	s := &serving{version: loaded.Version, model: loaded.Model, created: loaded.Created, byEvent: map[string][]int{}, learnt: map[string]bool{}, decided: map[int]decided{}}
+	s := &serving{version: loaded.Version, model: loaded.Model, created: loaded.Created, byEvent: map[string][]int{}, learnt: map[string]bool{}}
 	models, err := store.Open(d.o.Model, false)
 	if err != nil {
 		return err
@@ -51,7 +51,7 @@ func (d *Desk) take(loaded *store.Loaded) error {
 		s.byEvent[c.Event] = append(s.byEvent[c.Event], i)
 		s.after[i] = after(c.Contexts)
 	}
-	if err := d.lastDecisions(s); err != nil {
+	if s.decided, err = d.lastScores(s.generation); err != nil {
 		return err
 	}
 	d.mu.Lock()
@@ -143,7 +143,7 @@ func Generation(dir string) func(version string) string {
 // scoreOf is the score of a cluster, with one that waits to be published; nil if there is none. mu is held.
 func (d *Desk) scoreOf(cluster int) *float64 {
 	score := d.serving.model.Clusters[cluster].Score
-	if p, there := d.pending[place{d.serving.generation, cluster}]; there {
+	if p, there := d.pending[place{d.serving.generation, cluster}]; there && p.number >= d.serving.decided[cluster].number {
 		score = p.score
 	}
 	if score == interpreter.NoScore {

@@ -234,7 +234,7 @@ func (d *Desk) settle(p *board.Pattern) (s decisions.Settled) {
 	v := model.Verdict{Status: p.Status, Cluster: -1}
 	if now, asked := d.explains[p.Keys[0]]; asked && d.serving != nil && d.generation(p.Version) != d.serving.generation {
 		v = now
-		if v.Cluster >= 0 {
+		if v.Status == model.Unscored {
 			v.Status = model.Scored
 		}
 	}

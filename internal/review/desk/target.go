@@ -71,11 +71,11 @@ func (d *Desk) caseTarget(v board.View, c *board.Case, x *target) {
 				x.cluster, x.old = i, d.scoreOf(i)
 			}
 		}
-		return
-	}
-	for i, k := range c.Patterns {
-		if q := v.ByPattern(k); q != nil && i < x.seen.seq {
-			x.subjects = append(x.subjects, d.subject(q.Event, q.Patterns[k]))
+	} else {
+		for i, k := range c.Patterns {
+			if q := v.ByPattern(k); q != nil && i < x.seen.seq {
+				x.subjects = append(x.subjects, d.subject(q.Event, q.Patterns[k]))
+			}
 		}
 	}
 	if len(x.subjects) == 0 && len(c.Machines) == 1 { // for a mute

@@ -2,7 +2,6 @@ package desk
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"strings"
@@ -78,14 +77,9 @@ func (d *Desk) undo(ctx context.Context, who string, first, last uint64, asides 
 		if written, err = d.append(ctx, func(decisions.Look) ([]decisions.Decision, error) { return d.takeBack(who, before) }); err != nil {
 			return done, err
 		}
-		waits := d.waiting(written)
-		if err := d.o.DB.Write(ctx, func(tx *sql.Tx) error { return errors.Join(copyDecisions(tx, written), putPending(tx, waits)) }); err != nil {
-			return done, fmt.Errorf("the decision is in the journal, but %w", err)
+		if err := d.record(ctx, written); err != nil {
+			return done, err
 		}
-		d.mu.Lock()
-		d.taken(written)
-		d.wait(waits)
-		d.mu.Unlock()
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
