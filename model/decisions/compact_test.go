@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -157,4 +158,40 @@ func TestACompactionLeavesDamageWhereItIs(t *testing.T) {
 	require.Equal(t, [2]int{1, 2}, [2]int{moved, kept})
 	require.Equal(t, 1, j.Damage().Lines)
 	require.Equal(t, []uint64{1, 3}, numbers(t, j))
+}
+
+func TestEachAfterIsTheEndOfEach(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	subjects := []Subject{sshd, {Event: "a", Machine: "b"}, {Event: "c"}}
+	for round := range 6 {
+		j, c := restored(t, random(r, 40, subjects))
+		c.pass(100 * 24 * time.Hour)
+		appendAll(t, j, answer(subjects[round%3], Event, 1), answer(sshd, Pattern, 0))
+		switch round {
+		case 3:
+			_, _, err := j.Compact(t.Context(), time.Hour)
+			require.NoError(t, err)
+		case 4:
+			damage(t, j.dir, 39)
+			require.NoError(t, j.Refresh())
+		case 5: // another process writes, and has not finished
+			text, err := os.ReadFile(j.path(journalFile))
+			require.NoError(t, err)
+			require.NoError(t, os.WriteFile(j.path(journalFile), append(text, text[:200]...), 0o600))
+			require.NoError(t, j.Refresh())
+		}
+		var all []Decision
+		_, err := j.Each(func(d Decision) error { all = append(all, d); return nil })
+		require.NoError(t, err)
+		for after := range all[len(all)-1].Number + 2 {
+			want := slices.DeleteFunc(slices.Clone(all), func(d Decision) bool { return d.Number <= after })
+			got := []Decision{}
+			_, err := j.EachAfter(after, func(d Decision) error { got = append(got, d); return nil })
+			require.NoError(t, err)
+			require.Equal(t, want, got, "round %d, after %d", round, after)
+		}
+		recent, err := j.tail(all[len(all)-1].Number - 1)
+		require.NoError(t, err)
+		require.Len(t, recent, 1, "the rest of the journal is not read")
+	}
 }

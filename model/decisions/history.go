@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 
 	"connect-deepcase/internal/disk"
 )
@@ -36,6 +37,68 @@ func (j *Journal) Each(use func(d Decision) error) (damaged Damage, err error) {
 		return use(l.decision)
 	})
 	return damaged, err
+}
+
+// EachAfter is Each for the decisions after a number. If they are all at the end of the journal, it reads no more than that.
+func (j *Journal) EachAfter(number uint64, use func(d Decision) error) (damaged Damage, err error) {
+	recent, err := j.tail(number)
+	if err != nil {
+		return damaged, err
+	}
+	for _, d := range recent {
+		if err := use(d); err != nil {
+			return damaged, err
+		}
+	}
+	if recent != nil {
+		return damaged, nil
+	}
+	return j.Each(func(d Decision) error {
+		if d.Number <= number {
+			return nil
+		}
+		return use(d)
+	})
+}
+
+// maxTail is how much of the end of a journal is looked at.
+const maxTail = 1 << 20
+
+// tail gives the decisions after a number if the end of the journal, as it was read last, has each of them, and nothing that is damaged; else nil.
+func (j *Journal) tail(number uint64) (found []Decision, err error) {
+	j.changing.Lock()
+	known, end := j.file, j.place.bytes
+	j.changing.Unlock()
+	f, info, err := disk.Open(j.path(journalFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	} else if err != nil {
+		return nil, fmt.Errorf("decisions: %w", err)
+	}
+	defer f.Close()
+	if known == nil || !os.SameFile(known, info) {
+		return nil, nil
+	}
+	text := make([]byte, min(end, maxTail))
+	if _, err := f.ReadAt(text, end-int64(len(text))); err != nil {
+		return nil, fmt.Errorf("decisions: %s: %w", f.Name(), err)
+	}
+	for next := uint64(0); len(text) > 0; { // from the last line to the first
+		at := bytes.LastIndexByte(text[:len(text)-1], '\n') + 1
+		var d Decision
+		if _, err := parseLine(text[at:], &d); err != nil || next != 0 && d.Number != next-1 {
+			return nil, nil // the line begins before the text, or Each tells of it
+		}
+		if next = d.Number; next <= number {
+			return []Decision{}, nil
+		}
+		if found = append(found, d); next == number+1 {
+			slices.Reverse(found)
+			return found, nil
+		}
+		text = text[:at]
+	}
+	return nil, nil
 }
 
 // lines are those of a journal or an archive, one after the other.

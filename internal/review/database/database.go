@@ -55,6 +55,11 @@ CREATE INDEX decision_undoes ON decision (undoes) WHERE undoes > 0;
 CREATE TABLE pending (cluster INTEGER NOT NULL, version TEXT NOT NULL, number INTEGER NOT NULL, score REAL NOT NULL, by TEXT NOT NULL, PRIMARY KEY (cluster, version)) WITHOUT ROWID;
 CREATE TABLE snooze (id TEXT PRIMARY KEY, rev INTEGER NOT NULL, until INTEGER NOT NULL, by TEXT NOT NULL, why TEXT NOT NULL, at INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE verdict (id TEXT PRIMARY KEY, rev INTEGER NOT NULL, kind TEXT NOT NULL, closed INTEGER NOT NULL, score REAL, by TEXT NOT NULL, why TEXT NOT NULL, at INTEGER NOT NULL) WITHOUT ROWID;
+`, `
+CREATE INDEX decision_at ON decision (at);
+CREATE INDEX decision_cluster ON decision (number) WHERE kind = 'cluster';
+DROP INDEX decision_key; -- nobody asks by these
+DROP INDEX decision_undoes;
 `}
 )
 

@@ -11,6 +11,7 @@ import (
 	"connect-deepcase/internal/review/board"
 	"connect-deepcase/model"
 	"connect-deepcase/model/decisions"
+	"connect-deepcase/model/store"
 )
 
 // many gives a desk 10,000 open questions of 300 events, each with five patterns.
@@ -68,6 +69,56 @@ func BenchmarkDesk(b *testing.B) {
 			if _, err := a.Decide(b.Context(), score("ann", 1, question.Item)); err != nil {
 				b.Fatal(err)
 			}
+		}
+	})
+}
+
+// BenchmarkJournal has a journal of 200,000 decisions.
+func BenchmarkJournal(b *testing.B) {
+	r := newRoom(b)
+	s, err := store.Open(r.dir, false)
+	require.NoError(b, err)
+	journal := s.Decisions(decisions.DefaultHold)
+	n := 0
+	write := func(more int) {
+		_, err := journal.Append(b.Context(), func(decisions.Look) (all []decisions.Decision, err error) {
+			for range more {
+				about := decisions.Subject{Event: fmt.Sprint("event ", n%300), Context: []string{fmt.Sprint("after ", n), "b", "c"}, Machine: fmt.Sprint("pc-", n%5000)}
+				all = append(all, decisions.Decision{Kind: decisions.Answer, By: "bob", Scope: decisions.PatternOnMachine, Key: about.Key(decisions.PatternOnMachine), Subject: about})
+				n++
+			}
+			return all, nil
+		})
+		require.NoError(b, err)
+	}
+	for range 20 {
+		write(10_000)
+	}
+	r.now = time.Now().Add(48 * time.Hour)
+	a := r.desk(b.TempDir())
+	b.Run("start without a copy", func(b *testing.B) {
+		for b.Loop() {
+			r.desk(b.TempDir())
+		}
+	})
+	b.Run("another process writes", func(b *testing.B) {
+		for b.Loop() {
+			b.StopTimer()
+			write(1)
+			b.StartTimer()
+			require.NoError(b, a.refresh(b.Context(), false))
+		}
+	})
+	b.Run("queue", func(b *testing.B) {
+		for b.Loop() {
+			a.Queue("ann", review.Query{})
+		}
+	})
+	b.Run("find no decision", func(b *testing.B) {
+		for b.Loop() {
+			list, _, err := a.Decisions(review.DecisionQuery{Text: "by:nobody"})
+			require.NoError(b, err)
+			require.Empty(b, list)
 		}
 	})
 }

@@ -166,11 +166,16 @@ func (d *Desk) refresh(ctx context.Context, starting bool) error {
 	if err := journal.Refresh(); err != nil {
 		return fmt.Errorf("decision journal: %w", err)
 	}
-	if err := d.mirror(ctx, journal, starting); err != nil {
+	if err := d.mirror(ctx, journal); err != nil {
 		return err
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if starting {
+		if err := d.recover(ctx); err != nil {
+			return err
+		}
+	}
 	d.journal = journal
 	if now := d.o.Now(); now.Sub(d.probed).Abs() >= 10*time.Second {
 		d.probed, d.writable = now, store.Writable(d.o.Model)

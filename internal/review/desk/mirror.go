@@ -19,9 +19,11 @@ import (
 
 const columns = "number, at, kind, by, reason, scope, key, event, machine, score, until, cluster, version, old, undoes"
 
-// mirror copies what the journal has more than the database. At the start it also finds the scores of clusters that a process which was killed
-// did not publish.
-func (d *Desk) mirror(ctx context.Context, journal *decisions.Journal, starting bool) error {
+// atOnce is how many decisions are copied at a time.
+const atOnce = 5000
+
+// mirror copies what the journal has more than the database.
+func (d *Desk) mirror(ctx context.Context, journal *decisions.Journal) error {
 	var last uint64
 	if err := d.o.DB.Read().QueryRowContext(ctx, "SELECT coalesce(max(number), 0) FROM decision").Scan(&last); err != nil {
 		return err
@@ -44,28 +46,29 @@ func (d *Desk) mirror(ctx context.Context, journal *decisions.Journal, starting 
 		return nil
 	}
 	var fresh []decisions.Decision
-	if _, err := journal.Each(func(x decisions.Decision) error {
-		if x.Number > last {
-			fresh = append(fresh, x)
+	put := func() error {
+		if err := d.o.DB.Write(ctx, func(tx *sql.Tx) error { return copyDecisions(tx, fresh) }); err != nil {
+			return err
+		}
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		d.taken(fresh)
+		fresh = fresh[:0]
+		return nil
+	}
+	if _, err := journal.EachAfter(last, func(x decisions.Decision) error {
+		if fresh = append(fresh, x); len(fresh) == atOnce {
+			return put()
 		}
 		return nil
 	}); err != nil {
 		return fmt.Errorf("decision journal: %w", err)
 	}
-	if err := d.o.DB.Write(ctx, func(tx *sql.Tx) error { return copyDecisions(tx, fresh) }); err != nil {
-		return err
-	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.taken(fresh)
-	if starting {
-		return d.recover(ctx, fresh)
-	}
-	return nil
+	return put()
 }
 
 func copyDecisions(tx *sql.Tx, all []decisions.Decision) error {
-	statement, err := tx.Prepare("INSERT OR REPLACE INTO decision (" + columns + ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
+	statement, err := tx.Prepare("INSERT OR IGNORE INTO decision (" + columns + ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
 	if err != nil {
 		return err
 	}
@@ -101,7 +104,7 @@ func (d *Desk) taken(fresh []decisions.Decision) {
 
 // lastScores are the last decisions about the clusters of a generation.
 func (d *Desk) lastScores(generation string) (map[int]decided, error) {
-	rows, err := d.o.DB.Read().Query("SELECT "+columns+" FROM decision WHERE kind = ? ORDER BY number", string(decisions.Cluster))
+	rows, err := d.o.DB.Read().Query("SELECT " + columns + " FROM decision WHERE kind = 'cluster' ORDER BY number")
 	if err != nil {
 		return nil, err
 	}

@@ -68,7 +68,7 @@ func (d *Desk) Models(ctx context.Context, from, to string) (m review.Models, er
 
 // scoresByVersion are the scores of clusters, by the version in which they were seen.
 func (d *Desk) scoresByVersion() (map[string][]decisions.Decision, error) {
-	rows, err := d.o.DB.Read().Query("SELECT "+columns+" FROM decision WHERE kind = ? ORDER BY number", string(decisions.Cluster))
+	rows, err := d.o.DB.Read().Query("SELECT " + columns + " FROM decision WHERE kind = 'cluster' ORDER BY number")
 	if err != nil {
 		return nil, err
 	}
@@ -241,7 +241,7 @@ func (d *Desk) undoes(s *store.Store, c *review.Comparison) error {
 	if j := slices.IndexFunc(versions, func(v store.Version) bool { return v.Name == c.From }); j < i {
 		return nil // forward
 	}
-	rows, err := d.o.DB.Read().Query("SELECT "+columns+" FROM decision WHERE kind = ? AND at > ? ORDER BY number DESC LIMIT 200", string(decisions.Cluster), versions[i].Created.UnixMicro())
+	rows, err := d.o.DB.Read().Query("SELECT "+columns+" FROM decision WHERE kind = 'cluster' AND at > ? ORDER BY number DESC LIMIT 200", versions[i].Created.UnixMicro())
 	if err != nil {
 		return err
 	}

@@ -19,7 +19,7 @@ import (
 
 // label scores a cluster as deepcase_label does: the journal and a version, with no other writer in between.
 func (r *room) label(event string, score float64) {
-	s, err := store.Open(r.dir, false)
+	s, err := store.Open(r.dir, false, store.Retain(1))
 	require.NoError(r.t, err)
 	_, err = s.Update(r.t.Context(), func(version string, current *model.Model) (*model.Model, error) {
 		c := clusterOf(r.t, current, event)
@@ -166,4 +166,26 @@ func TestAMuteOfACaseNamesItsMachine(t *testing.T) {
 	require.Equal(t, decisions.Subject{Event: "backup", Machine: "pc-1"}, list[0].Subject)
 	require.Zero(t, list[0].Score, "a mute has none")
 	require.WithinDuration(t, r.now.Add(24*time.Hour), list[0].Until, 0)
+}
+
+func TestRemovedVersionsAreStillKnownByTheirClusters(t *testing.T) {
+	r := newRoom(t)
+	dir := t.TempDir()
+	a := r.desk(dir)
+	first := a.Status().Version
+	_, err := a.Decide(t.Context(), score("ann", 3, a.item("backup")))
+	require.NoError(t, err)
+	for _, x := range []float64{1, 2, 1} {
+		r.label("login", x)
+	}
+	require.NoDirExists(t, filepath.Join(r.dir, "versions", first))
+	require.NoError(t, a.db.Close())
+	a = r.desk(dir)
+	require.Equal(t, "ann", a.item("backup").By)
+	require.EqualValues(t, 3, *a.item("backup").Score)
+	_, err = a.Publish(t.Context(), "ann")
+	require.NoError(t, err)
+	m := r.current()
+	require.EqualValues(t, 3, m.Clusters[clusterOf(t, m, "backup")].Score)
+	require.EqualValues(t, 1, m.Clusters[clusterOf(t, m, "login")].Score)
 }

@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"slices"
 	"time"
@@ -12,6 +14,7 @@ import (
 	"connect-deepcase/internal/review"
 	"connect-deepcase/internal/review/board"
 	"connect-deepcase/model"
+	"connect-deepcase/model/bundle"
 	"connect-deepcase/model/decisions"
 	"connect-deepcase/model/interpreter"
 	"connect-deepcase/model/store"
@@ -90,7 +93,7 @@ func (d *Desk) due() bool {
 }
 
 // recover finds scores in the journal that a process which was killed did not publish: they are later than all versions. mu is held.
-func (d *Desk) recover(ctx context.Context, fresh []decisions.Decision) error {
+func (d *Desk) recover(ctx context.Context) error {
 	if d.serving == nil {
 		return nil
 	}
@@ -109,10 +112,12 @@ func (d *Desk) recover(ctx context.Context, fresh []decisions.Decision) error {
 		}
 	}
 	var found []pending
-	for _, p := range d.waiting(fresh) {
-		last := d.serving.decided[p.cluster]
-		if last.number == p.number && last.at.After(newest) && p.cluster < len(d.serving.model.Clusters) && d.serving.model.Clusters[p.cluster].Score != p.score {
-			found = append(found, p)
+	for cluster, last := range d.serving.decided {
+		if d.pending[place{d.serving.generation, cluster}].number == last.number {
+			continue // the database knows
+		}
+		if last.at.After(newest) && cluster < len(d.serving.model.Clusters) && d.serving.model.Clusters[cluster].Score != last.score {
+			found = append(found, pending{last.number, cluster, d.serving.version, last.score, last.by})
 		}
 	}
 	d.wait(found)
@@ -230,15 +235,32 @@ func (d *Desk) publishNow(ctx context.Context) error {
 
 // moved is the cluster of a newer model that has all contexts of a cluster of an earlier version; −1 if there is none.
 func (d *Desk) moved(ctx context.Context, p pending, current *model.Model) (int, error) {
-	models, err := store.Open(d.o.Model, false)
-	if err != nil {
+	before, err := d.clustersOf(p.version)
+	damaged := (*bundle.DamagedError)(nil)
+	if errors.Is(err, fs.ErrNotExist) || errors.As(err, &damaged) || err == nil && p.cluster >= len(before.Clusters) {
+		return -1, nil // nobody knows what it was about
+	} else if err != nil {
 		return -1, err
 	}
-	before, err := models.Load(p.version)
-	if err != nil || p.cluster >= len(before.Clusters) {
-		return -1, nil //nolint:nilerr // it was removed: nobody knows what it was about
-	}
 	return d.sameIn(ctx, before.Clusters[p.cluster], current)
+}
+
+// clustersOf gives a model that has the clusters of a version, also if the version was removed since it served here.
+func (d *Desk) clustersOf(version string) (*model.Model, error) {
+	generation := d.generation(version)
+	d.mu.Lock()
+	known := []*serving{d.serving, d.previous}
+	d.mu.Unlock()
+	for _, s := range known {
+		if s != nil && s.generation == generation {
+			return s.model, nil
+		}
+	}
+	models, err := store.Open(d.o.Model, false)
+	if err != nil {
+		return nil, err
+	}
+	return models.Load(version)
 }
 
 // sameIn is the cluster of a model that has all contexts of a cluster; −1 if there is none.

@@ -136,6 +136,9 @@ func Generation(dir string) func(version string) string {
 			clear(known)
 		}
 		known[version] = s.Clustering(version)
+		if current, err := s.Current(); err == nil && s.SameClusters(current, version) { // the version may have been removed
+			known[version] = s.Clustering(current)
+		}
 		return known[version]
 	}
 }
