@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"sync"
 	"time"
@@ -71,12 +72,11 @@ type Hour struct {
 
 // Totals are of all alerts since the database was created.
 type Totals struct {
-	Alerts  int       `json:"alerts"`
-	Ahead   int       `json:"ahead"`   // their time was ahead of the clock
-	Old     int       `json:"old"`     // older than what is kept: left out
-	NoModel int       `json:"nomodel"` // they ask nothing, because there was no model
-	First   time.Time `json:"first"`
-	Last    time.Time `json:"last"`
+	Alerts int       `json:"alerts"`
+	Ahead  int       `json:"ahead"` // their time was ahead of the clock
+	Old    int       `json:"old"`   // older than what is kept: left out
+	First  time.Time `json:"first"`
+	Last   time.Time `json:"last"`
 }
 
 // Open gives the board of a database, with what an earlier process left there.
@@ -146,10 +146,7 @@ func (b *Board) take(a *Alert, clock int64) {
 	}
 	hour := b.hour(a.At)
 	hour.Outcomes[a.outcome()]++
-	if a.Status == model.NoModel {
-		t.NoModel++
-	}
-	if a.Confidence == a.Confidence { // no NaN
+	if !math.IsNaN(a.Confidence) {
 		hour.ConfidenceSum += a.Confidence
 		hour.ConfidenceN++
 	}
@@ -199,7 +196,6 @@ func (b *Board) takeCase(a *Alert, q *Question, hour *Hour) {
 	}
 	c.take(a, question, q != nil && q.Kind == review.PatternKind)
 	b.changes++
-	c.Changed = b.changes
 	b.changed.cases[c] = true
 }
 
@@ -221,7 +217,7 @@ func (b *Board) question(a *Alert) *Question {
 		return nil
 	case a.clustered():
 		generation := b.o.Generation(a.Version)
-		id := clusterID(generation, a.Cluster)
+		id := ClusterID(generation, a.Cluster)
 		if q := b.questions[id]; q != nil {
 			return q
 		}
@@ -250,7 +246,7 @@ func (b *Board) question(a *Alert) *Question {
 
 func newQuestion(a *Alert, id string, kind review.Kind) *Question {
 	return &Question{
-		ID: id, Kind: kind, Event: a.Event, Cluster: -1, Statuses: map[model.Status]int{}, Machines: map[string]int{},
+		ID: id, Kind: kind, Event: a.Event, Cluster: -1, Machines: map[string]int{},
 		Patterns: map[decisions.Key]*Pattern{}, After: shares(a.Context, a.Attention), Context: a.Context, Attention: a.Attention,
 		spread: spreadOf(a.Context, a.Attention),
 	}

@@ -135,7 +135,6 @@ func picture(b *Board) map[string]any {
 		}
 		for id, c := range v.Cases() {
 			x := *c
-			x.Changed = 0
 			cases[id] = x
 		}
 		hours := map[int64]Hour{}

@@ -2,13 +2,14 @@ package board
 
 import (
 	"cmp"
-	"connect-deepcase/internal/review"
 	"context"
 	"fmt"
 	"maps"
 	"math/rand/v2"
 	"testing"
 	"time"
+
+	"connect-deepcase/internal/review"
 
 	"github.com/stretchr/testify/require"
 )

@@ -28,29 +28,27 @@ const (
 
 // Question is a cluster, or patterns that look alike. Its fields are for reading, inside of View.
 type Question struct {
-	Number        int64                `json:"number"` // in the database
-	ID            string               `json:"id"`
-	Kind          review.Kind          `json:"kind"`
-	Event         string               `json:"event"`
-	Cluster       int                  `json:"cluster"`    // −1 for patterns
-	Generation    string               `json:"generation"` // of clusters: which models have it
-	Unknown       bool                 `json:"unknown,omitempty"`
-	Alerts        int                  `json:"alerts"`
-	Statuses      map[model.Status]int `json:"statuses"`
-	Last          time.Time            `json:"last"`
-	First         time.Time            `json:"first"`
-	Status        model.Status         `json:"status"` // of the last alert, without an answer
-	Bins          Bins                 `json:"bins"`
-	Machines      map[string]int       `json:"machines"`
-	Unlisted      int                  `json:"unlisted,omitempty"` // alerts of machines beyond maxMachines
-	ConfidenceSum float64              `json:"confidence"`
-	ConfidenceN   int                  `json:"confidences"`
-	After         []review.Share       `json:"after"`   // what the attention of its first alert is on
-	Context       []string             `json:"context"` // of its first alert
-	Attention     []float64            `json:"attention"`
-	Seq           int                  `json:"seq"` // of its newest pattern
-	Cases         []string             `json:"cases,omitempty"`
-	Slots         []slot               `json:"slots"` // of its documents
+	Number        int64          `json:"number"` // in the database
+	ID            string         `json:"id"`
+	Kind          review.Kind    `json:"kind"`
+	Event         string         `json:"event"`
+	Cluster       int            `json:"cluster"`    // −1 for patterns
+	Generation    string         `json:"generation"` // of clusters: which models have it
+	Unknown       bool           `json:"unknown,omitempty"`
+	Alerts        int            `json:"alerts"`
+	Last          time.Time      `json:"last"`
+	First         time.Time      `json:"first"`
+	Status        model.Status   `json:"status"` // of the last alert, without an answer
+	Bins          Bins           `json:"bins"`
+	Machines      map[string]int `json:"machines"`
+	ConfidenceSum float64        `json:"confidence"`
+	ConfidenceN   int            `json:"confidences"`
+	After         []review.Share `json:"after"`   // what the attention of its first alert is on
+	Context       []string       `json:"context"` // of its first alert
+	Attention     []float64      `json:"attention"`
+	Seq           int            `json:"seq"` // of its newest pattern
+	Cases         []string       `json:"cases,omitempty"`
+	Slots         []slot         `json:"slots"` // of its documents
 
 	Patterns map[decisions.Key]*Pattern `json:"-"` // by the narrowest scope
 	Changed  uint64                     `json:"-"` // when it changed, in the order of changes
@@ -81,15 +79,12 @@ type Pattern struct {
 	Cases     []string         `json:"cases,omitempty"`
 }
 
-// clusterID is the ID of the question of a cluster.
-func clusterID(generation string, cluster int) string {
+// ClusterID is the ID of the question of a cluster of a generation of models.
+func ClusterID(generation string, cluster int) string {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(generation)) // it never fails
 	return fmt.Sprintf("c%d-%08x", cluster, h.Sum32())
 }
-
-// ClusterID is the ID of the question of a cluster of a generation of models.
-func ClusterID(generation string, cluster int) string { return clusterID(generation, cluster) }
 
 // caseID is the ID of a case, which is part of an address.
 func caseID(name string) string {
@@ -101,7 +96,6 @@ func caseID(name string) string {
 // take counts an alert.
 func (q *Question) take(a *Alert) {
 	q.Alerts++
-	q.Statuses[a.Status]++
 	if q.First.IsZero() || a.At.Before(q.First) {
 		q.First = a.At
 	}
@@ -109,11 +103,7 @@ func (q *Question) take(a *Alert) {
 		q.Last, q.Status = a.At, a.Status
 	}
 	q.Bins.add(a.At)
-	if _, known := q.Machines[a.Machine]; known || len(q.Machines) < maxMachines {
-		q.Machines[a.Machine]++
-	} else {
-		q.Unlisted++
-	}
+	count(q.Machines, a.Machine, maxMachines)
 	if !math.IsNaN(a.Confidence) {
 		q.ConfidenceSum += a.Confidence
 		q.ConfidenceN++
@@ -267,7 +257,6 @@ type Case struct {
 	Bins      Bins            `json:"bins"`
 	Questions map[string]int  `json:"questions"` // alerts by question, at most maxOfCase
 	Patterns  []decisions.Key `json:"patterns"`  // by the narrowest scope, at most maxOfCase
-	Changed   uint64          `json:"-"`
 }
 
 const maxOfCase = 200
@@ -284,17 +273,18 @@ func (c *Case) take(a *Alert, question string, pattern bool) {
 		c.Score = max(c.Score, a.Score)
 	}
 	c.Bins.add(a.At)
-	count(c.Machines, a.Machine)
+	count(c.Machines, a.Machine, maxOfCase)
 	if question != "" {
-		count(c.Questions, question)
+		count(c.Questions, question, maxOfCase)
 	}
 	if pattern && len(c.Patterns) < maxOfCase && !slices.Contains(c.Patterns, a.Pattern) {
 		c.Patterns = append(c.Patterns, a.Pattern)
 	}
 }
 
-func count(names map[string]int, name string) {
-	if _, known := names[name]; known || len(names) < maxOfCase {
+// count counts a name, unless there are so many others already.
+func count(names map[string]int, name string, most int) {
+	if _, known := names[name]; known || len(names) < most {
 		names[name]++
 	}
 }

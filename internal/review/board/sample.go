@@ -18,15 +18,11 @@ const (
 
 // Sample is an alert that was drawn.
 type Sample struct {
-	At      time.Time    `json:"at"`
-	Machine string       `json:"machine"`
-	Event   string       `json:"event"`
-	Context []string     `json:"context"`
-	Status  model.Status `json:"status"`
-	Score   float64      `json:"score"`
-	Cluster int          `json:"cluster"`
-	Version string       `json:"version"`
-	Of      int          `json:"of"` // alerts of its day so far, when it was drawn
+	At      time.Time `json:"at"`
+	Machine string    `json:"machine"`
+	Event   string    `json:"event"`
+	Context []string  `json:"context"`
+	Of      int       `json:"of"` // alerts of its day so far, when it was drawn
 }
 
 // sample draws an alert or not: each of a day has the same chance (reservoir sampling, Vitter's algorithm R, with a hash for chance).
@@ -60,7 +56,7 @@ func (b *Board) sample(a *Alert) {
 		b.changed.samples[base] = first
 	}
 	if slot < aDay {
-		s := &Sample{a.At, a.Machine, a.Event, a.Context, a.Settled, a.Score, a.Cluster, a.Version, n + 1}
+		s := &Sample{a.At, a.Machine, a.Event, a.Context, n + 1}
 		if slot == 0 && first != nil && n > 0 {
 			s.Of = first.Of
 		}
