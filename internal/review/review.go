@@ -99,7 +99,7 @@ const (
 
 // Query selects items of the queue.
 type Query struct {
-	Text  string // words, and event: machine: after: status: kind: score: cluster: technique: with a value that may be in quotes
+	Text  string // words, and event: machine: after: status: kind: score: cluster: case: by: with a value that may be in quotes
 	View  string
 	Sort  string // "" by work, recent, new, machines, event
 	Limit int

@@ -108,15 +108,20 @@ type revision struct {
 	aside   int    // of snoozes and verdicts
 }
 
+func (r revision) String() string { return fmt.Sprintf("%d.%d.%d", r.journal, r.seq, r.aside) }
+
+// asideOf is how often an item was put off, asked again, closed or opened. mu is held.
+func (d *Desk) asideOf(id string) int { return d.snoozes[id].rev + d.verdicts[id].rev }
+
 func (d *Desk) revOf(x *item) string {
-	r := revision{aside: d.snoozes[x.id].rev + d.verdicts[x.id].rev, journal: d.known}
+	r := revision{journal: d.known, aside: d.asideOf(x.id)}
 	switch {
 	case x.one != nil:
 		r.seq = len(x.one.Patterns)
 	case x.kind == review.PatternKind:
 		r.seq = x.question.Seq
 	}
-	return fmt.Sprintf("%d.%d.%d", r.journal, r.seq, r.aside)
+	return r.String()
 }
 
 func parseRev(text string) (r revision, err error) {

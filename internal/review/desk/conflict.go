@@ -1,8 +1,6 @@
 package desk
 
 import (
-	"fmt"
-
 	"connect-deepcase/internal/review"
 	"connect-deepcase/model/decisions"
 	"connect-deepcase/model/interpreter"
@@ -14,7 +12,7 @@ func (d *Desk) conflicts(r *request, look decisions.Look) []review.Conflict {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, x := range r.targets {
-		conflict := review.Conflict{ID: x.id, Event: x.event, Rev: fmt.Sprintf("%d.%d.%d", look.Last(), x.seen.seq, x.aside)}
+		conflict := review.Conflict{ID: x.id, Event: x.event, Rev: revision{look.Last(), x.seen.seq, x.aside}.String()}
 		if x.cluster >= 0 && !x.answers() {
 			if last, there := d.serving.decided[x.cluster]; there && last.number > x.seen.journal && !x.moved {
 				conflict.By, conflict.At, conflict.Why = last.by, last.at, last.why
@@ -29,7 +27,7 @@ func (d *Desk) conflicts(r *request, look decisions.Look) []review.Conflict {
 		for _, s := range x.subjects {
 			if found := newest(look, s.keys, x.seen.journal); found != nil {
 				conflict.By, conflict.At, conflict.Score = found.By, found.At, &found.Score
-				conflict.What = fmt.Sprintf("answered %s", scoreText(found.Score))
+				conflict.What = "answered " + scoreText(found.Score)
 				all = append(all, conflict)
 				break
 			}
@@ -61,7 +59,7 @@ func (d *Desk) asideConflicts(r *request) (all []review.Conflict) {
 			if v.closed {
 				what = "closed"
 			}
-			all = append(all, review.Conflict{ID: x.id, Event: x.event, Rev: fmt.Sprintf("%d.%d.%d", d.known, x.seen.seq, x.aside), What: what, Score: v.score, By: v.by, At: v.at})
+			all = append(all, review.Conflict{ID: x.id, Event: x.event, Rev: revision{d.known, x.seen.seq, x.aside}.String(), What: what, Score: v.score, By: v.by, At: v.at})
 		}
 	}
 	return all

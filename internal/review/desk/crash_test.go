@@ -51,7 +51,7 @@ func TestKilledDesks(t *testing.T) {
 	}
 	r.now = time.Now()
 	a := r.desk(dir)
-	_, err := a.Publish(t.Context(), "")
+	_, err := a.Publish(t.Context())
 	require.NoError(t, err)
 	m := r.current()
 	for event, x := range acknowledged {
@@ -81,7 +81,7 @@ func decideForEver(t *testing.T, dir, store string) {
 		}
 		fmt.Printf("%s decided %d\n", event, i%5)
 		if i%3 == 0 {
-			if _, err := a.Publish(t.Context(), "ann"); err != nil {
+			if _, err := a.Publish(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"connect-deepcase/internal/review"
@@ -40,10 +41,15 @@ type request struct {
 // Decide takes a decision about items: all of them, or none. Errors are review.ErrInvalid, ErrNotFound, ErrLocked, ErrClosed,
 // *review.ConflictError and *review.ConfirmError.
 func (d *Desk) Decide(ctx context.Context, in review.Decide) (done review.Done, err error) {
+	return d.alone(func() (review.Done, error) { return d.decide(ctx, in) })
+}
+
+// alone runs a decision or an undo while no other one runs, and again if other programs have written in between.
+func (d *Desk) alone(change func() (review.Done, error)) (done review.Done, err error) {
 	d.deciding.Lock()
 	defer d.deciding.Unlock()
-	for range 5 { // others may write in between
-		if done, err = d.decide(ctx, in); !errors.Is(err, errAgain) {
+	for range 5 {
+		if done, err = change(); !errors.Is(err, errAgain) {
 			return done, err
 		}
 	}
@@ -318,9 +324,9 @@ func (d *Desk) carryOut(ctx context.Context, r *request, written []decisions.Dec
 			parts = append(parts, fmt.Sprintf("v%s@%d", x.id, rev))
 		}
 	}
-	done.Batch = joinBatch(parts)
+	done.Batch = strings.Join(parts, ",")
 	for _, x := range r.targets {
-		made := review.Made{ID: x.id, Event: x.event, Action: r.Action, By: r.By, Rev: fmt.Sprintf("%d.%d.%d", d.known, x.seen.seq, d.snoozes[x.id].rev+d.verdicts[x.id].rev)}
+		made := review.Made{ID: x.id, Event: x.event, Action: r.Action, By: r.By, Rev: revision{d.known, x.seen.seq, d.asideOf(x.id)}.String()}
 		if r.Action == actionScore {
 			score := r.Score
 			made.Score = &score

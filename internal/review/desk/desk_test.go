@@ -37,7 +37,7 @@ func TestAClusterIsScoredPublishedAndTakenBack(t *testing.T) {
 	_, err = a.Undo(t.Context(), "bob", done.Batch)
 	require.NoError(t, err)
 	require.Nil(t, a.item("backup").Score)
-	_, err = a.Publish(t.Context(), "bob")
+	_, err = a.Publish(t.Context())
 	require.NoError(t, err)
 	require.EqualValues(t, interpreter.NoScore, r.current().Clusters[clusterOf(t, r.model, "backup")].Score)
 	_, err = a.Undo(t.Context(), "bob", done.Batch)

@@ -3,6 +3,7 @@ package desk
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	"connect-deepcase/internal/review"
@@ -73,7 +74,7 @@ func (d *Desk) effect(r *request) (e review.Effect) {
 			if x.cluster >= 0 && r.Action != actionMute {
 				if q := v.Questions()[board.ClusterID(d.serving.generation, x.cluster)]; q != nil && !counted[q] {
 					counted[q] = true
-					count(q.Bins.Since(v.Now(), rateBins), nil, names(q.Machines)...)
+					count(q.Bins.Since(v.Now(), rateBins), nil, slices.Collect(maps.Keys(q.Machines))...)
 				}
 				continue
 			}
@@ -122,7 +123,7 @@ func (d *Desk) countCluster(v board.View, r *request, q *board.Question, keys ma
 	}
 	recent := q.Bins.Since(v.Now(), rateBins)
 	if r.Scope == decisions.Event {
-		count(recent, q.Cases, names(q.Machines)...)
+		count(recent, q.Cases, slices.Collect(maps.Keys(q.Machines))...)
 		return
 	}
 	for machine, alerts := range q.Machines {
@@ -136,14 +137,6 @@ func (d *Desk) countCluster(v board.View, r *request, q *board.Question, keys ma
 func (d *Desk) attack(id string) bool {
 	v := d.verdicts[id]
 	return v.closed && v.score != nil && *v.score > 0
-}
-
-func names(machines map[string]int) []string {
-	all := make([]string, 0, len(machines))
-	for name := range machines {
-		all = append(all, name)
-	}
-	return all
 }
 
 func plural(n int, what string) string {

@@ -69,7 +69,7 @@ func TestARestartKnowsWhatWaits(t *testing.T) {
 			}
 			a = r.desk(dir)
 			require.Equal(t, 2, a.Status().Unpublished)
-			_, err = a.Publish(t.Context(), "ann")
+			_, err = a.Publish(t.Context())
 			require.NoError(t, err)
 			for _, c := range r.current().Clusters {
 				require.EqualValues(t, 2, c.Score)
@@ -94,7 +94,7 @@ func TestATrainingMeanwhile(t *testing.T) {
 
 	_, err = a.Decide(t.Context(), score("ann", 2, shown))
 	require.NoError(t, err, "the cluster is found by its contexts")
-	_, err = a.Publish(t.Context(), "ann")
+	_, err = a.Publish(t.Context())
 	require.NoError(t, err)
 	m := r.current()
 	require.EqualValues(t, 2, m.Clusters[clusterOf(t, m, "backup")].Score)
@@ -112,7 +112,7 @@ func TestVersionsAreComparedAndRolledBack(t *testing.T) {
 	require.NoError(t, err)
 	_, err = a.Rollback(t.Context(), "ann", first, first)
 	require.ErrorIs(t, err, review.ErrInvalid, "a score waits")
-	second, err := a.Publish(t.Context(), "ann")
+	second, err := a.Publish(t.Context())
 	require.NoError(t, err)
 	require.NotEqual(t, first, second)
 

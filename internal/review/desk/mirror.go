@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
@@ -96,7 +95,7 @@ func (d *Desk) taken(fresh []decisions.Decision) {
 		} else {
 			d.events[x.Subject.Event] = d.rev
 		}
-		if x.Kind == decisions.Cluster && d.serving != nil && d.generation(x.Version) == d.serving.generation {
+		if x.Kind == decisions.Cluster && d.serves(x.Version) {
 			d.serving.decided[x.Cluster] = decided{x.Number, x.By, x.At, x.Score, x.Reason}
 		}
 	}
@@ -104,12 +103,8 @@ func (d *Desk) taken(fresh []decisions.Decision) {
 
 // lastScores are the last decisions about the clusters of a generation.
 func (d *Desk) lastScores(generation string) (map[int]decided, error) {
-	rows, err := d.o.DB.Read().Query("SELECT " + columns + " FROM decision WHERE kind = 'cluster' ORDER BY number")
-	if err != nil {
-		return nil, err
-	}
 	last := map[int]decided{}
-	return last, eachDecision(rows, func(x decisions.Decision) error {
+	return last, d.eachCopy("kind = 'cluster' ORDER BY number", func(x decisions.Decision) error {
 		if d.generation(x.Version) == generation {
 			last[x.Cluster] = decided{x.Number, x.By, x.At, x.Score, x.Reason}
 		}
@@ -117,7 +112,12 @@ func (d *Desk) lastScores(generation string) (map[int]decided, error) {
 	})
 }
 
-func eachDecision(rows *sql.Rows, use func(decisions.Decision) error) error {
+// eachCopy gives the decisions of the database that a condition selects, until use returns errEnough.
+func (d *Desk) eachCopy(where string, use func(decisions.Decision) error, arguments ...any) error {
+	rows, err := d.o.DB.Read().Query("SELECT "+columns+" FROM decision WHERE "+where, arguments...)
+	if err != nil {
+		return err
+	}
 	defer rows.Close()
 	for rows.Next() {
 		var x decisions.Decision
@@ -132,12 +132,17 @@ func eachDecision(rows *sql.Rows, use func(decisions.Decision) error) error {
 			x.Until = time.UnixMicro(until).UTC()
 		}
 		copy(x.Key[:], key)
-		if err := use(x); err != nil {
+		if err := use(x); errors.Is(err, errEnough) {
+			return nil
+		} else if err != nil {
 			return err
 		}
 	}
 	return rows.Err()
 }
+
+// errEnough ends eachCopy.
+var errEnough = errors.New("enough")
 
 // Decisions lists decisions, the newest first. more tells that there are others.
 func (d *Desk) Decisions(q review.DecisionQuery) (all []review.Entry, more bool, err error) {
@@ -152,13 +157,8 @@ func (d *Desk) Decisions(q review.DecisionQuery) (all []review.Entry, more bool,
 		all = append(all, e)
 		return nil
 	})
-	if errors.Is(err, errEnough) {
-		err = nil
-	}
 	return all, more, err
 }
-
-var errEnough = errors.New("enough")
 
 // EachDecision gives decisions, the newest first.
 func (d *Desk) EachDecision(q review.DecisionQuery, use func(review.Entry) error) error {
@@ -166,18 +166,14 @@ func (d *Desk) EachDecision(q review.DecisionQuery, use func(review.Entry) error
 	if before == 0 {
 		before = 1 << 62
 	}
-	rows, err := d.o.DB.Read().Query("SELECT "+columns+" FROM decision WHERE number < ? ORDER BY number DESC", before)
-	if err != nil {
-		return err
-	}
 	matches := decisionFilter(q.Text)
-	return eachDecision(rows, func(x decisions.Decision) error {
+	return d.eachCopy("number < ? ORDER BY number DESC", func(x decisions.Decision) error {
 		e := d.entry(x)
 		if !matches(e) {
 			return nil
 		}
 		return use(e)
-	})
+	}, before)
 }
 
 // entry tells what became of a decision.
@@ -192,16 +188,17 @@ func (d *Desk) entry(x decisions.Decision) review.Entry {
 			e.Action = "withdraw"
 		}
 		e.State = "replaced"
-		if d.serving != nil && d.generation(x.Version) == d.serving.generation && d.serving.decided[x.Cluster].number == x.Number {
+		if !d.serves(x.Version) {
+			break
+		}
+		e.Item = board.ClusterID(d.serving.generation, x.Cluster)
+		if d.serving.decided[x.Cluster].number == x.Number {
 			e.Batch = batchOf(x.Number, x.Number)
 			if p, waits := d.pending[place{d.serving.generation, x.Cluster}]; waits && p.number == x.Number {
 				e.State = "to_publish"
 			} else if x.Cluster < len(d.serving.model.Clusters) && d.serving.model.Clusters[x.Cluster].Score == x.Score { // else it was rolled back
 				e.State = "published"
 			}
-		}
-		if d.serving != nil && d.generation(x.Version) == d.serving.generation {
-			e.Item = board.ClusterID(d.serving.generation, x.Cluster)
 		}
 	case decisions.Answer, decisions.Mute:
 		if x.Kind == decisions.Answer {
@@ -230,7 +227,7 @@ func decisionFilter(text string) func(review.Entry) bool {
 	all := terms(text)
 	return func(e review.Entry) bool {
 		for _, t := range all {
-			score := strconv.FormatFloat(e.Score, 'g', -1, 64)
+			score := trim(e.Score)
 			var ok bool
 			switch t.field {
 			case "by":
@@ -260,11 +257,7 @@ func decisionFilter(text string) func(review.Entry) bool {
 
 // history are the decisions about an event that concern an item, the newest first, at most 50.
 func (d *Desk) history(event string, concerns func(decisions.Decision) bool) (all []review.Entry, err error) {
-	rows, err := d.o.DB.Read().Query("SELECT "+columns+" FROM decision WHERE event = ? ORDER BY number DESC LIMIT 2000", event)
-	if err != nil {
-		return nil, err
-	}
-	err = eachDecision(rows, func(x decisions.Decision) error {
+	err = d.eachCopy("event = ? ORDER BY number DESC LIMIT 2000", func(x decisions.Decision) error {
 		if concerns(x) {
 			all = append(all, d.entry(x))
 		}
@@ -272,9 +265,6 @@ func (d *Desk) history(event string, concerns func(decisions.Decision) bool) (al
 			return errEnough
 		}
 		return nil
-	})
-	if errors.Is(err, errEnough) {
-		err = nil
-	}
+	}, event)
 	return all, err
 }

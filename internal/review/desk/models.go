@@ -68,16 +68,11 @@ func (d *Desk) Models(ctx context.Context, from, to string) (m review.Models, er
 
 // scoresByVersion are the scores of clusters, by the version in which they were seen.
 func (d *Desk) scoresByVersion() (map[string][]decisions.Decision, error) {
-	rows, err := d.o.DB.Read().Query("SELECT " + columns + " FROM decision WHERE kind = 'cluster' ORDER BY number")
-	if err != nil {
-		return nil, err
-	}
 	all := map[string][]decisions.Decision{}
-	err = eachDecision(rows, func(x decisions.Decision) error {
+	return all, d.eachCopy("kind = 'cluster' ORDER BY number", func(x decisions.Decision) error {
 		all[x.Version] = append(all[x.Version], x)
 		return nil
 	})
-	return all, err
 }
 
 // people are those who scored before a version was created.
@@ -151,39 +146,14 @@ func load(s *store.Store, name string) (*model.Model, error) {
 
 // pairs finds for each cluster of a version the one of another that has all its contexts, −1 if none has.
 func (d *Desk) pairs(ctx context.Context, s *store.Store, from, to string, before, now *model.Model) ([]int, error) {
-	pairs := make([]int, len(before.Clusters))
 	if s.SameClusters(to, from) || s.SameClusters(from, to) || before.SameClusters(now) == nil {
+		pairs := make([]int, len(before.Clusters))
 		for i := range pairs {
 			pairs[i] = i
 		}
 		return pairs, nil
 	}
-	var samples []model.Sample
-	var of []int
-	for i, c := range before.Clusters {
-		pairs[i] = -1
-		for _, context := range c.Contexts {
-			if len(context.Context) == now.Params.Length {
-				samples, of = append(samples, model.Sample{Context: context.Context, Event: c.Event}), append(of, i)
-			}
-		}
-	}
-	if len(samples) == 0 || len(now.Clusters) == 0 {
-		return pairs, nil
-	}
-	verdicts, err := d.predict(ctx, now, samples)
-	if err != nil {
-		return nil, err
-	}
-	seen := map[int]bool{}
-	for k, v := range verdicts {
-		if i := of[k]; !seen[i] {
-			seen[i], pairs[i] = true, v.Cluster
-		} else if pairs[i] != v.Cluster {
-			pairs[i] = -1
-		}
-	}
-	return pairs, nil
+	return d.found(ctx, before.Clusters, now)
 }
 
 // changedVerdicts counts the alerts of the last days whose verdict would change.
@@ -241,14 +211,10 @@ func (d *Desk) undoes(s *store.Store, c *review.Comparison) error {
 	if j := slices.IndexFunc(versions, func(v store.Version) bool { return v.Name == c.From }); j < i {
 		return nil // forward
 	}
-	rows, err := d.o.DB.Read().Query("SELECT "+columns+" FROM decision WHERE kind = 'cluster' AND at > ? ORDER BY number DESC LIMIT 200", versions[i].Created.UnixMicro())
-	if err != nil {
-		return err
-	}
-	return eachDecision(rows, func(x decisions.Decision) error {
+	return d.eachCopy("kind = 'cluster' AND at > ? ORDER BY number DESC LIMIT 200", func(x decisions.Decision) error {
 		c.Undoes = append(c.Undoes, d.entry(x))
 		return nil
-	})
+	}, versions[i].Created.UnixMicro())
 }
 
 // Rollback makes an earlier version the current one. seen is the current version that the analyst saw: if it is another now, nothing happens.

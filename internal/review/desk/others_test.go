@@ -45,7 +45,7 @@ func TestANewerScoreOfAnotherWriterIsNotOverwritten(t *testing.T) {
 			require.NoError(t, a.db.Close())
 			a = r.desk(dir)
 		}
-		_, err = a.Publish(t.Context(), "ann")
+		_, err = a.Publish(t.Context())
 		require.NoError(t, err)
 		m := r.current()
 		require.EqualValues(t, 1, m.Clusters[clusterOf(t, m, "backup")].Score, "restarted: %v", restarted)
@@ -63,7 +63,7 @@ func TestAScoreOfTheModelBeforeDoesNotOverwriteOneOfTheNewModel(t *testing.T) {
 	require.NoError(t, err)
 	r.publish(little(t, 2, rareSample))
 	r.label("backup", 1)
-	_, err = a.Publish(t.Context(), "ann")
+	_, err = a.Publish(t.Context())
 	require.NoError(t, err)
 	m := r.current()
 	require.EqualValues(t, 1, m.Clusters[clusterOf(t, m, "backup")].Score)
@@ -125,7 +125,7 @@ func TestARolledBackScoreIsNotPublished(t *testing.T) {
 		return list[0].State
 	}
 	require.Equal(t, "to_publish", state())
-	second, err := a.Publish(t.Context(), "ann")
+	second, err := a.Publish(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, "published", state())
 	_, err = a.Rollback(t.Context(), "ann", first, second)
@@ -183,7 +183,7 @@ func TestRemovedVersionsAreStillKnownByTheirClusters(t *testing.T) {
 	a = r.desk(dir)
 	require.Equal(t, "ann", a.item("backup").By)
 	require.EqualValues(t, 3, *a.item("backup").Score)
-	_, err = a.Publish(t.Context(), "ann")
+	_, err = a.Publish(t.Context())
 	require.NoError(t, err)
 	m := r.current()
 	require.EqualValues(t, 3, m.Clusters[clusterOf(t, m, "backup")].Score)

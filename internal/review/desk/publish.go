@@ -125,7 +125,7 @@ func (d *Desk) recover(ctx context.Context) error {
 }
 
 // Publish makes the scores that wait a version of the model, now. It returns the version that serves then.
-func (d *Desk) Publish(ctx context.Context, _ string) (string, error) {
+func (d *Desk) Publish(ctx context.Context) (string, error) {
 	if err := d.publishNow(ctx); err != nil {
 		return "", writeError(err)
 	}
@@ -153,8 +153,7 @@ func (d *Desk) publishNow(ctx context.Context) error {
 	d.deciding.Lock()
 	defer d.deciding.Unlock()
 	d.mu.Lock()
-	all := make(map[place]pending, len(d.pending))
-	maps.Copy(all, d.pending)
+	all := maps.Clone(d.pending)
 	d.mu.Unlock()
 	if len(all) == 0 {
 		return nil
@@ -242,7 +241,7 @@ func (d *Desk) moved(ctx context.Context, p pending, current *model.Model) (int,
 	} else if err != nil {
 		return -1, err
 	}
-	return d.sameIn(ctx, before.Clusters[p.cluster], current)
+	return d.foundOne(ctx, before.Clusters[p.cluster], current)
 }
 
 // clustersOf gives a model that has the clusters of a version, also if the version was removed since it served here.
@@ -263,28 +262,41 @@ func (d *Desk) clustersOf(version string) (*model.Model, error) {
 	return models.Load(version)
 }
 
-// sameIn is the cluster of a model that has all contexts of a cluster; −1 if there is none.
-func (d *Desk) sameIn(ctx context.Context, c model.Cluster, current *model.Model) (int, error) {
+// found is, for each cluster, the one of a model that has all its contexts; −1 if there is none.
+func (d *Desk) found(ctx context.Context, clusters []model.Cluster, in *model.Model) ([]int, error) {
+	places := slices.Repeat([]int{-1}, len(clusters))
 	var samples []model.Sample
-	for _, context := range c.Contexts {
-		if len(context.Context) != current.Params.Length {
-			return -1, nil
+	var of []int
+	for i, c := range clusters {
+		for _, context := range c.Contexts {
+			if len(context.Context) == in.Params.Length { // else it is of none: all contexts of a model have its length
+				samples, of = append(samples, model.Sample{Context: context.Context, Event: c.Event}), append(of, i)
+			}
 		}
-		samples = append(samples, model.Sample{Context: context.Context, Event: c.Event})
 	}
-	if len(samples) == 0 {
-		return -1, nil
+	if len(samples) == 0 || len(in.Clusters) == 0 {
+		return places, nil
 	}
-	verdicts, err := d.predict(ctx, current, samples)
+	verdicts, err := d.predict(ctx, in, samples)
+	if err != nil {
+		return nil, err
+	}
+	for k, v := range verdicts {
+		if i := of[k]; k == 0 || of[k-1] != i {
+			places[i] = v.Cluster
+		} else if places[i] != v.Cluster {
+			places[i] = -1
+		}
+	}
+	return places, nil
+}
+
+func (d *Desk) foundOne(ctx context.Context, c model.Cluster, in *model.Model) (int, error) {
+	places, err := d.found(ctx, []model.Cluster{c}, in)
 	if err != nil {
 		return -1, err
 	}
-	for _, v := range verdicts {
-		if v.Cluster < 0 || v.Cluster != verdicts[0].Cluster {
-			return -1, nil
-		}
-	}
-	return verdicts[0].Cluster, nil
+	return places[0], nil
 }
 
 // movedTarget finds a cluster of the model before in the model that serves now, by its contexts. If there is none, the item is gone. mu is held.
@@ -293,7 +305,7 @@ func (d *Desk) movedTarget(ctx context.Context, id string, seen revision) (*targ
 	if cluster == nil {
 		return nil, nil, fmt.Errorf("item %s: %w", id, review.ErrNotFound)
 	}
-	now, err := d.sameIn(ctx, *cluster, d.serving.model)
+	now, err := d.foundOne(ctx, *cluster, d.serving.model)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -28,17 +28,10 @@ func (d *Desk) find(v board.View, id string) *item {
 	}
 	days := liveDays(v)
 	if q := v.Questions()[id]; q != nil && q.Kind == review.PatternKind {
-		x := &item{id: id, kind: review.PatternKind, event: q.Event, cluster: -1, question: q}
-		x.state = d.patternState(q)
-		x.open = x.state.undecided > 0
-		return d.complete(v, x, days)
+		return d.patternItem(v, q, days, true)
 	}
 	if i := d.clusterOf(id); i >= 0 {
-		c := d.serving.model.Clusters[i]
-		x := &item{id: id, kind: review.ClusterKind, event: c.Event, cluster: i, question: v.Questions()[id], first: c.FirstSeen, last: c.LastSeen, hosts: c.MachineCount}
-		x.state = d.clusterState(x)
-		x.open = x.state.score == nil
-		return d.complete(v, x, days)
+		return d.clusterItem(v, i, days)
 	}
 	return nil
 }
@@ -120,32 +113,35 @@ func (d *Desk) question(v board.View, x *item) review.Question {
 	if q.Near != nil {
 		q.Suggested = q.Near.Score
 	}
-	d.neighbours(v, &q, d.picture(v).questions)
-	return q
-}
-
-// neighbours finds the questions before and after one in the queue, and others of its event.
-func (d *Desk) neighbours(v board.View, q *review.Question, questions []*item) {
-	var open []*item
-	for _, x := range questions {
-		if x.open || x.id == q.ID {
-			open = append(open, x)
-		}
-	}
+	open := openOr(q.ID, d.picture(v).questions)
+	q.Previous, q.Next, q.Rank = neighbours(q.ID, open)
 	q.Ranks = len(open)
-	for i, x := range open {
-		if x.id == q.ID {
-			q.Rank = i + 1
-			if i > 0 {
-				q.Previous = open[i-1].id
-			}
-			if i+1 < len(open) {
-				q.Next = open[i+1].id
-			}
-		} else if x.event == q.Event && x.open && len(q.Together) < 4 {
+	for _, x := range open {
+		if x.id != q.ID && x.event == q.Event && len(q.Together) < 4 {
 			q.Together = append(q.Together, d.item(v, x))
 		}
 	}
+	return q
+}
+
+// openOr are the open items of a list, and the one with an ID.
+func openOr(id string, list []*item) []*item {
+	return slices.DeleteFunc(slices.Clone(list), func(x *item) bool { return !x.open && x.id != id })
+}
+
+// neighbours are the items before and after one in a list, "" if there is none, and its place, from 1.
+func neighbours(id string, list []*item) (previous, next string, rank int) {
+	i := slices.IndexFunc(list, func(x *item) bool { return x.id == id })
+	if i < 0 {
+		return "", "", 0
+	}
+	if i > 0 {
+		previous = list[i-1].id
+	}
+	if i+1 < len(list) {
+		next = list[i+1].id
+	}
+	return previous, next, i + 1
 }
 
 // patterns are those of a question, the newest first. mu is held.
@@ -262,28 +258,17 @@ func (d *Desk) Case(id string) (c review.CaseView, err error) {
 			machine = c.Machines[0].Name
 		}
 		from, to = b.First.Add(-time.Hour), b.Last.Add(time.Hour)
-		cases := slices.DeleteFunc(slices.Clone(d.picture(v).cases), func(y *item) bool { return !y.open && y.id != id })
+		cases := openOr(id, d.picture(v).cases)
 		order(cases, "recent")
+		c.Previous, c.Next, c.Rank = neighbours(id, cases)
 		c.Ranks = len(cases)
-		for i, y := range cases {
-			if y.id == id {
-				c.Rank = i + 1
-				if i > 0 {
-					c.Previous = cases[i-1].id
-				}
-				if i+1 < len(cases) {
-					c.Next = cases[i+1].id
-				}
-			}
-		}
 	})
 	d.mu.Unlock()
 	if !found {
 		return c, fmt.Errorf("case %s: %w", id, review.ErrNotFound)
 	}
 	var damaged error
-	c.Alerts, c.Left, err = d.o.Board.CaseAlerts(ctx, id)
-	damaged = err
+	c.Alerts, c.Left, damaged = d.o.Board.CaseAlerts(ctx, id)
 	if machine != "" {
 		c.Around, err = d.o.Board.Around(ctx, machine, from, to, id, 500)
 		damaged = errors.Join(damaged, err)
@@ -301,13 +286,9 @@ func (d *Desk) Case(id string) (c review.CaseView, err error) {
 		}
 	}
 	slices.SortStableFunc(c.Documents, func(a, b review.Document) int { return b.At.Compare(a.At) })
-	events := map[string]bool{}
+	events, keys := map[string]bool{}, map[decisions.Key]bool{}
 	for _, p := range c.Patterns {
-		events[p.Event] = true
-	}
-	keys := map[decisions.Key]bool{}
-	for _, p := range c.Patterns {
-		keys[p.Key] = true
+		events[p.Event], keys[p.Key] = true, true
 	}
 	for event := range events {
 		entries, err := d.history(event, func(x decisions.Decision) bool { return keys[x.Key] })

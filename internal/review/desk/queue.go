@@ -250,7 +250,7 @@ func terms(text string) (all []term) {
 	return all
 }
 
-var queryFields = []string{"event", "machine", "after", "status", "kind", "score", "cluster", "case", "technique", "by", "state", "scope"}
+var queryFields = []string{"event", "machine", "after", "status", "kind", "score", "cluster", "case", "by", "state", "scope"}
 
 // filter is what a query matches.
 func filter(text string) func(*item) bool {
@@ -308,8 +308,6 @@ func (x *item) matches(t term) bool {
 }
 
 func trim(x float64) string { return strconv.FormatFloat(x, 'g', -1, 64) }
-
-func number(n int) string { return strconv.Itoa(n) }
 
 // decidedToday counts what people decided in the last 24 hours.
 func (d *Desk) decidedToday(who string) (all, mine int) {

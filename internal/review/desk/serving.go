@@ -19,7 +19,6 @@ type serving struct {
 	version    string
 	generation string
 	model      *model.Model
-	created    time.Time
 	after      [][]review.Share // of clusters
 	byEvent    map[string][]int
 	learnt     map[string]bool
@@ -37,7 +36,7 @@ type decided struct {
 
 // take puts a version of the model into use.
 func (d *Desk) take(loaded *store.Loaded) error {
-	s := &serving{version: loaded.Version, model: loaded.Model, created: loaded.Created, byEvent: map[string][]int{}, learnt: map[string]bool{}}
+	s := &serving{version: loaded.Version, model: loaded.Model, byEvent: map[string][]int{}, learnt: map[string]bool{}}
 	models, err := store.Open(d.o.Model, false)
 	if err != nil {
 		return err

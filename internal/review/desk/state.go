@@ -1,6 +1,7 @@
 package desk
 
 import (
+	"strconv"
 	"time"
 
 	"connect-deepcase/internal/review"
@@ -33,7 +34,6 @@ type state struct {
 	score     *float64
 	by        string
 	at        time.Time
-	explained bool // by the model that serves
 	near      *review.Near
 	agree, of int
 }
@@ -69,27 +69,38 @@ const rateBins = 84 // seven days
 func (d *Desk) items(v board.View) (questions, cases []*item) {
 	days := liveDays(v)
 	if s := d.serving; s != nil {
-		for i, c := range s.model.Clusters {
-			id := board.ClusterID(s.generation, i)
-			x := &item{id: id, kind: review.ClusterKind, event: c.Event, cluster: i, question: v.Questions()[id], first: c.FirstSeen, last: c.LastSeen, hosts: c.MachineCount}
-			x.state = d.clusterState(x)
-			x.open = x.state.score == nil
-			questions = append(questions, d.complete(v, x, days))
+		for i := range s.model.Clusters {
+			questions = append(questions, d.clusterItem(v, i, days))
 		}
 	}
-	for id, q := range v.Questions() {
+	for _, q := range v.Questions() {
 		if q.Kind != review.PatternKind {
 			continue
 		}
-		x := &item{id: id, kind: review.PatternKind, event: q.Event, cluster: -1, question: q}
-		x.state = d.patternState(q)
-		x.open = x.state.undecided > 0 && (q.Unknown || q.Alerts >= minAlerts)
-		questions = append(questions, d.complete(v, x, days))
+		questions = append(questions, d.patternItem(v, q, days, q.Unknown || q.Alerts >= minAlerts))
 	}
 	for id, c := range v.Cases() {
 		cases = append(cases, d.caseItem(v, id, c))
 	}
 	return questions, cases
+}
+
+// clusterItem is the question of a cluster of the model that serves.
+func (d *Desk) clusterItem(v board.View, cluster int, days float64) *item {
+	c := &d.serving.model.Clusters[cluster]
+	id := board.ClusterID(d.serving.generation, cluster)
+	x := &item{id: id, kind: review.ClusterKind, event: c.Event, cluster: cluster, question: v.Questions()[id], first: c.FirstSeen, last: c.LastSeen, hosts: c.MachineCount}
+	x.state = d.clusterState(x)
+	x.open = x.state.score == nil
+	return d.complete(v, x, days)
+}
+
+// patternItem is a question of patterns. It is open if it is asked, and something of it is undecided.
+func (d *Desk) patternItem(v board.View, q *board.Question, days float64, asked bool) *item {
+	x := &item{id: q.ID, kind: review.PatternKind, event: q.Event, cluster: -1, question: q}
+	x.state = d.patternState(q)
+	x.open = asked && x.state.undecided > 0
+	return d.complete(v, x, days)
 }
 
 // picture is all items at a moment, the questions in the order of work.
@@ -133,13 +144,18 @@ func (d *Desk) complete(v board.View, x *item, days float64) *item {
 			x.first = q.First
 		}
 	}
-	if s, snoozed := d.snoozes[x.id]; snoozed && x.alerts() < s.until {
-		x.snooze, x.open = &s, false
-	}
+	d.putOff(x)
 	if x.open {
 		x.urgent = x.urgency()
 	}
 	return x
+}
+
+// putOff closes an item for as long as it is snoozed.
+func (d *Desk) putOff(x *item) {
+	if s, snoozed := d.snoozes[x.id]; snoozed && x.alerts() < s.until {
+		x.snooze, x.open = &s, false
+	}
 }
 
 func (x *item) alerts() int {
@@ -158,7 +174,7 @@ func (x *item) urgency() string {
 		return "never seen in training"
 	}
 	if n := x.state.near; n != nil && n.Distance <= nearScored && *n.Score >= highScore && x.alerts() > 0 {
-		return "close to cluster " + number(n.Cluster) + ", scored " + scoreText(*n.Score)
+		return "close to cluster " + strconv.Itoa(n.Cluster) + ", scored " + scoreText(*n.Score)
 	}
 	return ""
 }
@@ -189,7 +205,7 @@ func (d *Desk) patternState(q *board.Question) *state {
 		return s
 	}
 	s = &state{rev: d.rev, changed: q.Changed, listed: len(q.Patterns)}
-	waiting, agree, explained := 0, true, 0
+	waiting, agree := 0, true
 	soon := func(at time.Time) {
 		if !at.IsZero() && at.After(now) && (s.until.IsZero() || at.Before(s.until)) {
 			s.until = at
@@ -212,14 +228,11 @@ func (d *Desk) patternState(q *board.Question) *state {
 		case settled.Status.Unsure():
 			s.undecided++
 			waiting += p.Alerts
-		default:
-			explained++
 		}
 	}
 	if s.undecided > 0 || !agree {
 		s.score = nil
 	}
-	s.explained = s.undecided == 0 && explained == len(q.Patterns)
 	if q.Alerts > 0 {
 		s.share = min(1, float64(waiting)/float64(q.Alerts))
 	}
@@ -255,9 +268,7 @@ func (d *Desk) caseItem(v board.View, id string, c *board.Case) *item {
 		x.state.score, x.state.by, x.state.at = closed.score, closed.by, closed.at
 	}
 	x.open = !closed.closed && v.Now().Sub(c.Last) < quietAfter && (x.state.undecided > 0 || c.Kind != "new" && c.Kind != "unscored")
-	if s, snoozed := d.snoozes[id]; snoozed && c.Alerts < s.until {
-		x.snooze, x.open = &s, false
-	}
+	d.putOff(x)
 	if x.open && c.Kind == "burst" {
 		x.urgent = "a burst: far more in an hour than was learnt"
 	}

@@ -42,7 +42,7 @@ func (d *Desk) target(ctx context.Context, id string, seen revision) (x *target,
 		if found == nil {
 			return
 		}
-		x = &target{id: id, seen: seen, kind: found.kind, event: found.event, cluster: found.cluster, alerts: found.alerts(), aside: d.snoozes[id].rev + d.verdicts[id].rev}
+		x = &target{id: id, seen: seen, kind: found.kind, event: found.event, cluster: found.cluster, alerts: found.alerts(), aside: d.asideOf(id)}
 		switch found.kind {
 		case review.ClusterKind:
 			x.old = d.scoreOf(found.cluster)

@@ -2,7 +2,6 @@ package desk
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -10,8 +9,6 @@ import (
 	"connect-deepcase/internal/review/board"
 	"connect-deepcase/model/decisions"
 )
-
-func joinBatch(parts []string) string { return strings.Join(parts, ",") }
 
 // aside is a snooze or a verdict of a batch.
 type aside struct {
@@ -47,18 +44,11 @@ func parseBatch(batch string) (first, last uint64, asides []aside, err error) {
 
 // Undo takes back what was decided together: all of it, or nothing if somebody decided about one of the items since.
 func (d *Desk) Undo(ctx context.Context, who, batch string) (done review.Done, err error) {
-	d.deciding.Lock()
-	defer d.deciding.Unlock()
 	first, last, asides, err := parseBatch(batch)
 	if err != nil {
 		return done, err
 	}
-	for range 5 {
-		if done, err = d.undo(ctx, who, first, last, asides); !errors.Is(err, errAgain) {
-			return done, err
-		}
-	}
-	return done, fmt.Errorf("%w, again and again", review.ErrLocked)
+	return d.alone(func() (review.Done, error) { return d.undo(ctx, who, first, last, asides) })
 }
 
 func (d *Desk) undo(ctx context.Context, who string, first, last uint64, asides []aside) (done review.Done, err error) {
@@ -119,17 +109,13 @@ func (d *Desk) between(first, last uint64) (all []decisions.Decision, err error)
 	if first == 0 {
 		return nil, nil
 	}
-	rows, err := d.o.DB.Read().Query("SELECT "+columns+" FROM decision WHERE number BETWEEN ? AND ? ORDER BY number", first, last)
-	if err != nil {
-		return nil, err
-	}
-	err = eachDecision(rows, func(x decisions.Decision) error {
+	err = d.eachCopy("number BETWEEN ? AND ? ORDER BY number", func(x decisions.Decision) error {
 		if x.Kind == decisions.Undo {
 			return fmt.Errorf("%w: decision %d took something back: decide again instead", review.ErrInvalid, x.Number)
 		}
 		all = append(all, x)
 		return nil
-	})
+	}, first, last)
 	if err == nil && len(all) != int(last-first)+1 {
 		err = fmt.Errorf("decisions %d to %d: %w", first, last, review.ErrNotFound)
 	}
@@ -181,10 +167,15 @@ func (d *Desk) undoConflicts(before []decisions.Decision, asides []aside) (all [
 
 // decidedOf is the last decision about the cluster of a decision, if the model that serves has it. mu is held.
 func (d *Desk) decidedOf(x decisions.Decision) decided {
-	if d.serving == nil || d.generation(x.Version) != d.serving.generation {
+	if !d.serves(x.Version) {
 		return decided{}
 	}
 	return d.serving.decided[x.Cluster]
+}
+
+// serves tells whether the model that serves has the clusters of a version. mu is held.
+func (d *Desk) serves(version string) bool {
+	return d.serving != nil && d.generation(version) == d.serving.generation
 }
 
 // takeBack are the decisions that take back others.
@@ -209,7 +200,7 @@ func (d *Desk) takeBack(who string, before []decisions.Decision) (all []decision
 // itemOf is the item that a decision is about, "" if there is none. mu is held.
 func (d *Desk) itemOf(v board.View, x decisions.Decision) string {
 	if x.Kind == decisions.Cluster {
-		if d.serving != nil && d.generation(x.Version) == d.serving.generation {
+		if d.serves(x.Version) {
 			return board.ClusterID(d.serving.generation, x.Cluster)
 		}
 		return ""

@@ -126,7 +126,7 @@ func (p *pages) apiPublish(w http.ResponseWriter, r *http.Request) {
 		p.fail(w, r, err)
 		return
 	}
-	version, err := p.desk.Publish(r.Context(), gate.Who(r).Name)
+	version, err := p.desk.Publish(r.Context())
 	if err != nil {
 		p.fail(w, r, err)
 		return
@@ -277,7 +277,7 @@ func (p *pages) formUndo(w http.ResponseWriter, r *http.Request) {
 
 func (p *pages) formPublish(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
-	version, err := p.desk.Publish(r.Context(), gate.Who(r).Name)
+	version, err := p.desk.Publish(r.Context())
 	if err != nil {
 		p.fail(w, r, err)
 		return
