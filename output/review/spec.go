@@ -73,7 +73,7 @@ Set `+"`batching`"+` only if the input sends single messages, such as a socket. 
 
 If the store cannot be written, the batch is rejected as a whole and sent again.
 
-Whatever is lost or damaged in the store, no decision is: they are in the model directory. If the file is damaged, the output says so, and does not start until it is moved away. It then starts with an empty store.
+The store has no decisions of its own: these are in the model directory. If a file of the store is damaged, the output says so, and does not start until the file is moved away. It then starts with an empty one.
 
 == Memory and disk
 
@@ -122,7 +122,7 @@ A person with the role `+"`read`"+` sees everything and decides nothing. The rol
 			service.NewObjectListField(fieldLevels,
 				fieldScore.Field().Description("The score, from 0 to 9. 0 means benign."),
 				service.NewStringField(fieldName).Description("What it means, in a word."),
-			).Description("The scores that have a button, and their names. The keys 0 to 9 give any score.").
+			).Description("The scores that have a button and a key, and their names.").
 				Default(levels),
 		).
 		Fields(configfield.HoldFields()...).
