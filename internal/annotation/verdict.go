@@ -124,13 +124,16 @@ var ErrNoAnnotation = errors.New("no annotation of deepcase_predict")
 // JSONVerdict reads the verdict of a document that is not decoded. The target may also be a single key with dots.
 func (t Target) JSONVerdict(document json.RawMessage) (v Verdict, err error) {
 	object := field.FindJSON(document, t.String())
-	err = json.Unmarshal(object, &v)
-	var wrong *json.UnmarshalTypeError
-	switch {
-	case errors.As(err, &wrong) && wrong.Field != "":
-		return Verdict{}, fmt.Errorf("document: %s.%s is a JSON %s, need it as deepcase_predict and deepcase_case wrote it", t, wrong.Field, wrong.Value)
-	case err != nil || v.Status == "":
-		return Verdict{}, fmt.Errorf("%s: %w", t, ErrNoAnnotation)
+	if err = json.Unmarshal(object, &v); err != nil || v.Status == "" {
+		return Verdict{}, t.Unreadable(err)
 	}
 	return v, nil
+}
+
+// Unreadable is the error about a document whose annotation cannot be decoded because of err, or has no verdict.
+func (t Target) Unreadable(err error) error {
+	if wrong, is := errors.AsType[*json.UnmarshalTypeError](err); is && wrong.Field != "" {
+		return fmt.Errorf("document: %s.%s is a JSON %s, need it as deepcase_predict and deepcase_case wrote it", t, wrong.Field, wrong.Value)
+	}
+	return fmt.Errorf("%s: %w", t, ErrNoAnnotation)
 }

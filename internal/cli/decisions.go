@@ -64,8 +64,8 @@ func (s *session) journal() (*decisions.Journal, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := decisions.Hold{First: s.flags.Duration("hold"), Growth: s.flags.Float64("hold-growth"), Max: s.flags.Duration("hold-max")}
-	if err := checkHold(h); err != nil {
+	h, err := s.hold()
+	if err != nil {
 		return nil, err
 	}
 	j := st.Decisions(h)
@@ -73,6 +73,12 @@ func (s *session) journal() (*decisions.Journal, error) {
 		return nil, err
 	}
 	return j, nil
+}
+
+// hold is what holdFlags say.
+func (s *session) hold() (decisions.Hold, error) {
+	h := decisions.Hold{First: s.flags.Duration("hold"), Growth: s.flags.Float64("hold-growth"), Max: s.flags.Duration("hold-max")}
+	return h, checkHold(h)
 }
 
 // checkHold says why answers cannot hold like that.

@@ -18,7 +18,6 @@ import (
 	"connect-deepcase/internal/review/board"
 	"connect-deepcase/internal/review/gate"
 	"connect-deepcase/internal/review/server"
-	"connect-deepcase/model/decisions"
 )
 
 func reviewCommand() *ucli.Command {
@@ -92,8 +91,8 @@ func (s *session) reviewOptions() (o server.Options, err error) {
 	if err != nil {
 		return o, err
 	}
-	hold := decisions.Hold{First: s.flags.Duration("hold"), Growth: s.flags.Float64("hold-growth"), Max: s.flags.Duration("hold-max")}
-	if err := checkHold(hold); err != nil {
+	hold, err := s.hold()
+	if err != nil {
 		return o, err
 	}
 	o = server.Options{

@@ -1,6 +1,10 @@
 package review
 
-import "time"
+import (
+	"time"
+
+	"connect-deepcase/model"
+)
 
 // Outcome is what became of an alert.
 type Outcome int
@@ -17,6 +21,30 @@ const (
 	NoModel
 	Outcomes // how many there are
 )
+
+// OutcomeOf is what became of an alert with a status, and a score if the status has one.
+func OutcomeOf(status model.Status, score float64) Outcome {
+	switch status {
+	case model.Scored, model.Answered:
+		if score > 0 {
+			return Alarm
+		}
+		return Benign
+	case model.Muted:
+		return Benign
+	case model.Unscored:
+		return Unscored
+	case model.LowConfidence:
+		return LowConfidence
+	case model.NoCluster:
+		return NoCluster
+	case model.UnknownEvent:
+		return UnknownEvent
+	case model.Disputed:
+		return Disputed
+	}
+	return NoModel
+}
 
 // Overview says how the work goes.
 type Overview struct {

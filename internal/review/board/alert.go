@@ -14,7 +14,6 @@ import (
 	"connect-deepcase/internal/annotation"
 	"connect-deepcase/internal/cases"
 	"connect-deepcase/internal/field"
-	"connect-deepcase/internal/review"
 	"connect-deepcase/model"
 	"connect-deepcase/model/decisions"
 )
@@ -81,7 +80,7 @@ func Read(target annotation.Target, document []byte, at time.Time) (a Alert, err
 	}
 	var d annotated
 	if err := json.Unmarshal(object, &d); err != nil || d.Status == "" {
-		return a, unreadable(target, err)
+		return a, target.Unreadable(err)
 	}
 	switch {
 	case d.Event == "" || d.Context == nil:
@@ -136,42 +135,8 @@ func Read(target annotation.Target, document []byte, at time.Time) (a Alert, err
 	return a, nil
 }
 
-func unreadable(target annotation.Target, err error) error {
-	if wrong := (*json.UnmarshalTypeError)(nil); errors.As(err, &wrong) && wrong.Field != "" {
-		return fmt.Errorf("document: %s.%s is a JSON %s, need it as deepcase_predict and deepcase_case wrote it", target, wrong.Field, wrong.Value)
-	}
-	if err != nil {
-		return fmt.Errorf("%s: %w: %w", target, annotation.ErrNoAnnotation, err)
-	}
-	return fmt.Errorf("%s: %w", target, annotation.ErrNoAnnotation)
-}
-
 func (a *Alert) subject() decisions.Subject {
 	return decisions.Subject{Event: a.Event, Context: a.Context, Machine: a.Machine}
-}
-
-// outcome is what became of the alert.
-func (a *Alert) outcome() review.Outcome {
-	switch a.Settled {
-	case model.Scored, model.Answered:
-		if a.Score > 0 {
-			return review.Alarm
-		}
-		return review.Benign
-	case model.Muted:
-		return review.Benign
-	case model.Unscored:
-		return review.Unscored
-	case model.LowConfidence:
-		return review.LowConfidence
-	case model.NoCluster:
-		return review.NoCluster
-	case model.UnknownEvent:
-		return review.UnknownEvent
-	case model.Disputed:
-		return review.Disputed
-	}
-	return review.NoModel
 }
 
 // clustered tells whether the question of the alert is its cluster.

@@ -145,7 +145,7 @@ func (b *Board) take(a *Alert, clock int64) {
 		t.Last = a.At
 	}
 	hour := b.hour(a.At)
-	hour.Outcomes[a.outcome()]++
+	hour.Outcomes[review.OutcomeOf(a.Settled, a.Score)]++
 	if !math.IsNaN(a.Confidence) {
 		hour.ConfidenceSum += a.Confidence
 		hour.ConfidenceN++
@@ -230,9 +230,9 @@ func (b *Board) question(a *Alert) *Question {
 	}
 	unknown := a.Status == model.UnknownEvent
 	everywhere := a.subject().Key(decisions.Pattern)
-	spread := spreadOf(a.Context, a.Attention)
+	attention := review.AttentionOf(a.Context, a.Attention)
 	for _, q := range b.events[a.Event] {
-		if q.Kind == review.PatternKind && q.alike(a, spread, unknown) {
+		if q.Kind == review.PatternKind && q.alike(a, attention, unknown) {
 			return q
 		}
 	}
@@ -245,22 +245,23 @@ func (b *Board) question(a *Alert) *Question {
 }
 
 func newQuestion(a *Alert, id string, kind review.Kind) *Question {
+	attention := review.AttentionOf(a.Context, a.Attention)
 	return &Question{
 		ID: id, Kind: kind, Event: a.Event, Cluster: -1, Machines: map[string]int{},
-		Patterns: map[decisions.Key]*Pattern{}, After: shares(a.Context, a.Attention), Context: a.Context, Attention: a.Attention,
-		spread: spreadOf(a.Context, a.Attention),
+		Patterns: map[decisions.Key]*Pattern{}, After: attention.Shares(), Context: a.Context, Attention: a.Attention,
+		spread: attention.List(),
 	}
 }
 
 // alike tells whether an alert is like the first one of a group of patterns.
-func (q *Question) alike(a *Alert, spread spread, unknown bool) bool {
+func (q *Question) alike(a *Alert, attention review.Attention, unknown bool) bool {
 	switch {
 	case q.Unknown || unknown:
 		return q.Unknown && unknown
 	case a.Attention == nil || q.Attention == nil:
 		return a.Attention == nil && q.Attention == nil && sameNames(q.Context, a.Context)
 	}
-	return q.spread.distance(spread) <= groupRadius
+	return attention.Distance(q.spread) <= groupRadius
 }
 
 // sameNames tells whether two contexts have the same events in any order.

@@ -196,7 +196,7 @@ func TestCountsAreTheSameAsOfASimpleProgram(t *testing.T) {
 		for _, d := range invented(r, 200) {
 			a := d.alert(t)
 			alerts = append(alerts, a)
-			outcomes[a.outcome()]++
+			outcomes[review.OutcomeOf(a.Settled, a.Score)]++
 			switch a.Status {
 			case model.Scored, model.Unscored:
 				clusters[fmt.Sprintf("%s %d", a.Event, a.Cluster)]++
@@ -354,7 +354,7 @@ func TestReadSaysWhatIsWrong(t *testing.T) {
 	a, err := Read(annotation.Target{"a", "b"}, []byte(`{"a.b":{"machine":"m","status":"answered","score":2,"event":"a","context":[null],"answer":{"verdict":"no_cluster"}}}`), start)
 	require.NoError(t, err)
 	require.Equal(t, model.NoCluster, a.Status)
-	require.Equal(t, review.Alarm, a.outcome())
+	require.Equal(t, review.Alarm, review.OutcomeOf(a.Settled, a.Score))
 	require.True(t, math.IsNaN(a.Confidence))
 	require.Equal(t, decisions.Subject{Event: "a", Context: []string{""}, Machine: "m"}.Keys()[0], a.Pattern)
 }

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"connect-deepcase/internal/review"
 	"connect-deepcase/model/decisions"
 )
 
@@ -153,7 +154,7 @@ func (b *Board) load(ctx context.Context) error {
 	numbers := map[int64]*Question{}
 	err := errors.Join(
 		each(ctx, b.db.Read(), "SELECT 0, state FROM question", func(_ int64, q *Question) {
-			q.Patterns, q.spread = map[decisions.Key]*Pattern{}, spreadOf(q.Context, q.Attention)
+			q.Patterns, q.spread = map[decisions.Key]*Pattern{}, review.AttentionOf(q.Context, q.Attention).List()
 			q.Event = b.names.one(q.Event)
 			b.names.all(q.Context)
 			b.questions[q.ID] = q

@@ -9,7 +9,6 @@ import (
 	"maps"
 	"math"
 	"slices"
-	"strings"
 	"time"
 
 	"connect-deepcase/internal/review"
@@ -53,7 +52,7 @@ type Question struct {
 	Patterns map[decisions.Key]*Pattern `json:"-"` // by the narrowest scope
 	Changed  uint64                     `json:"-"` // when it changed, in the order of changes
 	bodies   map[int]*Alert             // documents that are not written yet, by slot
-	spread   spread                     // of Attention
+	spread   []review.Share             // of Attention, each event once
 }
 
 // slot is a document of a question.
@@ -177,59 +176,6 @@ func (q *Question) pattern(a *Alert) (p *Pattern, gone []*Pattern) {
 	}
 	p.Cases = remember(p.Cases, a.Case)
 	return p, gone
-}
-
-// shares are what attention is on, the most first.
-func shares(context []string, attention []float64) []review.Share {
-	weights, sum := map[string]float64{}, 0.0
-	for i, x := range attention {
-		if x > 0 {
-			weights[context[i]] += x
-			sum += x
-		}
-	}
-	all := make([]review.Share, 0, len(weights))
-	for name, x := range weights {
-		all = append(all, review.Share{Name: name, Share: x / sum})
-	}
-	slices.SortFunc(all, func(a, b review.Share) int {
-		return cmp.Or(cmp.Compare(b.Share, a.Share), strings.Compare(a.Name, b.Name))
-	})
-	return all
-}
-
-// spread is how much attention events get, each once.
-type spread []review.Share
-
-func spreadOf(context []string, attention []float64) (s spread) {
-	for i, x := range attention {
-		if x == 0 {
-			continue
-		}
-		if at := slices.IndexFunc(s, func(o review.Share) bool { return o.Name == context[i] }); at >= 0 {
-			s[at].Share += x
-		} else {
-			s = append(s, review.Share{Name: context[i], Share: x})
-		}
-	}
-	return s
-}
-
-// distance is the L1 distance, 0 to 2.
-func (s spread) distance(o spread) (sum float64) {
-	for _, x := range o {
-		sum += x.Share
-	}
-	for _, x := range s {
-		here := 0.0
-		for _, y := range o {
-			if x.Name == y.Name {
-				here = y.Share
-			}
-		}
-		sum += math.Abs(x.Share-here) - here
-	}
-	return sum
 }
 
 // groupID is the ID of a group of patterns: that of its first one, on all machines.

@@ -258,7 +258,7 @@ func (r *request) decisions(look decisions.Look) (all []decisions.Decision) {
 	return append(all, r.scores()...)
 }
 
-// scores are the decisions about clusters. Their version and event are filled in by the desk.
+// scores are the decisions about clusters.
 func (r *request) scores() (all []decisions.Decision) {
 	for _, x := range r.targets {
 		if x.cluster < 0 || r.Action == actionMute || x.answers() {

@@ -38,7 +38,6 @@ func (d *Desk) Models(ctx context.Context, from, to string) (m review.Models, er
 	}
 	for i, v := range versions {
 		out := review.Version{Name: v.Name, Created: v.Created, Current: v.Current, Clusters: v.Clusters, Scored: v.Scored, Events: v.Events}
-		made := scores[v.Name] // by whom; a version is named by the decisions that led to it
 		switch {
 		case v.Err != nil:
 			out.Damaged, out.What = v.Err.Error(), "cannot be read"
@@ -49,9 +48,8 @@ func (d *Desk) Models(ctx context.Context, from, to string) (m review.Models, er
 		default:
 			out.What = "scores of people"
 			if i > 0 {
-				made = append(slices.Clone(made), scores[versions[i-1].Name]...)
+				out.By = people(scores[versions[i-1].Name], v.Created)
 			}
-			out.By = people(made, v.Created)
 			if len(out.By) > 0 {
 				out.What = "scores"
 			}
@@ -198,7 +196,7 @@ func outcomeText(o drift.Outcome) string {
 	return o.Status
 }
 
-// undoes are the scores that a rollback from c.From to c.To would take back: those of the same clusters that were given since c.To was created.
+// undoes are the scores that a rollback from c.From to c.To would take back: those that were given since c.To was created, at most 200.
 func (d *Desk) undoes(s *store.Store, c *review.Comparison) error {
 	versions, err := s.Versions()
 	if err != nil {

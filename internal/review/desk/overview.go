@@ -87,25 +87,15 @@ func overTime(v board.View, o *review.Overview) {
 	}
 }
 
-// outcomeOf is what an alert of an item counts as, as things stand.
+// outcomeOf is what an alert of a question counts as, as things stand.
 func outcomeOf(x *item) review.Outcome {
 	switch {
-	case x.state.score != nil && *x.state.score > 0:
-		return review.Alarm
 	case x.state.score != nil:
-		return review.Benign
+		return review.OutcomeOf(model.Scored, *x.state.score)
 	case x.kind == review.ClusterKind:
 		return review.Unscored
 	}
-	switch x.question.Status {
-	case model.LowConfidence:
-		return review.LowConfidence
-	case model.UnknownEvent:
-		return review.UnknownEvent
-	case model.Disputed:
-		return review.Disputed
-	}
-	return review.NoCluster
+	return review.OutcomeOf(x.question.Status, 0)
 }
 
 // waits tells where alerts wait, by event.

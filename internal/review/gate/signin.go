@@ -73,14 +73,16 @@ func (g *gate) unknown(w http.ResponseWriter, r *http.Request, why string) {
 	}
 }
 
-// local is a path of this server, whatever a link asks for.
-func local(to string) string {
+// Local is a path of this server that a link asks for; if it is none, it is instead.
+func Local(to, instead string) string {
 	u, err := url.Parse(to)
 	if err != nil || u.IsAbs() || u.Host != "" || !strings.HasPrefix(to, "/") || strings.HasPrefix(to, "//") || strings.ContainsAny(to, "\\\r\n\t") {
-		return "/"
+		return instead
 	}
 	return to
 }
+
+func local(to string) string { return Local(to, "/") }
 
 type signInData struct {
 	To      string // where to go then

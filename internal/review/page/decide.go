@@ -22,8 +22,6 @@ var (
 	errMediaType = errors.New("need application/json")
 )
 
-const maxBody = 1 << 20
-
 // decision is what the script sends to /api/decisions and /api/preview.
 type decision struct {
 	Items   []review.Target `json:"items"`
@@ -51,7 +49,7 @@ func readJSON(w http.ResponseWriter, r *http.Request, into any) error {
 	if t, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || t != "application/json" {
 		return fmt.Errorf("Content-Type %q: %w", r.Header.Get("Content-Type"), errMediaType)
 	}
-	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
+	d := json.NewDecoder(r.Body)
 	d.DisallowUnknownFields()
 	if err := d.Decode(into); err != nil {
 		return fmt.Errorf("%w: %w", errRequest, err)
@@ -151,7 +149,6 @@ type form struct {
 }
 
 func readForm(w http.ResponseWriter, r *http.Request) (form, error) {
-	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 	if err := r.ParseForm(); err != nil {
 		return form{}, fmt.Errorf("%w: %w", errRequest, err)
 	}
@@ -265,7 +262,6 @@ func (p *pages) formDecide(w http.ResponseWriter, r *http.Request) {
 }
 
 func (p *pages) formUndo(w http.ResponseWriter, r *http.Request) {
-	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 	done, err := p.desk.Undo(r.Context(), gate.Who(r).Name, r.PostFormValue("batch"))
 	if err != nil {
 		p.fail(w, r, err)
@@ -276,7 +272,6 @@ func (p *pages) formUndo(w http.ResponseWriter, r *http.Request) {
 }
 
 func (p *pages) formPublish(w http.ResponseWriter, r *http.Request) {
-	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 	version, err := p.desk.Publish(r.Context())
 	if err != nil {
 		p.fail(w, r, err)

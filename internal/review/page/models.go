@@ -56,7 +56,6 @@ func (p *pages) apiRollback(w http.ResponseWriter, r *http.Request) {
 }
 
 func (p *pages) formRollback(w http.ResponseWriter, r *http.Request) {
-	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 	if err := r.ParseForm(); err != nil {
 		p.fail(w, r, errors.Join(errRequest, err))
 		return

@@ -267,9 +267,4 @@ func (p *pages) theme(w http.ResponseWriter, r *http.Request) {
 }
 
 // local gives a path of this server, so that no form can send people elsewhere.
-func local(to string) string {
-	if !strings.HasPrefix(to, "/") || strings.HasPrefix(to, "//") || strings.ContainsAny(to, "\\\r\n\t") {
-		return "/queue"
-	}
-	return to
-}
+func local(to string) string { return gate.Local(to, "/queue") }
