@@ -3,13 +3,11 @@ package syslog
 import (
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"os"
 	"time"
 
 	"github.com/redpanda-data/benthos/v4/public/service"
-	"github.com/redpanda-data/benthos/v4/public/service/securetls"
 
 	"connect-deepcase/internal/configfield"
 	"connect-deepcase/internal/redeliver"
@@ -198,24 +196,17 @@ func newFromParsed(conf *service.ParsedConfig, mgr *service.Resources) (in *inpu
 
 // serverTLS reads the fields of TLS: nil where they are not set.
 func serverTLS(conf *service.ParsedConfig) (*tls.Config, error) {
-	cert, err1 := conf.FieldString(fieldTLS, fieldCertFile)
-	key, err2 := conf.FieldString(fieldTLS, fieldKeyFile)
-	authorities, err3 := conf.FieldString(fieldTLS, fieldClientCAFile)
-	if err := errors.Join(err1, err2, err3); err != nil {
+	authorities, err := conf.FieldString(fieldTLS, fieldClientCAFile)
+	if err != nil {
 		return nil, err
 	}
-	if cert == "" && key == "" && authorities == "" {
-		return nil, nil
+	config, err := configfield.ParseCertificate(conf, fieldTLS, fieldCertFile, fieldKeyFile)
+	if err != nil {
+		return nil, err
 	}
-	if cert == "" || key == "" {
+	if config == nil && authorities != "" {
 		return nil, fmt.Errorf("field '%s': need %s and %s", fieldTLS, fieldCertFile, fieldKeyFile)
 	}
-	pair, err := tls.LoadX509KeyPair(cert, key)
-	if err != nil {
-		return nil, fmt.Errorf("field '%s': %w", fieldTLS, err)
-	}
-	config := securetls.NewConfig(securetls.SecurityLevelNormal)
-	config.Certificates = []tls.Certificate{pair}
 	if authorities != "" {
 		pem, err := os.ReadFile(authorities)
 		if err != nil {

@@ -58,7 +58,7 @@ func newFromParsed(conf *service.ParsedConfig, mgr *service.Resources) (*output,
 	if s.Address, err = conf.FieldString(fieldAddress); err != nil {
 		return nil, err
 	}
-	if s.TLS, err = serverTLS(conf); err != nil {
+	if s.TLS, err = configfield.ParseCertificate(conf, fieldTLS, fieldCertFile, fieldKeyFile); err != nil {
 		return nil, err
 	}
 	if s.Gate, err = parseGate(conf); err != nil {

@@ -1,13 +1,10 @@
 package review
 
 import (
-	"crypto/tls"
-	"errors"
 	"fmt"
 	"time"
 
 	"github.com/redpanda-data/benthos/v4/public/service"
-	"github.com/redpanda-data/benthos/v4/public/service/securetls"
 
 	"connect-deepcase/internal/configfield"
 	"connect-deepcase/internal/mapping"
@@ -218,28 +215,6 @@ func authField() *service.ConfigField {
 			Description("Addresses of reverse proxies, or networks such as `10.0.0.0/8`.").
 			Default([]any{}),
 	).Description("Who may use the page. What a person decides is kept under the person's name.")
-}
-
-// serverTLS reads the fields of TLS: nil if they are not set.
-func serverTLS(conf *service.ParsedConfig) (*tls.Config, error) {
-	cert, err1 := conf.FieldString(fieldTLS, fieldCertFile)
-	key, err2 := conf.FieldString(fieldTLS, fieldKeyFile)
-	if err := errors.Join(err1, err2); err != nil {
-		return nil, err
-	}
-	switch {
-	case cert == "" && key == "":
-		return nil, nil
-	case cert == "" || key == "":
-		return nil, fmt.Errorf("field '%s': need %s and %s", fieldTLS, fieldCertFile, fieldKeyFile)
-	}
-	pair, err := tls.LoadX509KeyPair(cert, key)
-	if err != nil {
-		return nil, fmt.Errorf("field '%s': %w", fieldTLS, err)
-	}
-	config := securetls.NewConfig(securetls.SecurityLevelNormal)
-	config.Certificates = []tls.Certificate{pair}
-	return config, nil
 }
 
 func parseLevels(conf *service.ParsedConfig) (levels []review.Level, err error) {
