@@ -5,14 +5,11 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"connect-deepcase/internal/modeltest"
 	"connect-deepcase/model"
-	"connect-deepcase/model/contextbuilder"
-	"connect-deepcase/model/contextbuilder/cpu"
-	"connect-deepcase/model/interpreter"
 	"connect-deepcase/model/store"
 )
 
@@ -26,31 +23,7 @@ var (
 // little learns a model in which loginSample and backupSample have a cluster each; unscored.
 func little(t testing.TB, seed uint64) *model.Model {
 	t.Helper()
-	names := []string{"backup", "cron", "guess", "login", "mount", "scan"}
-	d := model.Data{Names: names, Samples: contextbuilder.Samples{Length: 3}}
-	for range 40 {
-		for _, s := range []model.Sample{loginSample, backupSample} {
-			for _, name := range append(slices.Clone(s.Context), s.Event) {
-				id := int32(len(names))
-				if name != "" {
-					id = int32(slices.Index(names, name))
-				}
-				d.Samples.Contexts = append(d.Samples.Contexts, id)
-			}
-			last := len(d.Samples.Contexts) - 1
-			d.Samples.Events = append(d.Samples.Events, d.Samples.Contexts[last])
-			d.Samples.Contexts = d.Samples.Contexts[:last]
-		}
-	}
-	p := model.DefaultParams()
-	p.Length, p.Hidden, p.Timeout = 3, 8, time.Hour
-	p.Training.Epochs, p.Training.BatchSize, p.Training.Seed, p.Training.LearningRate = 40, 16, seed, 0.05
-	m, err := model.Train(t.Context(), cpu.New(), d, p)
-	require.NoError(t, err)
-	m, _, err = m.Cluster(t.Context(), cpu.New(), d, interpreter.Max)
-	require.NoError(t, err)
-	require.Len(t, m.Clusters, 2)
-	return m
+	return modeltest.Learn(t, seed, []string{"backup", "cron", "guess", "login", "mount", "scan"}, loginSample, backupSample)
 }
 
 // clusterOf is the cluster of an event that has one.

@@ -96,7 +96,8 @@ var importers = map[string][]string{
 	"internal/logline":           {"input/syslog"},
 	"model/original":             {"internal/cli"},
 	"model/engine":               slices.Concat(programs, []string{"processor", "input", "output", "internal/cli"}),
-	"model/contextbuilder/cpu":   {"model/engine", "model/contextbuilder/cpu", "bench"},
+	"model/contextbuilder/cpu":   {"model/engine", "model/contextbuilder/cpu", "internal/modeltest", "bench"},
+	"internal/modeltest":         nobody, // but tests
 	"model/contextbuilder/torch": {"model/engine", "model/contextbuilder/torch"},
 	"bench":                      {"bench"},
 	"cmd":                        nobody,

@@ -9,14 +9,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"connect-deepcase/internal/annotation"
+	"connect-deepcase/internal/modeltest"
 	"connect-deepcase/internal/review"
 	"connect-deepcase/internal/review/board"
 	"connect-deepcase/internal/review/database"
 	"connect-deepcase/model"
-	"connect-deepcase/model/contextbuilder"
 	"connect-deepcase/model/contextbuilder/cpu"
 	"connect-deepcase/model/decisions"
-	"connect-deepcase/model/interpreter"
 	"connect-deepcase/model/store"
 )
 
@@ -27,35 +26,10 @@ var (
 	start        = time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC)
 )
 
-// little learns a model in which loginSample and backupSample have a cluster each, without scores.
+// little learns a model in which loginSample, backupSample and others have a cluster each, without scores.
 func little(t testing.TB, seed uint64, samples ...model.Sample) *model.Model {
 	t.Helper()
-	names := []string{"backup", "cron", "guess", "login", "mount", "scan"}
-	d := model.Data{Names: names, Samples: contextbuilder.Samples{Length: 3}}
-	for range 40 {
-		for _, s := range append([]model.Sample{loginSample, backupSample}, samples...) {
-			for _, name := range s.Context {
-				d.Samples.Contexts = append(d.Samples.Contexts, id(names, name))
-			}
-			d.Samples.Events = append(d.Samples.Events, id(names, s.Event))
-		}
-	}
-	p := model.DefaultParams()
-	p.Length, p.Hidden, p.Timeout = 3, 8, time.Hour
-	p.Training.Epochs, p.Training.BatchSize, p.Training.Seed, p.Training.LearningRate = 40, 16, seed, 0.05
-	m, err := model.Train(t.Context(), cpu.New(), d, p)
-	require.NoError(t, err)
-	m, _, err = m.Cluster(t.Context(), cpu.New(), d, interpreter.Max)
-	require.NoError(t, err)
-	require.Len(t, m.Clusters, 2+len(samples))
-	return m
-}
-
-func id(names []string, name string) int32 {
-	if name == "" {
-		return int32(len(names))
-	}
-	return int32(slices.Index(names, name))
+	return modeltest.Learn(t, seed, []string{"backup", "cron", "guess", "login", "mount", "scan"}, append([]model.Sample{loginSample, backupSample}, samples...)...)
 }
 
 func clusterOf(t testing.TB, m *model.Model, event string) int {

@@ -45,7 +45,7 @@ func (d decision) by(who string) (review.Decide, error) {
 }
 
 // readJSON reads the body of a request, which must be one JSON value with known fields.
-func readJSON(w http.ResponseWriter, r *http.Request, into any) error {
+func readJSON(r *http.Request, into any) error {
 	if t, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || t != "application/json" {
 		return fmt.Errorf("Content-Type %q: %w", r.Header.Get("Content-Type"), errMediaType)
 	}
@@ -61,16 +61,16 @@ func readJSON(w http.ResponseWriter, r *http.Request, into any) error {
 }
 
 // readDecision reads a decision, and says who decides.
-func readDecision(w http.ResponseWriter, r *http.Request) (review.Decide, error) {
+func readDecision(r *http.Request) (review.Decide, error) {
 	var d decision
-	if err := readJSON(w, r, &d); err != nil {
+	if err := readJSON(r, &d); err != nil {
 		return review.Decide{}, err
 	}
 	return d.by(gate.Who(r).Name)
 }
 
 func (p *pages) apiDecide(w http.ResponseWriter, r *http.Request) {
-	d, err := readDecision(w, r)
+	d, err := readDecision(r)
 	var done review.Done
 	if err == nil {
 		done, err = p.desk.Decide(r.Context(), d)
@@ -82,7 +82,7 @@ func (p *pages) apiUndo(w http.ResponseWriter, r *http.Request) {
 	var undo struct {
 		Batch string `json:"batch"`
 	}
-	err := readJSON(w, r, &undo)
+	err := readJSON(r, &undo)
 	var done review.Done
 	if err == nil {
 		done, err = p.desk.Undo(r.Context(), gate.Who(r).Name, undo.Batch)
@@ -106,7 +106,7 @@ func (p *pages) done(w http.ResponseWriter, r *http.Request, done review.Done, e
 }
 
 func (p *pages) apiPreview(w http.ResponseWriter, r *http.Request) {
-	d, err := readDecision(w, r)
+	d, err := readDecision(r)
 	if err != nil {
 		p.fail(w, r, err)
 		return
@@ -120,7 +120,7 @@ func (p *pages) apiPreview(w http.ResponseWriter, r *http.Request) {
 }
 
 func (p *pages) apiPublish(w http.ResponseWriter, r *http.Request) {
-	if err := readJSON(w, r, &struct{}{}); err != nil {
+	if err := readJSON(r, &struct{}{}); err != nil {
 		p.fail(w, r, err)
 		return
 	}
@@ -148,7 +148,7 @@ type form struct {
 	Next    string
 }
 
-func readForm(w http.ResponseWriter, r *http.Request) (form, error) {
+func readForm(r *http.Request) (form, error) {
 	if err := r.ParseForm(); err != nil {
 		return form{}, fmt.Errorf("%w: %w", errRequest, err)
 	}
@@ -224,7 +224,7 @@ func (f form) now(conflicts []review.Conflict) *form {
 }
 
 func (p *pages) formDecide(w http.ResponseWriter, r *http.Request) {
-	f, err := readForm(w, r)
+	f, err := readForm(r)
 	if err != nil {
 		p.fail(w, r, err)
 		return

@@ -41,7 +41,7 @@ func (p *pages) apiRollback(w http.ResponseWriter, r *http.Request) {
 		Version string `json:"version"`
 		Seen    string `json:"seen"` // the version that was current when the analyst looked
 	}
-	err := readJSON(w, r, &in)
+	err := readJSON(r, &in)
 	var version string
 	if err == nil {
 		version, err = p.desk.Rollback(r.Context(), gate.Who(r).Name, in.Version, in.Seen)

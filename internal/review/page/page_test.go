@@ -20,16 +20,15 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"connect-deepcase/internal/cases"
+	"connect-deepcase/internal/modeltest"
 	"connect-deepcase/internal/review"
 	"connect-deepcase/internal/review/board"
 	"connect-deepcase/internal/review/database"
 	"connect-deepcase/internal/review/desk"
 	"connect-deepcase/internal/review/gate"
 	"connect-deepcase/model"
-	"connect-deepcase/model/contextbuilder"
 	"connect-deepcase/model/contextbuilder/cpu"
 	"connect-deepcase/model/decisions"
-	"connect-deepcase/model/interpreter"
 	"connect-deepcase/model/store"
 )
 
@@ -52,7 +51,8 @@ type site struct {
 func newSite(t testing.TB, names []string) *site {
 	t.Helper()
 	dir := t.TempDir()
-	m := learn(t, names[:min(40, len(names))])
+	m := modeltest.Learn(t, 1, names[:min(40, len(names))],
+		model.Sample{Context: []string{"", names[1], names[2]}, Event: names[0]}, model.Sample{Context: []string{"", names[2], names[3]}, Event: names[1]})
 	s, err := store.Open(dir, true)
 	require.NoError(t, err)
 	version, err := s.Publish(t.Context(), m)
@@ -86,26 +86,6 @@ func newSite(t testing.TB, names []string) *site {
 	guarded, err := gate.New(gate.Options{Address: "127.0.0.1:4280", Mode: "none", By: "ann", Rate: math.MaxInt32}, h)
 	require.NoError(t, err)
 	return &site{t, guarded, d, dir}
-}
-
-// learn learns a model in which the first two names have a cluster each.
-func learn(t testing.TB, names []string) *model.Model {
-	d := model.Data{Names: names, Samples: contextbuilder.Samples{Length: 3}}
-	for range 40 {
-		for i := range int32(2) {
-			d.Samples.Contexts = append(d.Samples.Contexts, int32(len(names)), i+1, i+2)
-			d.Samples.Events = append(d.Samples.Events, i)
-		}
-	}
-	p := model.DefaultParams()
-	p.Length, p.Hidden, p.Timeout = 3, 8, time.Hour
-	p.Training.Epochs, p.Training.BatchSize, p.Training.LearningRate = 40, 16, 0.05
-	m, err := model.Train(t.Context(), cpu.New(), d, p)
-	require.NoError(t, err)
-	m, _, err = m.Cluster(t.Context(), cpu.New(), d, interpreter.Max)
-	require.NoError(t, err)
-	require.Len(t, m.Clusters, 2)
-	return m
 }
 
 func (s *site) do(r *http.Request) *httptest.ResponseRecorder {
