@@ -37,6 +37,14 @@ func ID(s string) (string, error) {
 	return s, name(s)
 }
 
+// Named is a text without spaces around it, or "" if it is a placeholder.
+func Named(s string) string {
+	if usual.has(s) {
+		return ""
+	}
+	return strings.TrimSpace(s)
+}
+
 func name(s string) error {
 	switch {
 	case blank(s):
