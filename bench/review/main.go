@@ -101,7 +101,7 @@ func (b *bench) stream(ctx context.Context) error {
 	var decisions []float64
 	for !s.ended() {
 		took, err := s.decide()
-		if err != nil && s.ended() {
+		if err != nil && s.ending() {
 			break
 		}
 		if err != nil {
@@ -110,9 +110,9 @@ func (b *bench) stream(ctx context.Context) error {
 		if took > 0 {
 			decisions = append(decisions, took)
 		}
-		for _, page := range []string{"/queue", "/overview", s.question, s.oneCase} {
+		for _, page := range []string{"/queue", "/queue?view=cases", "/overview", s.question, s.oneCase} {
 			took, err := s.ask(page)
-			if err != nil && !s.ended() {
+			if err != nil && !s.ending() {
 				return err
 			}
 			if err == nil && took > 0 {

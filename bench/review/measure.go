@@ -22,7 +22,7 @@ type measured struct {
 	open                             int
 }
 
-var openCount = regexp.MustCompile(`data-open[^>]*>([0-9,. ]+)<`)
+var openCount = regexp.MustCompile(`data-open[^>]*>([^<]+)<`)
 
 func unpack(text []byte, encoding string) ([]byte, error) {
 	if encoding != "gzip" {
@@ -47,6 +47,14 @@ func packed(text []byte, encoding string) int {
 	return out.Len()
 }
 
+// digit leaves out what the page writes between groups of digits.
+func digit(r rune) rune {
+	if r < '0' || r > '9' {
+		return -1
+	}
+	return r
+}
+
 func (s *server) measure(n int) (m measured, err error) {
 	text, encoding, _, err := s.do("GET", "/queue", "")
 	if err != nil {
@@ -58,7 +66,7 @@ func (s *server) measure(n int) (m measured, err error) {
 		return m, err
 	}
 	if found := openCount.FindSubmatch(page); found != nil {
-		m.open, _ = strconv.Atoi(strings.NewReplacer(",", "", ".", "", " ", "").Replace(string(found[1])))
+		m.open, _ = strconv.Atoi(strings.Map(digit, string(found[1])))
 	}
 	if m.open < questions {
 		return m, fmt.Errorf("%d questions are open, need %d", m.open, questions)

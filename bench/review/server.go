@@ -108,6 +108,16 @@ func (s *server) ended() bool {
 	}
 }
 
+// ending says whether a request failed because the program had read all and stopped, which closes its port before the process ends.
+func (s *server) ending() bool {
+	select {
+	case <-s.done:
+		return true
+	case <-time.After(10 * time.Second):
+		return false
+	}
+}
+
 func (s *server) kill() {
 	_ = s.process.Process.Kill()
 	<-s.done
@@ -253,5 +263,6 @@ func kind(path string) string {
 	case strings.HasPrefix(path, "/cases/"):
 		return "case"
 	}
-	return strings.TrimPrefix(path, "/")
+	name, _, _ := strings.Cut(strings.TrimPrefix(path, "/"), "?")
+	return name
 }
