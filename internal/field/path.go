@@ -52,6 +52,7 @@ func unescape(key string) string {
 
 // FindJSON is Find for a JSON value that is not decoded. If it is not valid JSON, the result may be any part of it, or nil.
 func FindJSON(document json.RawMessage, path string) json.RawMessage {
+	document = skip(document, "")
 	if len(document) > 0 && document[0] == '[' {
 		number, rest, more := strings.Cut(path, ".")
 		wanted, err := strconv.Atoi(number)

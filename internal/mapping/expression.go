@@ -1,6 +1,7 @@
 package mapping
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -115,6 +116,7 @@ type evaluation struct {
 	parts   []part
 	batch   service.MessageBatch
 	queries []*service.MessageBatchBloblangExecutor // by part, nil for others
+	alone   bool                                    // nothing else needs the document decoded
 }
 
 func (x expression) over(batch service.MessageBatch, name string) evaluation {
@@ -154,6 +156,11 @@ func (e evaluation) part(i, index int) (any, error) {
 	p := e.parts[i]
 	switch {
 	case p.path != "":
+		if e.alone {
+			if v, ok := inBytes(e.batch[index], p.path); ok {
+				return v, nil
+			}
+		}
 		content, err := e.batch[index].AsStructured()
 		if err != nil {
 			return nil, fmt.Errorf("document: not JSON: %w", err)
@@ -163,6 +170,27 @@ func (e evaluation) part(i, index int) (any, error) {
 		return e.ask(i, index)
 	}
 	return p.text, nil
+}
+
+// inBytes reads the value at a path out of a message's bytes. It decodes no other value, which saves most of the time if nobody else needs the
+// document decoded. It is not ok if the document is not valid JSON, or the value is neither a text nor a number.
+func inBytes(message *service.Message, path string) (v any, ok bool) {
+	content, err := message.AsBytes()
+	if err != nil || !json.Valid(content) {
+		return nil, false
+	}
+	found := field.FindJSON(content, path)
+	switch {
+	case found == nil:
+		return nil, true
+	case found[0] == '"':
+		var text string
+		err = json.Unmarshal(found, &text)
+		return text, err == nil
+	case found[0] == '-' || found[0] >= '0' && found[0] <= '9':
+		return json.Number(found), true // as Benthos does
+	}
+	return nil, false // nobody has a time there
 }
 
 func (e evaluation) ask(i, index int) (any, error) {

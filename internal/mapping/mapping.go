@@ -89,6 +89,7 @@ type Mapping struct {
 	machine, event, timestamp, id expression
 
 	format       field.TimeFormat
+	alone        bool // the time is all that is read of a document
 	placeholders field.Placeholders
 	normalize    bool
 	log          *service.Logger
@@ -124,14 +125,14 @@ func NewTimes(conf *service.ParsedConfig, log *service.Logger) (*Mapping, error)
 	if err != nil {
 		return nil, err
 	}
-	m.log = log
+	m.log, m.alone = log, false
 	m.id, err = perMessageExpression(conf, FieldID)
 	return m, err
 }
 
-// NewTimestamps reads TimestampFields. Its readers have Time only.
+// NewTimestamps reads TimestampFields. Its readers have Time only, and leave documents as bytes.
 func NewTimestamps(conf *service.ParsedConfig) (*Mapping, error) {
-	m := &Mapping{}
+	m := &Mapping{alone: true}
 	var err error
 	if m.timestamp, err = perMessageExpression(conf, FieldTimestamp); err != nil {
 		return nil, err
@@ -169,13 +170,15 @@ type Reader struct {
 
 // Over makes the mapping ready for a batch.
 func (m *Mapping) Over(batch service.MessageBatch) Reader {
-	return Reader{
+	r := Reader{
 		mapping:   m,
 		machine:   m.machine.over(batch, fieldMachine),
 		event:     m.event.over(batch, fieldEvent),
 		timestamp: m.timestamp.over(batch, FieldTimestamp),
 		id:        m.id.over(batch, FieldID),
 	}
+	r.timestamp.alone = m.alone
+	return r
 }
 
 // Event reads the event of a message of the batch. An error names the field, the path that was read, and what was found there.

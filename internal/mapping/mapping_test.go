@@ -196,3 +196,35 @@ func TestDocumentsThatAreNone(t *testing.T) {
 	_, err := mapping.Document(service.NewMessage(nil))
 	assert.ErrorContains(t, err, "document: not JSON: ")
 }
+
+// TestTimesAreTheSameInBytes: a mapping that reads only the time finds in a document that is not decoded what it finds in one that is.
+func TestTimesAreTheSameInBytes(t *testing.T) {
+	conf, err := service.NewConfigSpec().Fields(mapping.TimestampFields()...).ParseYAML(`timestamp: ${! json("event.at") }`, nil)
+	require.NoError(t, err)
+	m, err := mapping.NewTimestamps(conf)
+	require.NoError(t, err)
+	all, err := newMapping(t, `
+machine: ${! meta("machine") }
+event: ${! meta("machine") }
+timestamp: ${! json("event.at") }
+`)
+	require.NoError(t, err)
+	for _, document := range []string{
+		`{"event":{"at":"2026-03-02T09:14:07Z"}}`, "\n {\"event.at\" : 1700000000.25 }\n", `{"event":{"at":["2026-03-02 09:14:07"]}}`, `{"event":{"at":1700000000000000001}}`,
+		`{"event":{"at":null},"event.at":" 1700000000 "}`, `{"event":{"at":1,"at":2}}`, `{"event":{"at":"2026\u002d03-02"}}`, `[{"event":1}]`,
+		`{"event":{"at":null}}`, `{"event":{"at":{}}}`, `{"event":{"at":true}}`, `{"event":{"at":["1","2"]}}`, `{"event":{"at":"soon"}}`, `{}`, `7`, ``,
+		`{"event":{"at":"2026-03-02T09:14:07Z"}`, `{"event":{"at":1}} x`,
+	} {
+		bytes, decoded := service.NewMessage([]byte(document)), service.NewMessage([]byte(document))
+		_, _ = decoded.AsStructured()
+		decoded.MetaSet("machine", "web-1")
+		at, err := m.Over(service.MessageBatch{bytes}).Time(0)
+		e, want := all.Over(service.MessageBatch{decoded}).Event(0)
+		if want != nil {
+			assert.EqualError(t, err, want.Error(), "%q", document)
+			continue
+		}
+		require.NoError(t, err, "%q", document)
+		assert.True(t, at.Equal(e.Time), "%q", document)
+	}
+}
