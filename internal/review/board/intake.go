@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/klauspost/compress/s2"
@@ -77,13 +78,15 @@ func (b *Board) takeUp(ctx context.Context, together []*waiting) error {
 			return err
 		}
 	}
-	b.mu.Lock()
 	for _, w := range together {
-		for i := range w.alerts {
-			b.take(&w.alerts[i], clock)
+		for few := range slices.Chunk(w.alerts, takenAtOnce) {
+			b.mu.Lock()
+			for i := range few {
+				b.take(&few[i], clock)
+			}
+			b.mu.Unlock()
 		}
 	}
-	b.mu.Unlock()
 	if b.fresh += count; b.fresh >= checkpointAlerts || b.freshBytes >= checkpointBytes || time.Since(b.checkpointed) > checkpointTime {
 		if err := b.checkpoint(ctx); err != nil {
 			b.o.Log("The review store cannot be written: %v (alerts go on, and it is tried again)", err)
@@ -91,6 +94,9 @@ func (b *Board) takeUp(ctx context.Context, together []*waiting) error {
 	}
 	return nil
 }
+
+// takenAtOnce is how many alerts are counted while the page waits: it is to answer while many alerts stream in.
+const takenAtOnce = 100
 
 // A checkpoint comes after so many alerts, so many bytes of documents, or so much time.
 const (
