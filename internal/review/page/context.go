@@ -3,8 +3,12 @@ package page
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
+	"html"
+	"html/template"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"connect-deepcase/internal/review"
@@ -37,6 +41,39 @@ func runs(c review.Context) []run {
 	}
 	return out
 }
+
+// sequence shows a context as a row of its runs, shaded by attention. A page has hundreds of them, so it is no template: that would take longer than
+// all else of the page.
+func sequence(c review.Context) template.HTML {
+	var b strings.Builder
+	b.WriteString(`<ol class="seq">`)
+	for _, r := range runs(c) {
+		fmt.Fprintf(&b, `<li class="h%d`, shade(r.Share))
+		called := "nothing"
+		if r.Name == "" {
+			b.WriteString(" nil")
+		} else {
+			called = html.EscapeString(plain(r.Name))
+		}
+		before, times := strconv.Itoa(r.To), ""
+		if r.Span > 1 {
+			b.WriteString(" rep")
+			before = strconv.Itoa(r.From) + " to " + before
+			times = fmt.Sprintf(` <span class="x">×%d</span>`, r.Span)
+		}
+		share := ""
+		if r.Share >= .05 {
+			b.WriteString(" big")
+			share = fmt.Sprintf(`<span class="p">%.0f%%</span>`, 100*r.Share)
+		}
+		b.WriteString(`" title="` + called + ", " + before + " before: " + pct(r.Share) + ` of the attention"><span class="nm">` + string(name(r.Name)) + times + "</span>" + share + "</li>")
+	}
+	b.WriteString("</ol>")
+	return template.HTML(b.String())
+}
+
+// shade is the class of an attention, from 0 for none to 10.
+func shade(x float64) int { return int(math.Ceil(min(1, max(0, x-.004)) * 10)) }
 
 // mainShares are the events that get most of the attention, at most n.
 func mainShares(n int, of []review.Share) []review.Share {

@@ -20,16 +20,15 @@ import (
 func (p *pages) functions() template.FuncMap {
 	return template.FuncMap{
 		"name": name, "who": by, "text": text, "plain": plain, "cut": cut, "filter": filter,
-		"num": chart.Number, "rate": rate, "pct": pct, "pc": func(x float64) string { return fmt.Sprintf("%.0f%%", 100*x) },
+		"num": chart.Number, "rate": rate, "pct": pct,
 		"dist":  func(x float64) string { return fmt.Sprintf("%.2f", x) },
 		"score": func(x float64) string { return strconv.FormatFloat(x, 'g', -1, 64) },
 		"add":   func(a, b int) int { return a + b }, "sub": func(a, b int) int { return a - b },
 		"div":   func(a, b int) float64 { return float64(a) / float64(max(1, b)) },
-		"words": func(s string) string { return strings.ReplaceAll(s, "_", " ") },
-		"ago":   ago, "when": when, "due": func(t time.Time) string { return t.UTC().Format("2 Jan 15:04") },
-		"shade": func(x float64) int { return int(math.Ceil(min(1, max(0, x-.004)) * 10)) },
-		"chip":  p.chip, "level": p.level, "class": class,
-		"runs": runs, "main": mainShares, "columns": columns, "cell": cell, "body": body, "path": link,
+		"words": words, "alertRows": p.alertRows,
+		"ago": ago, "when": when, "due": func(t time.Time) string { return t.UTC().Format("2 Jan 15:04") },
+		"chip": p.chip, "level": p.level, "class": class,
+		"sequence": sequence, "main": mainShares, "columns": columns, "cell": cell, "body": body, "path": link,
 		"spark": chart.Spark, "bar": chart.Bar, "histogram": chart.Histogram, "perDay": chart.PerDay, "strip": chart.Strip, "swatch": chart.Swatch,
 		"stack": chart.Stack, "line": chart.Line, "curve": chart.Curve,
 		"initials": initials, "more": more, "deref": func(x *float64) float64 { return *x }, "yes": func(x *bool) bool { return *x },
@@ -42,6 +41,8 @@ func (p *pages) functions() template.FuncMap {
 		"tail": tail, "ptr": func(x float64) *float64 { return &x }, "plural": plural,
 	}
 }
+
+func words(s string) string { return strings.ReplaceAll(s, "_", " ") }
 
 // timed are bins up to a time.
 type timed struct {
@@ -83,6 +84,9 @@ func by(s string) template.HTML {
 func text(s string) template.HTML { return "<bdi>" + visible(s, "\n\t") + "</bdi>" }
 
 func visible(s, except string) template.HTML {
+	if !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' }) && strings.TrimSpace(s) == s { // most names
+		return template.HTML(html.EscapeString(s))
+	}
 	var b strings.Builder
 	done := 0
 	for i, r := range s {
