@@ -11,24 +11,43 @@ import (
 )
 
 const (
-	paramZone = "zone"
-	paramYear = "year"
+	paramZone    = "zone"
+	paramYear    = "year"
+	paramPattern = "pattern"
+
+	yearDescription = "The year of times that have none. If it is empty: the latest year in which the time is not more than a day in the future."
 )
 
 func init() {
 	bloblang.MustRegisterMethodV2("parse_deepcase_syslog", parseSpec(), func(args *bloblang.ParsedParams) (bloblang.Method, error) {
 		return newParse(args, time.Now)
 	})
-	bloblang.MustRegisterMethodV2("deepcase_time", timeSpec(), newTime)
+	bloblang.MustRegisterMethodV2("deepcase_time", timeSpec(), func(args *bloblang.ParsedParams) (bloblang.Method, error) {
+		return newTime(args, time.Now)
+	})
 }
 
 // newTime makes the method deepcase_time.
-func newTime(args *bloblang.ParsedParams) (bloblang.Method, error) {
+func newTime(args *bloblang.ParsedParams, now func() time.Time) (bloblang.Method, error) {
 	zone, err := zoneParam(args)
 	if err != nil {
 		return nil, err
 	}
-	return bloblang.StringMethod(func(text string) (any, error) { return logline.InZone(text, zone) }), nil
+	year, err := yearParam(args)
+	if err != nil {
+		return nil, err
+	}
+	pattern, err := args.GetString(paramPattern)
+	if err != nil {
+		return nil, err
+	}
+	return bloblang.StringMethod(func(text string) (any, error) {
+		o := logline.Options{Year: year, Zone: zone, Now: now()}
+		if pattern != "" {
+			return logline.TimeAs(text, pattern, o)
+		}
+		return logline.Time(text, o)
+	}), nil
 }
 
 func zoneParam(args *bloblang.ParsedParams) (*time.Location, error) {
@@ -39,13 +58,30 @@ func zoneParam(args *bloblang.ParsedParams) (*time.Location, error) {
 	return logline.Zone(name)
 }
 
+// yearParam is 0 if the year is not given.
+func yearParam(args *bloblang.ParsedParams) (int, error) {
+	text, err := args.GetString(paramYear)
+	if err != nil || text == "" {
+		return 0, err
+	}
+	year, err := strconv.Atoi(text)
+	if err != nil || year < 1970 || year > 2262 {
+		return 0, fmt.Errorf("year (LOG_YEAR in the examples): %q, need a year from 1970 to 2262, or nothing", text)
+	}
+	return year, nil
+}
+
 func timeSpec() *bloblang.PluginSpec {
 	return bloblang.NewPluginSpec().
 		Category("Parsing").
-		Description("Adds a zone to a time that has the form of RFC 3339 but no zone. Any other text stays as it is.").
+		Description("Adds a zone to a time that is like RFC 3339 (`2024-07-01 10:00:00`) or RFC 3164 (`Jul  1 2024 10:00:00`) but has none, and a year if that is missing too. Any other text stays as it is, unless a pattern says how times are written: then it is an error.").
 		Param(bloblang.NewStringParam(paramZone).Description("An offset such as `+01:00`, or a name such as `Europe/Berlin`, which includes daylight saving time. If it is empty: UTC.").Default("")).
+		Param(bloblang.NewStringParam(paramYear).Description(yearDescription).Default("")).
+		Param(bloblang.NewStringParam(paramPattern).Description("How times are written, as a pattern of Java's SimpleDateFormat, which LEEF calls devTimeFormat: `MM/dd/yy-HH:mm:ss.SSS`.").Default("")).
 		Example("", `root.at = this.EventTime.deepcase_time(zone: "Europe/Berlin")`,
-			[2]string{`{"EventTime":"2024-07-01 10:00:00"}`, `{"at":"2024-07-01T10:00:00+02:00"}`})
+			[2]string{`{"EventTime":"2024-07-01 10:00:00"}`, `{"at":"2024-07-01T10:00:00+02:00"}`}).
+		Example("", `root.at = this.time.deepcase_time(pattern: "MM/dd/yy-HH:mm:ss.SSSSSS")`,
+			[2]string{`{"time":"07/01/24-10:00:00.000123"}`, `{"at":"2024-07-01T10:00:00.000123Z"}`})
 }
 
 func parseSpec() *bloblang.PluginSpec {
@@ -56,7 +92,7 @@ func parseSpec() *bloblang.PluginSpec {
 			Description("The zone of times that have none: an offset such as `+01:00`, or a name such as `Europe/Berlin`, which includes daylight saving time. If it is empty: UTC.").
 			Default("")).
 		Param(bloblang.NewStringParam(paramYear).
-			Description("The year of times that have none. If it is empty: the latest year in which the time is not more than a day in the future.").
+			Description(yearDescription).
 			Default("")).
 		Example("", `root = content().string().parse_deepcase_syslog(zone: "Europe/Berlin", year: "2026")`,
 			[2]string{"<38>Jul  7 10:00:00 web-1 sshd[12]: Connection closed", `{"code":null,"host":"web-1","message":"Connection closed","pid":"12","program":"sshd","time":"2026-07-07T10:00:00+02:00"}`})
@@ -67,15 +103,9 @@ func newParse(args *bloblang.ParsedParams, now func() time.Time) (bloblang.Metho
 	if err != nil {
 		return nil, err
 	}
-	text, err := args.GetString(paramYear)
+	year, err := yearParam(args)
 	if err != nil {
 		return nil, err
-	}
-	year := 0
-	if text != "" {
-		if year, err = strconv.Atoi(text); err != nil || year < 1970 || year > 2262 {
-			return nil, fmt.Errorf("year (LOG_YEAR in the examples): %q, need a year from 1970 to 2262, or nothing", text)
-		}
 	}
 	return bloblang.StringMethod(func(text string) (any, error) {
 		line, err := logline.Parse(text, logline.Options{Year: year, Zone: zone, Now: now()})

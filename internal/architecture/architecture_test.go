@@ -146,8 +146,9 @@ var independent = map[string][]string{
 
 // foundation is what everything may stand on: it imports nothing of this module but its own.
 var foundation = []string{
-	"internal/cell", "internal/configfield", "internal/demo", "internal/disk", "internal/excerpt", "internal/field", "internal/logline",
-	"internal/redeliver", "internal/report", "internal/snapshot", "internal/spool", "internal/textfile",
+	"internal/auditrecord", "internal/cef", "internal/cell", "internal/configfield", "internal/demo", "internal/disk", "internal/excerpt",
+	"internal/field", "internal/homenet", "internal/keyvalue", "internal/leef", "internal/logline", "internal/redeliver",
+	"internal/report", "internal/snapshot", "internal/spool", "internal/textfile",
 }
 
 func TestWhoMayDependOnWhom(t *testing.T) {

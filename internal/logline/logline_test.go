@@ -115,7 +115,7 @@ func TestATimeWithoutAZoneIsInTheZoneGiven(t *testing.T) {
 		"2026-07-07T12:00:00Z": "2026-07-07T12:00:00Z", "2026-07-07 12:00:00+01:00": "2026-07-07T12:00:00+01:00", "2026-07-07 12:00:00 +0100": "2026-07-07 12:00:00 +0100",
 		"2026-07-07 12:00+0100": "2026-07-07 12:00+0100", "1783425600": "1783425600", "yesterday": "yesterday", "": "", "2026-07-99 12": "2026-07-99 12",
 	} {
-		got, err := InZone(text, berlin.Zone)
+		got, err := Time(text, berlin)
 		require.NoError(t, err, text)
 		assert.Equal(t, want, got, text)
 	}

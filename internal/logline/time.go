@@ -34,8 +34,7 @@ func timestamp(text string, o Options) (at, rest string, err error) {
 	consumed := m[0]
 	if zone != "" && offset.FindString(zone) == "" && !isZone(zone, o) {
 		if m[7] != "" || strings.HasSuffix(strings.TrimRight(consumed, " "), ":") && len(consumed) == len(text) {
-			return "", text, fmt.Errorf("the time %q has the zone %s, which does not belong to the zone %s: give the zone of the device (LOG_UTC_OFFSET in the examples), such as America/New_York",
-				strings.TrimRight(consumed, ": "), zone, o.Zone)
+			return "", text, foreign(consumed, zone, o)
 		}
 		consumed, zone = consumed[:strings.LastIndex(consumed, " "+zone)], "" // it is the host or the program
 	}
@@ -88,9 +87,6 @@ func (o Options) place(year, text, zone string) (string, error) {
 	}
 	return "", fmt.Errorf("no such time: %q in %d", text, years[min(1, len(years)-1)])
 }
-
-// InZone adds a zone to a time without one. Any other text is returned unchanged.
-func InZone(text string, zone *time.Location) (string, error) { return iso(text, Options{Zone: zone}) }
 
 // iso reads a time in the format of RFC 3339 or a similar one: with slashes, a comma instead of the point, or no seconds. A time without a zone
 // is in the zone of the options. Any other text is returned unchanged, for the parser of times to judge.

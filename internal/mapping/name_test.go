@@ -40,3 +40,13 @@ func TestNameMethod(t *testing.T) {
 		assert.ErrorContains(t, err, want, document)
 	}
 }
+
+func TestInternalMethod(t *testing.T) {
+	inside, err := bloblang.Parse(`root = this.map_each(ip -> ip.deepcase_internal(home: "203.0.113.0/24"))`)
+	require.NoError(t, err)
+	got, err := inside.Query([]any{"203.0.113.9", "198.51.100.1", "10.0.0.1", nil, 7, "web-1"})
+	require.NoError(t, err)
+	require.Equal(t, []any{true, false, true, false, false, false}, got)
+	_, err = bloblang.Parse(`root = this.deepcase_internal(home: "web-1")`)
+	require.ErrorContains(t, err, `home (HOME_NET in the examples): "web-1", want networks such as 203.0.113.0/24`)
+}
