@@ -16,6 +16,7 @@ const (
 	formatNDJSON = "ndjson"
 	formatJSON   = "json"
 	formatCSV    = "csv"
+	formatZeek   = "zeek"
 )
 
 // probe is the most bytes that are read ahead to detect the format.
@@ -45,6 +46,8 @@ func (r reading) splitter(t *text, name string) (splitter, error) {
 			return &refused{t, fmt.Errorf("is JSON, but not one document per line: want %s: %s or %s", fieldFormat, formatAuto, formatJSON)}, nil
 		case whole:
 			format = formatJSON
+		case format == formatAuto && bytes.HasPrefix(t.buf, []byte(zeekMark)): // isDocument has read the first line
+			format = formatZeek
 		}
 	}
 	switch format {
@@ -52,6 +55,8 @@ func (r reading) splitter(t *text, name string) (splitter, error) {
 		return &rows{text: t, max: r.max, comma: r.comma}, nil
 	case formatJSON:
 		return &documents{text: t, max: r.max, envelopes: r.envelopes}, nil
+	case formatZeek:
+		return newZeek(&lines{text: t, max: r.max}), nil
 	}
 	return &lines{text: t, max: r.max}, nil
 }

@@ -32,7 +32,7 @@ func spec() *service.ConfigSpec {
 		Stable().
 		Version("0.2.0").
 		Categories("DeepCASE", "Local").
-		Summary("Reads files and pipes to their end: lines, JSON or csv, oldest file first.").
+		Summary("Reads files and pipes to their end: lines, JSON, csv or logs of Zeek, oldest file first.").
 		Description(`
 Compressed files (gzip, zstd, bzip2) are recognised by their first bytes, and decompressed as they are read. A byte order mark is skipped. The input ends when all files are read.
 
@@ -54,7 +54,8 @@ Files of the same date or number are sorted by name. The order of events within 
 - `+"`ndjson`"+`: each line is a message, too. A file that begins with other JSON is refused
 - `+"`json`"+`: each document is a message. Documents follow each other, or are elements of an array, or of an array in an object (see `+"`envelopes`"+`). A document may have any number of lines; its message has one line. The file is read document by document and need not fit into memory
 - `+"`csv`"+`: each row is a message, an object with the names of the header. All values are texts. Values in quotes may have line ends, and quotes if they are doubled. Line ends may be LF, CRLF or CR. A column that comes twice is an error for the whole file
-- `+"`auto`: `csv`"+` if the name says so (`+"`.csv`, `.csv.gz`), `json`"+` if the file begins with JSON that is not one document per line, else `+"`lines`"+`
+- `+"`zeek`"+`: each row of a log that Zeek wrote in columns is a message, an object with the names of `+"`#fields`"+`, and `+"`_path`"+` with what `+"`#path`"+` says. All values are texts, and those of sets and vectors lists of texts; unset fields are null. The header may come again, with other columns
+- `+"`auto`: `csv`"+` if the name says so (`+"`.csv`, `.csv.gz`), `json`"+` if the file begins with JSON that is not one document per line, `+"`zeek`"+` if it begins with `+"`#separator `, else `lines`"+`
 
 Blank lines are skipped.
 
@@ -65,6 +66,7 @@ Nothing is dropped silently. Each of these becomes a message that is flagged wit
 - a line, row or document that is not UTF-8: the message has its bytes unchanged
 - one that is longer than `+"`max_line`"+`: the message has its first 1000 bytes
 - a row that has another number of columns than the header, or unmatched quotes: the message is the row, or its first line
+- a row of a log of Zeek that has no header above it
 - a document that is not JSON: the message is everything up to the next line that begins with `+"`{`"+`
 - a file that ends in the middle, is damaged, is UTF-16, or has an unusable header: one message. Reading continues with the next file
 
@@ -103,6 +105,7 @@ Messages from a pipe are passed on as they arrive: a batch is what can be read w
 				formatNDJSON: "One JSON document per line.",
 				formatJSON:   "JSON documents in an array, or one after another.",
 				formatCSV:    "A header and rows.",
+				formatZeek:   "A log of Zeek in columns, with its header.",
 			}).Description("What the files hold.").Default(formatAuto),
 			service.NewStringField(fieldDelimiter).
 				Description("What separates the columns of csv: one ASCII character.").

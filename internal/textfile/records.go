@@ -16,11 +16,11 @@ func (e *RecordError) Error() string { return fmt.Sprintf("line %d: %v", e.Line,
 
 func (e *RecordError) Unwrap() error { return e.Err }
 
-// maxColumns is the most fields of a record: a line of commas takes sixteen times its bytes in memory.
-const maxColumns = 10_000
+// MaxColumns is the most fields of a record: a line of commas takes sixteen times its bytes in memory.
+const MaxColumns = 10_000
 
 func tooManyColumns(line int) *RecordError {
-	return &RecordError{Line: line, Err: fmt.Errorf("more than %d columns: want fewer", maxColumns)}
+	return &RecordError{Line: line, Err: fmt.Errorf("more than %d columns: want fewer", MaxColumns)}
 }
 
 // Records reads the records of a csv text as encoding/csv does (RFC 4180; blank lines are skipped, CRLF is LF), but without an allocation for a
@@ -52,7 +52,7 @@ func (c *Records) Next() ([]string, *RecordError) {
 			return c.fields, c.quotedRecord(line, start)
 		}
 		for {
-			if len(c.fields) == maxColumns {
+			if len(c.fields) == MaxColumns {
 				return c.fields, tooManyColumns(start)
 			}
 			end := strings.IndexByte(line, c.comma)
@@ -80,7 +80,7 @@ func (c *Records) cutLine() string {
 func (c *Records) quotedRecord(line string, start int) *RecordError {
 	c.lines = c.lines[:0]
 	for more := true; more; {
-		if len(c.fields) == maxColumns {
+		if len(c.fields) == MaxColumns {
 			return tooManyColumns(start)
 		}
 		c.lines = append(c.lines, c.line-1)
