@@ -87,7 +87,7 @@ func timeSpec() *bloblang.PluginSpec {
 func parseSpec() *bloblang.PluginSpec {
 	return bloblang.NewPluginSpec().
 		Category("Parsing").
-		Description("Parses a syslog message or a line of a log file: RFC 5424, RFC 3164, and the variants of BusyBox, AIX, Solaris, FreeBSD, OpenWrt, and Cisco IOS, NX-OS, ASA and FTD. The result has the fields `time` (RFC 3339), `host`, `program`, `pid`, `code` (Cisco's mnemonic, such as `%SYS-5-CONFIG_I`) and `message`. What the line does not say is `null`: a host is never guessed, and `-` is none. A line without a time, or with one that does not exist, is an error.").
+		Description("Parses a syslog message or a line of a log file: RFC 5424, RFC 3164, and the variants of BusyBox, AIX, Solaris, FreeBSD, OpenWrt, and Cisco IOS, NX-OS, ASA and FTD. The result has the fields `time` (RFC 3339), `host`, `program`, `pid`, `code` (Cisco's mnemonic, such as `%SYS-5-CONFIG_I`) and `message`. What the line does not say is `null`: a host is never guessed, and `-` is none. A line without a time, or with one that does not exist, is an error.\n\nThree more fields say what happened. `event` is a name without users, addresses and numbers, such as `sshd: failed password for root`, or the mnemonic of Cisco. It is `null` if no rule covers the line: there are rules for sshd, PAM, sudo, su, cron, systemd-logind, and the programs that change accounts. `other` is a name for all lines of the program that no rule covers, such as `sshd: other`. `scope` is the short name of the program: `sshd` for `/usr/sbin/sshd` and `sshd-session`.").
 		Param(bloblang.NewStringParam(paramZone).
 			Description("The zone of times that have none: an offset such as `+01:00`, or a name such as `Europe/Berlin`, which includes daylight saving time. If it is empty: UTC.").
 			Default("")).
@@ -95,7 +95,7 @@ func parseSpec() *bloblang.PluginSpec {
 			Description(yearDescription).
 			Default("")).
 		Example("", `root = content().string().parse_deepcase_syslog(zone: "Europe/Berlin", year: "2026")`,
-			[2]string{"<38>Jul  7 10:00:00 web-1 sshd[12]: Connection closed", `{"code":null,"host":"web-1","message":"Connection closed","pid":"12","program":"sshd","time":"2026-07-07T10:00:00+02:00"}`})
+			[2]string{"<38>Jul  7 10:00:00 web-1 sshd[12]: Connection closed", `{"code":null,"event":null,"host":"web-1","message":"Connection closed","other":"sshd: other","pid":"12","program":"sshd","scope":"sshd","time":"2026-07-07T10:00:00+02:00"}`})
 }
 
 func newParse(args *bloblang.ParsedParams, now func() time.Time) (bloblang.Method, error) {
@@ -113,7 +113,9 @@ func newParse(args *bloblang.ParsedParams, now func() time.Time) (bloblang.Metho
 			return nil, err
 		}
 		fields := map[string]any{"message": line.Message}
-		for name, value := range map[string]string{"time": line.Time, "host": line.Host, "program": line.Program, "pid": line.PID, "code": line.Code} {
+		event := line.Event()
+		for name, value := range map[string]string{"time": line.Time, "host": line.Host, "program": line.Program, "pid": line.PID, "code": line.Code,
+			"event": event.Name, "other": event.Other, "scope": event.Scope} {
 			fields[name] = nil
 			if value != "" {
 				fields[name] = value

@@ -16,8 +16,10 @@ func TestParseMethod(t *testing.T) {
 	}{
 		{
 			`root = this.parse_deepcase_syslog(zone: "Europe/Berlin", year: "2026")`, "<38>Jul 7 10:00:00 web-1 sshd[12]: closed",
-			map[string]any{"time": "2026-07-07T10:00:00+02:00", "host": "web-1", "program": "sshd", "pid": "12", "code": nil, "message": "closed"}, "",
+			map[string]any{"time": "2026-07-07T10:00:00+02:00", "host": "web-1", "program": "sshd", "pid": "12", "code": nil, "message": "closed",
+				"event": nil, "other": "sshd: other", "scope": "sshd"}, "",
 		},
+		{`root = this.parse_deepcase_syslog(year: "2026").event`, "<38>Jul 7 10:00:00 web-1 sshd[12]: Connection closed by 192.0.2.7", "sshd: connection closed", ""},
 		{`root = this.parse_deepcase_syslog(year: "2026").host`, "<38>Jul 7 10:00:00 sshd[12]: closed", nil, ""},
 		{`root = this.deepcase_time(zone: "Europe/Berlin")`, "2024-07-01 10:00:00.5", "2024-07-01T10:00:00.5+02:00", ""},
 		{`root = this.deepcase_time(zone: "Europe/Berlin")`, "2024-07-01 10:00:00 +0100", "2024-07-01 10:00:00 +0100", ""},
