@@ -7,6 +7,7 @@ import (
 
 	"connect-deepcase/internal/excerpt"
 	"connect-deepcase/internal/field"
+	"connect-deepcase/internal/textfile"
 )
 
 // Columns name the fields of csv and JSON input. In JSON they are paths: rule.description is the key of that name, or else the key
@@ -58,6 +59,14 @@ type fields struct {
 	labelled                  bool
 }
 
+// decoded is an error if a name has bytes that its file's encoding does not know. What is wrong with UTF-8, field says.
+func (r *reader) decoded(name string) error {
+	if r.encoding == (textfile.Encoding{}) {
+		return nil
+	}
+	return r.encoding.Check([]byte(name))
+}
+
 // append adds a row to the table, or says which field is wrong.
 func (r *reader) append(f fields) (column string, err error) {
 	at, err := r.time.Nanos(f.timestamp)
@@ -73,13 +82,13 @@ func (r *reader) append(f fields) (column string, err error) {
 	}
 	machine, held := r.table.machines.find(of)
 	if !held || r.opts.NormalizeMachine { // of two names that become one, one may be wrong
-		if err := field.Machine(f.machine, r.placeholders); err != nil {
+		if err := cmp.Or(r.decoded(f.machine), field.Machine(f.machine, r.placeholders)); err != nil {
 			return r.columns.Machine, err
 		}
 	}
 	name, known := r.table.names.find(f.event)
 	if !known {
-		if err := field.Event(f.event); err != nil {
+		if err := cmp.Or(r.decoded(f.event), field.Event(f.event)); err != nil {
 			return r.columns.Event, err
 		}
 	}

@@ -14,7 +14,8 @@ import (
 	"connect-deepcase/internal/textfile"
 )
 
-// json reads an array of objects, or one object after the other.
+// json reads objects in arrays, or one after the other. It reads the elements of an array at the beginning one by one; a later array, or an
+// object around one, is a record.
 func (r *reader) json(in *bufio.Reader) error {
 	lines := &lineCounter{in: in, most: int64(r.most)}
 	d := json.NewDecoder(lines)
@@ -25,31 +26,60 @@ func (r *reader) json(in *bufio.Reader) error {
 			return r.wrong(lines.line(0), "", err)
 		}
 	}
-	for ; !r.full(); r.rows++ {
+	for !r.full() {
 		if array && !d.More() {
-			return r.jsonEnd(d, lines)
+			if _, err := d.Token(); err != nil {
+				return r.jsonError(d, lines, err)
+			}
+			array = false
 		}
-		var object json.RawMessage
-		if err := d.Decode(&object); err == io.EOF && !array {
+		var value json.RawMessage
+		if err := d.Decode(&value); err == io.EOF && !array {
 			return nil
 		} else if err != nil {
 			return r.jsonError(d, lines, err)
 		}
-		if field, err := r.jsonRow(object); err != nil {
-			return r.wrong(lines.line(d.InputOffset())-bytes.Count(object, []byte{'\n'}), field, err)
+		if err := r.jsonValue(value, lines.line(d.InputOffset())-bytes.Count(value, []byte{'\n'}), 0); err != nil {
+			return err
 		}
 		lines.forget(d.InputOffset())
 	}
 	return nil
 }
 
-// jsonEnd checks that the array ends and nothing follows.
-func (r *reader) jsonEnd(d *json.Decoder, lines *lineCounter) error {
-	if _, err := d.Token(); err != nil {
-		return r.jsonError(d, lines, err)
+// maxNested bounds how often a value is read again, level by level.
+const maxNested = 32
+
+// jsonValue appends the row of an object, or the rows of what is in an array or an envelope. The value is valid, and begins on a line.
+func (r *reader) jsonValue(value json.RawMessage, line, depth int) error {
+	start := 0
+	if e, _ := r.envelopes.Match(value); e.Start > 0 {
+		start = e.Start - 1
+	} else if value[0] != '[' {
+		field, err := r.jsonRow(value)
+		if err != nil {
+			return r.wrong(line, field, err)
+		}
+		r.rows++
+		return nil
 	}
-	if _, err := d.Token(); err != io.EOF {
-		return r.wrong(lines.line(d.InputOffset()), "", errors.New("has more after the array: want one array"))
+	if depth == maxNested {
+		return r.wrong(line, "", fmt.Errorf("has more than %d arrays in each other: want an object", maxNested))
+	}
+	d := json.NewDecoder(bytes.NewReader(value[start:]))
+	_, _ = d.Token() // the bracket
+	counted := 0     // bytes of value whose lines are counted
+	for d.More() && !r.full() {
+		var element json.RawMessage
+		if err := d.Decode(&element); err != nil {
+			return r.wrong(line, "", err)
+		}
+		begin := start + int(d.InputOffset()) - len(element)
+		line += bytes.Count(value[counted:begin], []byte{'\n'})
+		counted = begin
+		if err := r.jsonValue(element, line, depth+1); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"connect-deepcase/internal/field"
+	"connect-deepcase/internal/jsontext"
 	"connect-deepcase/internal/textfile"
 )
 
@@ -21,7 +22,7 @@ type Format string
 const (
 	CSV    Format = "csv"    // a header and rows
 	Text   Format = "txt"    // one line per machine: its events, separated by spaces
-	JSON   Format = "json"   // an array of objects, or one object after the other
+	JSON   Format = "json"   // objects in arrays, or one after the other, also in an object around an array, such as {"Records": […]}
 	NDJSON Format = "ndjson" // one object per line
 )
 
@@ -48,6 +49,7 @@ type ReadOptions struct {
 	Placeholders []string
 	// NormalizeMachine makes machines the same if their names differ in case, or by a dot at the end. It has no effect on txt.
 	NormalizeMachine bool
+	Encoding         string                  // of the files, such as "utf-16" or "windows-1252"; "" is UTF-8
 	MaxBytes         int                     // most bytes of a line, csv record or JSON object; a longer one is an error. 0 means 64 MiB
 	PerFile          bool                    // each file has its own machines, named "file/machine"
 	Progress         func(done, total int64) // bytes read of all files; total is 0 if unknown; may be nil
@@ -124,6 +126,8 @@ type reader struct {
 	workers     int   // pieces that are read at once
 	most        int   // bytes of a record
 
+	encoding     textfile.Encoding
+	envelopes    jsontext.Envelopes
 	time         field.TimeFormat
 	placeholders field.Placeholders
 
@@ -135,6 +139,12 @@ type reader struct {
 func newReader(t *Table, opts ReadOptions) (r *reader, err error) {
 	r = &reader{table: t, opts: opts, columns: opts.Columns.orDefault(), piece: pieceSize, workers: runtime.GOMAXPROCS(0),
 		most: cmp.Or(opts.MaxBytes, textfile.MaxRecord)}
+	if r.envelopes, err = jsontext.ParseEnvelopes(jsontext.DefaultEnvelopes()); err != nil {
+		return nil, err
+	}
+	if r.encoding, err = textfile.ParseEncoding(opts.Encoding); err != nil {
+		return nil, fmt.Errorf("encoding %w", err)
+	}
 	if r.time, err = field.ParseTimeFormat(opts.Time); err != nil {
 		return nil, fmt.Errorf("time format %w", err)
 	}
@@ -173,7 +183,7 @@ func (r *reader) stream(in io.Reader, name, prefix string) error {
 	if r.opts.PerFile {
 		r.prefix = prefix
 	}
-	text, err := textfile.NewReader(&counter{in, r})
+	text, err := r.encoding.NewReader(&counter{in, r})
 	if err != nil {
 		return r.wrong(0, "", err)
 	}

@@ -2,6 +2,7 @@ package sequencer
 
 import (
 	"bufio"
+	"cmp"
 	"errors"
 	"io"
 	"strconv"
@@ -32,7 +33,7 @@ func (r *reader) text(in *bufio.Reader) error {
 		}
 		machine := r.prefix + strconv.Itoa(number)
 		for event := range strings.FieldsSeq(events) {
-			if err := field.Event(event); err != nil {
+			if err := cmp.Or(r.decoded(event), field.Event(event)); err != nil {
 				return r.wrong(line, "event", err)
 			}
 			r.table.Append(Event{Machine: machine, Name: event, Time: time.Unix(r.events, 0)})

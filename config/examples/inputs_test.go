@@ -154,7 +154,7 @@ func TestCSVIsReadAsTheCommandLineReadsIt(t *testing.T) {
 	}{
 		"duplicate": {"timestamp,event,event\n1,a,b\n2,a,b\n", nil, `column "event" comes twice: want one`},
 		"cr":        {"machine,event,timestamp\rm,a,1\rm,b,2\r", []string{"m a", "m b"}, ""},
-		"utf16":     {"\xff\xfem\x00", nil, "is UTF-16: want UTF-8"},
+		"utf16":     {"\xff\xfem\x00", nil, "is UTF-16: want encoding: utf-16"},
 		"semicolon": {"machine;event;timestamp\nm;a;1\nm;b;2\n", nil, `want delimiter: ";"`},
 		"quotes":    {"machine,event,timestamp\nm,\"a, \"\"x\"\"\",1\n", []string{`m a, "x"`}, ""},
 	} {
@@ -189,7 +189,7 @@ func TestLabelsOfAFileThatIsNotAsItShouldBe(t *testing.T) {
 		"cluster;score\n0;1\n":         {`want delimiter: ";"`},
 		"cluster,score\n0\n0,\n":       {"1 columns, the header has 2"},
 		"cluster,score,score\n0,1,2\n": {`column "score" comes twice`},
-		"\xff\xfec\x00l\x00":           {"is UTF-16: want UTF-8"},
+		"\xff\xfec\x00l\x00":           {"is UTF-16: want encoding: utf-16"},
 		"cluster,score,event\n0,1,caf\xe9\n0,,x\n": {"is not UTF-8"},
 	} {
 		scored, dead := read(t, "label_from_csv.yaml", written(t, map[string]string{"clusters.csv": text}))

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"connect-deepcase/internal/jsontext"
 	"connect-deepcase/internal/textfile"
 )
 
@@ -25,8 +26,9 @@ const probe = 64 << 10
 // reading says how files are read.
 type reading struct {
 	format    string
+	encoding  textfile.Encoding
 	comma     byte
-	envelopes []string
+	envelopes jsontext.Envelopes
 	max       int
 }
 
@@ -83,11 +85,11 @@ func (r reading) isDocument(t *text) (bool, error) {
 		case !bytes.HasPrefix(line, []byte{'{'}):
 			return false, nil
 		}
-		if n, _ := envelope(rest, r.envelopes); n > 0 {
+		if e, _ := r.envelopes.Match(rest); e.Start > 0 {
 			return true, nil
 		}
-		var s scan
-		n, done, err := s.feed(line)
+		var s jsontext.Scan
+		n, done, err := s.Feed(line)
 		switch {
 		case err != nil:
 			return false, nil

@@ -7,7 +7,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"unicode/utf8"
+
+	"connect-deepcase/internal/jsontext"
 )
 
 // documents cuts JSON into documents that follow each other, are elements of an array, or are elements of an array in an object. Commas
@@ -17,19 +18,21 @@ import (
 type documents struct {
 	*text
 	max       int
-	envelopes []string // keys of objects around an array
+	envelopes jsontext.Envelopes
 	around    []wrapper
 
-	scan    scan
+	scan    jsontext.Scan
 	scanned int    // bytes of buf that scan has read, of the document that buf begins with
 	skipped *piece // the beginning of a document that is too long
 	broken  *piece // something that is no JSON, in buf
+	leaving bool   // what is behind the array of an envelope is being left out
 }
 
 // wrapper is an array or an object around documents.
 type wrapper struct {
 	bracket byte
 	line    int
+	more    bool // an object that may have more than the array
 }
 
 func (d *documents) next() (piece, error) {
@@ -43,6 +46,12 @@ func (d *documents) next() (piece, error) {
 			}
 			continue
 		}
+		if d.leaving {
+			if err := d.leave(); err != nil {
+				return d.atEnd(err)
+			}
+			continue
+		}
 		c, err := d.significant()
 		if err != nil {
 			return d.atEnd(err)
@@ -52,29 +61,39 @@ func (d *documents) next() (piece, error) {
 		case c == ']' && inside == '[', c == '}' && inside == '{':
 			d.take(1)
 			d.around = d.around[:len(d.around)-1]
+		case inside == '{' && d.around[len(d.around)-1].more:
+			d.leaving = true
+			d.scan.Enter()
 		case inside == '{':
 			d.around = d.around[:len(d.around)-1]
 			d.breaks(1, errors.New("goes on after the array: want a }"))
 		case c == ']' || c == '}':
 			d.breaks(1, fmt.Errorf("a %q without a %q", c, c-2))
-		case c == '[' && len(d.around) == maxDepth:
-			d.breaks(1, fmt.Errorf("more than %d arrays in each other", maxDepth))
+		case c == '[' && len(d.around) == jsontext.MaxDepth:
+			d.breaks(1, fmt.Errorf("more than %d arrays in each other", jsontext.MaxDepth))
 		case c == '[':
-			d.around = append(d.around, wrapper{'[', d.line})
+			d.around = append(d.around, wrapper{bracket: '[', line: d.line})
 			d.take(1)
 		case strings.IndexByte(`{"-0123456789tfn`, c) < 0:
 			d.breaks(1, fmt.Errorf("is not JSON: has a %q where a document begins", c))
 		default:
-			n, err := d.envelope()
+			e, err := d.envelope()
 			if err != nil {
 				return d.atEnd(err)
 			}
-			if n > 0 {
-				d.around = append(d.around, wrapper{'{', d.line}, wrapper{'[', d.line})
-				d.take(n)
+			if e.Start > 0 && len(d.around)+e.Objects >= jsontext.MaxDepth {
+				d.breaks(1, fmt.Errorf("more than %d objects around documents", jsontext.MaxDepth))
 				continue
 			}
-			d.scan = scan{open: d.scan.open[:0]}
+			if e.Start > 0 {
+				for range e.Objects {
+					d.around = append(d.around, wrapper{'{', d.line, e.More})
+				}
+				d.around = append(d.around, wrapper{bracket: '[', line: d.line})
+				d.take(e.Start)
+				continue
+			}
+			d.scan.Reset()
 			if p, err := d.document(); err != nil || d.broken == nil {
 				return p, err
 			}
@@ -108,68 +127,51 @@ func (d *documents) significant() (byte, error) {
 func (d *documents) atEnd(err error) (piece, error) {
 	if err == io.EOF && len(d.around) > 0 {
 		first := d.around[0]
-		d.around = nil
+		d.around, d.leaving = nil, false
 		return piece{line: d.line, last: true, err: fmt.Errorf("ends in the middle: want an end for the %q of line %d", first.bracket, first.line)}, nil
 	}
 	return d.ended(err)
 }
 
-// envelope is the number of bytes from the start of an object to the first document of its array, 0 if buf does not begin with such an object.
-func (d *documents) envelope() (int, error) {
+// envelope is the object around an array that buf begins with, if it does.
+func (d *documents) envelope() (jsontext.Envelope, error) {
 	for {
-		n, whole := envelope(d.buf[:min(len(d.buf), probe)], d.envelopes)
+		e, whole := d.envelopes.Match(d.buf[:min(len(d.buf), probe)])
 		if whole || len(d.buf) >= probe {
-			return n, nil
+			return e, nil
 		}
 		if err := d.fill(); err == io.EOF {
-			return 0, nil
+			return jsontext.Envelope{}, nil
 		} else if err != nil {
-			return 0, err
+			return jsontext.Envelope{}, err
 		}
 	}
 }
 
-// envelope reads {"key":[. If whole is false, more text has to come before it can tell.
-func envelope(b []byte, keys []string) (n int, whole bool) {
-	at := 0
-	expect := func(s string) (here, more bool) {
-		for at < len(b) && strings.IndexByte(" \t\r\n", b[at]) >= 0 {
-			at++
+// leave drops the rest of the innermost object around documents. If it is not JSON, it sets d.broken.
+func (d *documents) leave() error {
+	for {
+		n, done, wrong := d.scan.Feed(d.buf)
+		if wrong != nil {
+			d.leaving, d.around = false, nil
+			d.breaks(n, fmt.Errorf("is not JSON: has %w", wrong))
+			return nil
 		}
-		if len(b)-at < len(s) {
-			return false, s[:len(b)-at] == string(b[at:])
+		d.take(n)
+		if done {
+			d.leaving, d.around = false, d.around[:len(d.around)-1]
+			return nil
 		}
-		if string(b[at:at+len(s)]) != s {
-			return false, false
+		if err := d.fill(); err != nil {
+			return err
 		}
-		at += len(s)
-		return true, false
 	}
-	if here, more := expect("{"); !here {
-		return 0, !more
-	}
-	undecided := false
-	for start, i := at, 0; i < len(keys); i++ {
-		at = start
-		name, _ := json.Marshal(keys[i]) // a string can always be
-		all, more := true, false
-		for _, part := range []string{string(name), ":", "["} {
-			if all, more = expect(part); !all {
-				break
-			}
-		}
-		if all {
-			return at, true
-		}
-		undecided = undecided || more
-	}
-	return 0, !undecided
 }
 
 // document reads the document at the start of buf. If it sets d.broken, there is none.
 func (d *documents) document() (piece, error) {
 	for {
-		n, done, wrong := d.scan.feed(d.buf[d.scanned:])
+		n, done, wrong := d.scan.Feed(d.buf[d.scanned:])
 		d.scanned += n
 		if wrong != nil {
 			d.breaks(d.scanned, fmt.Errorf("is not JSON: has %w", wrong))
@@ -183,7 +185,7 @@ func (d *documents) document() (piece, error) {
 			if err == nil {
 				continue
 			}
-			if err != io.EOF || len(d.scan.open) > 0 || d.scan.quoted { // else it ends with a number
+			if err != io.EOF || d.scan.Open() { // else it ends with a number
 				return d.cut(err)
 			}
 		}
@@ -193,7 +195,7 @@ func (d *documents) document() (piece, error) {
 			return *p, nil
 		}
 		p := piece{line: d.line}
-		if p.content, p.err = oneLine(d.buf[:d.scanned:d.scanned]); p.err != nil && d.buf[0] != '{' {
+		if p.content, p.err = d.oneLine(d.buf[:d.scanned:d.scanned]); p.err != nil && d.buf[0] != '{' {
 			d.breaks(d.scanned, p.err)
 			return piece{}, nil
 		}
@@ -280,9 +282,9 @@ func (d *documents) resynced(n int) piece {
 }
 
 // oneLine checks a document, and joins its lines.
-func oneLine(document []byte) ([]byte, error) {
-	if !utf8.Valid(document) {
-		return document, errUTF8
+func (t *text) oneLine(document []byte) ([]byte, error) {
+	if err := t.encoding.Check(document); err != nil {
+		return document, err
 	}
 	if bytes.IndexByte(document, '\n') < 0 && json.Valid(document) {
 		return document, nil

@@ -118,6 +118,9 @@ func (i *input) batch(ctx context.Context) (batch service.MessageBatch, err erro
 
 // message makes a message from a piece of a file, and counts it.
 func (i *input) message(path string, p piece) *service.Message {
+	if p.err != nil {
+		p.content = i.reading.encoding.Escape(p.content)
+	}
 	m := service.NewMessage(p.content)
 	if p.row != nil {
 		m.SetStructuredMut(p.row)

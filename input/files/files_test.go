@@ -133,7 +133,7 @@ func TestAFileThatFailsDoesNotStopTheOthers(t *testing.T) {
 		`c.csv:3 1,2 ! c.csv:3: 2 columns, the header has 1`,
 		`d.csv.gz:2 {"x":"1"}`, `d.csv.gz:3 {"x":"2"}`,
 		`d.csv.gz:4  ! d.csv.gz:4: ends in the middle: want the whole file`,
-		`e.csv:1  ! e.csv:1: is UTF-16: want UTF-8`,
+		`e.csv:1  ! e.csv:1: is UTF-16: want encoding: utf-16`,
 		`f.csv:2 {"x":"2"}`,
 	}, messages)
 	assert.Contains(t, log, dir+`/a.csv is empty`)

@@ -2,13 +2,9 @@ package files
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
-	"unicode/utf8"
 )
-
-var errUTF8 = errors.New("is not UTF-8: want UTF-8")
 
 func errTooLong(most int) error {
 	return fmt.Errorf("is longer than %d bytes (%s): left out", most, fieldMaxLine)
@@ -52,11 +48,7 @@ func (l *lines) next() (piece, error) {
 		if len(bytes.TrimSpace(content)) == 0 {
 			continue
 		}
-		p := piece{content: content, line: line}
-		if !utf8.Valid(content) {
-			p.err = errUTF8
-		}
-		return p, nil
+		return piece{content: content, line: line, err: l.encoding.Check(content)}, nil
 	}
 }
 

@@ -5,8 +5,6 @@ import (
 	"os"
 	"syscall"
 	"time"
-
-	"connect-deepcase/internal/textfile"
 )
 
 // file is one that is being read.
@@ -25,13 +23,13 @@ func isStream(path string) bool {
 
 // open opens a file and detects its format. If the file opens but cannot be read, its only piece is the error.
 func open(ctx context.Context, path string, r reading) (*file, error) {
-	f := &file{path: path, stream: isStream(path), text: &text{line: 1, wait: true}}
+	f := &file{path: path, stream: isStream(path), text: &text{encoding: r.encoding, line: 1, wait: true}}
 	var err error
 	if f.File, err = openFile(ctx, path, f.stream); err != nil {
 		return nil, err
 	}
 	defer f.interrupt(ctx)()
-	if f.text.in, err = textfile.NewReader(f.File); err != nil {
+	if f.text.in, err = r.encoding.NewReader(f.File); err != nil {
 		f.text.err = err
 	}
 	if f.splitter, err = r.splitter(f.text, path); err != nil {

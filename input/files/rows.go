@@ -7,7 +7,6 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"connect-deepcase/internal/textfile"
 )
@@ -65,8 +64,8 @@ func (r *rows) next() (piece, error) {
 			}
 			p.last = true
 		} else {
-			if p.err = r.header.Width(fields); p.err == nil && !utf8.Valid(record) {
-				p.err = errUTF8
+			if p.err = r.header.Width(fields); p.err == nil {
+				p.err = r.encoding.Check(record)
 			}
 			if p.err == nil {
 				p.row = r.row(fields)
@@ -155,8 +154,10 @@ func (r *rows) broken(err error) piece {
 
 func (r *rows) readHeader(fields []string) error {
 	header := textfile.NewHeader(fields)
-	if slices.ContainsFunc(header, func(name string) bool { return !utf8.ValidString(name) }) {
-		return errUTF8
+	for _, name := range header {
+		if err := r.encoding.Check([]byte(name)); err != nil {
+			return err
+		}
 	}
 	if err := header.Distinct(); err != nil {
 		return err

@@ -7,7 +7,9 @@ import (
 	"github.com/redpanda-data/benthos/v4/public/service"
 
 	"connect-deepcase/internal/configfield"
+	"connect-deepcase/internal/jsontext"
 	"connect-deepcase/internal/redeliver"
+	"connect-deepcase/internal/textfile"
 )
 
 const (
@@ -15,6 +17,7 @@ const (
 	fieldOrder     = "order"
 	fieldFormat    = "format"
 	fieldDelimiter = "delimiter"
+	fieldEncoding  = "encoding"
 	fieldEnvelopes = "envelopes"
 
 	outcomeRead    = "read"
@@ -34,7 +37,7 @@ func spec() *service.ConfigSpec {
 		Categories("DeepCASE", "Local").
 		Summary("Reads files and pipes to their end: lines, JSON, csv or logs of Zeek, oldest file first.").
 		Description(`
-Compressed files (gzip, zstd, bzip2) are recognised by their first bytes, and decompressed as they are read. A byte order mark is skipped. The input ends when all files are read.
+Compressed files (gzip, zstd, bzip2) are recognised by their first bytes, and decompressed as they are read. A byte order mark is skipped. Text is UTF-8, or what `+"`encoding`"+` says. The input ends when all files are read.
 
 == Which files
 
@@ -63,12 +66,12 @@ Blank lines are skipped.
 
 Nothing is dropped silently. Each of these becomes a message that is flagged with an error, which names file, line and reason; then reading continues:
 
-- a line, row or document that is not UTF-8: the message has its bytes unchanged
+- a line, row or document that is not UTF-8: the message has its bytes unchanged. With an `+"`encoding`"+`, one with bytes that are no characters of it: the message has the rest as UTF-8, and these bytes as `+"`\x81`"+`
 - one that is longer than `+"`max_line`"+`: the message has its first 1000 bytes
 - a row that has another number of columns than the header, or unmatched quotes: the message is the row, or its first line
 - a row of a log of Zeek that has no header above it
 - a document that is not JSON: the message is everything up to the next line that begins with `+"`{`"+`
-- a file that ends in the middle, is damaged, is UTF-16, or has an unusable header: one message. Reading continues with the next file
+- a file that ends in the middle, is damaged, begins with the byte order mark of another encoding, or has an unusable header: one message. Reading continues with the next file
 
 Send such messages to a dead-letter output, by `+"`errored()`"+`. At the end, the log says how many there were, at level error if there was one. An empty file has no messages; the log warns of it.
 
@@ -107,17 +110,22 @@ Messages from a pipe are passed on as they arrive: a batch is what can be read w
 				formatCSV:    "A header and rows.",
 				formatZeek:   "A log of Zeek in columns, with its header.",
 			}).Description("What the files hold.").Default(formatAuto),
+			service.NewStringField(fieldEncoding).
+				Description("How the text of the files is encoded. `utf-16` needs the byte order mark that Windows writes; without it, `utf-16le` or `utf-16be`. A code page has one of its usual names: `windows-1252` (or `cp1252`), `iso-8859-1`, `ibm437`, `ibm850`, `koi8-r`, `shift_jis`, `gbk`, `gb18030`, `big5`, `euc-kr` … Files are decoded to UTF-8, whatever their format. All files of one input have the same encoding.").
+				Example("utf-16").
+				Example("windows-1252").
+				Default("utf-8"),
 			service.NewStringField(fieldDelimiter).
 				Description("What separates the columns of csv: one ASCII character.").
 				Example(";").
 				LintRule(`root = if this.length() != 1 || "\"\r\n".contains(this) { "delimiter needs to be one character, but no quote or line end" }`).
 				Default(","),
 			service.NewStringListField(fieldEnvelopes).
-				Description("Keys of JSON files that are one object around their documents, such as `{\"Records\":[ … ]}` of AWS CloudTrail.").
+				Description("Shapes of objects around documents. `Records` is an object that has an array at this key, and nothing else: `{\"Records\":[ … ]}` of AWS CloudTrail. `took:hits.hits` is an object whose first key is `took`, and that has an array at the path `hits.hits`: the answer of a search. What else such an object has is left out. These shapes are found at the beginning of a file and between its documents.").
 				Advanced().
-				Default([]any{"Records", "records"}),
+				Default(defaultEnvelopes()),
 			fieldMaxLine.Field().
-				Description("Maximum size of a message in bytes: of a line, a row or a JSON document.").
+				Description("Maximum size of a message in bytes, as UTF-8: of a line, a row or a JSON document.").
 				Default(16<<20),
 			fieldBatchSize.Field().
 				Description("Messages in a batch, at most.").
@@ -138,6 +146,14 @@ input:
 `)
 }
 
+func defaultEnvelopes() []any {
+	var list []any
+	for _, shape := range jsontext.DefaultEnvelopes() {
+		list = append(list, shape)
+	}
+	return list
+}
+
 func newFromParsed(conf *service.ParsedConfig, mgr *service.Resources) (*input, error) {
 	paths, err := conf.FieldStringList(fieldPaths)
 	if err != nil {
@@ -155,6 +171,13 @@ func newFromParsed(conf *service.ParsedConfig, mgr *service.Resources) (*input, 
 	if i.reading.format, err = conf.FieldString(fieldFormat); err != nil {
 		return nil, err
 	}
+	encoding, err := conf.FieldString(fieldEncoding)
+	if err != nil {
+		return nil, err
+	}
+	if i.reading.encoding, err = textfile.ParseEncoding(encoding); err != nil {
+		return nil, fmt.Errorf("field '%s': %w", fieldEncoding, err)
+	}
 	delimiter, err := conf.FieldString(fieldDelimiter)
 	if err != nil {
 		return nil, err
@@ -163,8 +186,12 @@ func newFromParsed(conf *service.ParsedConfig, mgr *service.Resources) (*input, 
 		return nil, fmt.Errorf("field '%s': %q, need one ASCII character that is no quote and no line end", fieldDelimiter, delimiter)
 	}
 	i.reading.comma = delimiter[0]
-	if i.reading.envelopes, err = conf.FieldStringList(fieldEnvelopes); err != nil {
+	envelopes, err := conf.FieldStringList(fieldEnvelopes)
+	if err != nil {
 		return nil, err
+	}
+	if i.reading.envelopes, err = jsontext.ParseEnvelopes(envelopes); err != nil {
+		return nil, fmt.Errorf("field '%s': %w", fieldEnvelopes, err)
 	}
 	if i.reading.max, err = fieldMaxLine.Parse(conf); err != nil {
 		return nil, err

@@ -15,6 +15,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"connect-deepcase/internal/jsontext"
 )
 
 // chunked gives a text in pieces of these many bytes, over and over.
@@ -83,8 +85,10 @@ func show(pieces []piece) (shown []string) {
 	return shown
 }
 
+var envelopes, _ = jsontext.ParseEnvelopes(jsontext.DefaultEnvelopes())
+
 func usual(format string) reading {
-	return reading{format: format, comma: ',', envelopes: []string{"Records", "records"}, max: 1 << 20}
+	return reading{format: format, comma: ',', envelopes: envelopes, max: 1 << 20}
 }
 
 func TestSplitters(t *testing.T) {
@@ -219,7 +223,7 @@ func whole(format, text string, most int) (want []string, ok bool) {
 			if s := fmt.Sprintf("%d %s", i+1, line); strings.TrimSpace(line) == "" {
 				continue
 			} else if !utf8.ValidString(line) {
-				want = append(want, s+" ! "+errUTF8.Error())
+				want = append(want, s+" ! "+"is not UTF-8: want UTF-8")
 			} else {
 				want = append(want, s)
 			}
@@ -230,7 +234,7 @@ func whole(format, text string, most int) (want []string, ok bool) {
 		if err != nil || len(records) == 0 || !utf8.ValidString(text) || strings.Contains(strings.ReplaceAll(text, "\r\n", ""), "\r") {
 			return nil, false
 		}
-		r := &rows{}
+		r := newRows()
 		if r.readHeader(records[0]) != nil {
 			return nil, false
 		}
@@ -342,3 +346,5 @@ func FuzzSplitters(f *testing.F) {
 		compare(t, []string{formatLines, formatNDJSON, formatJSON, formatCSV, formatAuto}[format%5], text, 1+int(most), sizes)
 	})
 }
+
+func newRows() *rows { return &rows{text: &text{}} }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io"
 	"os"
+
+	"connect-deepcase/internal/textfile"
 )
 
 // How much of a file is read at once: less of a small one.
@@ -21,12 +23,14 @@ var errLater = errors.New("no more for now")
 
 // text is the text of a file.
 type text struct {
-	in   io.Reader
-	buf  []byte // read and not taken yet. What was taken out of it is never written over
-	line int    // on which buf begins
-	done int    // bytes that were taken
-	err  error  // why nothing comes after buf
-	wait bool   // whether to wait for more, where the file is a stream
+	in io.Reader
+	// encoding is what in was decoded from.
+	encoding textfile.Encoding
+	buf      []byte // read and not taken yet. What was taken out of it is never written over
+	line     int    // on which buf begins
+	done     int    // bytes that were taken
+	err      error  // why nothing comes after buf
+	wait     bool   // whether to wait for more, where the file is a stream
 }
 
 // fill reads more. The error is errLater, or the reason that there is no more.

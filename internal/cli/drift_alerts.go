@@ -93,7 +93,7 @@ func (s *session) alerts(p model.Params, dated bool, use func([]alert) error) er
 }
 
 func (s *session) annotatedAlerts(files []string, length int, dated bool, add func(a alert, bytes int) error) error {
-	refused := []string{"benign", "max-record", "placeholders", "normalize-machine", "shared-machines"}
+	refused := []string{"benign", "encoding", "max-record", "placeholders", "normalize-machine", "shared-machines"}
 	if !dated {
 		refused = append(refused, "columns", "time-format")
 	}

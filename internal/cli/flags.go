@@ -93,6 +93,8 @@ func readingFlags() []ucli.Flag {
 		stringFlag(categoryIO, "columns", "`NAMES` of columns, if they are not timestamp, machine, event and label: "+
 			"timestamp=time,machine=host,event=name,label=class"),
 		stringFlag(categoryIO, "benign", benignUsage),
+		&ucli.StringFlag{Category: categoryIO, Name: "encoding", Value: "utf-8", Usage: "`ENCODING` of the files: utf-8, utf-16 (with its byte order mark), " +
+			"utf-16le, utf-16be, or a code page such as windows-1252, iso-8859-1, ibm850, koi8-r, shift_jis or gbk"},
 		&ucli.IntFlag{Category: categoryIO, Name: "max-record", Value: textfile.MaxRecord >> 20,
 			Usage: "maximum size in `MIB` of a line, csv record or JSON object; a longer one is an error"},
 		&ucli.StringFlag{Category: categoryIO, Name: "time-format", Value: "auto", Usage: "`FORMAT` of times: auto (RFC 3339 and its relatives, or the time since " +

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"connect-deepcase/internal/field"
+	"connect-deepcase/internal/textfile"
 	"connect-deepcase/model"
 	"connect-deepcase/sequencer"
 )
@@ -52,7 +53,10 @@ func (s *session) readOptions(format sequencer.Format) (sequencer.ReadOptions, e
 		s.useless("--label is the label of all events", "benign")
 	}
 	how := sequencer.ReadOptions{Format: format, Columns: columns, Benign: s.flags.String("benign"), Time: s.flags.String("time-format"), Rows: rows,
-		NormalizeMachine: s.flags.Bool("normalize-machine"), MaxBytes: most << 20}
+		NormalizeMachine: s.flags.Bool("normalize-machine"), Encoding: s.flags.String("encoding"), MaxBytes: most << 20}
+	if _, err := textfile.ParseEncoding(how.Encoding); err != nil {
+		return how, usagef("--encoding: %s", err)
+	}
 	if _, err := field.ParseTimeFormat(how.Time); err != nil {
 		return how, usagef("--time-format: %s", err)
 	}

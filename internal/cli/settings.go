@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"connect-deepcase/internal/field"
+	"connect-deepcase/internal/textfile"
 	"connect-deepcase/model"
 	"connect-deepcase/model/contextbuilder"
 	"connect-deepcase/model/interpreter"
@@ -164,9 +165,11 @@ func nameFlag(err error) error {
 		return fmt.Errorf("%w (--benign)", err)
 	case errors.Is(err, field.ErrTime):
 		return fmt.Errorf("%w (--time-format)", err)
+	case errors.As(err, new(*textfile.EncodingError)):
+		return fmt.Errorf("%w (--encoding)", err)
 	}
 	return err
 }
 
 // readingSettings are the flags that say how events are read.
-var readingSettings = []string{"columns", "benign", "max-record", "time-format", "placeholders", "normalize-machine", "shared-machines"}
+var readingSettings = []string{"columns", "benign", "encoding", "max-record", "time-format", "placeholders", "normalize-machine", "shared-machines"}

@@ -1,5 +1,5 @@
-// Package textfile reads the text of a file or a stream: it decompresses, skips a byte order mark, and has the rules for lines and csv that the
-// command line and deepcase_files share.
+// Package textfile reads the text of a file or a stream: it decompresses, decodes, skips a byte order mark, and has the rules for lines and csv
+// that the command line and deepcase_files share.
 package textfile
 
 import (
@@ -33,6 +33,16 @@ const maxWindow = 128 << 20
 // NewReader decompresses the input if its first bytes are those of gzip, zstd or bzip2, and skips a byte order mark of UTF-8. UTF-16, xz, zip
 // and damaged files are errors that say what is wanted. Errors of the input are passed on.
 func NewReader(in io.Reader) (*bufio.Reader, error) {
+	text, err := Encoding{}.NewReader(in)
+	if wrong, ok := errors.AsType[*EncodingError](err); ok {
+		return nil, fmt.Errorf("is %s: want UTF-8", wrong.Is)
+	}
+	return text, err
+}
+
+// NewReader is as the function NewReader, for a text in this encoding: it gives UTF-8, in which Check finds what could not be decoded. A text
+// whose beginning shows that it has another encoding is an EncodingError.
+func (e Encoding) NewReader(in io.Reader) (*bufio.Reader, error) {
 	source := &source{in: in}
 	raw := bufio.NewReaderSize(source, bufferSize)
 	kind, z, err := decompressor(raw)
@@ -43,16 +53,23 @@ func NewReader(in io.Reader) (*bufio.Reader, error) {
 	if z != nil {
 		text = bufio.NewReaderSize(&inflated{z, kind, source}, bufferSize)
 	}
-	mark, err := text.Peek(3)
-	switch {
-	case bytes.HasPrefix(mark, []byte("\xef\xbb\xbf")):
-		_, _ = text.Discard(3)
-	case bytes.HasPrefix(mark, []byte("\xff\xfe")), bytes.HasPrefix(mark, []byte("\xfe\xff")):
-		return nil, errors.New("is UTF-16: want UTF-8")
-	case len(mark) > 1 && (mark[0] == 0) != (mark[1] == 0):
-		return nil, errors.New("is UTF-16 without its mark: want UTF-8")
-	case len(mark) == 0 && err != io.EOF:
-		return nil, err
+	first, err := text.Peek(3)
+	if len(first) == 0 {
+		if err == io.EOF {
+			err = nil
+		}
+		return text, err
+	}
+	if len(first) == 3 { // what else is there without waiting
+		first, _ = text.Peek(min(text.Buffered(), sampleSize))
+	}
+	e, mark, wrong := e.recognise(first)
+	if wrong != nil {
+		return nil, wrong
+	}
+	_, _ = text.Discard(mark)
+	if d := e.decoder(text); d != nil {
+		return bufio.NewReaderSize(d, bufferSize), nil
 	}
 	return text, nil
 }

@@ -1,24 +1,35 @@
-package files
+// Package jsontext finds where JSON values begin and end in a text that is not whole yet.
+package jsontext
 
 import (
 	"errors"
 	"fmt"
 )
 
-// maxDepth is how deep values may be nested: the bound of encoding/json.
-const maxDepth = 10_000
+// MaxDepth is how deep values may be nested: the bound of encoding/json.
+const MaxDepth = 10_000
 
-// scan finds the end of a JSON value. It stops early at what cannot be JSON, but does not check everything.
-type scan struct {
+// Scan finds the end of a JSON value. It stops early at what cannot be JSON, but does not check everything. The zero value is at the beginning
+// of a value.
+type Scan struct {
 	open    []byte // brackets that are open
 	last    byte   // the last byte that is not space; " for a string. 0: none
 	quoted  bool   // inside a string
 	escaped bool   // after a \ in it
 }
 
-// feed scans more of a value. If done, the value ends with b[:n]. An error is about b[n-1]. A number, true, false or null at the end of b may
+// Reset goes to the beginning of the next value.
+func (s *Scan) Reset() { *s = Scan{open: s.open[:0]} }
+
+// Enter goes into an object, behind a comma.
+func (s *Scan) Enter() { *s = Scan{open: append(s.open[:0], '{'), last: ','} }
+
+// Open reports whether the value cannot end here.
+func (s *Scan) Open() bool { return len(s.open) > 0 || s.quoted }
+
+// Feed scans more of a value. If done, the value ends with b[:n]. An error is about b[n-1]. A number, true, false or null at the end of b may
 // continue.
-func (s *scan) feed(b []byte) (n int, done bool, err error) {
+func (s *Scan) Feed(b []byte) (n int, done bool, err error) {
 	for i, c := range b {
 		if s.quoted {
 			switch {
@@ -48,8 +59,8 @@ func (s *scan) feed(b []byte) (n int, done bool, err error) {
 			if s.last != 0 && s.last != ':' && s.last != '[' && (s.last != ',' || s.open[len(s.open)-1] != '[') {
 				return i + 1, false, fmt.Errorf("a %q after %q", c, s.last)
 			}
-			if len(s.open) == maxDepth {
-				return i + 1, false, fmt.Errorf("more than %d values in each other", maxDepth)
+			if len(s.open) == MaxDepth {
+				return i + 1, false, fmt.Errorf("more than %d values in each other", MaxDepth)
 			}
 			s.open = append(s.open, c)
 		case '}', ']':
