@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -79,10 +80,8 @@ func ParseEncoding(name string) (Encoding, error) {
 	if err != nil {
 		canonical = known
 	}
-	for _, other := range stateful {
-		if canonical == other {
-			return Encoding{}, fmt.Errorf("%q is an encoding that is not read: want the file converted to UTF-8", name)
-		}
+	if slices.Contains(stateful, canonical) {
+		return Encoding{}, fmt.Errorf("%q is an encoding that is not read: want the file converted to UTF-8", name)
 	}
 	if strings.HasPrefix(canonical, "utf-") { // by a name that is not in the list above
 		return ParseEncoding(canonical)
