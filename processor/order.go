@@ -21,6 +21,11 @@ type order struct {
 	back                         int           // events in a row that came behind their machines
 	furthest                     time.Duration // by how much at most
 	overlapped, lost, wentBehind bool          // what was logged
+	file                         struct {      // that the events come from
+		path, before string
+		back         int  // how many of its events came first, behind their machines
+		inOrder      bool // whether one came that was not behind
+	}
 }
 
 func newOrder(mgr *service.Resources, limit int) *order {
@@ -38,6 +43,7 @@ func newOrder(mgr *service.Resources, limit int) *order {
 
 const (
 	backInARow = 16          // fewer events in a row may have been reordered on their way
+	backAtOnce = 3           // but a file that begins with so many was read too late
 	backBy     = time.Minute // events may overtake each other by less than this anywhere
 )
 
@@ -74,6 +80,7 @@ func (o *order) watch(events []*pending) {
 			placed++
 		}
 		o.follow(p)
+		o.followFile(p)
 	}
 	o.late.Incr(placed, "placed")
 	o.late.Incr(beyond, "beyond")
@@ -92,6 +99,26 @@ func (o *order) follow(p *pending) {
 		o.once(&o.wentBehind, "The source went back in time: the last %d events came after events of their machines that are younger by up to %s, so their contexts may be wrong. "+
 			"Read files oldest first. To score a source again, start with empty windows (another `%s` or state directory), "+
 			"or score the documents with the contexts that they have, without deepcase_sequence", backInARow, o.furthest.Round(time.Second), fieldCachePrefix)
+	}
+}
+
+// followFile notices if a file begins with events that are older than what came before it: its name did not show that it is older.
+func (o *order) followFile(p *pending) {
+	f := &o.file
+	if p.path != f.path {
+		f.path, f.before, f.back, f.inOrder = p.path, f.path, 0, false
+	}
+	switch {
+	case p.path == "" || f.before == "" || f.inOrder || p.how.Held == 0:
+		return
+	case p.how.Behind <= backBy:
+		f.inOrder = true
+		return
+	}
+	if f.back++; f.back == backAtOnce {
+		o.once(&o.wentBehind, "The source went back in time: %s was read after %s, and begins with events that came after events of their machines that are "+
+			"younger by up to %s, so their contexts may be wrong. Read the files in the order of their events: list them in it, oldest first, with `order: given`. "+
+			"A file that was read before needs empty windows (another `%s` or state directory)", f.path, f.before, o.furthest.Round(time.Second), fieldCachePrefix)
 	}
 }
 

@@ -75,6 +75,31 @@ func TestSequenceTellsOfFilesThatAreReadNewestFirst(t *testing.T) {
 	}
 }
 
+// Files whose names do not show their times: a few events at the beginning of each are enough, and the files are named.
+func TestSequenceTellsOfASmallFileThatIsReadTooLate(t *testing.T) {
+	of := func(path string, from int, events int) service.MessageBatch {
+		var batch []string
+		for i := range events {
+			batch = append(batch, alertOf("web-1", fmt.Sprint(i), from+60*i))
+		}
+		read := messages(batch...)
+		for _, m := range read {
+			m.MetaSetMut("path", path)
+		}
+		return read
+	}
+	const day = 86_400
+	log := counted(t, "deepcase_sequence: {}", of("auth-tue.log", 2*day, 5), of("auth-mon.log", day, 5))
+	assert.Equal(t, 1, strings.Count(log, "\n"), log)
+	assert.Contains(t, log, "The source went back in time: auth-mon.log was read after auth-tue.log, and begins with events that came after events of their machines that are "+
+		"younger by up to 24h4m0s")
+	log = counted(t, "deepcase_sequence: {}", of("auth-mon.log", day, 5), of("auth-tue.log", 2*day, 5), of("auth-wed.log", 3*day, 5))
+	assert.Empty(t, log)
+	// An event or two that came late, and files whose events overlap by seconds.
+	log = counted(t, "deepcase_sequence: {}", of("a", day, 5), of("b", day+100, 2), of("b", 2*day, 4), of("c", 2*day+200, 4))
+	assert.Empty(t, log)
+}
+
 // A source that is read anew beside the windows of the first time, most machines of which are not in the batch's beginning.
 func TestSequenceTellsOfASourceThatIsReadAnew(t *testing.T) {
 	resources := service.MockResourcesOptAddCache("c")

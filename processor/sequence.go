@@ -62,7 +62,7 @@ The log warns once about each of these, and says what to do. The metrics go on c
 
 - batches overlap (`+"`pipeline.threads`"+`)
 - an event came later than `+"`late`"+` allows
-- the source goes back in time: 16 events in a row are more than a minute older than the newest event of their machine. This happens if files are read newest first, if a later file begins at an earlier time, or if a source is read again while the windows still hold its end
+- the source goes back in time: 16 events in a row are more than a minute older than the newest event of their machine. Of a file (metadata `+"`path`"+`) that was read after another one, three events at its beginning are enough. This happens if files are read newest first, if a later file begins at an earlier time, or if a source is read again while the windows still hold its end
 - machines were forgotten that had events within `+"`timeout`"+`
 
 == What is forgotten
@@ -239,6 +239,7 @@ type pending struct {
 	context []string
 	how     sequencer.Arrival
 	err     error
+	path    string // of the file that it comes from, if it does
 }
 
 func (s *sequence) ProcessBatch(ctx context.Context, batch service.MessageBatch) ([]service.MessageBatch, error) {
@@ -252,6 +253,7 @@ func (s *sequence) ProcessBatch(ctx context.Context, batch service.MessageBatch)
 				if p.event, p.err = reader.Event(i); p.err == nil {
 					p.event.Content = s.content(message, p.event.ID)
 					p.err = s.checkTime(p.event.Time, now)
+					p.path, _ = message.MetaGet("path")
 				}
 			}
 			s.complain(p.err)

@@ -38,6 +38,8 @@ const (
 var (
 	// auth.log.4; a number with a 0 before it is the number of a part.
 	rotationPattern = regexp.MustCompile(`\.([1-9]\d{0,4})$`)
+	// messages.0, which is a rotated messages only where there is one.
+	newestRotation = regexp.MustCompile(`\.0$`)
 	// eve.4.json, which is a rotated eve.json only where there is one.
 	innerRotation = regexp.MustCompile(`[.-]([1-9]\d{0,4})(\.[A-Za-z]+)$`)
 	datePattern   = regexp.MustCompile(`(?:^|\D)((?:19|20)\d\d)([-_.]?)(0[1-9]|1[0-2])([-_.]?)(0[1-9]|[12]\d|3[01])` +
@@ -58,6 +60,9 @@ func ageOf(path string, all map[string]bool) age {
 		a.kind = rotated
 		a.rotation, _ = strconv.Atoi(a.stem[at[2]:at[3]])
 		a.stem = a.stem[:at[0]] + a.stem[at[4]:at[5]]
+	}
+	if stem := newestRotation.ReplaceAllString(a.stem, ""); a.kind == current && stem != a.stem && all[stem] {
+		a.kind, a.stem = rotated, stem
 	}
 	if date, ok := dateIn(filepath.ToSlash(a.stem)); ok {
 		a.kind, a.date = dated, date

@@ -46,7 +46,7 @@ Each of `+"`paths`"+` is a file, a pipe (`+"`/dev/stdin`"+`, a FIFO) or a patter
 With `+"`order: time`"+`, all files of all paths are sorted by the time of their events, as their names show it:
 
 . files with a date in their names, or in the folders above (`+"`2026/Jan/ossec-alerts-02.json`"+`), oldest first: `+"`auth.log-20260102`, `alerts-2026-01-02.json`, `app-2026-01-02T13-30.log`, `auth.log-1767312000`"+`
-. files that end in a number, as from logrotate, highest number first: `+"`auth.log.2.gz` before `auth.log.1`. In `eve.1.json`"+` the number counts only if `+"`eve.json`"+` is there, too. A number that begins with 0 (`+"`part.01`"+`) means a part, not a rotation
+. files that end in a number, as from logrotate, highest number first: `+"`auth.log.2.gz` before `auth.log.1`. In `eve.1.json`"+` the number counts only if `+"`eve.json`"+` is there, too. A number that begins with 0 (`+"`part.01`"+`) means a part, not a rotation; `+"`messages.0`"+` is one if `+"`messages`"+` is there
 . all others, by name, with numbers in names compared by value: `+"`events-2` before `events-10`"+`
 
 Files of the same date or number are sorted by name. The order of events within a file stays.

@@ -22,6 +22,7 @@ const (
 	tooLong   problem = "too_long"
 	badCount  problem = "bad_count"
 	cutOff    problem = "cut_off"
+	badText   problem = "encoding"
 	noProblem problem = ""
 )
 

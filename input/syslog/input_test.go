@@ -108,6 +108,31 @@ func TestADatagramIsAMessage(t *testing.T) {
 	require.Equal(t, "udp", meta(t, messages[3], "syslog_network"))
 }
 
+// Senders of one port may send UTF-8, or the code page that is set.
+func TestMessagesOfACodePage(t *testing.T) {
+	in := open(t, "encoding: gbk")
+	conn := dialTCP(t, in)
+	for _, text := range []string{"<38>a: \xb5\xc7\xc2\xbc\n", "<38>a: 登录\n", "9 <38>a: \xb5\xc7", "<38>a: x\xff\n", "<38>a: x\n"} {
+		_, err := conn.Write([]byte(text))
+		require.NoError(t, err)
+	}
+	messages := read(t, in, 5)
+	for i, want := range []string{"<38>a: 登录", "<38>a: 登录", "<38>a: 登", `<38>a: x\xff`, "<38>a: x"} {
+		assert.Equal(t, want, text(t, messages[i]))
+		if i != 3 {
+			assert.NoError(t, messages[i].GetError())
+		}
+	}
+	assert.EqualError(t, messages[3].GetError(), "syslog from 127.0.0.1 (tcp): the message is not UTF-8, and has the byte 0xFF, which is not gbk: want another encoding (field 'encoding')")
+
+	in = open(t, "")
+	_, err := dialUDP(t, in).Write([]byte("<38>a: caf\xe9"))
+	require.NoError(t, err)
+	messages = read(t, in, 1)
+	assert.Equal(t, "<38>a: caf\xe9", text(t, messages[0]))
+	assert.NoError(t, messages[0].GetError(), "a name in it is refused later")
+}
+
 func TestADatagramBeforeSIGTERMIsDelivered(t *testing.T) {
 	in := open(t, "")
 	const n = 200
@@ -242,6 +267,8 @@ func TestConfigsThatAreRefused(t *testing.T) {
 		"idle_timeout: -1s":                              "field 'idle_timeout': -1s, need 0 or longer",
 		"tls: {cert_file: a.pem}":                        "field 'tls': need cert_file and key_file",
 		"tls: {cert_file: none.pem, key_file: none.key}": "field 'tls': open none.pem",
+		"encoding: gbq":                                  "field 'encoding': \"gbq\" is no encoding: want utf-8",
+		"encoding: utf-16":                               "field 'encoding': \"utf-16\", need utf-8 or a code page: syslog has no UTF-16",
 		"tls: {client_ca_file: a.pem}":                   "field 'tls': need cert_file and key_file",
 	} {
 		parsed, err := spec().ParseYAML(conf, nil)

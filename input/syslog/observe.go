@@ -35,7 +35,7 @@ func newObserver(mgr *service.Resources, networks ...string) *observer {
 	for _, network := range networks {
 		o.messages.Incr(0, network)
 	}
-	for _, why := range []problem{tooLong, badCount, cutOff} {
+	for _, why := range []problem{tooLong, badCount, cutOff, badText} {
 		o.refused.Incr(0, string(why))
 	}
 	for _, why := range []string{"too_many", "tls"} {

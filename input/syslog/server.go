@@ -10,6 +10,9 @@ import (
 	"os"
 	"sync"
 	"time"
+	"unicode/utf8"
+
+	"connect-deepcase/internal/textfile"
 )
 
 const (
@@ -31,6 +34,7 @@ type server struct {
 	tcpAddress, udpAddress string
 	tls                    *tls.Config // nil: plain TCP
 	framing                string
+	encoding               textfile.Encoding // of what is not UTF-8
 	maxMessage             int
 	maxConnections         int
 	idle                   time.Duration // 0: for ever
@@ -222,6 +226,13 @@ func (s *server) readDatagrams() {
 // receive counts a message and passes it on. A refused message is passed on as far as it came, flagged with the reason.
 func (s *server) receive(r received, why problem, details string) {
 	s.messages.Incr(1, r.network)
+	if why == noProblem && !utf8.Valid(r.text) {
+		r.text = s.encoding.Decode(r.text)
+		if err := s.encoding.Check(r.text); err != nil && s.encoding != (textfile.Encoding{}) {
+			r.text = s.encoding.Escape(r.text)
+			why, details = badText, fmt.Sprintf("the message is not UTF-8, and %v (field '%s')", err, fieldEncoding)
+		}
+	}
 	if why != noProblem {
 		r.err = s.refusedMessage(r, why, details)
 	}

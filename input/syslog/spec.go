@@ -5,12 +5,14 @@ import (
 	"crypto/x509"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/redpanda-data/benthos/v4/public/service"
 
 	"connect-deepcase/internal/configfield"
 	"connect-deepcase/internal/redeliver"
+	"connect-deepcase/internal/textfile"
 )
 
 const (
@@ -21,6 +23,7 @@ const (
 	fieldKeyFile      = "key_file"
 	fieldClientCAFile = "client_ca_file"
 	fieldFraming      = "framing"
+	fieldEncoding     = "encoding"
 
 	leastMessage = 480 // RFC 5424: what every receiver must accept
 	mostMessage  = 64 << 20
@@ -57,6 +60,7 @@ A refused message has the first 1024 bytes of its text, and is flagged with an e
 
 - `+"`too_long`"+`: more than `+"`max_message_bytes`"+`
 - `+"`bad_count`"+`: text between a message with an octet count and the next one: the count was too small
+- `+"`encoding`"+`: it is neither UTF-8 nor in the `+"`encoding`"+` that is set. It has all of its text, with the bytes that are wrong as `+"`\x81`"+`
 - `+"`cut_off`"+`: the connection ended before all bytes of the octet count had arrived
 
 == Guarantees
@@ -106,6 +110,10 @@ Syslog over TCP and UDP is not authenticated, and a datagram can name any sender
 				framingAuto: "By octet count, newline or NUL, detected for each message.",
 				framingNUL:  "By NUL only, so that messages may contain newlines.",
 			}).Description("How the messages of a connection are separated.").Advanced().Default(framingAuto),
+			service.NewStringField(fieldEncoding).
+				Description("The code page of senders that do not send UTF-8: `windows-1252`, `iso-8859-1`, `gbk`, `shift_jis`, `koi8-r` … A message that is UTF-8 stays as it is, and any other is decoded. If bytes of it are no characters of the code page, it is refused. With `utf-8`, messages stay as they are; then a machine or an event that is not UTF-8 is refused later, by `deepcase_sequence`.").
+				Example("gbk").
+				Default("utf-8"),
 			fieldMaxMessage.Field().
 				Description("Maximum size of a message in bytes. A longer message is refused.").
 				Default(128<<10),
@@ -169,6 +177,16 @@ func newFromParsed(conf *service.ParsedConfig, mgr *service.Resources) (in *inpu
 	}
 	if s.framing, err = conf.FieldString(fieldFraming); err != nil {
 		return nil, err
+	}
+	encoding, err := conf.FieldString(fieldEncoding)
+	if err != nil {
+		return nil, err
+	}
+	if s.encoding, err = textfile.ParseEncoding(encoding); err != nil {
+		return nil, fmt.Errorf("field '%s': %w", fieldEncoding, err)
+	}
+	if strings.HasPrefix(s.encoding.String(), "utf-16") {
+		return nil, fmt.Errorf("field '%s': %q, need utf-8 or a code page: syslog has no UTF-16", fieldEncoding, encoding)
 	}
 	if s.maxMessage, err = fieldMaxMessage.Parse(conf); err != nil {
 		return nil, err
