@@ -69,7 +69,8 @@ Reads events from the messages of the child `+"`input`"+` and keeps them in a sp
  "machine_count": 3, "machines": [{"machine": "web-1", "count": 180}], "first_seen": "2026-11-20T08:02:11Z", "last_seen": "2026-11-22T23:40:00Z", "hourly_max": 31,
  "context_count": 4, "attended": {"sshd: invalid user": 0.91},
  "contexts": [{"count": 12, "context": [null, "sshd: invalid user"], "attention": [0, 0.93], "attended": {"sshd: invalid user": 0.93}}],
- "examples": [{"host": "web-1", "message": "…"}]}
+ "examples": [{"host": "web-1", "message": "…", "rule": {"mitre": {"id": ["T1110"]}}}],
+ "techniques": [{"technique": "T1110", "count": 1}]}
 `+"```"+`
 
 - `+"`score`"+`: only if labels, the model before, or answers give one
@@ -80,6 +81,7 @@ Reads events from the messages of the child `+"`input`"+` and keeps them in a sp
 - `+"`attended`"+`: the share of each event name, in one context or, for the cluster, in all listed contexts
 - `+"`machines`"+`: of all `+"`machine_count`"+` machines, the 10 with the most events
 - `+"`examples`"+`: up to 8 documents that represent the cluster, in order of time: the first, the last, and others by how frequent their context, machine and day are. There are fewer if the cluster has fewer, or if they would take more than 1 MiB
+- `+"`techniques`"+`: only if its examples name techniques of MITRE ATT&CK: which, and how many of the examples name them. The page docs/events.md says where documents name them
 
 `+"`deepcase_label`"+` takes these messages once a score is added.
 

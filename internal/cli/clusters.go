@@ -15,6 +15,7 @@ import (
 
 	ucli "github.com/urfave/cli/v2"
 
+	"connect-deepcase/internal/attack"
 	"connect-deepcase/internal/cell"
 	"connect-deepcase/internal/clusterjson"
 	"connect-deepcase/internal/report"
@@ -29,7 +30,8 @@ func clustersCommand() *ucli.Command {
 		Usage: "List the clusters of a model directory, for an analyst to score",
 		Description: `Prints for each cluster its event, the number of events in it and its score; the machines and the time span; the most frequent contexts
 (the events before it that explain it, with their shares of the attention); and examples. The examples represent the cluster: the first
-event, the last one, and others with frequent contexts, machines and days. With --json it prints what the input deepcase_train does, with
+event, the last one, and others with frequent contexts, machines and days. If they name techniques of MITRE ATT&CK, these are listed with
+the number of examples that do. With --json it prints what the input deepcase_train does, with
 whole contexts, oldest event first.
 
 With --csv it prints one row per cluster. Fill in the column score (0 is benign, higher is worse, "none" withdraws a score), and give the
@@ -175,6 +177,15 @@ func hosts(c model.Cluster) string {
 	return strings.Join(parts, "; ")
 }
 
+// techniques lists the techniques that the examples of a cluster name.
+func techniques(c model.Cluster) string {
+	var parts []string
+	for _, x := range attack.Counts(c.Examples) {
+		parts = append(parts, fmt.Sprintf("%s × %d", x.Technique, x.Count))
+	}
+	return strings.Join(parts, "; ")
+}
+
 const longestExample = 1000 // characters, as in config/examples/train_from_files.yaml
 
 // exampleTexts are a cluster's examples, shortened if they are long.
@@ -211,6 +222,9 @@ func (s *session) printText(clusters []model.Cluster) error {
 		}
 		if c.HourlyMax > 0 {
 			fmt.Fprintf(s.out, "    at most %d in an hour on a machine\n", c.HourlyMax)
+		}
+		if text := techniques(c); text != "" {
+			fmt.Fprintf(s.out, "    ATT&CK of its examples: %s\n", text)
 		}
 		for _, context := range c.Contexts[:min(len(c.Contexts), s.flags.Int("contexts"))] {
 			fmt.Fprintf(s.out, "    %d × %s\n", context.Count, report.Visible(contextText(context)))

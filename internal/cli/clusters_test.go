@@ -22,3 +22,9 @@ func TestExamplesAreShortenedByCharacters(t *testing.T) {
 	texts := exampleTexts(model.Cluster{Examples: []json.RawMessage{json.RawMessage(short), json.RawMessage(long)}})
 	assert.Equal(t, []string{short, short + "…"}, texts)
 }
+
+func TestTechniquesOfExamples(t *testing.T) {
+	assert.Equal(t, "T1021.004 × 1; T1110 × 2", techniques(model.Cluster{Examples: []json.RawMessage{
+		json.RawMessage(`{"rule":{"mitre":{"id":["T1110"]}}}`), json.RawMessage(`{"tags":["attack.t1021.004","attack.t1110"]}`), json.RawMessage(`{}`)}}))
+	assert.Empty(t, techniques(model.Cluster{}))
+}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"connect-deepcase/internal/annotation"
+	"connect-deepcase/internal/attack"
 	"connect-deepcase/model"
 	"connect-deepcase/model/interpreter"
 )
@@ -28,8 +29,9 @@ type Cluster struct {
 	ContextCount int                `json:"context_count,omitempty"` // distinct contexts
 	Attended     map[string]float64 `json:"attended"`                // attention by event over the contexts below, without NO_EVENT
 	Contexts     []Context          `json:"contexts"`
-	Examples     []json.RawMessage  `json:"examples"` // documents that represent the samples, by time
-	Model        string             `json:"model"`    // the version that has it
+	Examples     []json.RawMessage  `json:"examples"`             // documents that represent the samples, by time
+	Techniques   []attack.Count     `json:"techniques,omitempty"` // of MITRE ATT&CK, and how many of the examples name them
+	Model        string             `json:"model"`                // the version that has it
 }
 
 // Labels is how many samples have a score by their labels.
@@ -56,7 +58,7 @@ type Context struct {
 func New(c model.Cluster, version string, contexts int) Cluster {
 	shown := Cluster{Cluster: c.ID, Event: c.Event, Size: c.Size, MachineCount: c.MachineCount, FirstSeen: c.FirstSeen,
 		LastSeen: c.LastSeen, HourlyMax: c.HourlyMax, ContextCount: c.ContextCount, Attended: rounded(Attended(c.Contexts...)), Contexts: []Context{},
-		Examples: []json.RawMessage{}, Model: version}
+		Examples: []json.RawMessage{}, Techniques: attack.Counts(c.Examples), Model: version}
 	shown.Examples = append(shown.Examples, c.Examples...)
 	for _, m := range c.Mixed() {
 		shown.Mixed = append(shown.Mixed, Labels(m))

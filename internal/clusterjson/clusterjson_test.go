@@ -34,6 +34,11 @@ func TestJSON(t *testing.T) {
 	require.NoError(t, err)
 	assert.Contains(t, string(line), `"score":0,"machine_count"`, "labels that agree are not mixed")
 
+	c.Examples = []json.RawMessage{json.RawMessage(`{"rule":{"mitre":{"id":["T1110"]}}}`), json.RawMessage(`{"tags":["attack.t1110","attack.t1021.004"]}`)}
+	line, err = New(c, "v1", 1).JSON()
+	require.NoError(t, err)
+	assert.Contains(t, string(line), `,"techniques":[{"technique":"T1021.004","count":1},{"technique":"T1110","count":2}],"model":"v1"}`)
+
 	c.Examples = []json.RawMessage{json.RawMessage(`{`)}
 	_, err = New(c, "v1", 1).JSON()
 	assert.Error(t, err)

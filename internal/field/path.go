@@ -79,7 +79,7 @@ func FindJSON(document json.RawMessage, path string) json.RawMessage {
 	var few [4]lead
 	leads := few[:0]
 	escaped := strings.IndexByte(path, '~') >= 0
-	for key, value := range members(document) {
+	for key, value := range Members(document) {
 		length := leadLength(path, key, escaped)
 		if length == 0 {
 			continue
@@ -133,14 +133,14 @@ func notNull(value json.RawMessage) json.RawMessage {
 
 // Keys are the keys of a valid JSON object.
 func Keys(object json.RawMessage) (keys []string) {
-	for key := range members(object) {
+	for key := range Members(object) {
 		keys = append(keys, key)
 	}
 	return keys
 }
 
-// members walks over the members of a JSON object. It stops at what is not valid JSON.
-func members(object json.RawMessage) iter.Seq2[string, json.RawMessage] {
+// Members walks over the members of a JSON object. It stops at what is not valid JSON.
+func Members(object json.RawMessage) iter.Seq2[string, json.RawMessage] {
 	return func(yield func(string, json.RawMessage) bool) {
 		rest, ok := bytes.CutPrefix(object, []byte{'{'})
 		for ok {
