@@ -42,6 +42,7 @@ Reads what `+"`deepcase_sequence`"+` and `+"`deepcase_predict`"+` wrote at `+"`t
 ** `+"`burst`"+`: the score is 0, but there are far more such alerts than the training saw
 ** `+"`audit`"+`: the alert is dismissed, and drawn at random to find out what is missed
 - `+"`case_opened`"+`: whether the alert is the first one of the case on its machine. Then a ticket has to be created
+- `+"`case_techniques`"+`: the techniques of MITRE ATT&CK that alerts of the case on this machine have named, up to this one, as in `+"`[\"T1110\", \"T1110.001\"]`"+`: at most 32, sorted. It is missing if there are none. The page docs/events.md says where documents name them
 
 An alert is dismissed if its score is 0, by a cluster or by an answer, or if it is muted. All other alerts are sent. That includes all alerts before the first model is published: nothing says that they are benign. They make one case on each machine.
 
@@ -61,7 +62,7 @@ No message is dropped. Batches keep their order and size. A message that came wi
 
 The case of an alert depends only on the alerts of its machine that came before it. With `+"`pipeline.threads: 1`"+` they are taken in the order of the source. Ids are the same in every process. An alert that comes late joins the case that its time is near enough to. It never joins two open cases into one.
 
-An alert that has the `+"`id`"+`, event and time of one of the last `+"`late`"+` alerts of its machine that have an id is that alert again. It gets the same fields as before, even if its verdict has changed, and changes nothing else. So a message with an id can be delivered again after a failure or a restart without harm. An alert without an id counts twice in its hour if it comes again.
+An alert that has the `+"`id`"+`, event and time of one of the last `+"`late`"+` alerts of its machine that have an id is that alert again. It gets the same fields as before, even if its verdict has changed, and changes nothing else. Only `+"`case_techniques`"+` has what came meanwhile, too. So a message with an id can be delivered again after a failure or a restart without harm. An alert without an id counts twice in its hour if it comes again.
 
 Whether an alert is audited depends on its machine, event, time and id alone, so all processes draw the same alerts.
 

@@ -270,3 +270,19 @@ func TestSequencePredictCase(t *testing.T) {
 	require.NoError(t, s.Stop(context.Background()))
 	require.NoError(t, <-ended)
 }
+
+// What the alerts of a case name comes together in it. Those that nobody needs to look at have no case.
+func TestCaseTechniques(t *testing.T) {
+	g := newGrouping(t, "audit: 0", service.MockResources())
+	naming := func(document, more string) string { return strings.TrimSuffix(document, "}") + "," + more + "}" }
+	out := process(t, g, messages(
+		naming(alertWith("a", 0, unknown), `"rule":{"mitre":{"id":["T1110"]}}`), naming(alertWith("b", 1, unknown), `"tags":["attack.t1003.001"]`),
+		naming(alertWith("a", 2, unknown), `"threat":{"technique":{"id":["T1059"]}}`), alertWith("a", 3, unknown),
+		naming(alertWith("a", 4, harmless), `"rule":{"mitre":{"id":["T1001"]}}`), alertWith("c", 5, unknown)))
+	var got []any
+	for _, m := range out {
+		got = append(got, at(t, m)["case_techniques"])
+	}
+	list := func(ids ...any) any { return ids }
+	assert.Equal(t, []any{list("T1110"), list("T1003.001"), list("T1059", "T1110"), list("T1059", "T1110"), nil, nil}, got)
+}

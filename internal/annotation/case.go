@@ -13,8 +13,8 @@ import (
 // errNoVerdict is in errors about documents that have a context and no verdict.
 var errNoVerdict = errors.New("no verdict there: is deepcase_predict before this component, with the same target?")
 
-// Alert reads what deepcase_sequence and deepcase_predict wrote about a document, for its case. It has no time and no id. An error names what
-// is wrong.
+// Alert reads what deepcase_sequence and deepcase_predict wrote about a document, for its case. It has no time and no id, and refers to
+// the document. An error names what is wrong.
 func (t Target) Alert(document map[string]any) (a cases.Alert, err error) {
 	object := t.object(document)
 	if object == nil {
@@ -45,6 +45,7 @@ func (t Target) Alert(document map[string]any) (a cases.Alert, err error) {
 	if a.Cluster, err = t.integer(object, "cluster", -1); err != nil {
 		return a, err
 	}
+	a.Document = document
 	a.HourlyMax, err = t.integer(object, "hourly_max", 0)
 	return a, err
 }
@@ -52,14 +53,21 @@ func (t Target) Alert(document map[string]any) (a cases.Alert, err error) {
 // WriteCase puts the case of an alert into a document from which Alert was read, and removes an earlier one.
 func (t Target) WriteCase(document map[string]any, c cases.Case) {
 	object := objectAt(document, t...)
+	for _, name := range []string{"case", "case_kind", "case_opened", "case_techniques"} {
+		delete(object, name)
+	}
 	object["send"] = c.Kind != cases.None
 	if c.Kind == cases.None {
-		for _, name := range []string{"case", "case_kind", "case_opened"} {
-			delete(object, name)
-		}
 		return
 	}
 	object["case"], object["case_kind"], object["case_opened"] = c.ID, c.Kind.String(), c.Opened
+	if len(c.Techniques) > 0 {
+		techniques := make([]any, len(c.Techniques))
+		for i, id := range c.Techniques {
+			techniques[i] = id
+		}
+		object["case_techniques"] = techniques
+	}
 }
 
 // integer is a field of an annotation that may be missing.

@@ -27,7 +27,7 @@ func TestAlertOfADocument(t *testing.T) {
 		document := decoded(t, `{"a":{"b":`+content+`}}`)
 		object := document["a"].(map[string]any)["b"].(map[string]any)
 		object["machine"], object["event"] = "m", "e"
-		want.Machine, want.Event = "m", "e"
+		want.Machine, want.Event, want.Document = "m", "e", document
 		got, err := at.Alert(document)
 		require.NoError(t, err, content)
 		assert.Equal(t, want, got, content)
@@ -72,6 +72,9 @@ func TestWriteCaseReplacesAnEarlierOne(t *testing.T) {
 	c := m.Add(cases.DefaultOptions(), a)
 	at.WriteCase(document, c)
 	assert.JSONEq(t, `{"a":{"b":{"status":"scored","score":3,"cluster":1,"machine":"m","event":"e","case":"`+c.ID+`","case_kind":"alarm","case_opened":true,"send":true}}}`, encoded(t, document))
+	c.Techniques = []string{"T1021.004", "T1110"}
+	at.WriteCase(document, c)
+	assert.Contains(t, encoded(t, document), `"case_techniques":["T1021.004","T1110"]`)
 	at.WriteCase(document, cases.Case{})
 	assert.JSONEq(t, `{"a":{"b":{"status":"scored","score":3,"cluster":1,"machine":"m","event":"e","send":false}}}`, encoded(t, document))
 }

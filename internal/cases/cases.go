@@ -81,6 +81,8 @@ type Alert struct {
 	Score     float64      // of Scored and Answered
 	Cluster   int          // −1 for none
 	HourlyMax int          // the highest number of alerts of the cluster on one machine in an hour of the training; 0 if unknown
+
+	Document map[string]any // its techniques are read if the alert is in a case; may be nil
 }
 
 // Case is the case of an alert.
@@ -88,6 +90,8 @@ type Case struct {
 	ID     string // "" for None. It depends on the alerts of the machine alone, so it is the same in every process
 	Kind   Kind
 	Opened bool // the alert is the first one of the case on its machine
+	// Techniques of MITRE ATT&CK that the alerts of the case on the machine name, up to this one: sorted, at most attack.Most.
+	Techniques []string
 }
 
 // judge is the kind of an alert that its verdict alone decides, None for a dismissed one.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/cespare/xxhash/v2"
 
+	"connect-deepcase/internal/attack"
 	"connect-deepcase/model"
 )
 
@@ -41,6 +42,7 @@ type span struct {
 	number      uint64 // of the case
 	first, last int64  // Unix nanoseconds
 	kind        Kind
+	techniques  []string // of its alerts
 }
 
 // hour counts the alerts of a cluster in an hour.
@@ -76,7 +78,7 @@ func (m *Machine) Add(o Options, a Alert) Case {
 	if a.ID != "" && o.Late > 0 {
 		alert = a.digest()
 		if i := slices.IndexFunc(m.marks, func(k mark) bool { return k.alert == alert }); i >= 0 {
-			return m.marks[i].result()
+			return m.result(&a, m.marks[i])
 		}
 	}
 	m.arrived++
@@ -86,7 +88,7 @@ func (m *Machine) Add(o Options, a Alert) Case {
 		k.alert = alert
 		m.remember(k, o.Late)
 	}
-	return k.result()
+	return m.result(&a, k)
 }
 
 func (m *Machine) add(o *Options, a *Alert) mark {
@@ -111,10 +113,11 @@ func (m *Machine) add(o *Options, a *Alert) mark {
 	if i := m.nearest(group, at, gap); i >= 0 {
 		s := m.spans[i]
 		s.first, s.last = min(s.first, at), max(s.last, at)
+		s.techniques = attack.Merge(s.techniques, attack.Techniques(a.Document)...)
 		m.spans = append(slices.Delete(m.spans, i, i+1), s)
 		return mark{kind: kind, number: s.number}
 	}
-	s := span{group: group, number: number(kind, a.Machine, group, at), first: at, last: at, kind: kind}
+	s := span{group: group, number: number(kind, a.Machine, group, at), first: at, last: at, kind: kind, techniques: attack.Techniques(a.Document)}
 	if len(m.spans) >= manySpans { // or else an alert of the future would end the cases of the present
 		m.spans = slices.DeleteFunc(m.spans, func(s span) bool { return s.last < at && apart(s.last, at) > 2*o.gap(s.kind) })
 	}
@@ -213,14 +216,28 @@ func (m *Machine) resize(most int) {
 // remembered are the marks, oldest first.
 func (m *Machine) remembered() []mark { return slices.Concat(m.marks[m.oldest:], m.marks[:m.oldest]) }
 
-func (k mark) result() Case {
+// result is the case of an alert, with all that is known of it by now.
+func (m *Machine) result(a *Alert, k mark) Case {
 	if k.kind == None {
 		return Case{}
 	}
 	text := append(make([]byte, 0, 32), k.kind.String()...)
 	text = append(text, '-')
 	text = hex.AppendEncode(text, binary.BigEndian.AppendUint64(nil, k.number))
-	return Case{ID: string(text), Kind: k.kind, Opened: k.opened}
+	return Case{ID: string(text), Kind: k.kind, Opened: k.opened, Techniques: m.techniques(a, k)}
+}
+
+// techniques are those of the case of an alert.
+func (m *Machine) techniques(a *Alert, k mark) []string {
+	if k.kind == Audit {
+		return attack.Techniques(a.Document)
+	}
+	for i := len(m.spans) - 1; i >= 0; i-- { // the case was used last, unless the alert came again
+		if m.spans[i].number == k.number {
+			return slices.Clone(m.spans[i].techniques)
+		}
+	}
+	return attack.Techniques(a.Document) // the case is forgotten
 }
 
 // drawn draws the alert with the probability share, in every process alike.

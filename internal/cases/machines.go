@@ -166,9 +166,16 @@ func (m *Machines) remove(e *entry) {
 // bytes is the memory of a machine, with its name and its places in the map and the list.
 func (e *entry) bytes() int {
 	s := &e.machine
-	return int(unsafe.Sizeof(*e)) + 128 + len(e.name) +
+	techniques := 0
+	for i := range s.spans {
+		techniques += cap(s.spans[i].techniques) * techniqueBytes
+	}
+	return techniques + int(unsafe.Sizeof(*e)) + 128 + len(e.name) +
 		cap(s.spans)*int(unsafe.Sizeof(span{})) + cap(s.hours)*int(unsafe.Sizeof(hour{})) + cap(s.marks)*int(unsafe.Sizeof(mark{}))
 }
+
+// techniqueBytes is the memory of a technique of a case: a text of 9 bytes, and the pointer to it with its length.
+const techniqueBytes = 16 + 16
 
 // evict forgets machines until the limits hold.
 func (m *Machines) evict() {

@@ -3,27 +3,42 @@ package cases
 import (
 	"encoding/binary"
 	"math"
+	"slices"
 
+	"connect-deepcase/internal/attack"
 	"connect-deepcase/internal/snapshot"
 )
 
 // A snapshot is
 //
-//	version   byte, 'C'
+//	version   byte, 'C', or 'D' if a case has techniques
 //	arrived   uvarint
 //	cases     uvarint count, then of each, least recently used first:
-//	          byte kind, 8 bytes group, 8 bytes number, varint time of the first alert, uvarint nanoseconds to the last one
+//	          byte kind, 8 bytes group, 8 bytes number, varint time of the first alert, uvarint nanoseconds to the last one;
+//	          with version D also uvarint count of techniques, then of each, sorted: uvarint length and text
 //	hours     uvarint count, then of each, least recently used first:
 //	          8 bytes group, varint hours since 1970, uvarint alerts
 //	alerts    uvarint count, then of each, oldest first:
 //	          8 bytes alert, byte 2·kind + (1 if it opened its case), 8 bytes number of the case unless the kind is 0
 //	CRC-32C   4 bytes of all before
 //
-// Fixed-size numbers are little-endian. The version is none that a snapshot of a window has, so neither is taken for the other.
+// Fixed-size numbers are little-endian. The version is none that a snapshot of a window has, so neither is taken for the other. Programs that know
+// no techniques share caches with this one as long as no alert has any.
 const (
-	snapshotVersion = 'C'
-	what            = "case"
+	version           = 'C'
+	techniquesVersion = 'D'
+	what              = "case"
 )
+
+// open opens a snapshot of either version.
+func open(data []byte) (d *snapshot.Decoder, techniques bool, err error) {
+	if len(data) > 0 && data[0] == techniquesVersion {
+		d, err = snapshot.Open(data, what, techniquesVersion)
+		return d, true, err
+	}
+	d, err = snapshot.Open(data, what, version)
+	return d, false, err
+}
 
 // Arrived is how many alerts have arrived on the machine, without those that came again.
 func (m *Machine) Arrived() uint64 { return m.arrived }
@@ -34,7 +49,11 @@ func (m *Machine) Forget() { *m = Machine{arrived: m.arrived} }
 // Snapshot encodes the machine. The encoding has a version and a checksum, and can be read by other processes. It takes some 25 bytes for
 // each case, and 9 to 17 for each remembered alert.
 func (m *Machine) Snapshot() []byte {
-	b := append(make([]byte, 0, 32+26*len(m.spans)+16*len(m.hours)+17*len(m.marks)), snapshotVersion)
+	b := append(make([]byte, 0, 32+26*len(m.spans)+16*len(m.hours)+17*len(m.marks)), version)
+	techniques := slices.ContainsFunc(m.spans, func(s span) bool { return len(s.techniques) > 0 })
+	if techniques {
+		b[0] = techniquesVersion
+	}
 	b = binary.AppendUvarint(b, m.arrived)
 	b = binary.AppendUvarint(b, uint64(len(m.spans)))
 	for _, s := range m.spans {
@@ -42,6 +61,9 @@ func (m *Machine) Snapshot() []byte {
 		b = binary.LittleEndian.AppendUint64(b, s.number)
 		b = binary.AppendVarint(b, s.first)
 		b = binary.AppendUvarint(b, apart(s.first, s.last))
+		if techniques {
+			b = texts(binary.AppendUvarint(b, uint64(len(s.techniques))), s.techniques...)
+		}
 	}
 	b = binary.AppendUvarint(b, uint64(len(m.hours)))
 	for _, h := range m.hours {
@@ -66,7 +88,7 @@ func (m *Machine) Snapshot() []byte {
 
 // SnapshotArrived returns what Arrived was when the snapshot was made.
 func SnapshotArrived(data []byte) (uint64, error) {
-	d, err := snapshot.Open(data, what, snapshotVersion)
+	d, _, err := open(data)
 	if err != nil {
 		return 0, err
 	}
@@ -76,7 +98,7 @@ func SnapshotArrived(data []byte) (uint64, error) {
 // Restore replaces the machine with an encoded one. If data is damaged or has another version, it returns an error and leaves the machine
 // unchanged.
 func (m *Machine) Restore(data []byte) error {
-	d, err := snapshot.Open(data, what, snapshotVersion)
+	d, techniques, err := open(data)
 	if err != nil {
 		return err
 	}
@@ -88,7 +110,11 @@ func (m *Machine) Restore(data []byte) error {
 		s := &r.spans[i]
 		s.kind, s.group, s.number, s.first = Kind(d.Uvarint(uint64(len(kindNames)-1))), d.Uint64(), d.Uint64(), d.Varint()
 		s.last = s.first + int64(d.Uvarint(math.MaxUint64))
-		if s.last < s.first || s.kind == None {
+		valid := true
+		if techniques {
+			s.techniques, valid = readTechniques(d)
+		}
+		if !valid || s.last < s.first || s.kind == None {
 			return d.Damaged("a case is not valid")
 		}
 	}
@@ -118,4 +144,21 @@ func (m *Machine) Restore(data []byte) error {
 	}
 	*m = r
 	return nil
+}
+
+// readTechniques reads the techniques of a case.
+func readTechniques(d *snapshot.Decoder) (ids []string, valid bool) {
+	n := d.Count(len("T1110") + 1)
+	if n > attack.Most {
+		return nil, false
+	}
+	for range n {
+		text := string(d.Bytes(d.Uvarint(uint64(len("T1110.001")))))
+		id, ok := attack.Parse(text)
+		if !ok || id != text || len(ids) > 0 && ids[len(ids)-1] >= id {
+			return nil, false
+		}
+		ids = append(ids, id)
+	}
+	return ids, true
 }

@@ -70,6 +70,9 @@ func FuzzRestore(f *testing.F) {
 		data := machineOf(n).Snapshot()
 		f.Add(data[:len(data)-4])
 	}
+	named := Machine{spans: []span{{kind: New, techniques: []string{"T1021.004", "T1110"}}}}
+	data := named.Snapshot()
+	f.Add(data[:len(data)-4])
 	f.Fuzz(func(t *testing.T, data []byte) {
 		// The checksum would keep almost all inputs from the parser.
 		var m Machine
