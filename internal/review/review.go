@@ -83,7 +83,7 @@ type Item struct {
 	Snoozed    int       // alerts still to come before it is asked again
 	Patterns   int       // how many patterns it lists
 	Undecided  int       // of these, without an answer in force
-	Techniques []string  // of MITRE ATT&CK, if the alerts have them
+	Techniques []string  // of MITRE ATT&CK that its alerts name, the most frequent first, at most 12
 }
 
 // Views of the queue.
@@ -99,7 +99,7 @@ const (
 
 // Query selects items of the queue.
 type Query struct {
-	Text  string // words, and event: machine: after: status: kind: score: cluster: case: by: with a value that may be in quotes
+	Text  string // words, and event: machine: after: status: kind: score: cluster: case: by: technique: with a value that may be in quotes
 	View  string
 	Sort  string // "" by work, recent, new, machines, event
 	Limit int

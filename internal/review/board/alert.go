@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"connect-deepcase/internal/annotation"
+	"connect-deepcase/internal/attack"
 	"connect-deepcase/internal/cases"
 	"connect-deepcase/internal/field"
 	"connect-deepcase/model"
@@ -34,8 +35,9 @@ type Alert struct {
 	Pattern    decisions.Key
 	Case       string // of deepcase_case, "" for none
 	CaseKind   cases.Kind
-	Body       []byte // the document, at most maxBody bytes
-	Cut        bool   // it was longer
+	Techniques []string // of MITRE ATT&CK that the document names, at most attack.Most
+	Body       []byte   // the document, at most maxBody bytes
+	Cut        bool     // it was longer
 }
 
 // maxBody is the most of a document that is kept.
@@ -130,6 +132,7 @@ func Read(target annotation.Target, document []byte, at time.Time) (a Alert, err
 	if a.Pattern, err = decisions.ParseKey(d.Pattern); err != nil { // an older program wrote none
 		a.Pattern = a.subject().Key(decisions.PatternOnMachine)
 	}
+	a.Techniques = attack.OfJSON(document)
 	a.Cut = len(document) > maxBody
 	a.Body = append([]byte(nil), document[:min(len(document), maxBody)]...)
 	return a, nil

@@ -35,6 +35,7 @@ type document struct {
 	Score      *float64
 	Cluster    *int
 	Case, Kind string
+	Techniques []string
 }
 
 func (d document) bytes() []byte {
@@ -60,7 +61,8 @@ func (d document) bytes() []byte {
 	if d.Case != "" {
 		object["case"], object["case_kind"] = d.Case, d.Kind
 	}
-	out, err := json.Marshal(map[string]any{"timestamp": d.At, "message": "a message of " + d.Machine, "deepcase": object})
+	rule := map[string]any{"mitre": map[string]any{"id": d.Techniques}}
+	out, err := json.Marshal(map[string]any{"timestamp": d.At, "message": "a message of " + d.Machine, "rule": rule, "deepcase": object})
 	if err != nil {
 		panic(err)
 	}
@@ -113,6 +115,9 @@ func invented(r *rand.Rand, n int) []document {
 		}
 		if r.IntN(3) == 0 {
 			d.Case, d.Kind = fmt.Sprintf("case-%s-%d", d.Machine, r.IntN(5)), "new"
+		}
+		if r.IntN(2) == 0 {
+			d.Techniques = []string{fmt.Sprintf("T%04d", r.IntN(20)), "T1110.001"}
 		}
 		all[i] = d
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/klauspost/compress/s2"
 
+	"connect-deepcase/internal/attack"
 	"connect-deepcase/internal/cases"
 	"connect-deepcase/internal/snapshot"
 	"connect-deepcase/model"
@@ -20,8 +21,12 @@ import (
 // Alerts are first written as they came, many in one row of the table intake, and counted in memory. From time to time a checkpoint writes all
 // that has changed, and removes these rows. The next process takes up again what came after the last checkpoint.
 
-// intakeVersion is the first byte of a row. Then come the time of the clock, the number of alerts, and the alerts.
-const intakeVersion = 1
+// intakeVersion is the first byte of a row. Then come the time of the clock, the number of alerts, and the alerts. In rows of the earlier version,
+// alerts have no techniques: those of their documents count.
+const (
+	intakeVersion  = 2
+	earlierVersion = 1
+)
 
 // waiting are the alerts of a call of Add.
 type waiting struct {
@@ -127,6 +132,10 @@ func (a *Alert) append(to []byte) []byte {
 	to = append(to, a.Pattern[:]...)
 	text(a.Case)
 	text(string(a.Body))
+	to = binary.AppendUvarint(to, uint64(len(a.Techniques)))
+	for _, id := range a.Techniques {
+		text(id)
+	}
 	return to
 }
 
@@ -137,8 +146,8 @@ func bit(b bool) byte {
 	return 0
 }
 
-// decode decodes what append encoded.
-func decode(d *snapshot.Decoder) (a Alert) {
+// decode decodes what append encoded in a version.
+func decode(d *snapshot.Decoder, version byte) (a Alert) {
 	text := func() string { return string(d.Bytes(d.Uvarint(math.MaxInt32))) }
 	a.At = time.Unix(0, int64(d.Uint64())).UTC()
 	a.Machine, a.Event = text(), text()
@@ -160,6 +169,15 @@ func decode(d *snapshot.Decoder) (a Alert) {
 	copy(a.Pattern[:], d.Bytes(uint64(len(decisions.Key{}))))
 	a.Case = text()
 	a.Body = []byte(text())
+	if version == earlierVersion {
+		a.Techniques = attack.OfJSON(a.Body)
+		return a
+	}
+	for range d.Count(1) {
+		if id, ok := attack.Parse(text()); ok {
+			a.Techniques = attack.Merge(a.Techniques, id)
+		}
+	}
 	return a
 }
 
@@ -192,14 +210,18 @@ func unpackAlerts(packed []byte) (clock int64, alerts []Alert, err error) {
 	if err != nil {
 		return 0, nil, fmt.Errorf("intake is damaged: %w", err)
 	}
-	d, err := snapshot.Open(sealed, "intake", intakeVersion)
+	version := byte(intakeVersion)
+	if len(sealed) > 0 && sealed[0] == earlierVersion {
+		version = earlierVersion
+	}
+	d, err := snapshot.Open(sealed, "intake", version)
 	if err != nil {
 		return 0, nil, err
 	}
 	clock = d.Varint()
 	alerts = make([]Alert, d.Count(60))
 	for i := range alerts {
-		alerts[i] = decode(d)
+		alerts[i] = decode(d, version)
 	}
 	return clock, alerts, d.End()
 }

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"time"
 
+	"connect-deepcase/internal/attack"
 	"connect-deepcase/internal/review"
 	"connect-deepcase/model"
 	"connect-deepcase/model/decisions"
@@ -40,6 +41,7 @@ type Question struct {
 	Status        model.Status   `json:"status"` // of the last alert, without an answer
 	Bins          Bins           `json:"bins"`
 	Machines      map[string]int `json:"machines"`
+	Techniques    map[string]int `json:"techniques,omitempty"` // of MITRE ATT&CK: how many alerts name each
 	ConfidenceSum float64        `json:"confidence"`
 	ConfidenceN   int            `json:"confidences"`
 	After         []review.Share `json:"after"`   // what the attention of its first alert is on
@@ -103,6 +105,7 @@ func (q *Question) take(a *Alert) {
 	}
 	q.Bins.add(a.At)
 	count(q.Machines, a.Machine, maxMachines)
+	countTechniques(&q.Techniques, a)
 	if !math.IsNaN(a.Confidence) {
 		q.ConfidenceSum += a.Confidence
 		q.ConfidenceN++
@@ -203,6 +206,8 @@ type Case struct {
 	Bins      Bins            `json:"bins"`
 	Questions map[string]int  `json:"questions"` // alerts by question, at most maxOfCase
 	Patterns  []decisions.Key `json:"patterns"`  // by the narrowest scope, at most maxOfCase
+
+	Techniques map[string]int `json:"techniques,omitempty"` // as those of a Question
 }
 
 const maxOfCase = 200
@@ -220,6 +225,7 @@ func (c *Case) take(a *Alert, question string, pattern bool) {
 	}
 	c.Bins.add(a.At)
 	count(c.Machines, a.Machine, maxOfCase)
+	countTechniques(&c.Techniques, a)
 	if question != "" {
 		count(c.Questions, question, maxOfCase)
 	}
@@ -232,6 +238,16 @@ func (c *Case) take(a *Alert, question string, pattern bool) {
 func count(names map[string]int, name string, most int) {
 	if _, known := names[name]; known || len(names) < most {
 		names[name]++
+	}
+}
+
+// countTechniques counts those of an alert. Most alerts name none.
+func countTechniques(ids *map[string]int, a *Alert) {
+	if *ids == nil && len(a.Techniques) > 0 {
+		*ids = map[string]int{}
+	}
+	for _, id := range a.Techniques {
+		count(*ids, id, attack.Most)
 	}
 }
 

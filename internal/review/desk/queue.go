@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"connect-deepcase/internal/attack"
 	"connect-deepcase/internal/review"
 	"connect-deepcase/internal/review/board"
 )
@@ -14,6 +15,7 @@ import (
 const (
 	shownFirst    = 3
 	shownMachines = 20
+	shownOfAttack = 12
 	curvePoints   = 200
 )
 
@@ -186,7 +188,8 @@ func (d *Desk) show(v board.View, list []*item, most float64) []review.Item {
 func (d *Desk) item(v board.View, x *item) review.Item {
 	out := review.Item{ID: x.id, Rev: d.revOf(x), Kind: x.kind, Event: x.event, Cluster: x.cluster, Urgent: x.urgent, Hosts: x.hosts, First: x.first, Last: x.last,
 		Alerts: x.alerts(), PerDay: x.perDay, Sum: x.sum, Near: x.state.near, Score: x.state.score, By: x.state.by, At: x.state.at,
-		Patterns: x.state.listed, Undecided: x.state.undecided}
+		Patterns: x.state.listed, Undecided: x.state.undecided, Techniques: x.techniques()}
+	out.Techniques = out.Techniques[:min(shownOfAttack, len(out.Techniques))]
 	if !x.open {
 		out.Sum = 0
 	}
@@ -250,7 +253,7 @@ func terms(text string) (all []term) {
 	return all
 }
 
-var queryFields = []string{"event", "machine", "after", "status", "kind", "score", "cluster", "case", "by", "state", "scope"}
+var queryFields = []string{"event", "machine", "after", "status", "kind", "score", "cluster", "case", "by", "state", "scope", "technique"}
 
 // filter is what a query matches.
 func filter(text string) func(*item) bool {
@@ -303,8 +306,30 @@ func (x *item) matches(t term) bool {
 		return x.state.score != nil && trim(*x.state.score) == t.value || x.state.score == nil && t.value == "none"
 	case "by":
 		return t.in(x.state.by)
+	case "technique":
+		whole := strings.ToUpper(t.value)
+		return slices.ContainsFunc(x.techniques(), func(id string) bool { return attack.Within(id, whole) })
 	}
 	return t.in(x.event) || machine() || follows()
+}
+
+// techniques are those that alerts of the item name, the most frequent first, and then those of the training.
+func (x *item) techniques() (ids []string) {
+	var live map[string]int
+	if x.question != nil {
+		live = x.question.Techniques
+	} else if x.one != nil {
+		live = x.one.Techniques
+	}
+	for _, c := range board.Busiest(live, len(live)) {
+		ids = append(ids, c.Name)
+	}
+	for _, id := range x.learnt {
+		if !slices.Contains(ids, id) {
+			ids = append(ids, id)
+		}
+	}
+	return ids
 }
 
 func trim(x float64) string { return strconv.FormatFloat(x, 'g', -1, 64) }

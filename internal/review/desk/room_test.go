@@ -77,6 +77,7 @@ type analyst struct {
 	board *board.Board
 	db    *database.DB
 	room  *room
+	names []string // techniques that the documents of see name
 }
 
 func (r *room) desk(store string) *analyst {
@@ -88,7 +89,7 @@ func (r *room) desk(store string) *analyst {
 	d, err := Open(r.t.Context(), Options{Model: r.dir, Board: b, DB: db, Hold: decisions.DefaultHold, Engine: cpu.New(), Now: func() time.Time { return r.now },
 		Log: func(format string, arguments ...any) { r.t.Logf(format, arguments...) }})
 	require.NoError(r.t, err)
-	return &analyst{d, b, db, r}
+	return &analyst{d, b, db, r, nil}
 }
 
 // see gives a desk alerts of a sample: n on each machine.
@@ -120,7 +121,7 @@ func (a *analyst) see(n int, s model.Sample, status model.Status, inCase string,
 					object["case_kind"] = "unscored"
 				}
 			}
-			text, err := json.Marshal(map[string]any{"deepcase": object})
+			text, err := json.Marshal(map[string]any{"deepcase": object, "rule": map[string]any{"mitre": map[string]any{"id": a.names}}})
 			require.NoError(a.room.t, err)
 			alert, err := board.Read(annotation.Target{"deepcase"}, text, start.Add(time.Duration(i)*time.Minute))
 			require.NoError(a.room.t, err)

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"connect-deepcase/internal/attack"
 	"connect-deepcase/internal/review"
 	"connect-deepcase/internal/review/board"
 	"connect-deepcase/model"
@@ -20,6 +21,7 @@ type serving struct {
 	generation string
 	model      *model.Model
 	after      [][]review.Share // of clusters
+	techniques [][]string       // of clusters: those that their examples name
 	byEvent    map[string][]int
 	learnt     map[string]bool
 	decided    map[int]decided // the last decision about a cluster
@@ -45,10 +47,13 @@ func (d *Desk) take(loaded *store.Loaded) error {
 	for _, name := range loaded.Model.Names {
 		s.learnt[name] = true
 	}
-	s.after = make([][]review.Share, len(loaded.Model.Clusters))
+	s.after, s.techniques = make([][]review.Share, len(loaded.Model.Clusters)), make([][]string, len(loaded.Model.Clusters))
 	for i, c := range loaded.Model.Clusters {
 		s.byEvent[c.Event] = append(s.byEvent[c.Event], i)
 		s.after[i] = after(c.Contexts)
+		for _, x := range attack.Counts(c.Examples) {
+			s.techniques[i] = append(s.techniques[i], x.Technique)
+		}
 	}
 	if s.decided, err = d.lastScores(s.generation); err != nil {
 		return err

@@ -55,6 +55,7 @@ type item struct {
 	first    time.Time
 	hosts    int
 	sum      float64
+	learnt   []string // techniques that the examples of a cluster name
 }
 
 // liveDays is how many days the rates are of: the last seven, or less if the first alert is younger.
@@ -89,7 +90,8 @@ func (d *Desk) items(v board.View) (questions, cases []*item) {
 func (d *Desk) clusterItem(v board.View, cluster int, days float64) *item {
 	c := &d.serving.model.Clusters[cluster]
 	id := board.ClusterID(d.serving.generation, cluster)
-	x := &item{id: id, kind: review.ClusterKind, event: c.Event, cluster: cluster, question: v.Questions()[id], first: c.FirstSeen, last: c.LastSeen, hosts: c.MachineCount}
+	x := &item{id: id, kind: review.ClusterKind, event: c.Event, cluster: cluster, question: v.Questions()[id], first: c.FirstSeen, last: c.LastSeen, hosts: c.MachineCount,
+		learnt: d.serving.techniques[cluster]}
 	x.state = d.clusterState(x)
 	x.open = x.state.score == nil
 	return d.complete(v, x, days)

@@ -73,6 +73,7 @@ func newSite(t testing.TB, names []string) *site {
 			if i < 2 {
 				a.Status, a.Settled, a.Cluster = model.Unscored, model.Unscored, i
 			}
+			a.Techniques = []string{"T1110", "T1021.004"}
 			a.Body, err = json.Marshal(map[string]any{"message": event, "machine": machine})
 			require.NoError(t, err)
 			alerts = append(alerts, a)

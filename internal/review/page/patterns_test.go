@@ -83,3 +83,14 @@ func TestAPatternOfACaseIsAnsweredAlone(t *testing.T) {
 func TestLabelsOfDocumentsAreNoColumns(t *testing.T) {
 	require.Equal(t, []string{"message"}, columns([]review.Document{{Body: []byte(`{"label":"attack","attack":true,"message":"x","machine":"m"}`)}}))
 }
+
+func TestTechniquesAreShown(t *testing.T) {
+	s := newSite(t, []string{"a", "b", "c", "d"})
+	for _, path := range []string{"/queue", "/queue?view=cases", "/queue?q=technique:T1021"} {
+		require.Contains(t, s.get(path), `<span class="tag">T1021.004</span> <span class="tag">T1110</span>`, path)
+	}
+	require.Contains(t, s.get("/queue?q=technique:T1003"), "Nothing matches")
+	for _, x := range s.items(review.Query{View: review.All, Limit: 1000}) {
+		require.Contains(t, s.get(link(x.ID)), `<span class="tag"><bdi>T1021.004</bdi></span><span class="tag"><bdi>T1110</bdi></span>`, x.Event)
+	}
+}
