@@ -3,7 +3,9 @@ package annotation
 import (
 	"slices"
 	"strconv"
+	"strings"
 
+	"connect-deepcase/internal/attack"
 	"connect-deepcase/model"
 )
 
@@ -31,6 +33,7 @@ var scored = []any{model.Scored.String(), model.Answered.String(), model.Muted.S
 // Write puts the result on an event into a document that passed Check, and removes what an earlier one wrote. The previous status tells who
 // wrote the risk fields: of our results, only one with a score has written them.
 func (e ECS) Write(document map[string]any, event string, r Result) {
+	writeTechniques(document)
 	labels := objectAt(document, "labels")
 	rule, _ := document["rule"].(map[string]any)
 	ours := rule["ruleset"] == ruleset
@@ -57,6 +60,42 @@ func (e ECS) Write(document map[string]any, event string, r Result) {
 		rule = objectAt(document, "rule")
 		rule["id"], rule["name"], rule["ruleset"], rule["version"] = cluster, event, ruleset, r.Version
 	}
+}
+
+// attackFramework is what ECS calls MITRE ATT&CK.
+const attackFramework = "MITRE ATT&CK"
+
+// writeTechniques puts the techniques that a document names into its threat, unless that has some already or is of another framework. What is
+// there stays as it is. They do not depend on the verdict, so they need not be removed.
+func writeTechniques(document map[string]any) {
+	for name := range document { // threat.technique.id as a key would be there twice
+		if strings.HasPrefix(name, "threat.") {
+			return
+		}
+	}
+	threat, ok := document["threat"].(map[string]any)
+	if document["threat"] != nil && !ok || threat["technique"] != nil || threat["framework"] != nil && threat["framework"] != attackFramework {
+		return
+	}
+	var techniques, parts []any
+	for _, id := range attack.Techniques(document) {
+		whole, _, part := strings.Cut(id, ".")
+		if part {
+			parts = append(parts, id)
+		}
+		if len(techniques) == 0 || techniques[len(techniques)-1] != whole { // they are sorted
+			techniques = append(techniques, whole)
+		}
+	}
+	if techniques == nil {
+		return
+	}
+	threat = objectAt(document, "threat")
+	technique := map[string]any{"id": techniques}
+	if parts != nil {
+		technique["subtechnique"] = map[string]any{"id": parts}
+	}
+	threat["framework"], threat["technique"] = attackFramework, technique
 }
 
 // blank says whether an object holds nothing. A field that was removed from a document in an index is null there.
