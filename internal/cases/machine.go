@@ -232,9 +232,9 @@ func (m *Machine) techniques(a *Alert, k mark) []string {
 	if k.kind == Audit {
 		return attack.Techniques(a.Document)
 	}
-	for i := len(m.spans) - 1; i >= 0; i-- { // the case was used last, unless the alert came again
-		if m.spans[i].number == k.number {
-			return slices.Clone(m.spans[i].techniques)
+	for _, s := range slices.Backward(m.spans) { // the case was used last, unless the alert came again
+		if s.number == k.number {
+			return slices.Clone(s.techniques)
 		}
 	}
 	return attack.Techniques(a.Document) // the case is forgotten
