@@ -124,39 +124,47 @@ func (h *zeekHeader) row(line string) (map[string]any, error) {
 	if h.path != "" {
 		row["_path"] = h.path // as in Zeek's JSON
 	}
+	elements := 0
 	for i, value := range values {
-		if row[h.fields[i]], err = h.value(value, i < len(h.many) && h.many[i]); err != nil {
-			return nil, fmt.Errorf("column %s: %w", h.fields[i], err)
+		many := h.set != "" && i < len(h.many) && h.many[i]
+		if many {
+			if elements += strings.Count(value, h.set) + 1; elements > textfile.MaxColumns {
+				return nil, errManyZeek(elements)
+			}
 		}
+		row[h.fields[i]] = h.value(value, many)
 	}
 	return row, nil
 }
 
-func (h *zeekHeader) value(value string, many bool) (any, error) {
+func (h *zeekHeader) value(value string, many bool) any {
 	switch {
 	case value == h.unset:
-		return nil, nil
+		return nil
 	case value == h.empty && many:
-		return []any{}, nil
+		return []any{}
 	case value == h.empty:
-		return "", nil
-	case !many || h.set == "":
-		return unescapeZeek(value), nil
+		return ""
+	case !many:
+		return unescapeZeek(value)
 	}
-	elements, err := splitZeek(value, h.set)
-	list := make([]any, len(elements))
-	for i, element := range elements {
-		list[i], _ = h.value(element, false)
+	list := []any{}
+	for element := range strings.SplitSeq(value, h.set) {
+		list = append(list, h.value(element, false))
 	}
-	return list, err
+	return list
 }
 
 // splitZeek refuses what would take many times its bytes in memory.
 func splitZeek(s, separator string) ([]string, error) {
 	if parts := strings.Count(s, separator) + 1; parts > textfile.MaxColumns {
-		return nil, fmt.Errorf("%d values: want at most %d", parts, textfile.MaxColumns)
+		return nil, errManyZeek(parts)
 	}
 	return strings.Split(s, separator), nil
+}
+
+func errManyZeek(values int) error {
+	return fmt.Errorf("%d values or more: want at most %d", values, textfile.MaxColumns)
 }
 
 // unescapeZeek turns \x09 into the byte that it stands for, and \\ into \. If that would not be UTF-8, the text stays as it is written.
