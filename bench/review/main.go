@@ -185,6 +185,7 @@ func (b *bench) budgets(ctx context.Context) error {
 	row("question, p95", "30 ms", "%.1f ms", report.Quantile(m.question, 0.95))
 	row("case, p95", "30 ms", "%.1f ms", report.Quantile(m.cases, 0.95))
 	row("decision, fsync included, p95", "50 ms", "%.1f ms", report.Quantile(m.decision, 0.95))
+	row("an fsync of this disk alone, p95", "", "%.1f ms", report.Quantile(m.sync, 0.95))
 	row("intake on one core", "20,000 alerts/s", "%.0f alerts/s", intake)
 	row("resident after the restart", "300 MB", "%d MB", m.resident)
 	row("restart", "3 s", "%.1f s", restart.Seconds())

@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -16,10 +18,10 @@ import (
 
 // measured is what a page with many questions does; times are in ms.
 type measured struct {
-	queue, question, cases, decision []float64
-	queueBytes, static               int
-	resident                         int64 // MB
-	open                             int
+	queue, question, cases, decision, sync []float64
+	queueBytes, static                     int
+	resident                               int64 // MB
+	open                                   int
 }
 
 var openCount = regexp.MustCompile(`data-open[^>]*>([^<]+)<`)
@@ -107,9 +109,26 @@ func (s *server) measure(n int) (m measured, err error) {
 			return m, errors.New("nothing is open that can be decided")
 		}
 		m.decision = append(m.decision, took)
+		if took, err = s.sync(); err != nil {
+			return m, err
+		}
+		m.sync = append(m.sync, took)
 	}
 	m.resident = memory(s.process.Process.Pid, "VmRSS:") * 1024 / 1e6
 	return m, nil
+}
+
+// sync appends a few bytes to a file beside the journal and says how many ms it takes until the disk has them: the least that a decision takes.
+func (s *server) sync() (took float64, err error) {
+	file, err := os.OpenFile(filepath.Join(s.process.Dir, "sync"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return 0, err
+	}
+	began := time.Now()
+	_, err = file.WriteString("as long as a line of the journal, about so long, that is some two hundred bytes of text in JSON with its checksum at the end of the line\n")
+	err = errors.Join(err, file.Sync())
+	took = float64(time.Since(began).Microseconds()) / 1000
+	return took, errors.Join(err, file.Close())
 }
 
 // each asks for the pages of the items of a view, in turn.

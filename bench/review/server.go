@@ -60,6 +60,7 @@ output:
     timestamp: ${! json("time") }
     address: 127.0.0.1:%d
     rate: 1000000
+    max_in_flight: 8
 `, alerts, port)
 	path := filepath.Join(folder, "review.yaml")
 	if err := os.WriteFile(path, []byte(config), 0o600); err != nil {
