@@ -139,7 +139,8 @@ A person with the role `+"`read`"+` sees everything and decides nothing. The rol
 				Advanced().
 				Default(50.0),
 			configfield.DeviceField("cpu"),
-			service.NewOutputMaxInFlightField(),
+			service.NewOutputMaxInFlightField().
+				Description("How many batches wait to be taken up at the same time; they are written together. If batches have 1,000 alerts, 8 are enough, and more take memory."),
 			service.NewBatchPolicyField(fieldBatching),
 		).
 		Example("Annotate and review", "Alerts from a file that grows get their verdicts and cases, and are reviewed at http://127.0.0.1:4280. What has no verdict goes to a file of dead letters, with the reason.", `

@@ -5,7 +5,6 @@
 package board
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -54,25 +53,6 @@ var (
 
 func isShare(x float64) bool { return x >= 0 && x <= 1 }
 
-// annotated is what Read looks at of an annotation.
-type annotated struct {
-	Machine    string     `json:"machine"`
-	Event      string     `json:"event"`
-	Context    nameList   `json:"context"`
-	Attention  numberList `json:"attention"`
-	Status     string     `json:"status"`
-	Score      *float64   `json:"score"`
-	Cluster    *int       `json:"cluster"`
-	Confidence *float64   `json:"confidence"`
-	Model      string     `json:"model"`
-	Pattern    string     `json:"pattern"`
-	Answer     *struct {
-		Verdict string `json:"verdict"`
-	} `json:"answer"`
-	Case     string `json:"case"`
-	CaseKind string `json:"case_kind"`
-}
-
 // Read reads a document that deepcase_predict annotated, and deepcase_case if the pipeline has one. The alert keeps a copy of the document. An
 // error names the field and its value.
 func Read(target annotation.Target, document []byte, at time.Time) (a Alert, err error) {
@@ -81,7 +61,7 @@ func Read(target annotation.Target, document []byte, at time.Time) (a Alert, err
 		return a, fmt.Errorf("document: %s has %d bytes, need at most %d", target, len(object), maxAnnotation)
 	}
 	var d annotated
-	if err := json.Unmarshal(object, &d); err != nil || d.Status == "" {
+	if err := d.read(object); err != nil || d.Status == "" {
 		return a, target.Unreadable(err)
 	}
 	switch {

@@ -8,12 +8,14 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/klauspost/compress/s2"
 	"github.com/stretchr/testify/require"
 
+	"connect-deepcase/internal/field"
 	"connect-deepcase/internal/review/database"
 	"connect-deepcase/internal/snapshot"
 	"connect-deepcase/model"
@@ -211,6 +213,26 @@ func FuzzRead(f *testing.F) {
 		_, again, err := unpackAlerts(s2.Encode(nil, snapshot.Seal(a.append(packed))))
 		require.NoError(t, err)
 		require.Equal(t, fmt.Sprint(a), fmt.Sprint(again[0]))
+	})
+}
+
+// An annotation is what encoding/json reads, which also takes keys in capitals.
+func FuzzAnnotation(f *testing.F) {
+	f.Add([]byte(`{"machine":"web-1","event":"e","context":[null,"a"],"attention":[0,1e-3],"status":"answered","score":0,"cluster":-1,"answer":{"verdict":"no_cluster"}}`))
+	f.Add([]byte(`{"score":1e999,"cluster":1.5,"event":"\u00e9","case":null,"case_kind":7,"answer":[],"model":"a","model":null}`))
+	f.Fuzz(func(t *testing.T, object []byte) {
+		for _, key := range field.Keys(object) {
+			if strings.ContainsFunc(key, func(r rune) bool { return r > '~' || r >= 'A' && r <= 'Z' }) {
+				return
+			}
+		}
+		var d, want annotated
+		err := d.read(object)
+		require.Equal(t, fmt.Sprint(json.Unmarshal(object, &want)), fmt.Sprint(err))
+		if err != nil {
+			return
+		}
+		require.Equal(t, want, d)
 	})
 }
 
