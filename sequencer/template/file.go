@@ -14,7 +14,6 @@ import (
 	"slices"
 	"strings"
 	"unicode"
-	"unicode/utf8"
 
 	"connect-deepcase/internal/textfile"
 )
@@ -221,7 +220,7 @@ func (l *line) check() error {
 		return fmt.Errorf("scope %.200q: want at most %d bytes without control characters", l.Scope, maxWord)
 	}
 	for _, p := range append([]string{l.Template}, l.Also...) {
-		if p == "" || !utf8.ValidString(p) || strings.ContainsFunc(p, unicode.IsControl) {
+		if p == "" || strings.ContainsFunc(p, unicode.IsControl) {
 			return fmt.Errorf("template %.200q: want a text without control characters", p)
 		}
 	}

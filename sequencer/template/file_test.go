@@ -1,6 +1,7 @@
 package template
 
 import (
+	"os"
 	"strings"
 	"testing"
 
@@ -118,4 +119,18 @@ func TestLoadRefuses(t *testing.T) {
 		_, err := Load(strings.NewReader(file))
 		assert.EqualError(t, err, want, "%q", file)
 	}
+}
+
+// Invented lines of several programs, and what is learnt from them. Whoever changes the golden file counts up masking.
+func TestGolden(t *testing.T) {
+	messages, err := os.ReadFile("testdata/invented.log")
+	require.NoError(t, err)
+	l := NewLearner(Options{Keep: []string{"root"}, MinMessages: 2})
+	for message := range strings.Lines(string(messages)) {
+		scope, message, _ := strings.Cut(strings.TrimSuffix(message, "\n"), "\t")
+		l.Add(scope, message)
+	}
+	want, err := os.ReadFile("testdata/invented.ndjson")
+	require.NoError(t, err)
+	assert.Equal(t, string(want), save(t, l.Learn()))
 }

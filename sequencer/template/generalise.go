@@ -28,7 +28,7 @@ func generalise(counts map[string]int, minValues int) map[string]int {
 		}
 	}
 	r := map[string]int{}
-	for p, to := range absorb(patterns) {
+	for p, to := range absorb(patterns, minValues) {
 		r[to] += patterns[p]
 	}
 	return r
@@ -55,10 +55,10 @@ func split(t string) (frame string, words []string) {
 		j := i + 1
 		switch {
 		case t[i] == wild:
-		case t[i] == kept || kinds[t[i]] == inWord:
-			for j < len(t) && kinds[t[j]] == inWord {
-				j++
-			}
+		case t[i] == kept:
+			j, _ = wordEnd(t, j)
+		case kinds[t[i]] == inWord:
+			j, _ = wordEnd(t, i)
 		default:
 			f.WriteByte(t[i])
 			i++
@@ -107,8 +107,18 @@ type place struct {
 	members []*shape
 }
 
-// isValue says whether what stands at a place is a value, if enough different words do.
+// minDotted is the number of different names of hosts, packages or classes that make their place a value.
+const minDotted = 2
+
+// isValue says whether what stands at a place is a value. If too few words stand there, only the dotted names among them may be.
 func (p *place) isValue(minValues int, known map[string]bool, only bool) bool {
+	if len(p.members) < minValues {
+		p.members = slices.DeleteFunc(p.members, func(s *shape) bool { return s.words[p.at] != wildWord && !isDotted(s.words[p.at]) })
+		minValues = minDotted
+	}
+	if len(p.members) < minValues {
+		return false
+	}
 	words := p.members[0].words
 	said := countSaying(words)
 	if says(words[p.at]) {
@@ -123,11 +133,9 @@ func (p *place) isValue(minValues int, known map[string]bool, only bool) bool {
 // valuesAmongWords makes a value of a word where enough different ones stand in the same place of shapes that have all else in common, the
 // place with most of them first, until there is no such place. If only known values count, then all of them must be known.
 func valuesAmongWords(shapes []*shape, minValues int, known map[string]bool, only bool) []*shape {
-	for len(shapes) >= minValues {
+	for len(shapes) > 1 {
 		found := places(shapes)
-		found = slices.DeleteFunc(found, func(p *place) bool {
-			return len(p.members) < minValues || !p.isValue(minValues, known, only)
-		})
+		found = slices.DeleteFunc(found, func(p *place) bool { return !p.isValue(minValues, known, only) })
 		if len(found) == 0 {
 			break
 		}
@@ -268,8 +276,9 @@ func unite(shapes []*shape) []*shape {
 	return r
 }
 
-// absorb tells for each pattern which one it belongs to: itself, or one that matches it, and was seen at least as often.
-func absorb(counts map[string]int) map[string]string {
+// absorb tells for each pattern which one it belongs to: itself, or one that matches it, and was seen at least as often; or one that does so with
+// values of several words, if the pattern is rare.
+func absorb(counts map[string]int, minValues int) map[string]string {
 	var general []string
 	for p := range counts {
 		if _, words := split(p); countSaying(words) > 1 {
@@ -282,11 +291,15 @@ func absorb(counts map[string]int) map[string]string {
 		to[p] = p
 		if q, ok := f.find(p, func(q string) bool { return q != p && counts[q] >= n }); ok {
 			to[p] = q
+		} else if one := oneValue(p); n < minValues && one != p {
+			if q, ok := f.find(one, func(q string) bool { return counts[q] >= n }); ok {
+				to[p] = q
+			}
 		}
 	}
 	for p := range to {
 		end := p
-		for to[end] != end { // no circle: who matches another one has more values in the same text
+		for to[end] != end { // no circle: who matches another one has more values in the same text, or fewer words
 			end = to[end]
 		}
 		to[p] = end

@@ -103,7 +103,7 @@ func (l *Learner) Learn() *Set {
 	for p, n := range patterns {
 		names[canonical(p)] += n
 	}
-	to := absorb(names)
+	to := absorb(names, l.opts.MinValues)
 	s := newSet(l.opts.Keep, nil)
 	for p := range patterns {
 		s.patterns[p] = to[canonical(p)]

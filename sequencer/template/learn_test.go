@@ -72,6 +72,32 @@ func TestLearn(t *testing.T) {
 	}
 }
 
+// Two names of hosts, packages or classes are enough. What went wrong stays.
+func TestDottedNames(t *testing.T) {
+	s := learn(Options{}, []string{
+		"cannot reach web-a.corp.example now", "cannot reach web-b.corp.example now", "cannot find see.b now", "cannot find see.c now",
+		"failed with java.io.IOException again", "failed with java.net.ConnectException again",
+	})
+	assert.Equal(t, []string{
+		"cannot find see.b now", "cannot find see.c now", "cannot reach <*> now",
+		"failed with java.io.IOException again", "failed with java.net.ConnectException again",
+	}, slices.Sorted(maps.Keys(texts(s))))
+}
+
+// A value may have several words up to the next key. What often stands there is text.
+func TestValuesOfSeveralWords(t *testing.T) {
+	var ms []string
+	for i := range 20 {
+		u := users[i%len(users)]
+		ms = append(ms, "login user="+u+" age=3", "login user="+u+" logged in from ip=10.0.0.1", "login user="+u+" ip=10.0.0.1")
+	}
+	ms = append(ms, "login user=John Smith age=3", "login user=Mary Jane Watson age=3")
+	s := learn(Options{}, ms)
+	assert.Equal(t, map[string]int{"login user=<*> age=<*>": 22, "login user=<*> logged in from ip=<*>": 20, "login user=<*> ip=<*>": 20}, texts(s))
+	got, _ := s.Match("", "login user=Anna Maria van der Berg age=3")
+	assert.Equal(t, "login user=<*> age=<*>", got)
+}
+
 func TestTemplatesDoNotCrossScopes(t *testing.T) {
 	l := NewLearner(Options{})
 	for _, u := range users {

@@ -36,6 +36,33 @@ var kinds = func() (k [256]uint8) {
 	return k
 }()
 
+// Traits of bytes, as bits.
+const (
+	endsWord = 1 << iota
+	digit
+	slash // also a backslash
+	at
+	high // not ASCII
+)
+
+var traits = func() (t [256]uint8) {
+	for b := range t {
+		switch {
+		case kinds[b] != inWord:
+			t[b] = endsWord
+		case b >= '0' && b <= '9':
+			t[b] = digit
+		case b == '/' || b == '\\':
+			t[b] = slash
+		case b == '@':
+			t[b] = at
+		case b >= utf8.RuneSelf:
+			t[b] = high
+		}
+	}
+	return t
+}()
+
 // endsPath are the bytes, other than spaces, that end a path or a URL.
 var endsPath = [256]bool{'"': true, '\'': true, '>': true, ')': true, ']': true, '}': true, ',': true, ';': true, '|': true}
 
@@ -62,7 +89,7 @@ func (m *masker) mask(buf []byte, scope, s string) []byte {
 	if scope != "" {
 		buf = append(append(buf, cleanScope(scope)...), scopeEnd)
 	}
-	s = strings.TrimLeft(s, "\r\n\t ")
+	s = s[skipSpaces(s, 0):]
 	if i := strings.IndexByte(s, '\n'); i >= 0 {
 		s = s[:i]
 	}
@@ -81,14 +108,22 @@ func (m *masker) mask(buf []byte, scope, s string) []byte {
 			i += len(Wildcard)
 			continue
 		}
-		if n := hexGroups(s[i:]); n > 0 && (i == 0 || kinds[s[i-1]] != inWord) {
+		if n := hexGroups(s[i:]); n > 0 && (i == 0 || kinds[s[i-1]] != inWord || s[i-1] >= utf8.RuneSelf) {
 			buf = value(buf, start)
 			i += n
 			continue
 		}
 		if kinds[c] == delimiter {
-			buf = append(buf, c)
-			i++
+			n := 1
+			switch {
+			case c == '{' && isObject(s[i:]):
+				buf, n = object(buf, s[i:], 1, start+maxShape)
+			case c == '[' && isArray(s[i:]):
+				buf, n = array(buf, s[i:], start+maxShape)
+			default:
+				buf = append(buf, c)
+			}
+			i += n
 			continue
 		}
 		buf, i = m.word(buf, start, s, i)
@@ -101,15 +136,17 @@ func (m *masker) mask(buf []byte, scope, s string) []byte {
 
 // word appends the word at s[i:], or wild if it is a value, and gives the place behind it.
 func (m *masker) word(buf []byte, start int, s string, i int) ([]byte, int) {
-	end := i + 1
-	for end < len(s) && kinds[s[end]] == inWord {
-		end++
+	end, has := wordEnd(s, i)
+	if has&high != 0 || end < len(s) && s[end] >= utf8.RuneSelf {
+		if mixed := mixedEnd(s, i, end); mixed > end {
+			return value(buf, start), mixed
+		}
 	}
 	word, rest := s[i:end], s[end:]
 	if isKey(word, rest) {
 		return append(buf, word...), end
 	}
-	if len(word) > maxWord && !isPath(word) {
+	if len(word) > maxWord && has&slash == 0 {
 		return value(buf, start), end
 	}
 	// The full stop of a sentence is no part of its last word.
@@ -121,12 +158,12 @@ func (m *masker) word(buf []byte, start int, s string, i int) ([]byte, int) {
 	case n == 0:
 	case m.first[word[0]] && m.keep[word[:n]]:
 		buf = append(append(buf, kept), word[:n]...)
-	case isPath(word[:n]):
+	case has&slash != 0 && isPath(word[:n]):
 		for end < len(s) && kinds[s[end]] != space && !endsPath[s[end]] {
 			end++
 		}
-		return value(buf, start), end
-	case isValue(word[:n]) || n == len(word) && hasPort(word, rest):
+		return value(buf, start), commandEnd(s, i, end)
+	case has&(digit|at|high) != 0 && isValue(word[:n]) || n == len(word) && hasPort(word, rest):
 		buf = value(buf, start)
 	case n <= 7 && afterValue(buf, start) && isUnit(word[:n]):
 		buf = buf[:len(buf)-1] // the space before the unit
@@ -157,7 +194,7 @@ func cleanScope(scope string) string {
 			return ' '
 		}
 		return r
-	}, strings.ToValidUTF8(scope, "\uFFFD"))
+	}, strings.ToValidUTF8(scope, "?"))
 }
 
 // value appends a wildcard. What belongs to it is not left before it: another value, if only separators are between them and no space

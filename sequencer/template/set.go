@@ -95,11 +95,13 @@ func (s *Set) match(shape string) (template string, ok bool) {
 		if p, ok := s.finder.find(shape, anyPattern); ok {
 			return s.patterns[p], true
 		}
-		c := canonical(shape)
-		if c == shape {
+		if c := canonical(shape); c != shape {
+			shape = c
+		} else if c = oneValue(shape); c != shape {
+			shape = c
+		} else {
 			return "", false
 		}
-		shape = c
 	}
 }
 

@@ -27,7 +27,29 @@ func isValue(w string) bool {
 		}
 		ascii = ascii && c < utf8.RuneSelf
 	}
-	return !ascii && (!utf8.ValidString(w) || strings.ContainsFunc(w, unicode.IsDigit))
+	return !ascii && (!isText(w) || strings.ContainsFunc(w, unicode.IsDigit))
+}
+
+// isText says whether a word is UTF-8 without control characters, of which ASCII has none in words.
+func isText(w string) bool {
+	i := 0
+	for i < len(w) && w[i] < utf8.RuneSelf {
+		i++
+	}
+	w = w[i:]
+	return utf8.ValidString(w) && !strings.ContainsFunc(w, unicode.IsControl)
+}
+
+// isDotted says whether a word is a name of three or more parts, such as that of a host, a package or a class: "web-1.corp.example". What goes
+// wrong says a lot: "java.io.IOException" is a word like others.
+func isDotted(w string) bool {
+	dots := 0
+	for i := 1; i < len(w)-1; i++ {
+		if w[i] == '.' && w[i-1] != '.' && w[i+1] != '.' {
+			dots++
+		}
+	}
+	return dots > 1 && !strings.HasSuffix(w, "Exception") && !strings.HasSuffix(w, "Error")
 }
 
 // hasPort says whether a word is a host or a file, with a number behind it: "example.org:443", "main.go:12".
@@ -38,7 +60,7 @@ func hasPort(w, rest string) bool {
 // isKey says whether a word is the name of a value: "a0=1". The end of base64, "YWJjZA==", is not.
 func isKey(w, rest string) bool {
 	return len(rest) > 0 && rest[0] == '=' && (len(rest) == 1 || rest[1] != '=') &&
-		(w[0]|0x20 >= 'a' && w[0]|0x20 <= 'z' || w[0] == '_') && len(w) <= maxWord && utf8.ValidString(w)
+		(w[0]|0x20 >= 'a' && w[0]|0x20 <= 'z' || w[0] == '_') && len(w) <= maxWord && isText(w)
 }
 
 // maxGroups is more than a MAC or IPv6 address has bytes.
@@ -46,6 +68,9 @@ const maxGroups = 64
 
 // hexGroups gives the length of a MAC or IPv6 address at the start of s, or 0.
 func hexGroups(s string) int {
+	if c := s[0] | 0x20; (c < 'a' || c > 'f') && (c < '0' || c > ':') {
+		return 0
+	}
 	s = s[:min(len(s), maxGroups)]
 	n, colons, digits, double := 0, 0, false, false
 	for ; n < len(s); n++ {
