@@ -3,7 +3,7 @@ RACE := $(shell command -v $${CC:-cc} >/dev/null 2>&1 && echo -race)
 SLIM := ./bin/connect-deepcase-slim
 FULL := ./bin/connect-deepcase
 
-.PHONY: quickstart build slim test fuzz cross examples integration browser screenshots enrichment gotch gotch-test gpu-check lint graph generate generate-check bench bench-review choices bench-kernels memory notice notice-check sbom clean
+.PHONY: quickstart build slim test fuzz cross examples integration browser screenshots enrichment gotch gotch-test gpu-check lint graph generate generate-check bench bench-review bench-templates choices bench-kernels memory notice notice-check sbom clean
 
 # The whole job on invented alerts: learn, score clusters, score new alerts, summary. Needs only Go.
 quickstart: slim
@@ -116,6 +116,11 @@ bench:
 # Measures the review page beside its budgets, and with AIT-ADS harrison streamed into it. Linux only; takes minutes.
 bench-review: slim
 	go run ./bench/review -binary $(SLIM)
+
+# Measures what sequencer/template makes of real logs, and its speed, beside Drain3 in one run (docs/templates.md). PYTHON: an interpreter that has
+# it; else it is installed in a virtual environment.
+bench-templates:
+	./bench/templates/run.sh
 
 # Measures what answers and cases save on four sites of real alerts, and what other settings do (docs/choices.md). Takes minutes.
 choices: slim
