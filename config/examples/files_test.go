@@ -46,8 +46,13 @@ func TestFilesMayBeginWithAByteOrderMark(t *testing.T) {
 		`"agent":{"name":"m"},"rule":{"description":"a"},"@timestamp":"2026-01-01T10:00:00Z","Hostname":"m","Channel":"c","EventID":1}` + "\n"
 	for example, text := range map[string]string{
 		"score_ndjson.yaml": ndjson, "source_suricata.yaml": ndjson, "source_wazuh.yaml": ndjson, "source_windows.yaml": ndjson,
-		"source_authlog.yaml": "2026-01-01T10:00:00Z m su: + /dev/pts/1 bob:root\n",
-		"source_csv.yaml":     "machine,event,timestamp\nm,a,1767261600\n",
+		"source_authlog.yaml":  "2026-01-01T10:00:00Z m su: + /dev/pts/1 bob:root\n",
+		"source_auditd.yaml":   "node=m type=LOGIN msg=audit(1767261600.000:7): pid=7\n",
+		"source_cef.yaml":      "CEF:0|a|b|1|7|n|5|dvchost=m rt=1767261600000\n",
+		"source_cisco.yaml":    "2026-01-01T10:00:00Z m %SYS-5-CONFIG_I: Configured\n",
+		"source_fortinet.yaml": "eventtime=1767261600 devname=m logid=1 type=event logdesc=a\n",
+		"source_paloalto.yaml": "1,2026/01/01 10:00:00,7,HIPMATCH,0,1,2026/01/01 10:00:00,bob,vsys1,m,Windows,10.0.0.7,a\n",
+		"source_csv.yaml":      "machine,event,timestamp\nm,a,1767261600\n",
 	} {
 		for name, content := range map[string]string{"events": "\uFEFF" + text, "events.gz": gzipped(t, "\uFEFF"+text)} {
 			variables := outputs(t)

@@ -1,9 +1,11 @@
 package examples_test
 
 import (
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -44,22 +46,46 @@ func TestScoreSyslogReadsFramesOfAllKinds(t *testing.T) {
 	}
 }
 
-func TestAZoneThatIsNoneStopsTheStart(t *testing.T) {
-	for _, file := range []string{"score_syslog.yaml", "source_authlog.yaml", "source_windows.yaml"} {
-		variables := outputs(t)
-		variables["LOG_UTC_OFFSET"], variables["INPUT"] = "Berlin", filepath.Join(t.TempDir(), "empty")
-		require.NoError(t, os.WriteFile(variables["INPUT"], nil, 0o644))
-		builder := service.NewStreamBuilder()
-		builder.SetEnvVarLookupFunc(func(name string) (string, bool) { v, ok := variables[name]; return v, ok })
-		require.NoError(t, builder.SetLoggerYAML("level: NONE"))
-		err := builder.SetYAML(text(t, file))
-		if err == nil {
-			var stream *service.Stream
-			if stream, err = builder.Build(); err == nil {
-				err = stream.Run(t.Context())
-			}
-		}
-		require.ErrorContains(t, err, "LOG_UTC_OFFSET", file)
-		require.ErrorContains(t, err, "Europe/Berlin", file)
+// failure is the error with which an example refuses to start.
+func failure(t *testing.T, file string, more map[string]string) error {
+	t.Helper()
+	variables := outputs(t)
+	maps.Copy(variables, more)
+	variables["INPUT"] = filepath.Join(t.TempDir(), "empty")
+	require.NoError(t, os.WriteFile(variables["INPUT"], nil, 0o644))
+	builder := service.NewStreamBuilder()
+	builder.SetEnvVarLookupFunc(func(name string) (string, bool) { v, ok := variables[name]; return v, ok })
+	require.NoError(t, builder.SetLoggerYAML("level: NONE"))
+	if err := builder.SetYAML(text(t, file)); err != nil {
+		return err
 	}
+	stream, err := builder.Build()
+	if err != nil {
+		return err
+	}
+	return stream.Run(t.Context())
+}
+
+func TestAZoneThatIsNoneStopsTheStart(t *testing.T) {
+	tested := 0
+	for _, file := range examples(t) {
+		if strings.Contains(text(t, file), "${LOG_UTC_OFFSET:}") {
+			err := failure(t, file, map[string]string{"LOG_UTC_OFFSET": "Berlin"})
+			require.ErrorContains(t, err, "LOG_UTC_OFFSET", file)
+			require.ErrorContains(t, err, "Europe/Berlin", file)
+			tested++
+		}
+	}
+	require.GreaterOrEqual(t, tested, 8)
+}
+
+func TestNetworksThatAreNoneStopTheStart(t *testing.T) {
+	tested := 0
+	for _, file := range examples(t) {
+		if strings.Contains(text(t, file), `deepcase_internal(home: "${HOME_NET:}")`) {
+			require.ErrorContains(t, failure(t, file, map[string]string{"HOME_NET": "10.0.0.0/8,web-1"}), `home (HOME_NET in the examples): "web-1", want networks such as 203.0.113.0/24`, file)
+			tested++
+		}
+	}
+	require.GreaterOrEqual(t, tested, 6)
 }

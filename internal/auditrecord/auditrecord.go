@@ -40,7 +40,7 @@ const enriched, escapedEnriched = "\x1d", "#035"
 // and without quotes.
 var encoded = map[string]bool{
 	"acct": true, "cmd": true, "comm": true, "cwd": true, "data": true, "dir": true, "exe": true, "file": true, "grp": true, "key": true, "name": true,
-	"new_group": true, "ocomm": true, "old-dir": true, "path": true, "proctitle": true, "root_dir": true, "unit": true, "vm": true, "watch": true,
+	"new_group": true, "ocomm": true, "old-dir": true, "path": true, "proctitle": true, "root_dir": true, "vm": true, "watch": true,
 }
 
 // Parse parses a line. The error says what is wrong with it.
@@ -98,11 +98,14 @@ func (r *Record) read(text string, first bool) {
 			}
 			quoted = true
 		default:
-			end := strings.IndexAny(rest, " \t,)")
+			end := strings.IndexAny(rest, " \t,")
 			if end < 0 {
 				end = len(rest)
 			}
 			value, text = rest[:end], rest[end:]
+			if !strings.Contains(value, "(") { // older versions put fields into brackets
+				value = strings.TrimSuffix(value, ")")
+			}
 		}
 		if !quoted && (encoded[name] || r.Type == "EXECVE" && argument.MatchString(name)) {
 			value = decode(value)

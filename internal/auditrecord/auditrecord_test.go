@@ -47,6 +47,10 @@ func TestParse(t *testing.T) {
 		`type=USER_CMD msg=audit(1364481363.243:7): msg='cwd="/" cmd=6C73202D6C terminal=pts/0 res=success'`: {
 			Type: "USER_CMD", Time: "1364481363.243", Serial: "7", Fields: fields{"cwd": {"/"}, "cmd": {"ls -l"}, "terminal": {"pts/0"}, "res": {"success"}},
 		},
+		`type=USER_START msg=audit(1364481363.243:7): user pid=7 msg='PAM: session open acct="root" : exe="/usr/sbin/crond" (hostname=?, addr=?, terminal=cron res=success)' key=(null)`: {
+			Type: "USER_START", Time: "1364481363.243", Serial: "7", Text: "user",
+			Fields: fields{"pid": {"7"}, "acct": {"root"}, "exe": {"/usr/sbin/crond"}, "hostname": {"?"}, "addr": {"?"}, "terminal": {"cron"}, "res": {"success"}, "key": {"(null)"}},
+		},
 		`type=X msg=audit(1364481363.243:7): a="b msg='c=d comm=FF`: {
 			Type: "X", Time: "1364481363.243", Serial: "7", Fields: fields{"a": {`"b`}, "c": {"d"}, "comm": {"FF"}},
 		},

@@ -79,7 +79,7 @@ func FuzzParse(f *testing.F) {
 	f.Add("<1>CEF: 0|||||||", "", `\n`)
 	f.Fuzz(func(t *testing.T, line, name, value string) {
 		if e, err := Parse(line); err == nil {
-			require.True(t, strings.Contains(line, e.Syslog))
+			require.Contains(t, line, e.Syslog)
 			for _, values := range e.Extension {
 				require.NotEmpty(t, values)
 			}

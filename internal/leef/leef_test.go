@@ -59,7 +59,7 @@ func FuzzParse(f *testing.F) {
 	f.Add("<1>LEEF: 1.0|||||", "", "#011")
 	f.Fuzz(func(t *testing.T, line, id, value string) {
 		if e, err := Parse(line); err == nil {
-			require.True(t, strings.Contains(line, e.Syslog))
+			require.Contains(t, line, e.Syslog)
 			for name, values := range e.Attributes {
 				require.NotEmpty(t, name)
 				require.NotEmpty(t, values)

@@ -31,9 +31,16 @@ var (
 	rfc    = regexp.MustCompile(`^1 (\S+) (\S+) (\S+) (\S+) \S+ (?:-|(?:\[(?:[^\]"]|"(?:[^"\\]|\\.)*")*\])+)(?: (?:\x{FEFF})?((?s:.*)))?$`)
 
 	// code is the mnemonic of Cisco's IOS, NX-OS, ASA and FTD.
-	code = regexp.MustCompile(`^(%[A-Z][A-Z0-9_]*(?:-[A-Za-z0-9_]+)*?-[0-7]-[A-Z0-9_]+)(?::| |$) *((?s:.*))$`)
+	code = regexp.MustCompile(`^(%[A-Z][A-Z0-9_]*(?:-[A-Za-z0-9_]+)*?-[0-7]-[A-Z0-9_]+)(?: ?:| |$) *((?s:.*))$`)
 	// counter is the number that some devices put before a message.
 	counter = regexp.MustCompile(`^[0-9]+:?$`)
+	// uptime is the time since the start of a device, which is no time of day: 00:00:46, 1w0d.
+	uptime = regexp.MustCompile(`^(?:[0-9]+:[0-9]{2}:[0-9]{2}|(?:[0-9]+[ywdhms])+):?$`)
+	// virtual is the virtual device or the routing instance that NX-OS names: %$VDC-1%$.
+	virtual = regexp.MustCompile(`%\$[^%$]*%\$`)
+	// location is the card of IOS XR on which the process after the time runs.
+	location = regexp.MustCompile(`(?:^|\s)[A-Z0-9]+/[0-9]+/[A-Z0-9]+(?:/[A-Z0-9]+)?:`)
+	process  = regexp.MustCompile(`^[A-Za-z0-9_.-]+\[[0-9]+\]:?$`)
 	// level is facility and severity: OpenWrt's "auth.info", AIX's "auth|security:info", FreeBSD's "<auth.info>", ESXi's "info".
 	level = regexp.MustCompile(`^<?(?:(?:kern|user|mail|daemon|auth|authpriv|auth\|security|security|syslog|lpr|news|uucp|cron|ftp|ntp|audit|console|local[0-7])[.:])?` +
 		`(?:emerg|panic|alert|crit|err|error|warn|warning|notice|info|debug|verbose)>?$`)
@@ -130,6 +137,9 @@ func isHost(word string) bool {
 // device reads the parts of a header before Cisco's mnemonic, in any order: time of the relay, host, counter, time of the device. ok is false if
 // there is anything else: then this is not such a header.
 func device(header string, o Options) (line Line, ok bool, err error) {
+	header = virtual.ReplaceAllString(header, "")
+	card := location.FindString(header)
+	header = strings.Replace(header, card, " ", 1) // if there is one: a space in front changes nothing
 	for rest := strings.TrimLeft(header, ": "); rest != ""; rest = strings.TrimLeft(rest, ": ") {
 		at, after, err := timestamp(rest, o)
 		switch {
@@ -145,7 +155,9 @@ func device(header string, o Options) (line Line, ok bool, err error) {
 		word, after, _ := strings.Cut(rest, " ")
 		rest = after
 		switch host := strings.TrimSuffix(word, ":"); {
-		case counter.MatchString(word), level.MatchString(word):
+		case counter.MatchString(word), level.MatchString(word), uptime.MatchString(word):
+		case card != "" && process.MatchString(word):
+		case strings.HasPrefix(word, "*") && strings.HasSuffix(word, ":"): // a task of a wireless controller
 		case line.Host == "" && isHost(host):
 			line.Host = host
 		default:

@@ -1,6 +1,7 @@
 package logline
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -135,7 +136,7 @@ func (w *written) take(part string) (err error) {
 		w.fraction = "." + digits
 	case 'a':
 		if w.half = strings.ToUpper(w.word()); w.half != "AM" && w.half != "PM" {
-			return fmt.Errorf("want AM or PM")
+			return errors.New("want AM or PM")
 		}
 	case 'E':
 		w.word()
