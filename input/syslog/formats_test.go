@@ -37,6 +37,12 @@ func TestMethodsForTextOfDevices(t *testing.T) {
 		{`root = this.parse_deepcase_key_value()`, `a=1 b="2 3" b=4`, map[string]any{"a": "1", "b": []any{"2 3", "4"}}},
 		{`root = this.parse_deepcase_key_value(separator: ",")`, `a=1 2,b=3`, map[string]any{"a": "1 2", "b": "3"}},
 		{`root = this.deepcase_time(zone: "Europe/Berlin", year: "2024")`, "Jul  1 10:00:00", "2024-07-01T10:00:00+02:00"},
+		{`root = this.deepcase_time(zone: "Europe/Berlin")`, "1714550400", "2024-05-01T08:00:00Z"},
+		{`root = this.deepcase_time()`, "1714550400.25", "2024-05-01T08:00:00.25Z"},
+		{`root = this.deepcase_time()`, "1714550400123", "2024-05-01T08:00:00.123Z"},
+		{`root = this.deepcase_time()`, "1714550400123456789", "2024-05-01T08:00:00.123456789Z"},
+		{`root = this.deepcase_time()`, "17145504001", "17145504001"},
+		{`root = this.deepcase_time()`, "20240501", "20240501"},
 		{`root = this.deepcase_time(year: "2024", pattern: "MM/dd-HH:mm:ss.SSSSSS")`, "07/01-10:00:00.000123", "2024-07-01T10:00:00.000123Z"},
 	} {
 		mapping, err := bloblang.Parse(c.mapping)

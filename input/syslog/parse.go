@@ -2,11 +2,13 @@ package syslog
 
 import (
 	"fmt"
+	"regexp"
 	"strconv"
 	"time"
 
 	"github.com/redpanda-data/benthos/v4/public/bloblang"
 
+	"connect-deepcase/internal/field"
 	"connect-deepcase/internal/logline"
 )
 
@@ -17,6 +19,9 @@ const (
 
 	yearDescription = "The year of times that have none. If it is empty: the latest year in which the time is not more than a day in the future."
 )
+
+// sinceEpoch is the time since 1970 in seconds, milliseconds, microseconds or nanoseconds.
+var sinceEpoch = regexp.MustCompile(`^[0-9]{10,19}(?:\.[0-9]+)?$`)
 
 func init() {
 	bloblang.MustRegisterMethodV2("parse_deepcase_syslog", parseSpec(), func(args *bloblang.ParsedParams) (bloblang.Method, error) {
@@ -43,8 +48,14 @@ func newTime(args *bloblang.ParsedParams, now func() time.Time) (bloblang.Method
 	}
 	return bloblang.StringMethod(func(text string) (any, error) {
 		o := logline.Options{Year: year, Zone: zone, Now: now()}
-		if pattern != "" {
+		switch {
+		case pattern != "":
 			return logline.TimeAs(text, pattern, o)
+		case sinceEpoch.MatchString(text):
+			if at, err := (field.TimeFormat{}).Parse(text); err == nil {
+				return at.Format(time.RFC3339Nano), nil
+			}
+			return text, nil
 		}
 		return logline.Time(text, o)
 	}), nil
@@ -74,7 +85,7 @@ func yearParam(args *bloblang.ParsedParams) (int, error) {
 func timeSpec() *bloblang.PluginSpec {
 	return bloblang.NewPluginSpec().
 		Category("Parsing").
-		Description("Adds a zone to a time that is like RFC 3339 (`2024-07-01 10:00:00`) or RFC 3164 (`Jul  1 2024 10:00:00`) but has none, and a year if that is missing too. Any other text stays as it is, unless a pattern says how times are written: then it is an error.").
+		Description("Adds a zone to a time that is like RFC 3339 (`2024-07-01 10:00:00`) or RFC 3164 (`Jul  1 2024 10:00:00`) but has none, and a year if that is missing too. The time since 1970, in seconds, milliseconds, microseconds or nanoseconds, becomes RFC 3339. Any other text stays as it is, unless a pattern says how times are written: then it is an error.").
 		Param(bloblang.NewStringParam(paramZone).Description("An offset such as `+01:00`, or a name such as `Europe/Berlin`, which includes daylight saving time. If it is empty: UTC.").Default("")).
 		Param(bloblang.NewStringParam(paramYear).Description(yearDescription).Default("")).
 		Param(bloblang.NewStringParam(paramPattern).Description("How times are written, as a pattern of Java's SimpleDateFormat, which LEEF calls devTimeFormat: `MM/dd/yy-HH:mm:ss.SSS`.").Default("")).

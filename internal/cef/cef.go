@@ -18,11 +18,7 @@ type Event struct {
 	Extension map[string][]string
 }
 
-var (
-	start = regexp.MustCompile(`(?:^|[\s:>\]\x{FEFF}])(CEF: ?([0-9]+(?:\.[0-9]+)?)\|)`)
-	// key is what the extension has before "=". Values may hold spaces, so that only a key ends the value before it.
-	key = regexp.MustCompile(`(?:^|\s)([A-Za-z0-9_.\[\]-]+)=`)
-)
+var start = regexp.MustCompile(`(?:^|[\s:>\]\x{FEFF}])(CEF: ?([0-9]+(?:\.[0-9]+)?)\|)`)
 
 // headers are the fields between the version and the extension.
 const headers = 6
@@ -60,27 +56,50 @@ func cutBar(text string) (before, after string, found bool) {
 	return text, "", false
 }
 
-// extension reads key=value, separated by spaces.
+// extension reads key=value, separated by spaces. Values may hold spaces, so that only the next key ends a value.
 func extension(text string) (map[string][]string, error) {
 	values := map[string][]string{}
 	if text = strings.TrimSpace(text); text == "" {
 		return values, nil
 	}
-	keys := key.FindAllStringSubmatchIndex(text, -1)
-	if len(keys) == 0 || keys[0][2] != 0 {
+	begin, equals := nextKey(text, 0)
+	if begin != 0 {
 		return nil, fmt.Errorf(`the CEF extension starts with %s: want key=value (a bar in the header is written \|)`, excerpt.Quote(text))
 	}
-	for i, at := range keys {
-		end := len(text)
-		if i+1 < len(keys) {
-			end = keys[i+1][0]
+	for begin >= 0 {
+		next, nextEquals := nextKey(text, equals+1)
+		end := next
+		if next < 0 {
+			end = len(text)
 		}
-		name, value := text[at[2]:at[3]], unescape(strings.TrimSpace(text[at[1]:end]), `\=|nr`)
-		if !slices.Contains(values[name], value) {
-			values[name] = append(values[name], value)
+		key, value := text[begin:equals], unescape(strings.TrimSpace(text[equals+1:end]), `\=|nr`)
+		if !slices.Contains(values[key], value) {
+			values[key] = append(values[key], value)
 		}
+		begin, equals = next, nextEquals
 	}
 	return values, nil
+}
+
+// nextKey finds the next key: a word without a backslash, after a space or at the start, up to an equals sign. begin is -1 if there is none.
+func nextKey(text string, from int) (begin, equals int) {
+	for equals = from; equals < len(text); equals++ {
+		if text[equals] != '=' {
+			continue
+		}
+		begin = equals
+		for begin > from && isKey(text[begin-1]) {
+			begin--
+		}
+		if begin < equals && (begin == 0 || strings.IndexByte(" \t\n\f\r", text[begin-1]) >= 0) {
+			return begin, equals
+		}
+	}
+	return -1, -1
+}
+
+func isKey(b byte) bool {
+	return b >= 'a' && b <= 'z' || b >= 'A' && b <= 'Z' || b >= '0' && b <= '9' || b == '_' || b == '.' || b == '-' || b == '[' || b == ']'
 }
 
 // unescape resolves a backslash before these characters. Before others it is itself: many products do not escape it.
