@@ -96,13 +96,15 @@ func (w *written) take(part string) (err error) {
 	case ' ':
 		w.text = strings.TrimLeft(w.text, " ")
 	case 'y', 'u':
-		digits := w.digits(max(len(part), 2))
-		if len(digits) != 4 && len(digits) != 2 {
-			return fmt.Errorf("the year is %q", digits)
+		want, century := 4, ""
+		if len(part) == 2 {
+			want, century = 2, "20"
 		}
-		if w.year = digits; len(digits) == 2 {
-			w.year = "20" + digits
+		digits := w.digits(want)
+		if len(digits) != want {
+			return fmt.Errorf("the year is %q, want %d digits", digits, want)
 		}
+		w.year = century + digits
 	case 'M', 'L':
 		if len(part) < 3 {
 			return w.number(&w.month, 1, 12)

@@ -48,7 +48,9 @@ func TestTimeAs(t *testing.T) {
 		{"Jul 7 10:00 EST", "MMM d HH:mm z", "has the zone EST, which does not belong to the zone Europe/Berlin"},
 		{"Jul 7 10:00 ?", "MMM d HH:mm z", "want a zone"},
 		{"Jul 7 10:00", "MMM d HH:mm q", "the letters q are not known"},
-		{"1 Jul 7 10:00", "yyy MMM d HH:mm", `the year is "1"`},
+		{"1 Jul 7 10:00", "yyy MMM d HH:mm", `the year is "1", want 4 digits`},
+		{"24 Jul 7 10:00", "yyyy MMM d HH:mm", `the year is "24", want 4 digits`},
+		{"2024 Jul 7 10:00", "yy MMM d HH:mm", `is not of the pattern`},
 		{"Jul 7 10:00 XM", "MMM d hh:mm a", "want AM or PM"},
 		{"Jul 7 10:00 +9x", "MMM d HH:mm Z", `"+9" is no zone`},
 	} {
