@@ -184,6 +184,18 @@ func TestScoreHTTPAnswers(t *testing.T) {
 	require.Equal(t, http.StatusOK, status, answer)
 	require.Len(t, strings.Split(strings.TrimSpace(answer), "\n"), 2)
 
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url,
+		strings.NewReader(gzipped(t, `{"Records":[{"machine":"web-3","event":"a","timestamp":1767261601},{"machine":"web-3","event":"b","timestamp":1767261602}]}`)))
+	require.NoError(t, err)
+	request.Header.Set("Content-Encoding", "gzip")
+	packed, err := http.DefaultClient.Do(request)
+	require.NoError(t, err)
+	content, err := io.ReadAll(packed.Body)
+	require.NoError(t, err)
+	require.NoError(t, packed.Body.Close())
+	require.Equal(t, http.StatusOK, packed.StatusCode, string(content))
+	require.Contains(t, string(content), `"context":[null,null,null,null,null,null,null,null,null,"a"]`)
+
 	for _, nothing := range []string{"garbage", `[1,`, `{"machine":null,"event":"a","timestamp":1}`, "[7]", "\x00\xff"} {
 		status, answer = post(nothing)
 		require.Equal(t, http.StatusBadRequest, status, answer)
@@ -194,6 +206,6 @@ func TestScoreHTTPAnswers(t *testing.T) {
 	require.NoError(t, response.Body.Close())
 	require.Equal(t, http.StatusMethodNotAllowed, response.StatusCode)
 
-	require.Len(t, lines[annotated](t, variables["OUTPUT"]), 4)
+	require.Len(t, lines[annotated](t, variables["OUTPUT"]), 6)
 	require.Len(t, lines[annotated](t, variables["DEAD_LETTERS"]), 7)
 }
