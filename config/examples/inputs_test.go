@@ -61,25 +61,38 @@ func TestAnEmptyFileIsAnEnd(t *testing.T) {
 	run(t, "train_from_files.yaml", variables)
 }
 
+// Whatever way of naming rotated files: the contexts are those of the files joined oldest first.
 func TestRotatedFilesAreReadOldestFirst(t *testing.T) {
-	files, joined := map[string]string{}, ""
-	for i, name := range []string{"auth.log.10.gz", "auth.log.2", "auth.log.1", "auth.log"} {
+	var parts []string
+	for i := range 4 {
 		var b strings.Builder
 		for minute := range 20 {
 			b.WriteString("2026-07-" + []string{"01", "08", "15", "15"}[i] + "T1" + string(rune('0'+i)) + ":" + string(rune('0'+minute/10)) + string(rune('0'+minute%10)) +
 				":00Z web-1 sshd[1]: Accepted password for a from 192.0.2.1 port 1 ssh2\n")
 		}
-		joined += b.String()
-		if files[name] = b.String(); strings.HasSuffix(name, ".gz") {
-			files[name] = gzipped(t, b.String())
-		}
+		parts = append(parts, b.String())
 	}
-	want, dead := read(t, "source_authlog.yaml", written(t, map[string]string{"all.log": joined}))
+	want, dead := read(t, "source_authlog.yaml", written(t, map[string]string{"all.log": strings.Join(parts, "")}))
 	require.Empty(t, dead)
 	require.Len(t, want, 80)
-	have, dead := read(t, "source_authlog.yaml", strings.TrimSuffix(written(t, files), "*")+"auth.log*")
-	require.Empty(t, dead)
-	assert.Equal(t, want, have)
+	for _, names := range [][]string{
+		{"auth.log.10.gz", "auth.log.2", "auth.log.1", "auth.log"},
+		{"auth.log.3.gz", "auth.log.2.gz", "auth.log.1.gz", "auth.log"},
+		{"auth.log-20260701.gz", "auth.log-20260708", "auth.log-20260715", "auth.log"},
+		{"auth-20260701.log", "auth-20260708.log", "auth-20260715.log", "auth.log"},
+		{"auth.log.2.gz", "auth.log.1.gz", "auth.log.0.gz", "auth.log"},
+		{"auth.2.log", "auth.1.log", "auth.0.log.gz", "auth.log"},
+	} {
+		files := map[string]string{}
+		for i, name := range names {
+			if files[name] = parts[i]; strings.HasSuffix(name, ".gz") {
+				files[name] = gzipped(t, parts[i])
+			}
+		}
+		have, dead := read(t, "source_authlog.yaml", strings.TrimSuffix(written(t, files), "*")+"auth*")
+		require.Empty(t, dead, names)
+		assert.Equal(t, want, have, names)
+	}
 }
 
 func TestJSONThatIsNotOneDocumentALine(t *testing.T) {

@@ -41,7 +41,7 @@ var (
 	// messages.0, which is a rotated messages only where there is one.
 	newestRotation = regexp.MustCompile(`\.0$`)
 	// eve.4.json, which is a rotated eve.json only where there is one.
-	innerRotation = regexp.MustCompile(`[.-]([1-9]\d{0,4})(\.[A-Za-z]+)$`)
+	innerRotation = regexp.MustCompile(`[.-](0|[1-9]\d{0,4})(\.[A-Za-z]+)$`)
 	datePattern   = regexp.MustCompile(`(?:^|\D)((?:19|20)\d\d)([-_.]?)(0[1-9]|1[0-2])([-_.]?)(0[1-9]|[12]\d|3[01])` +
 		`(?:[-_T. ]?([01]\d|2[0-3])[-_:.h]?([0-5]\d)(?:[-_:.m]?([0-5]\d))?|([01]\d|2[0-3]))?(?:\D|$)`)
 	unixPattern = regexp.MustCompile(`(?:^|\D)(1\d{9})(?:\D|$)`)

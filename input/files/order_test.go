@@ -15,6 +15,7 @@ func TestOrderOfTime(t *testing.T) {
 		"auth.log-1714521600 auth.log-1715126400.gz auth.log",
 		"auth.log-2024050100 auth.log-2024050113 auth.log-2024050200",
 		"eve.json.2.gz eve.json.1.gz eve.json",
+		"eve.1.json eve.0.json eve.json",
 		"messages.2.bz2 messages.1.bz2 messages.0.bz2 messages",
 		"part.0 part.01 part.02",
 		"eve.2.json eve.1.json eve.json",
