@@ -21,6 +21,8 @@ var shapes = map[string]struct {
 }{
 	"Wazuh 4": {`{"rule":{"level":10,"mitre":{"id":["T1110","T1021.004"],"tactic":["Credential Access","Lateral Movement"],"technique":["Brute Force","SSH"]}}}`,
 		[]string{"T1021.004", "T1110"}},
+	"Wazuh 5": {`{"wazuh":{"rule":{"title":"x","mitre":{"technique":{"id":["T1110"],"name":["Brute Force"]},"tactic":{"id":["TA0006"]}},"tags":["attack.t1021.004","linux"]}}}`,
+		[]string{"T1021.004", "T1110"}},
 	"Wazuh, one id that is no list":    {`{"rule":{"mitre":{"id":"T1110"}}}`, []string{"T1110"}},
 	"ECS, lists":                       {`{"threat":{"framework":"MITRE ATT&CK","technique":{"id":["T1059"],"name":["x"],"subtechnique":{"id":["T1059.001"]}},"tactic":{"id":["TA0002"]}}}`, []string{"T1059", "T1059.001"}},
 	"ECS, a list of threats":           {`{"threat":[{"technique":[{"id":"T1059"}]},{"technique":{"id":"T1003"}}]}`, []string{"T1003", "T1059"}},

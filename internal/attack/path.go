@@ -11,6 +11,9 @@ import (
 var sources = map[string]func(text string, ids *[]string){
 	// Wazuh. Its rule.mitre.technique and rule.mitre.tactic are names.
 	"rule.mitre.id": readIDs,
+	// Findings of Wazuh 5.
+	"wazuh.rule.mitre.technique.id": readIDs,
+	"wazuh.rule.tags":               readTag,
 	// Elastic Common Schema, and the rules of Elastic Security: before 8.0, signal was in the place of kibana.alert.
 	"threat.technique.id":                                           readIDs,
 	"threat.technique.subtechnique.id":                              readIDs,
