@@ -54,14 +54,18 @@ func TestFilesOfJSONSources(t *testing.T) {
 		example, text string
 		want          []string
 	}{
-		"CloudTrail in S3":            {"source_cloudtrail.yaml", gzipped(t, `{"Records":[`+cloudTrailEvents+`]}`), roots},
-		"CloudTrail, two files":       {"source_cloudtrail.yaml", `{"Records":[` + cloudTrailEvents + `]}` + "\n" + `{"Records":[]}`, roots},
-		"CloudTrail, lookup-events":   {"source_cloudtrail.yaml", "{\n    \"Events\": [\n        {\"EventId\": \"1\",\n \"CloudTrailEvent\": \"{\\\"userIdentity\\\":{\\\"type\\\":\\\"Root\\\",\\\"accountId\\\":\\\"123456789012\\\"},\\\"eventTime\\\":\\\"2024-05-01T10:00:00Z\\\",\\\"eventSource\\\":\\\"iam.amazonaws.com\\\",\\\"eventName\\\":\\\"CreateUser\\\"}\"}\n    ]\n}\n", roots[:1]},
-		"GuardDuty from AWS CLI":      {"source_guardduty.yaml", "{\n    \"Findings\": [\n" + guardDutyFinding + "\n    ]\n}\n", []string{"1/instance/i a"}},
-		"GuardDuty, export":           {"source_guardduty.yaml", gzipped(t, guardDutyFinding+"\n"), []string{"1/instance/i a"}},
-		"Okta, an answer of the API":  {"source_okta.yaml", "\uFEFF[" + oktaEvents + "]", []string{"b a", "b c"}},
-		"OCSF, Prowler's array":       {"source_ocsf.yaml", `[{"class_uid":2004,"time":1714557600,"finding_info":{"title":"a"},"resources":[{"name":"b"}]}]`, []string{"b a"}},
-		"Falco":                       {"source_falco.yaml", `{"hostname":"n","output":"x","rule":"a","time":"2024-05-01T10:00:00.123456789Z","output_fields":{}}` + "\n", []string{"n a"}},
+		"CloudTrail in S3":           {"source_cloudtrail.yaml", gzipped(t, `{"Records":[`+cloudTrailEvents+`]}`), roots},
+		"CloudTrail, two files":      {"source_cloudtrail.yaml", `{"Records":[` + cloudTrailEvents + `]}` + "\n" + `{"Records":[]}`, roots},
+		"CloudTrail, lookup-events":  {"source_cloudtrail.yaml", "{\n    \"Events\": [\n        {\"EventId\": \"1\",\n \"CloudTrailEvent\": \"{\\\"userIdentity\\\":{\\\"type\\\":\\\"Root\\\",\\\"accountId\\\":\\\"123456789012\\\"},\\\"eventTime\\\":\\\"2024-05-01T10:00:00Z\\\",\\\"eventSource\\\":\\\"iam.amazonaws.com\\\",\\\"eventName\\\":\\\"CreateUser\\\"}\"}\n    ],\n    \"NextToken\": \"x\"\n}\n", roots[:1]},
+		"GuardDuty from AWS CLI":     {"source_guardduty.yaml", "{\n    \"Findings\": [\n" + guardDutyFinding + "\n    ]\n}\n", []string{"1/instance/i a"}},
+		"GuardDuty, export":          {"source_guardduty.yaml", gzipped(t, guardDutyFinding+"\n"), []string{"1/instance/i a"}},
+		"Okta, an answer of the API": {"source_okta.yaml", "\uFEFF[" + oktaEvents + "]", []string{"b a", "b c"}},
+		"OCSF, Prowler's array":      {"source_ocsf.yaml", `[{"class_uid":2004,"time":1714557600,"finding_info":{"title":"a"},"resources":[{"name":"b"}]}]`, []string{"b a"}},
+		"Falco":                      {"source_falco.yaml", `{"hostname":"n","output":"x","rule":"a","time":"2024-05-01T10:00:00.123456789Z","output_fields":{}}` + "\n", []string{"n a"}},
+		"Elastic Security, an answer": {"source_elastic_security.yaml", `{"took":3,"timed_out":false,"hits":{"total":{"value":1},"hits":[{"_id":"x","_source":` +
+			`{"kibana.alert.rule.name":"a","host":{"name":"n"},"@timestamp":"2024-05-01T10:00:00Z"}}]}}`, []string{"n a"}},
+		"Wazuh 5, an answer": {"source_wazuh.yaml", `{"took":3,"hits":{"hits":[{"_id":"x","_source":{"@timestamp":"2026-05-20T10:00:00Z",` +
+			`"wazuh":{"agent":{"id":"001","name":"n"},"rule":{"title":"a"}}}}]}}`, []string{"n a"}},
 		"Elastic Security":            {"source_elastic_security.yaml", `{"kibana.alert.rule.name":"a","host":{"name":"n"},"@timestamp":"2024-05-01T10:00:00Z"}` + "\n", []string{"n a"}},
 		"Hayabusa over several lines": {"source_windows.yaml", "{\n    \"Timestamp\": \"2019-05-01 04:32:03.525 +09:00\",\n    \"RuleTitle\": \"PW Spray\",\n    \"Computer\": \"WS1\",\n    \"Channel\": \"Sec\",\n    \"EventID\": 4648\n}\n{\n    \"Timestamp\": \"2019-05-01 04:32:04.525 +09:00\",\n    \"RuleTitle\": \"Log Cleared\",\n    \"Computer\": \"WS1\",\n    \"Channel\": \"Sec\",\n    \"EventID\": 1102\n}\n", []string{"ws1 Sec: 4648 PW Spray", "ws1 Sec: 1102 Log Cleared"}},
 	} {
