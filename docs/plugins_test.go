@@ -55,5 +55,5 @@ func TestPluginPagesAreUpToDate(t *testing.T) {
 	service.GlobalEnvironment().WalkInputs(check)
 	service.GlobalEnvironment().WalkOutputs(check)
 	service.GlobalEnvironment().WalkCaches(check)
-	require.Equal(t, 10, pages)
+	require.Equal(t, 11, pages)
 }

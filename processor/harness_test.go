@@ -103,7 +103,7 @@ func testBadConfigs(t *testing.T, name string, configs []badConfig) {
 
 func TestExamplesLint(t *testing.T) {
 	linter := service.GlobalEnvironment().FullConfigSchema("", "").NewStreamConfigLinter()
-	for _, name := range []string{"deepcase_sequence", "deepcase_predict", "deepcase_case", "deepcase_label"} {
+	for _, name := range []string{"deepcase_template", "deepcase_sequence", "deepcase_predict", "deepcase_case", "deepcase_label"} {
 		view, ok := service.GlobalEnvironment().GetProcessorConfig(name)
 		require.True(t, ok)
 		data, err := view.TemplateData()

@@ -1,4 +1,4 @@
-// Package processor holds DeepCASE's processors: deepcase_sequence, deepcase_predict, deepcase_case and deepcase_label.
+// Package processor holds DeepCASE's processors: deepcase_template, deepcase_sequence, deepcase_predict, deepcase_case and deepcase_label.
 package processor
 
 import (
@@ -37,7 +37,7 @@ func sequenceSpec() *service.ConfigSpec {
 		Categories("DeepCASE").
 		Summary("Gives each security event its context: the events that came before it on the same machine.").
 		Description(`
-Writes an object with `+"`machine`"+`, `+"`event`"+` and `+"`context`"+` into the document, at `+"`target`"+`. The context is a list of `+"`length`"+` event names, oldest first. It has `+"`null`"+` where there is no event, or only one that is more than `+"`timeout`"+` older. The rest of the document does not change.
+Writes an object with `+"`machine`"+`, `+"`event`"+` and `+"`context`"+` into the document, at `+"`target`"+`. The context is a list of `+"`length`"+` event names, oldest first. It has `+"`null`"+` where there is no event, or only one that is more than `+"`timeout`"+` older. The rest of the document does not change. If `+"`deepcase_template`"+` is in the same pipeline and named events by a file of templates, the object also has `+"`templates`"+`, the beginning of that file's checksum.
 
 == Guarantees
 
@@ -275,7 +275,8 @@ func (s *sequence) ProcessBatch(ctx context.Context, batch service.MessageBatch)
 			batch[i].SetError(p.err)
 			continue
 		}
-		s.target.WriteSequence(mapping.Mutable(batch[i]), annotation.Sequence{Machine: p.event.Machine, Event: p.event.Name, Context: p.context})
+		s.target.WriteSequence(mapping.Mutable(batch[i]), annotation.Sequence{
+			Machine: p.event.Machine, Event: p.event.Name, Context: p.context, Templates: mapping.Templates(batch[i])})
 		sequenced++
 		if p.how.Reused || p.how.Other {
 			reused++

@@ -45,6 +45,8 @@ type Sequence struct {
 	Machine string
 	Event   string
 	Context []string // oldest first, "" for NO_EVENT
+	// Templates is the beginning of the checksum of the templates that deepcase_template named the event by; "" if it did not.
+	Templates string
 }
 
 // Subject is what people decide about.
@@ -63,6 +65,9 @@ func (t Target) WriteSequence(document map[string]any, s Sequence) {
 		}
 	}
 	object["machine"], object["event"], object["context"] = s.Machine, s.Event, context
+	if s.Templates != "" {
+		object["templates"] = s.Templates
+	}
 }
 
 // Sequence reads what WriteSequence wrote. An error names what is wrong with it.
@@ -74,6 +79,12 @@ func (t Target) Sequence(document map[string]any) (s Sequence, err error) {
 	s.Machine, _ = object["machine"].(string)
 	if s.Event, err = t.name(object, "event"); err != nil {
 		return s, err
+	}
+	if object["templates"] != nil {
+		var ok bool
+		if s.Templates, ok = object["templates"].(string); !ok || !IsTemplates(s.Templates) {
+			return s, fmt.Errorf("document: %s.templates is %s, need 16 hexadecimal digits in lower case", t, kind(object["templates"]))
+		}
 	}
 	if object["context"] == nil {
 		return s, fmt.Errorf("document: %s: %w", t, ErrNoSequence)
