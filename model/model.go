@@ -42,7 +42,13 @@ type Model struct {
 	// Confidence counts the samples that Cluster last saw, as far as their verdicts say how confident the network is: not those of events that
 	// are unknown or without clusters. nil in models that earlier programs wrote.
 	Confidence *Confidences
+	// Templates says which sets of templates (package sequencer/template) named the events, by the beginning of their checksums; sorted. It is
+	// empty if none did, or if that is not known.
+	Templates []string
 }
+
+// MaxTemplates is the most sets of templates that a model names.
+const MaxTemplates = 64
 
 // Cluster is a group of samples of one event whose contexts have attention on similar events (paper, section III-C).
 type Cluster struct {
@@ -116,6 +122,9 @@ func (m *Model) Validate() error {
 	}
 	if err := validateNames(m.Names); err != nil {
 		return err
+	}
+	if len(m.Templates) > MaxTemplates {
+		return fmt.Errorf("templates: %d sets, at most %d", len(m.Templates), MaxTemplates)
 	}
 	if m.Weights == nil {
 		return errors.New("weights: missing")

@@ -83,7 +83,7 @@ func (m *Model) TrainFurther(ctx context.Context, e contextbuilder.Engine, d Dat
 	if wrong != nil {
 		return nil, wrong
 	}
-	further.Samples = samples.Rows()
+	further.Samples, further.Templates = samples.Rows(), m.Templates
 	return further, err
 }
 

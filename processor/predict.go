@@ -66,6 +66,8 @@ A new version in the model directory is loaded while the old one serves, and the
 
 The status is `+"`no_model`"+` if there is no old version either: the directory is missing or empty, or its version cannot be loaded. This is logged once, and `+"`deepcase_predict`"+` goes on looking for a version.
 
+If `+"`deepcase_template`"+` named the events, it used the templates of a file. A model knows which files named the events of its training. If an event was named by another file, its name may mean nothing to the model: this is logged as a warning, once for each file, and counted. It is normal after the file was extended, until the next training.
+
 == Answers
 
 People answer events that the model is not sure of (`+"`low_confidence`"+`, `+"`no_cluster`"+`, `+"`unknown_event`"+`, `+"`unscored`"+`, `+"`disputed`"+`) with `+"`deepcase_label`"+`. The answers are in the model directory, beside the versions. They hold for every version, also after a training or a rollback, and are in force within `+"`reload`"+`.
@@ -82,6 +84,7 @@ If the decisions cannot be read, for example because a newer program has written
 - `+"`deepcase_decision_hits`"+` (counter, labels `+"`kind`"+`: `+"`answer`"+` or `+"`mute`"+`, and `+"`scope`"+`): messages that were settled by a decision
 - `+"`deepcase_answers_asked_again`"+` (counter, label `+"`scope`"+`): messages with `+"`answered_before`"+`
 - `+"`deepcase_decision_reloads_failed`"+` (counter), `+"`deepcase_decisions_damaged`"+` (gauge): lines that cannot be read
+- `+"`deepcase_other_templates`"+` (counter): messages whose event was named by other templates than those of the training
 - `+"`deepcase_verdicts`"+` (counter, label `+"`status`"+`; `+"`error`"+` for messages without a verdict)
 - `+"`deepcase_confidence_sum`"+`, `+"`deepcase_confidence_count`"+` (counters): the sum of the confidences of messages, in units of 1/10000, and their number. Messages with the status `+"`unknown_event`"+` do not count
 - `+"`deepcase_model_confidence`"+` (gauge): the mean confidence of the training, in units of 1/10000; 0 if the version does not know it
@@ -194,6 +197,7 @@ func newPredictFromParsed(conf *service.ParsedConfig, mgr *service.Resources) (*
 		target:   target,
 		serving:  s,
 		answers:  newAnswers(s.dir, hold, mgr),
+		named:    newNamedBy(mgr),
 		limit:    limit,
 		verdicts: mgr.Metrics().NewCounter("deepcase_verdicts", "status"),
 		hits:     mgr.Metrics().NewCounter("deepcase_verdict_cache_hits"),
@@ -230,6 +234,7 @@ type predict struct {
 	target  annotation.Target
 	serving *serving
 	answers *answers
+	named   *namedBy
 	limit   time.Duration // for the unknown samples of a batch
 	explain bool
 	ecs     *annotation.ECS // nil: off
@@ -298,6 +303,7 @@ func (p *predict) subject(message *service.Message, v *version) (s decisions.Sub
 		return s, err
 	}
 	if v != nil {
+		p.named.check(v, sequence.Templates)
 		if want := v.predictor.Model().Params.Length; len(sequence.Context) != want {
 			return s, fmt.Errorf("document: %s.context has %d events, model %s needs %d: give deepcase_sequence that length",
 				p.target, len(sequence.Context), v.name, want)

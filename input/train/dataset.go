@@ -32,6 +32,8 @@ type dataset struct {
 	// Records among the repeated ones whose document was another one.
 	other   int
 	otherID string
+	// The templates that deepcase_template named events by, and how many events. At most model.MaxTemplates of them.
+	templates map[string]int
 	// Names that were left out since there were too many.
 	rareNames int
 	// Events whose label was refused: their score is NaN until unlabel.
@@ -81,7 +83,7 @@ const noEvent = "\xff"
 // gather sequences the events of a snapshot. Events that came with a context keep it, and come after the others. The snapshot must stay open
 // while documents of the data are read.
 func gather(ctx context.Context, snapshot *spool.Snapshot, opts sequencer.Options) (*dataset, error) {
-	var d dataset
+	d := dataset{templates: map[string]int{}}
 	var err error
 	var table sequencer.Table
 	var attached attached
@@ -110,6 +112,9 @@ func gather(ctx context.Context, snapshot *spool.Snapshot, opts sequencer.Option
 		if r.Context != nil && len(r.Context) != opts.Length {
 			d.misfit++
 			return false, nil
+		}
+		if r.Templates != "" && (d.templates[r.Templates] > 0 || len(d.templates) < model.MaxTemplates) {
+			d.templates[r.Templates]++
 		}
 		score := float64(interpreter.NoScore)
 		switch {

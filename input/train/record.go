@@ -1,6 +1,7 @@
 package train
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -38,7 +39,7 @@ func (t *taker) record(
 	} else if label != field.NoLabel {
 		r.Score = &label
 	}
-	r.Document = document(message)
+	r.Document, r.Templates = document(message), mapping.Templates(message)
 	if content, err := mapping.Document(message); err == nil {
 		s, err := t.target.Sequence(content)
 		if err == nil && len(s.Context) != t.length {
@@ -49,6 +50,7 @@ func (t *taker) record(
 		}
 		if !errors.Is(err, annotation.ErrNoSequence) {
 			r.Machine, r.Event, r.Context = s.Machine, s.Event, s.Context
+			r.Templates = cmp.Or(s.Templates, r.Templates)
 			if at, err := reader.Time(index); err == nil { // it need not be there: it only tells events with one id apart
 				r.Seconds, r.Nanos = at.Unix(), int64(at.Nanosecond())
 			}

@@ -3,6 +3,7 @@ package train
 import (
 	"encoding/json"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -46,6 +47,29 @@ func TestTrainFromSequencedDocuments(t *testing.T) {
 	assert.Equal(t, want.Weights, got.Weights)
 	assert.Len(t, got.Clusters, len(want.Clusters))
 	assert.Equal(t, want.VectorCluster, got.VectorCluster)
+}
+
+// The model knows which templates named its events, also those that were named in the pipeline of the training.
+func TestTrainWritesDownTheTemplates(t *testing.T) {
+	lines := sequenced(t, alerts(20))
+	for i, line := range lines[:40] {
+		lines[i] = strings.Replace(line, `"event"`, `"templates":"00ff00ff00ff00ff","event"`, 1)
+	}
+	dir := filepath.Join(t.TempDir(), "model")
+	run(t, fromFile(write(t, lines...), dir, "    target: at.deepcase"))
+	_, m := current(t, dir)
+	assert.Equal(t, []string{"00ff00ff00ff00ff"}, m.Templates)
+
+	dir = filepath.Join(t.TempDir(), "plain")
+	config := fromFile(write(t, alerts(20)...), dir, "")
+	run(t, strings.Replace(config, "\n    model:", "\n      processors: [ mapping: 'meta deepcase_templates = if this.machine.has_suffix(\"1\") { \"ab12cd34ef560789\" } else { \"x\" }' ]\n    model:", 1))
+	_, m = current(t, dir)
+	assert.Equal(t, []string{"ab12cd34ef560789"}, m.Templates)
+
+	dir = filepath.Join(t.TempDir(), "none")
+	run(t, fromFile(write(t, alerts(20)...), dir, ""))
+	_, m = current(t, dir)
+	assert.Empty(t, m.Templates)
 }
 
 // With ids, the same command after a training that was interrupted learns from each event once, also from those with a context.

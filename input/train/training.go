@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/dustin/go-humanize"
@@ -80,6 +82,10 @@ func (l *learner) load(ctx context.Context, snapshot *spool.Snapshot) (*dataset,
 		l.log.With("events", d.other).Warnf("Events with the %s, name and time of an earlier one have another document: %s. They count as repetitions of that event "+
 			"and are not learnt from: set %s to something that differs between events, or leave it empty", mapping.FieldID, d.otherID, mapping.FieldID)
 	}
+	if len(d.templates) > 1 {
+		l.log.With("events_by_templates", d.templates).Warn("Events were named by deepcase_template with different files. That is right if they are files of different " +
+			"sources, or if one extends the other. If not, events of one kind have several names")
+	}
 	l.metrics.damaged.Set(int64(d.damaged))
 	if d.damaged > 0 {
 		l.log.With("events", d.damaged, "file", filepath.Join(l.spoolDir, spool.DamagedFile)).
@@ -114,6 +120,7 @@ func (l *learner) train(ctx context.Context, d *dataset) (*model.Model, error) {
 	} else {
 		l.log.Infof("Network trained: %v", fit)
 	}
+	m.Templates = slices.Sorted(maps.Keys(d.templates))
 	return m, nil
 }
 

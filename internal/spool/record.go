@@ -11,15 +11,16 @@ import (
 
 // Record is an event as it is spooled.
 type Record struct {
-	Machine  string          `json:"machine,omitempty"`
-	Event    string          `json:"event"`
-	Seconds  int64           `json:"s,omitempty"` // since 1970
-	Nanos    int64           `json:"n,omitempty"`
-	ID       string          `json:"id,omitempty"`
-	Score    *float64        `json:"score,omitempty"`
-	Refused  string          `json:"refused,omitempty"` // why the event's label was refused
-	Context  []string        `json:"context,omitempty"` // where the event came with one, "" for NO_EVENT
-	Document json.RawMessage `json:"document,omitempty"`
+	Machine   string          `json:"machine,omitempty"`
+	Event     string          `json:"event"`
+	Seconds   int64           `json:"s,omitempty"` // since 1970
+	Nanos     int64           `json:"n,omitempty"`
+	ID        string          `json:"id,omitempty"`
+	Score     *float64        `json:"score,omitempty"`
+	Refused   string          `json:"refused,omitempty"`   // why the event's label was refused
+	Context   []string        `json:"context,omitempty"`   // where the event came with one, "" for NO_EVENT
+	Templates string          `json:"templates,omitempty"` // beginning of the checksum of those that named the event
+	Document  json.RawMessage `json:"document,omitempty"`
 }
 
 // Time is when the event happened.

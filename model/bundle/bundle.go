@@ -176,6 +176,9 @@ func check(m *model.Model) error {
 	if err := checkNames(m.Names); err != nil {
 		return err
 	}
+	if err := checkTemplates(m.Templates); err != nil {
+		return err
+	}
 	if m.Samples < 0 {
 		return fmt.Errorf("samples: %d is below 0", m.Samples)
 	}

@@ -26,7 +26,7 @@ const fixture = "testdata/v1"
 
 // fixtures are versions that stay readable for ever: the first form of the format, and each one after an addition.
 func fixtures(t testing.TB) map[string]*model.Model {
-	return map[string]*model.Model{fixture: clustered(t), "testdata/v1-labels": labelled(t)}
+	return map[string]*model.Model{fixture: clustered(t), "testdata/v1-labels": labelled(t), "testdata/v1-templates": named(t)}
 }
 
 // network has numbers that are exact in float32 and tell from which place they come.
@@ -75,6 +75,13 @@ func labelled(t testing.TB) *model.Model {
 	return m
 }
 
+// named is the model in testdata/v1-templates: what clustered has, with events that templates named.
+func named(t testing.TB) *model.Model {
+	m := clustered(t)
+	m.Templates = []string{"00ff00ff00ff00ff", "ab12cd34ef560789"}
+	return m
+}
+
 // bare is a model before it was clustered.
 func bare(t testing.TB) *model.Model {
 	p := model.DefaultParams()
@@ -97,7 +104,7 @@ func TestReadGivesBackWhatWasWritten(t *testing.T) {
 	confident := clustered(t)
 	confident.Confidence = &model.Confidences{20: 7, 99: 33}
 	for name, m := range map[string]*model.Model{"clustered": clustered(t), "labelled": labelled(t), "bare": bare(t), "no clusters found": empty,
-		"with confidences": confident} {
+		"with confidences": confident, "with templates": named(t)} {
 		t.Run(name, func(t *testing.T) {
 			dir := written(t, m)
 			read, manifest, err := Read(dir)
@@ -160,6 +167,23 @@ func TestProgramsFromBeforeLabels(t *testing.T) {
 	require.Equal(t, want, m)
 }
 
+// TestProgramsFromBeforeTemplates: they do not know the field, and have the rest.
+func TestProgramsFromBeforeTemplates(t *testing.T) {
+	dir := written(t, named(t))
+	editManifest(t, dir, func(m map[string]any) {
+		require.Equal(t, []any{"00ff00ff00ff00ff", "ab12cd34ef560789"}, m["templates"])
+		delete(m, "templates")
+	})
+	m, _, err := Read(dir)
+	require.NoError(t, err)
+	want := clustered(t)
+	want.Params.Training.Seed = 1 // editManifest
+	require.Equal(t, want, m)
+	for _, name := range []string{weightsFile, clusterVectorsFile, clustersFile} {
+		require.Equal(t, load(t, fixture, name), load(t, dir, name), "nothing else has changed")
+	}
+}
+
 func TestProgressIsNotKept(t *testing.T) {
 	m := bare(t)
 	m.Params.Training.Progress = func(contextbuilder.Progress) {}
@@ -189,6 +213,8 @@ func TestWriteRefusesWhatNobodyCouldRead(t *testing.T) {
 		"network has length 3, hidden 2, LSTM false":                  func(m *model.Model) { m.Params.Length = 4 },
 		"clusters.json: cluster 0: json: error calling MarshalJSON":   func(m *model.Model) { m.Clusters[0].Examples[0] = json.RawMessage("{") },
 		"clusters.json: cluster 1: json: unsupported value: +Inf":     func(m *model.Model) { m.Clusters[1].Contexts[0].Attention[0] = float32(math.Inf(1)) },
+		`templates: "ABC", need 16 hexadecimal digits in lower case`:  func(m *model.Model) { m.Templates = []string{"ABC"} },
+		"templates: 65 sets, at most 64":                              func(m *model.Model) { m.Templates = make([]string, 65) },
 		"samples: -1 is below 0":                                      func(m *model.Model) { m.Samples = -1 },
 		"guard: NaN is not a finite number":                           func(m *model.Model) { m.Params.Interpreter.Guard = math.NaN() },
 		"cluster 0: hourly max 21 is not in 0 to 20, its size":        func(m *model.Model) { m.Clusters[0].HourlyMax = 21 },

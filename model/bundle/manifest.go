@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"regexp"
 	"slices"
 	"time"
 	"unicode/utf8"
@@ -32,8 +33,10 @@ type Manifest struct {
 	Names  names  `json:"names"` // the vocabulary, by id
 	Counts Counts `json:"counts"`
 	// Confidence counts samples by their confidence, in 100 equal parts; nil in versions of earlier programs and without clusters.
-	Confidence confidences     `json:"confidence,omitempty"`
-	Files      map[string]File `json:"files"` // the other files by name
+	Confidence confidences `json:"confidence,omitempty"`
+	// Templates are those that named the events, by the beginning of their checksums.
+	Templates templates       `json:"templates,omitempty"`
+	Files     map[string]File `json:"files"` // the other files by name
 }
 
 // Lineage is what a version says about earlier ones, by name. They may have been removed.
@@ -178,6 +181,30 @@ func (n *names) UnmarshalJSON(content []byte) (err error) {
 	return err
 }
 
+// templates are those of model.Model.
+type templates []string
+
+func (t *templates) UnmarshalJSON(content []byte) (err error) {
+	if *t, err = decodeList[string](content, model.MaxTemplates, "templates"); err != nil {
+		return err
+	}
+	return checkTemplates(*t)
+}
+
+var oneOfTemplates = regexp.MustCompile(`^[0-9a-f]{16}$`)
+
+func checkTemplates(list []string) error {
+	for i, one := range list {
+		if !oneOfTemplates.MatchString(one) {
+			return fmt.Errorf("templates: %.40q, need 16 hexadecimal digits in lower case", one)
+		}
+		if i > 0 && one <= list[i-1] {
+			return fmt.Errorf("templates: %s after %s, need them sorted and distinct", one, list[i-1])
+		}
+	}
+	return nil
+}
+
 // decodeList reads a JSON array of up to most values, or null.
 func decodeList[T any](content []byte, most int, what string) ([]T, error) {
 	d := json.NewDecoder(bytes.NewReader(content))
@@ -212,7 +239,8 @@ func decodeList[T any](content []byte, most int, what string) ([]T, error) {
 func describe(m *model.Model, lineage Lineage, created time.Time) *Manifest {
 	t, q := m.Params.Training, m.Params.Query
 	manifest := &Manifest{
-		Format: newestFormat, Created: created.UTC(), Lineage: lineage.bounded(), Names: m.Names, Counts: count(m), Files: map[string]File{weightsFile: {}},
+		Format: newestFormat, Created: created.UTC(), Lineage: lineage.bounded(), Names: m.Names, Counts: count(m), Templates: m.Templates,
+		Files: map[string]File{weightsFile: {}},
 		Params: params{Length: m.Params.Length, Timeout: duration(m.Params.Timeout), Hidden: m.Params.Hidden, LSTM: m.Params.LSTM,
 			Training: training{t.Epochs, t.BatchSize, t.Optimizer, t.LearningRate, t.Factor, t.Warmup, t.Delta, t.TeachRatio, t.Dropout,
 				t.Steps, t.Seed, t.InOrder},
@@ -239,7 +267,7 @@ func (m *Manifest) model() *model.Model {
 		counts := model.Confidences(m.Confidence)
 		confidence = &counts
 	}
-	return &model.Model{Names: m.Names, Confidence: confidence, Samples: m.Counts.Samples, Params: model.Params{
+	return &model.Model{Names: m.Names, Confidence: confidence, Samples: m.Counts.Samples, Templates: m.Templates, Params: model.Params{
 		Length: p.Length, Timeout: time.Duration(p.Timeout), Hidden: p.Hidden, LSTM: p.LSTM,
 		Training: contextbuilder.Training{Epochs: t.Epochs, BatchSize: t.BatchSize, Optimizer: t.Optimizer, LearningRate: t.LearningRate,
 			Factor: t.Factor, Warmup: t.Warmup, Delta: t.Delta, TeachRatio: t.TeachRatio, Dropout: t.Dropout, Steps: t.Steps,
