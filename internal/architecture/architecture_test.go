@@ -93,7 +93,7 @@ var importers = map[string][]string{
 	"internal/mapping":           plugins,
 	"internal/redeliver":         {"input"},
 	"internal/spool":             {"input/train"},
-	"internal/logline":           {"input/syslog"},
+	"internal/logline":           {"input/syslog", "internal/cli"},
 	"model/original":             {"internal/cli"},
 	"model/engine":               slices.Concat(programs, []string{"processor", "input", "output", "internal/cli"}),
 	"model/contextbuilder/cpu":   {"model/engine", "model/contextbuilder/cpu", "internal/modeltest", "bench"},

@@ -41,7 +41,7 @@ directory, which the processor deepcase_predict reads, too.`,
 		Subcommands: []*ucli.Command{
 			sequenceCommand(), trainCommand(), clusterCommand(), manualCommand(), automaticCommand(),
 			evaluateCommand(), summaryCommand(), clustersCommand(), decisionsCommand(), versionsCommand(), rollbackCommand(),
-			driftCommand(), replayCommand(), reviewCommand(), demoCommand(),
+			driftCommand(), replayCommand(), reviewCommand(), templatesCommand(), demoCommand(),
 		},
 		OnUsageError: onUsageError,
 		Action: func(c *ucli.Context) error {
