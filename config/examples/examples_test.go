@@ -67,7 +67,7 @@ func TestExamplesHaveTestsAndAParagraph(t *testing.T) {
 
 // An example is copied as one file, so two of them hold the same mapping: it must not drift apart.
 func TestSyslogExamplesReadLinesAlike(t *testing.T) {
-	for _, section := range [][2]string{{"- label: parse_syslog", "        # "}, {"- label: name_event", "- label: sequence"}} {
+	for _, section := range [][2]string{{"- label: parse_syslog", "        # "}, {"- label: name_by_template", "- label: sequence"}} {
 		cut := func(file string) string {
 			_, rest, found := strings.Cut(text(t, file), section[0])
 			require.True(t, found, file)
