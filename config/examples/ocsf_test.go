@@ -3,6 +3,7 @@ package examples_test
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -165,6 +166,14 @@ func TestFindingsAreOCSF(t *testing.T) {
 		require.Len(t, raw, len(document))
 		for name, value := range document {
 			assert.Equal(t, string(value), string(raw[name]), name)
+		}
+	}
+	for name, inside := range detectionFinding.object { // what is checked would be missed
+		if finding := maps.Clone(findings[0]); inside.required {
+			delete(finding, name)
+			assert.Equal(t, []string{"finding." + name + " is required"}, detectionFinding.check("finding", finding))
+			finding[name] = []any{}
+			assert.NotEmpty(t, detectionFinding.check("finding", finding), name)
 		}
 	}
 	assert.Equal(t, 2, named)
