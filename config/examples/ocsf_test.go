@@ -76,7 +76,7 @@ func (a attribute) check(path string, value any) (wrong []string) {
 		}
 		return wrong
 	}
-	ok := true
+	var ok bool
 	switch a.is {
 	case "object":
 		return a.checkObject(path, value)

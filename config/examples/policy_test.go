@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -81,9 +82,7 @@ func policyRun(t *testing.T, server *httptest.Server, state string, documents st
 	variables["CHAT"] = server.URL + "/hooks/secret"
 	variables["RESPONSE"], variables["RESPONSE_TOKEN"] = server.URL+"/respond", "t3"
 	variables["STATE"], variables["RETRY"] = state, "1ms"
-	for name, value := range more {
-		variables[name] = value
-	}
+	maps.Copy(variables, more)
 	run(t, "policy.yaml", variables)
 	return variables
 }
