@@ -45,7 +45,7 @@ func TestTheFirstErrorOfAMessageStays(t *testing.T) {
 				return map[string]string{"MODEL": filepath.Join(t.TempDir(), "model")}[name], name == "MODEL"
 			})
 			require.NoError(t, builder.SetLoggerYAML("level: NONE"))
-			require.NoError(t, builder.AddResourcesYAML("cache_resources: [{label: windows, memory: {}}, {label: audit_events, memory: {}}]\n"+
+			require.NoError(t, builder.AddResourcesYAML("cache_resources: [{label: windows, memory: {}}, {label: audit_events, memory: {}}, {label: state, memory: {}}]\n"+
 				"rate_limit_resources: [{label: rate, local: {count: 1000000, interval: 1s}}]"))
 			require.NoError(t, builder.AddProcessorYAML(`mapping: 'root = throw("the first cause")'`))
 			for _, processor := range config.Pipeline.Processors {
