@@ -1,6 +1,9 @@
 package template
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // finder finds the pattern that matches a text. A pattern matches if it has as many parts, divided by spaces, and each part is equal to that of
 // the text with something, but no word that is kept, in the place of each value.
@@ -12,10 +15,13 @@ type anchor struct {
 	part      string
 }
 
+// maxAnchors is the number of parts, from the first, that are looked up: long patterns need no more memory than others.
+const maxAnchors = 16
+
 func anchors(pattern string) []anchor {
 	parts := strings.Split(pattern, " ")
 	r := []anchor{{len(parts), -1, ""}}
-	for i, part := range parts {
+	for i, part := range parts[:min(len(parts), maxAnchors)] {
 		if !hasValue(part) {
 			r = append(r, anchor{len(parts), i, part})
 		}
@@ -25,6 +31,7 @@ func anchors(pattern string) []anchor {
 
 func newFinder(patterns []string) finder {
 	number := map[anchor]int{}
+	patterns = slices.DeleteFunc(patterns, func(p string) bool { return !hasValue(p) }) // these match themselves only
 	for _, p := range patterns {
 		for _, a := range anchors(p) {
 			number[a]++
@@ -32,9 +39,6 @@ func newFinder(patterns []string) finder {
 	}
 	f := finder{}
 	for _, p := range patterns {
-		if !hasValue(p) {
-			continue // it matches itself only
-		}
 		all := anchors(p)
 		best := all[0]
 		for _, a := range all[1:] {
@@ -60,7 +64,7 @@ func (f finder) find(shape string, allowed func(string) bool) (best string, ok b
 		}
 	}
 	try(anchor{len(parts), -1, ""})
-	for i, p := range parts {
+	for i, p := range parts[:min(len(parts), maxAnchors)] {
 		try(anchor{len(parts), i, p})
 	}
 	return best, most >= 0

@@ -19,7 +19,11 @@ func generalise(counts map[string]int, minValues int) map[string]int {
 	known := map[string]bool{} // words that are values somewhere
 	for frame, shapes := range groups {
 		shapes = valuesOfKeys(frame, shapes, minValues, known)
-		groups[frame] = valuesAmongWords(shapes, minValues, known, false)
+		shapes = valuesAmongWords(shapes, minValues, known, false)
+		if rest := valuesOfRareWords(shapes, minValues, known); len(rest) < len(shapes) {
+			shapes = valuesAmongWords(rest, minValues, known, false)
+		}
+		groups[frame] = shapes
 	}
 	patterns := map[string]int{}
 	for frame, shapes := range groups {
@@ -162,38 +166,49 @@ func valuesAmongWords(shapes []*shape, minValues int, known map[string]bool, onl
 
 var seed = maphash.MakeSeed()
 
-// places gives each place of each shape, with all shapes that have all else in common. These are found by the sums of the hashes of their other
-// words, of 64 bits.
-func places(shapes []*shape) []*place {
+// places gives each place at which two or more shapes have all else in common, with these. They are found by the sums of the hashes of their other
+// words, of 64 bits, place by place, so that many long shapes need little memory.
+func places(shapes []*shape) (found []*place) {
 	type wordAt struct {
 		at   int
 		word string
 	}
-	type key struct {
-		at  int
+	type other struct {
 		sum uint64
+		n   int // number of the shape
 	}
 	hash := func(at int, w string) uint64 { return maphash.Comparable(seed, wordAt{at, w}) }
-	found := map[key]*place{}
+	sums := make([]uint64, len(shapes))
 	for n, s := range shapes {
-		sum := uint64(0)
 		for at, w := range s.words {
-			sum += hash(at, w)
-		}
-		for at, w := range s.words {
-			if w[0] == kept {
-				continue
-			}
-			k := key{at, sum - hash(at, w)}
-			p := found[k]
-			if p == nil {
-				p = &place{at: at, first: n}
-				found[k] = p
-			}
-			p.members = append(p.members, s)
+			sums[n] += hash(at, w)
 		}
 	}
-	return slices.Collect(maps.Values(found))
+	buf := make([]other, 0, len(shapes))
+	for at := range shapes[0].words {
+		others := buf
+		for n, s := range shapes {
+			if w := s.words[at]; w[0] != kept {
+				others = append(others, other{sums[n] - hash(at, w), n})
+			}
+		}
+		slices.SortFunc(others, func(a, b other) int { return cmp.Or(cmp.Compare(a.sum, b.sum), a.n-b.n) })
+		for len(others) > 0 {
+			end := slices.IndexFunc(others, func(o other) bool { return o.sum != others[0].sum })
+			if end < 0 {
+				end = len(others)
+			}
+			if end > 1 {
+				p := &place{at: at, first: others[0].n}
+				for _, o := range others[:end] {
+					p.members = append(p.members, shapes[o.n])
+				}
+				found = append(found, p)
+			}
+			others = others[end:]
+		}
+	}
+	return found
 }
 
 // valuesOfKeys does so for all that stands after equals signs at once: with many keys, no two messages may have all but one in common.
@@ -242,6 +257,54 @@ func valuesOfKeys(frame string, shapes []*shape, minValues int, known map[string
 		return unite(shapes)
 	}
 	return shapes
+}
+
+// valuesOfRareWords does so for words that no other shape has in their place: all of them together, if four times as many shapes have all else in
+// common. Where two words of each message are new, no two messages have all but one in common.
+func valuesOfRareWords(shapes []*shape, minValues int, known map[string]bool) []*shape {
+	if len(shapes) < 4*minValues {
+		return shapes
+	}
+	width := len(shapes[0].words)
+	rare := make([]bool, width*len(shapes))
+	uses := map[string]int{}
+	for at := range width {
+		clear(uses)
+		for _, s := range shapes {
+			uses[s.words[at]]++
+		}
+		for n, s := range shapes {
+			w := s.words[at]
+			rare[n*width+at] = w != wildWord && w[0] != kept && uses[w] == 1
+		}
+	}
+	groups := map[string][]int{} // numbers of shapes
+	for n, s := range shapes {
+		rest := slices.Clone(s.words)
+		for at := range rest {
+			if rare[n*width+at] {
+				rest[at] = wildWord
+			}
+		}
+		if countSaying(rest) > 1 {
+			key := strings.Join(rest, between)
+			groups[key] = append(groups[key], n)
+		}
+	}
+	for _, members := range groups {
+		if len(members) < 4*minValues {
+			continue
+		}
+		for _, n := range members {
+			for at, w := range shapes[n].words {
+				if rare[n*width+at] {
+					known[w] = true
+					shapes[n].words[at] = wildWord
+				}
+			}
+		}
+	}
+	return unite(shapes)
 }
 
 // afterEquals says for each word of a frame whether it stands after an equals sign.

@@ -13,7 +13,7 @@ type Options struct {
 	MinValues int
 	// MinMessages is the number of messages that make a template; rarer ones have none. So a word of fewer messages is in no name. Default 1.
 	MinMessages int
-	// MaxShapes bounds memory: when there are more, those that were generalised are forgotten, then the rarest. From then on the order of
+	// MaxShapes bounds memory: when there are more (long ones count up to five times), those that were generalised are forgotten, then the rarest. From then on the order of
 	// messages counts. Default 100,000.
 	MaxShapes int
 	// MaxTemplates bounds a Set, with those that it extends: the templates of the most messages stay. Default 10,000.
@@ -39,6 +39,7 @@ type Learner struct {
 	base   *Set
 	masker masker
 	counts map[string]int // messages by shape
+	weight int            // of these shapes
 	lost   int            // messages of shapes that were forgotten
 	buf    []byte
 }
@@ -76,19 +77,28 @@ func (l *Learner) Add(scope, message string) {
 			return
 		}
 	}
-	if len(l.counts) >= l.opts.MaxShapes {
+	if l.weight >= l.opts.MaxShapes {
 		l.compact()
 	}
 	l.counts[shape] = 1
+	l.weight += weightOf(shape)
 }
+
+// weightOf is the room that a shape takes, of MaxShapes: long ones count more than once.
+func weightOf(shape string) int { return 1 + len(shape)/256 }
 
 // compact makes room: shapes become patterns, and if that is not enough, the rarest are forgotten.
 func (l *Learner) compact() {
 	l.counts = generalise(l.counts, l.opts.MinValues)
-	for rare := 1; len(l.counts) > l.opts.MaxShapes/2; rare *= 2 {
+	l.weight = 0
+	for s := range l.counts {
+		l.weight += weightOf(s)
+	}
+	for rare := 1; l.weight > l.opts.MaxShapes/2; rare *= 2 {
 		for s, n := range l.counts {
 			if n <= rare {
 				l.lost += n
+				l.weight -= weightOf(s)
 				delete(l.counts, s)
 			}
 		}

@@ -98,6 +98,16 @@ func TestValuesOfSeveralWords(t *testing.T) {
 	assert.Equal(t, "login user=<*> age=<*>", got)
 }
 
+// Where two words of each message are new, no two messages have all but one in common.
+func TestTwoNewWordsInEachMessage(t *testing.T) {
+	var ms []string
+	for i := range 26 * 26 {
+		a, b := string(rune('a'+i/26)), string(rune('a'+i%26))
+		ms = append(ms, fmt.Sprintf("mail from x%s%s to %s%sy: %s", a, b, b, a, []string{"sent", "refused"}[i%2]))
+	}
+	assert.Equal(t, map[string]int{"mail from <*> to <*>: sent": 338, "mail from <*> to <*>: refused": 338}, texts(learn(Options{}, ms)))
+}
+
 func TestTemplatesDoNotCrossScopes(t *testing.T) {
 	l := NewLearner(Options{})
 	for _, u := range users {
