@@ -173,3 +173,30 @@ func TestOverview(t *testing.T) {
 	}
 	require.Equal(t, 40, sum)
 }
+
+// TestOpenIsCountedAsTheQueueCounts: an answer to a decision has the number of open questions, which is counted without drawing the queue.
+func TestOpenIsCountedAsTheQueueCounts(t *testing.T) {
+	r := newRoom(t)
+	a := r.desk(t.TempDir())
+	same := func(open int) {
+		t.Helper()
+		require.Equal(t, open, a.Status().Open, "counted, because something has changed")
+		require.Equal(t, open, a.Queue("ann", review.Query{}).Counts[review.Open])
+		require.Equal(t, open, a.Status().Open, "as the queue says")
+	}
+	same(2)
+	a.see(3, rareSample, model.NoCluster, "", "pc-1", "pc-2")
+	same(3)
+	_, err := a.Decide(t.Context(), score("ann", 1, a.item("backup")))
+	require.NoError(t, err)
+	same(2)
+	put, err := a.Decide(t.Context(), review.Decide{By: "ann", Action: "snooze", More: 5, Items: []review.Target{{ID: a.item("scan").ID, Rev: a.item("scan").Rev}}})
+	require.NoError(t, err)
+	same(1)
+	_, err = a.Undo(t.Context(), "ann", put.Batch)
+	require.NoError(t, err)
+	same(2)
+	_, err = a.Decide(t.Context(), score("ann", 0, a.item("scan")))
+	require.NoError(t, err)
+	same(1)
+}

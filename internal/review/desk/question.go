@@ -28,10 +28,10 @@ func (d *Desk) find(v board.View, id string) *item {
 	}
 	days := liveDays(v)
 	if q := v.Questions()[id]; q != nil && q.Kind == review.PatternKind {
-		return d.patternItem(v, q, days, true)
+		return d.complete(v, d.patternItem(q, true), days)
 	}
 	if i := d.clusterOf(id); i >= 0 {
-		return d.clusterItem(v, i, days)
+		return d.complete(v, d.clusterItem(v, i), days)
 	}
 	return nil
 }

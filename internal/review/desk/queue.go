@@ -217,12 +217,20 @@ func (d *Desk) item(v board.View, x *item) review.Item {
 	return out
 }
 
-// openCount counts the open questions.
+// openCount counts the open questions. Each decision is answered with it, so it draws no picture: that takes longer than the decision.
 func (d *Desk) openCount() (n int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.o.Board.View(func(v board.View) {
-		n = d.picture(v).summary.Counts[review.Open]
+		if d.isDrawn(v) {
+			n = d.drawn.summary.Counts[review.Open]
+			return
+		}
+		d.eachQuestion(v, func(x *item) {
+			if x.in(review.Open) {
+				n++
+			}
+		})
 	})
 	return n
 }

@@ -69,40 +69,46 @@ const rateBins = 84 // seven days
 // items gives all questions and cases. mu is held, and v is of a View.
 func (d *Desk) items(v board.View) (questions, cases []*item) {
 	days := liveDays(v)
-	if s := d.serving; s != nil {
-		for i := range s.model.Clusters {
-			questions = append(questions, d.clusterItem(v, i, days))
-		}
-	}
-	for _, q := range v.Questions() {
-		if q.Kind != review.PatternKind {
-			continue
-		}
-		questions = append(questions, d.patternItem(v, q, days, q.Unknown || q.Alerts >= minAlerts))
-	}
+	d.eachQuestion(v, func(x *item) { questions = append(questions, d.complete(v, x, days)) })
 	for id, c := range v.Cases() {
 		cases = append(cases, d.caseItem(v, id, c))
 	}
 	return questions, cases
 }
 
-// clusterItem is the question of a cluster of the model that serves.
-func (d *Desk) clusterItem(v board.View, cluster int, days float64) *item {
+// eachQuestion gives all questions, before complete. mu is held, and v is of a View.
+func (d *Desk) eachQuestion(v board.View, use func(x *item)) {
+	if s := d.serving; s != nil {
+		for i := range s.model.Clusters {
+			use(d.clusterItem(v, i))
+		}
+	}
+	for _, q := range v.Questions() {
+		if q.Kind == review.PatternKind {
+			use(d.patternItem(q, q.Unknown || q.Alerts >= minAlerts))
+		}
+	}
+}
+
+// clusterItem is the question of a cluster of the model that serves, before complete.
+func (d *Desk) clusterItem(v board.View, cluster int) *item {
 	c := &d.serving.model.Clusters[cluster]
 	id := board.ClusterID(d.serving.generation, cluster)
 	x := &item{id: id, kind: review.ClusterKind, event: c.Event, cluster: cluster, question: v.Questions()[id], first: c.FirstSeen, last: c.LastSeen, hosts: c.MachineCount,
 		learnt: d.serving.techniques[cluster]}
 	x.state = d.clusterState(x)
 	x.open = x.state.score == nil
-	return d.complete(v, x, days)
+	d.putOff(x)
+	return x
 }
 
-// patternItem is a question of patterns. It is open if it is asked, and something of it is undecided.
-func (d *Desk) patternItem(v board.View, q *board.Question, days float64, asked bool) *item {
+// patternItem is a question of patterns, before complete. It is open if it is asked, and something of it is undecided.
+func (d *Desk) patternItem(q *board.Question, asked bool) *item {
 	x := &item{id: q.ID, kind: review.PatternKind, event: q.Event, cluster: -1, question: q}
 	x.state = d.patternState(q)
 	x.open = asked && x.state.undecided > 0
-	return d.complete(v, x, days)
+	d.putOff(x)
+	return x
 }
 
 // picture is all items at a moment, the questions in the order of work.
@@ -116,11 +122,10 @@ type picture struct {
 
 // picture is that of now, or one that is at most Options.Stale old if only alerts came in since. mu is held, and v is of a View.
 func (d *Desk) picture(v board.View) *picture {
-	p, now := d.drawn, time.Now()
-	if p != nil && p.rev == d.rev && (p.changes == v.Changes() && now.Sub(p.made) < time.Minute || now.Sub(p.made) < d.o.Stale) && (p.until.IsZero() || d.o.Now().Before(p.until)) {
-		return p
+	if d.isDrawn(v) {
+		return d.drawn
 	}
-	p = &picture{rev: d.rev, changes: v.Changes(), made: now}
+	p := &picture{rev: d.rev, changes: v.Changes(), made: time.Now()}
 	p.questions, p.cases = d.items(v)
 	order(p.questions, "")
 	p.summary = d.summary(v, p.questions, p.cases)
@@ -133,7 +138,17 @@ func (d *Desk) picture(v board.View) *picture {
 	return p
 }
 
-// complete fills in what a question has of the board.
+// isDrawn tells whether the last picture is still right. mu is held, and v is of a View.
+func (d *Desk) isDrawn(v board.View) bool {
+	p := d.drawn
+	if p == nil || p.rev != d.rev || !p.until.IsZero() && !d.o.Now().Before(p.until) {
+		return false
+	}
+	age := time.Since(p.made)
+	return age < d.o.Stale || p.changes == v.Changes() && age < time.Minute
+}
+
+// complete fills in what a question has of the board: its rate, times and machines.
 func (d *Desk) complete(v board.View, x *item, days float64) *item {
 	if q := x.question; q != nil {
 		s := x.state
@@ -146,7 +161,6 @@ func (d *Desk) complete(v board.View, x *item, days float64) *item {
 			x.first = q.First
 		}
 	}
-	d.putOff(x)
 	if x.open {
 		x.urgent = x.urgency()
 	}
