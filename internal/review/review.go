@@ -189,9 +189,9 @@ type Labels struct {
 // CaseView is a case with its alerts.
 type CaseView struct {
 	Item
-	Alerts         []CaseAlert // in time, at most 500: the first 100 and the newest
+	Alerts         []CaseAlert // in time, at most 300: the first 100 and the newest
 	Left           int         // alerts between these that are not listed
-	Around         []CaseAlert // events of the machine from an hour before to an hour after, at most 500
+	Around         []CaseAlert // events of the machine from an hour before to an hour after, at most 300
 	Questions      []Item      // the questions that its alerts belong to
 	Patterns       []Pattern
 	Documents      []Document

@@ -126,6 +126,9 @@ func (o *output) Connect(ctx context.Context) error {
 	return nil
 }
 
+// large is a batch that takes milliseconds.
+const large = 100
+
 // WriteBatch takes up the alerts of a batch. Messages that are none fail, each by itself.
 func (o *output) WriteBatch(ctx context.Context, batch service.MessageBatch) error {
 	o.mu.Lock()
@@ -133,6 +136,9 @@ func (o *output) WriteBatch(ctx context.Context, batch service.MessageBatch) err
 	o.mu.Unlock()
 	if s == nil {
 		return service.ErrNotConnected
+	}
+	if len(batch) >= large { // small ones are better written together
+		defer s.Turn()()
 	}
 	reader := o.times.Over(batch)
 	alerts := make([]board.Alert, 0, len(batch))

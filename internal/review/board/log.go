@@ -129,7 +129,7 @@ func (b *Board) read(ctx context.Context, w wanted) (found []line, damaged error
 	if w.newest {
 		order, edge = "last DESC, number DESC", 1
 	}
-	rows, err := b.db.Read().QueryContext(ctx, "SELECT first, last, alerts FROM log WHERE machine = ? AND first <= ? AND last >= ? AND number <= ? ORDER BY "+order,
+	rows, err := b.db.Query(ctx, "SELECT first, last, alerts FROM log WHERE machine = ? AND first <= ? AND last >= ? AND number <= ? ORDER BY "+order,
 		w.machine, w.to.UnixMicro(), w.from.UnixMicro(), logged)
 	if err != nil {
 		return nil, err
@@ -206,10 +206,10 @@ func (l *line) show(inCase string) review.CaseAlert {
 // A case shows so many of its alerts: the first ones and the last ones.
 const (
 	caseFirst = 100
-	caseLast  = 400
+	caseLast  = 200
 )
 
-// CaseAlerts are the alerts of a case, oldest first: at most the first 100 and the last 400. left is how many between them are left out. If a
+// CaseAlerts are the alerts of a case, oldest first: at most the first 100 and the last 200. left is how many between them are left out. If a
 // part of the log is damaged, the rest comes with the error.
 func (b *Board) CaseAlerts(ctx context.Context, id string) (alerts []review.CaseAlert, left int, err error) {
 	var machines []review.Count
@@ -269,7 +269,7 @@ func (b *Board) Documents(ctx context.Context, question string) ([]review.Docume
 			}
 		}
 	})
-	rows, err := b.db.Read().QueryContext(ctx, "SELECT number, at, machine, event, cut, body FROM document WHERE number >= ? AND number < ?", number*slots, (number+1)*slots)
+	rows, err := b.db.Query(ctx, "SELECT number, at, machine, event, cut, body FROM document WHERE number >= ? AND number < ?", number*slots, (number+1)*slots)
 	if err != nil {
 		return nil, err
 	}

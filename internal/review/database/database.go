@@ -28,6 +28,8 @@ type File struct {
 	writer  *sql.DB // one connection
 	readers *sql.DB
 	writing sync.Mutex
+
+	prepared sync.Map // of *sql.Stmt, by query
 }
 
 // Migrations bring a file from each version to the next one. They are never changed: what comes later is appended.
@@ -148,7 +150,22 @@ func (f *File) Write(ctx context.Context, change func(tx *sql.Tx) error) error {
 	return tx.Commit()
 }
 
-// Read is for queries, beside writers.
+// Query runs a query beside writers. Its statement is prepared once for all times: that takes longer than most queries of a page.
+func (f *File) Query(ctx context.Context, query string, arguments ...any) (*sql.Rows, error) {
+	statement, known := f.prepared.Load(query)
+	if !known {
+		fresh, err := f.readers.PrepareContext(ctx, query)
+		if err != nil {
+			return nil, err
+		}
+		if statement, known = f.prepared.LoadOrStore(query, fresh); known {
+			_ = fresh.Close() // another one was first
+		}
+	}
+	return statement.(*sql.Stmt).QueryContext(ctx, arguments...)
+}
+
+// Read is for queries that are made once.
 func (f *File) Read() *sql.DB { return f.readers }
 
 // Close closes the database, and lets other processes open it.

@@ -114,7 +114,7 @@ func (d *Desk) lastScores(generation string) (map[int]decided, error) {
 
 // eachCopy gives the decisions of the database that a condition selects, until use returns errEnough.
 func (d *Desk) eachCopy(where string, use func(decisions.Decision) error, arguments ...any) error {
-	rows, err := d.o.DB.Read().Query("SELECT "+columns+" FROM decision WHERE "+where, arguments...)
+	rows, err := d.o.DB.Query(context.Background(), "SELECT "+columns+" FROM decision WHERE "+where, arguments...)
 	if err != nil {
 		return err
 	}

@@ -19,6 +19,7 @@ import (
 const (
 	shownPatterns = 200
 	shownContexts = 10
+	shownAround   = 300
 )
 
 // find is the item of an ID. mu is held, and v is of a View.
@@ -270,7 +271,7 @@ func (d *Desk) Case(id string) (c review.CaseView, err error) {
 	var damaged error
 	c.Alerts, c.Left, damaged = d.o.Board.CaseAlerts(ctx, id)
 	if machine != "" {
-		c.Around, err = d.o.Board.Around(ctx, machine, from, to, id, 500)
+		c.Around, err = d.o.Board.Around(ctx, machine, from, to, id, shownAround)
 		damaged = errors.Join(damaged, err)
 	}
 	d.tell("log", damaged)

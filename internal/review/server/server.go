@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -51,6 +52,9 @@ type Server struct {
 	http     *http.Server
 	stop     context.CancelFunc
 	running  sync.WaitGroup
+
+	asked atomic.Int64 // when the last request came, in ns since 1970
+	turn  sync.Mutex   // held by who takes alerts up while the page is in use
 }
 
 // Open takes the address and opens the store. Nothing is served before Serve.
@@ -95,7 +99,7 @@ func (s *Server) open(ctx context.Context, o Options) (err error) {
 		return err
 	}
 	s.http = &http.Server{
-		Handler: handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, WriteTimeout: 5 * time.Minute, IdleTimeout: 2 * time.Minute,
+		Handler: s.watch(handler), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, WriteTimeout: 5 * time.Minute, IdleTimeout: 2 * time.Minute,
 		MaxHeaderBytes: 64 << 10, ErrorLog: log.New(lines(o.Log), "", 0),
 	}
 	return nil
@@ -134,6 +138,26 @@ func (s *Server) Serve() {
 
 // URL is where the page is served.
 func (s *Server) URL() string { return s.scheme + "://" + s.listener.Addr().String() + "/" }
+
+// inUse is how long the page counts as in use after a request.
+const inUse = 2 * time.Second
+
+func (s *Server) watch(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.asked.Store(time.Now().UnixNano())
+		next.ServeHTTP(w, r)
+	})
+}
+
+// Turn waits until its caller may decode and Add alerts, who then calls done. While the page is in use, one batch has its turn after the other, so
+// that a flood of alerts leaves a processor to the page.
+func (s *Server) Turn() (done func()) {
+	if time.Since(time.Unix(0, s.asked.Load())) > inUse {
+		return func() {}
+	}
+	s.turn.Lock()
+	return s.turn.Unlock
+}
 
 // Add takes up alerts: board.Board.Add.
 func (s *Server) Add(ctx context.Context, alerts []board.Alert) error {
