@@ -35,7 +35,8 @@ func OfJSON(document []byte) (ids []string) {
 func mayName(text []byte) bool {
 	const digits4 = 4
 	for i := 0; i+digits4 < len(text); i++ {
-		if text[i]|0x20 == 't' && digits(text[i+1:i+1+digits4]) {
+		end := i + 1 + digits4
+		if text[i]|0x20 == 't' && digits(text[i+1:end]) && (end == len(text) || text[end] < '0' || text[end] > '9') { // not a time, as in names of versions
 			return true
 		}
 	}

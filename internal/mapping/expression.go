@@ -173,24 +173,24 @@ func (e evaluation) part(i, index int) (any, error) {
 }
 
 // inBytes reads the value at a path out of a message's bytes. It decodes no other value, which saves most of the time if nobody else needs the
-// document decoded. It is not ok if the document is not valid JSON, or the value is neither a text nor a number.
+// document decoded. It is not ok if there is no text or number. It may be ok if the document is not valid JSON, which its reader has to find out.
 func inBytes(message *service.Message, path string) (v any, ok bool) {
 	content, err := message.AsBytes()
-	if err != nil || !json.Valid(content) {
+	if err != nil {
 		return nil, false
 	}
 	found := field.FindJSON(content, path)
 	switch {
-	case found == nil:
-		return nil, true
+	case len(found) == 0:
+		return nil, false
 	case found[0] == '"':
 		var text string
 		err = json.Unmarshal(found, &text)
 		return text, err == nil
 	case found[0] == '-' || found[0] >= '0' && found[0] <= '9':
-		return json.Number(found), true // as Benthos does
+		return json.Number(found), json.Valid(found) // as Benthos does
 	}
-	return nil, false // nobody has a time there
+	return nil, false
 }
 
 func (e evaluation) ask(i, index int) (any, error) {

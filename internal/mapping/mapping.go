@@ -130,7 +130,8 @@ func NewTimes(conf *service.ParsedConfig, log *service.Logger) (*Mapping, error)
 	return m, err
 }
 
-// NewTimestamps reads TimestampFields. Its readers have Time only, and leave documents as bytes.
+// NewTimestamps reads TimestampFields. Its readers have Time only. They leave documents as bytes, and do not find out
+// whether they are valid JSON.
 func NewTimestamps(conf *service.ParsedConfig) (*Mapping, error) {
 	m := &Mapping{alone: true}
 	var err error

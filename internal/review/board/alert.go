@@ -5,6 +5,7 @@
 package board
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -56,6 +57,9 @@ func isShare(x float64) bool { return x >= 0 && x <= 1 }
 // Read reads a document that deepcase_predict annotated, and deepcase_case if the pipeline has one. The alert keeps a copy of the document. An
 // error names the field and its value.
 func Read(target annotation.Target, document []byte, at time.Time) (a Alert, err error) {
+	if !json.Valid(document) {
+		return a, fmt.Errorf("document: not JSON: %w", json.Unmarshal(document, new(json.RawMessage)))
+	}
 	object := field.FindJSON(document, target.String())
 	if len(object) > maxAnnotation {
 		return a, fmt.Errorf("document: %s has %d bytes, need at most %d", target, len(object), maxAnnotation)

@@ -28,10 +28,10 @@ type annotated struct {
 	CaseKind string `json:"case_kind"`
 }
 
-// read decodes an annotation. Half of the time of the intake went here, so what deepcase_predict writes is decoded in one pass, and
+// read decodes an annotation in valid JSON. Half of the time of the intake went here, so what deepcase_predict writes is decoded in one pass, and
 // encoding/json reads all else and finds out what is wrong.
 func (d *annotated) read(object json.RawMessage) error {
-	if json.Valid(object) && object[0] == '{' && d.readUsual(object) {
+	if len(object) > 0 && object[0] == '{' && d.readUsual(object) {
 		return nil
 	}
 	*d = annotated{}

@@ -57,7 +57,7 @@ type Board struct {
 
 	intake       sync.Mutex // held while alerts are taken up
 	fresh        int        // alerts since the last checkpoint
-	freshBytes   int        // of their documents
+	freshBytes   int        // of the documents that the next one writes
 	checkpointed time.Time
 	logged       int64 // the highest number of a piece of the log in the database
 }
@@ -154,7 +154,7 @@ func (b *Board) take(a *Alert, clock int64) {
 	if q != nil {
 		b.changes++
 		q.Changed = b.changes
-		q.take(a)
+		b.freshBytes += q.take(a)
 		if q.Kind == review.PatternKind {
 			p, gone := q.pattern(a)
 			b.patterns[a.Pattern] = q
@@ -167,7 +167,6 @@ func (b *Board) take(a *Alert, clock int64) {
 			}
 		}
 		b.changed.questions[q] = true
-		b.freshBytes += len(a.Body)
 	}
 	if a.Case != "" {
 		b.takeCase(a, q, hour)

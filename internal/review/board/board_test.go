@@ -340,7 +340,7 @@ func TestPatternsThatLookAlikeAreOneQuestion(t *testing.T) {
 func TestReadSaysWhatIsWrong(t *testing.T) {
 	for text, want := range map[string]string{
 		`{}`:                               "deepcase: no annotation of deepcase_predict",
-		`not json`:                         "no annotation",
+		`not json`:                         "document: not JSON: invalid character",
 		`{"deepcase":{"status":"scored"}}`: "no event with its context",
 		`{"deepcase":{"status":"odd","event":"a","context":[]}}`:                                            `deepcase.status`,
 		`{"deepcase":{"status":"scored","event":"a","context":[],"cluster":1}}`:                             "deepcase.score is missing",

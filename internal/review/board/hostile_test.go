@@ -221,6 +221,9 @@ func FuzzAnnotation(f *testing.F) {
 	f.Add([]byte(`{"machine":"web-1","event":"e","context":[null,"a"],"attention":[0,1e-3],"status":"answered","score":0,"cluster":-1,"answer":{"verdict":"no_cluster"}}`))
 	f.Add([]byte(`{"score":1e999,"cluster":1.5,"event":"\u00e9","case":null,"case_kind":7,"answer":[],"model":"a","model":null}`))
 	f.Fuzz(func(t *testing.T, object []byte) {
+		if !json.Valid(object) {
+			return
+		}
 		for _, key := range field.Keys(object) {
 			if strings.ContainsFunc(key, func(r rune) bool { return r > '~' || r >= 'A' && r <= 'Z' }) {
 				return

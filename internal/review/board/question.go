@@ -95,7 +95,7 @@ func caseID(name string) string {
 }
 
 // take counts an alert.
-func (q *Question) take(a *Alert) {
+func (q *Question) take(a *Alert) (held int) {
 	q.Alerts++
 	if q.First.IsZero() || a.At.Before(q.First) {
 		q.First = a.At
@@ -111,7 +111,7 @@ func (q *Question) take(a *Alert) {
 		q.ConfidenceN++
 	}
 	q.Cases = remember(q.Cases, a.Case)
-	q.keep(a)
+	return q.keep(a)
 }
 
 // remember puts a case at the end of the last few.
@@ -129,8 +129,9 @@ func remember(ids []string, name string) []string {
 	return ids[max(0, len(ids)-keptCases):]
 }
 
-// keep keeps the document of an alert: the newest of each machine, and the newest machines.
-func (q *Question) keep(a *Alert) {
+// keep keeps the document of an alert: the newest of each machine, and the newest machines. It returns how many more bytes are held until the
+// next checkpoint.
+func (q *Question) keep(a *Alert) (held int) {
 	at := slices.IndexFunc(q.Slots, func(s slot) bool { return s.Machine == a.Machine })
 	if at < 0 && len(q.Slots) < maxDocuments {
 		at = len(q.Slots)
@@ -144,14 +145,18 @@ func (q *Question) keep(a *Alert) {
 		}
 	}
 	if a.At.Before(q.Slots[at].At) {
-		return
+		return 0
 	}
 	q.Slots[at] = slot{a.At, a.Machine}
 	if q.bodies == nil {
 		q.bodies = map[int]*Alert{}
 	}
+	if old := q.bodies[at]; old != nil {
+		held = -len(old.Body)
+	}
 	kept := *a // the caller may use its slice again
 	q.bodies[at] = &kept
+	return held + len(a.Body)
 }
 
 // pattern counts an alert of a pattern question, and gives its pattern and those that it displaces, if any.
