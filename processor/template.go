@@ -66,7 +66,7 @@ Numbers, addresses and paths are never part of a name. Only the first line of a 
 
 The command `+"`connect-deepcase deepcase templates`"+` learns them from files, and extends a file by what has been added to the logs since, without a change to names that are known.
 
-Or this processor learns them: with `+"`learn: 100000`"+` and no file, it learns from the first 100,000 messages, writes the file, and then names messages by it. These first messages have the status `+"`learning`"+`. If the process stops before, nothing is written, the log says so, and the next start begins anew: names from too few messages would stay for good. If several processes start at once, the first one that is finished creates the file, and all others load that file. If there is a file, nothing is learnt.
+Or this processor learns them: with `+"`learn: 100000`"+` and no file, it learns from the first 100,000 messages, writes the file, and then names messages by it. These first messages have the status `+"`learning`"+`. If the process stops before, nothing is written, the log says so, and the next start begins anew: names from too few messages would stay for good. If several processes start at once, the first one that is finished creates the file, and all others load that file. For this they must share the folder. Processes on several machines without a shared folder would each learn names of their own: learn the file once, and give each of them a copy. If there is a file, nothing is learnt.
 
 A file that cannot be read is an error at the start, which names the line. A file that appears later is loaded within `+"`reload`"+`. A file that changes or vanishes while it is in use is logged as a warning, and takes effect at the next start: names must not change under a model.
 
