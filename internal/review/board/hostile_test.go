@@ -128,6 +128,13 @@ func TestWhatIsOlderThanKeepIsForgotten(t *testing.T) {
 			require.Equal(t, 2, q.Alerts)
 		}
 	})
+	now = now.Add(48 * time.Hour)
+	b.checkpointed = time.Time{}
+	require.NoError(t, b.Add(t.Context(), nil), "as from time to time, if no alert comes")
+	b.View(func(v View) {
+		require.Empty(t, v.Questions())
+		require.Empty(t, v.Cases())
+	})
 }
 
 func TestAQuestionForgetsItsOldestPatterns(t *testing.T) {

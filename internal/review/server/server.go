@@ -129,11 +129,28 @@ func (s *Server) Serve() {
 	ctx, stop := context.WithCancel(context.Background())
 	s.stop = stop
 	s.running.Go(func() { s.desk.Run(ctx) })
+	s.running.Go(func() { s.tidy(ctx) })
 	s.running.Go(func() {
 		if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
 			s.http.ErrorLog.Print(err)
 		}
 	})
+}
+
+// tidied is how often the store is written although no alert comes, so that what is too old is forgotten all the same.
+const tidied = 10 * time.Minute
+
+func (s *Server) tidy(ctx context.Context) {
+	ticks := time.NewTicker(tidied)
+	defer ticks.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticks.C:
+			_ = s.board.Add(ctx, nil) // the board logs a store that cannot be written
+		}
+	}
 }
 
 // URL is where the page is served.
