@@ -2,6 +2,7 @@ package desk
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -188,4 +189,41 @@ func TestRemovedVersionsAreStillKnownByTheirClusters(t *testing.T) {
 	m := r.current()
 	require.EqualValues(t, 3, m.Clusters[clusterOf(t, m, "backup")].Score)
 	require.EqualValues(t, 1, m.Clusters[clusterOf(t, m, "login")].Score)
+}
+
+// TestAnAnswerCoversNoMoreThanIsListed: a question of very many patterns lists some of them, and asks for the rest afterwards.
+func TestAnAnswerCoversNoMoreThanIsListed(t *testing.T) {
+	r := newRoom(t)
+	a := r.desk(t.TempDir())
+	const all = shownPatterns + 50
+	machines := make([]string, all)
+	for i := range machines {
+		machines[i] = fmt.Sprintf("pc-%d", i)
+	}
+	a.see(1, rareSample, model.NoCluster, "", machines...)
+	for _, want := range []int{shownPatterns, all - shownPatterns} {
+		x := a.item("scan")
+		question, err := a.Question(x.ID)
+		require.NoError(t, err)
+		shown := map[string]bool{}
+		for _, p := range question.Listed {
+			if p.Answer == nil {
+				shown[p.Key.String()] = true
+			}
+		}
+		require.Len(t, shown, want)
+		a.see(1, rareSample, model.NoCluster, "", machines[all-1], machines[0]) // what comes meanwhile changes the order in which they are shown
+		done, err := a.Decide(t.Context(), score("ann", 0, x))
+		require.NoError(t, err)
+		entries, _, err := a.Decisions(review.DecisionQuery{Limit: 1000})
+		require.NoError(t, err)
+		answered := 0
+		for _, e := range entries {
+			if e.Batch != "" && shown[e.Key.String()] {
+				answered++
+			}
+		}
+		require.Equal(t, want, answered, "%s answers what was listed", done.Batch)
+	}
+	require.Zero(t, a.item("scan").Undecided)
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"math"
 	"slices"
 	"time"
@@ -145,11 +144,32 @@ func neighbours(id string, list []*item) (previous, next string, rank int) {
 	return previous, next, i + 1
 }
 
-// patterns are those of a question, the newest first. mu is held.
-func (d *Desk) patterns(b *board.Question) (all []review.Pattern) {
-	list := slices.SortedFunc(maps.Values(b.Patterns), func(a, b *board.Pattern) int { return cmp.Or(b.Last.Compare(a.Last), b.Seq-a.Seq) })
-	for _, p := range list[:min(shownPatterns, len(list))] {
-		all = append(all, d.pattern(b.Event, p))
+// listed are the patterns of a question that its page lists, and that an answer covers: of the first seq patterns those without an answer come
+// before the others, and older ones before newer ones, at most shownPatterns. So they are the same when the answer comes. mu is held.
+func (d *Desk) listed(q *board.Question, seq int) []*board.Pattern {
+	var open, decided []*board.Pattern
+	for _, p := range q.Patterns {
+		switch settled := d.settle(p); {
+		case p.Seq > seq:
+		case settled.Found == nil && settled.Status.Unsure():
+			open = append(open, p)
+		default:
+			decided = append(decided, p)
+		}
+	}
+	older := func(a, b *board.Pattern) int { return a.Seq - b.Seq }
+	slices.SortFunc(open, older)
+	slices.SortFunc(decided, older)
+	all := append(open, decided...)
+	return all[:min(shownPatterns, len(all))]
+}
+
+// patterns shows the patterns that are listed, the newest first. mu is held.
+func (d *Desk) patterns(q *board.Question) (all []review.Pattern) {
+	list := d.listed(q, q.Seq)
+	slices.SortFunc(list, func(a, b *board.Pattern) int { return cmp.Or(b.Last.Compare(a.Last), b.Seq-a.Seq) })
+	for _, p := range list {
+		all = append(all, d.pattern(q.Event, p))
 	}
 	return all
 }

@@ -47,10 +47,8 @@ func (d *Desk) target(ctx context.Context, id string, seen revision) (x *target,
 		case review.ClusterKind:
 			x.old = d.scoreOf(found.cluster)
 		case review.PatternKind:
-			for _, p := range found.question.Patterns {
-				if p.Seq <= seen.seq {
-					x.subjects = append(x.subjects, d.subject(found.event, p))
-				}
+			for _, p := range d.listed(found.question, seen.seq) {
+				x.subjects = append(x.subjects, d.subject(found.event, p))
 			}
 		default:
 			d.caseTarget(v, found.one, x)
