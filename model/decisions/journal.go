@@ -35,6 +35,7 @@ type Journal struct {
 	mu      sync.RWMutex // for what readers look at; held briefly
 	fold    *Fold
 	damaged Damage
+	reread  uint64
 }
 
 // Damage tells of lines that cannot be read. They stay in the journal, and have no effect.
@@ -118,6 +119,9 @@ func (j *Journal) readAnew(f *os.File, info fs.FileInfo) error {
 	anew := NewFold(j.fold.hold)
 	reached, err := fold(f, place{}, 0, &damaged, anew.addAll)
 	if err == nil || j.file == nil {
+		j.mu.Lock()
+		j.reread++
+		j.mu.Unlock()
 		j.reach(info, reached, anew, damaged)
 	}
 	return err
@@ -225,6 +229,14 @@ func (j *Journal) Read(use func(Look)) {
 	j.mu.RLock()
 	defer j.mu.RUnlock()
 	use(j.fold.Look(j.now()))
+}
+
+// Reread rises each time that the journal is read from its start: the first time, after a compaction, and after somebody put another file
+// there. Only then a copy of what was read before may be that of another journal.
+func (j *Journal) Reread() uint64 {
+	j.mu.RLock()
+	defer j.mu.RUnlock()
+	return j.reread
 }
 
 // Damage tells of lines that cannot be read.

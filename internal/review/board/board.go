@@ -3,6 +3,7 @@ package board
 import (
 	"context"
 	"fmt"
+	"hash/fnv"
 	"maps"
 	"math"
 	"slices"
@@ -77,6 +78,7 @@ type Totals struct {
 	Old    int       `json:"old"`   // older than what is kept: left out
 	First  time.Time `json:"first"`
 	Last   time.Time `json:"last"`
+	Store  uint32    `json:"store"` // tells this database from others
 }
 
 // Open gives the board of a database, with what an earlier process left there.
@@ -310,6 +312,13 @@ func (v View) OfEvent(event string) []*Question { return v.b.events[event] }
 
 // ByPattern is the question of a pattern on a machine, nil if there is none.
 func (v View) ByPattern(k decisions.Key) *Question { return v.b.patterns[k] }
+
+// Life tells a question or a case of a number from all others that have had its ID: before the store was lost, or before it was forgotten.
+func (v View) Life(number int64) uint32 {
+	h := fnv.New32a()
+	_, _ = fmt.Fprintf(h, "%d %d", v.b.totals.Store, number) // it never fails
+	return h.Sum32()
+}
 
 // Cases are all cases by ID.
 func (v View) Cases() map[string]*Case { return v.b.cases }

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"math"
+	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -184,6 +185,19 @@ func (b *Board) load(ctx context.Context) error {
 	}
 	if err := b.db.Read().QueryRowContext(ctx, "SELECT coalesce(max(number), 0) FROM log").Scan(&b.logged); err != nil {
 		return err
+	}
+	if b.totals.Store == 0 {
+		b.totals.Store = 1 + rand.Uint32N(math.MaxUint32)
+		state, err := json.Marshal(b.totals)
+		if err != nil {
+			return err
+		}
+		if err := b.db.Write(ctx, func(tx *sql.Tx) error {
+			_, err := tx.Exec("INSERT OR REPLACE INTO total VALUES (1, ?)", state)
+			return err
+		}); err != nil {
+			return err
+		}
 	}
 	for _, all := range b.events { // in the order in which they were asked, as the groups of patterns need it
 		slices.SortFunc(all, func(a, b *Question) int { return cmp.Compare(a.Number, b.Number) })

@@ -28,6 +28,8 @@ type File struct {
 	writer  *sql.DB // one connection
 	readers *sql.DB
 	writing sync.Mutex
+	path    string
+	file    os.FileInfo // the one that is open
 
 	prepared sync.Map // of *sql.Stmt, by query
 }
@@ -92,7 +94,9 @@ func Open(dir string) (*DB, error) {
 func (f *File) open(path string, migrations []string) error {
 	empty, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600) // SQLite would give it other permissions
 	if err == nil {
-		err = empty.Close()
+		f.path = path
+		f.file, err = empty.Stat()
+		err = errors.Join(err, empty.Close())
 	}
 	if err != nil {
 		return fmt.Errorf("store: %w", err)
@@ -136,10 +140,23 @@ func (f *File) migrate(migrations []string) error {
 	return nil
 }
 
+// There is an error if a file of the database was removed or replaced: what is written then goes nowhere.
+func (d *DB) There() error { return errors.Join(d.File.there(), d.Alerts.there()) }
+
+func (f *File) there() error {
+	if now, err := os.Stat(f.path); err != nil || !os.SameFile(now, f.file) {
+		return fmt.Errorf("store: %s was removed or replaced while it is in use: nothing more is kept in it. Start the process again", f.path)
+	}
+	return nil
+}
+
 // Write runs change in a transaction, one at a time. It is committed when Write returns: a process that ends loses nothing of it.
 func (f *File) Write(ctx context.Context, change func(tx *sql.Tx) error) error {
 	f.writing.Lock()
 	defer f.writing.Unlock()
+	if err := f.there(); err != nil {
+		return err
+	}
 	tx, err := f.writer.BeginTx(ctx, nil)
 	if err != nil {
 		return err

@@ -78,3 +78,19 @@ func TestPathsMayBeRelativeAndOdd(t *testing.T) {
 		require.FileExists(t, dir+"/review.db")
 	}
 }
+
+func TestARemovedFileTakesNothing(t *testing.T) {
+	dir := t.TempDir()
+	d, err := Open(dir)
+	require.NoError(t, err)
+	defer d.Close()
+	require.NoError(t, d.There())
+	path := filepath.Join(dir, "alerts.db")
+	require.NoError(t, os.Rename(path, path+".old"))
+	write := func() error { return d.Alerts.Write(context.Background(), func(*sql.Tx) error { return nil }) }
+	require.ErrorContains(t, write(), "was removed or replaced")
+	require.ErrorContains(t, d.There(), "alerts.db was removed")
+	require.NoError(t, os.WriteFile(path, nil, 0o600)) // a backup is put there
+	require.ErrorContains(t, write(), "was removed or replaced")
+	require.NoError(t, d.File.Write(context.Background(), func(*sql.Tx) error { return nil }))
+}

@@ -4,9 +4,13 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"math"
+	"strconv"
+	"strings"
 	"time"
 
 	"connect-deepcase/internal/review"
+	"connect-deepcase/internal/review/board"
 )
 
 // What people do that is no decision about events is in the database alone: they put a question off, or close a case.
@@ -106,15 +110,18 @@ type revision struct {
 	journal uint64 // the number of the last decision
 	seq     int    // of the newest pattern
 	aside   int    // of snoozes and verdicts
+	life    uint32 // board.View.Life; 0 for clusters, which have none
 }
 
-func (r revision) String() string { return fmt.Sprintf("%d.%d.%d", r.journal, r.seq, r.aside) }
+func (r revision) String() string {
+	return fmt.Sprintf("%d.%d.%d.%d", r.journal, r.seq, r.aside, r.life)
+}
 
 // asideOf is how often an item was put off, asked again, closed or opened. mu is held.
 func (d *Desk) asideOf(id string) int { return d.snoozes[id].rev + d.verdicts[id].rev }
 
-func (d *Desk) revOf(x *item) string {
-	r := revision{journal: d.known, aside: d.asideOf(x.id)}
+func (d *Desk) revOf(v board.View, x *item) string {
+	r := revision{journal: d.known, aside: d.asideOf(x.id), life: x.life(v)}
 	switch {
 	case x.one != nil:
 		r.seq = len(x.one.Patterns)
@@ -125,9 +132,24 @@ func (d *Desk) revOf(x *item) string {
 }
 
 func parseRev(text string) (r revision, err error) {
-	var rest string
-	if n, _ := fmt.Sscanf(text, "%d.%d.%d%s", &r.journal, &r.seq, &r.aside, &rest); n != 3 {
+	parts := strings.Split(text, ".")
+	var n [4]uint64
+	for i := 0; i < len(parts) && len(parts) == len(n) && err == nil; i++ {
+		n[i], err = strconv.ParseUint(parts[i], 10, 63)
+	}
+	if err != nil || len(parts) != len(n) || n[1] > math.MaxInt32 || n[2] > math.MaxInt32 || n[3] > math.MaxUint32 {
 		return r, fmt.Errorf("rev %q: need the one that the item was shown with: %w", text, review.ErrInvalid)
 	}
-	return r, nil
+	return revision{n[0], int(n[1]), int(n[2]), uint32(n[3])}, nil
+}
+
+// life is that of a question of patterns or of a case.
+func (x *item) life(v board.View) uint32 {
+	switch {
+	case x.one != nil:
+		return v.Life(x.one.Number)
+	case x.kind == review.PatternKind:
+		return v.Life(x.question.Number)
+	}
+	return 0
 }

@@ -12,7 +12,7 @@ func (d *Desk) conflicts(r *request, look decisions.Look) []review.Conflict {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, x := range r.targets {
-		conflict := review.Conflict{ID: x.id, Event: x.event, Rev: revision{look.Last(), x.seen.seq, x.aside}.String()}
+		conflict := review.Conflict{ID: x.id, Event: x.event, Rev: x.rev(look.Last(), x.aside)}
 		if x.cluster >= 0 && !x.answers() {
 			if last, there := d.serving.decided[x.cluster]; there && last.number > x.seen.journal && !x.moved {
 				conflict.By, conflict.At, conflict.Why = last.by, last.at, last.why
@@ -59,7 +59,7 @@ func (d *Desk) asideConflicts(r *request) (all []review.Conflict) {
 			if v.closed {
 				what = "closed"
 			}
-			all = append(all, review.Conflict{ID: x.id, Event: x.event, Rev: revision{d.known, x.seen.seq, x.aside}.String(), What: what, Score: v.score, By: v.by, At: v.at})
+			all = append(all, review.Conflict{ID: x.id, Event: x.event, Rev: x.rev(d.known, x.aside), What: what, Score: v.score, By: v.by, At: v.at})
 		}
 	}
 	return all

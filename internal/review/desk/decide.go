@@ -153,6 +153,9 @@ func (d *Desk) check(ctx context.Context, in review.Decide) (*request, error) {
 		}
 		r.until = until
 	}
+	d.mu.Lock()
+	serving := d.serving
+	d.mu.Unlock()
 	seen := map[string]bool{}
 	var gone []review.Conflict
 	for _, t := range in.Items {
@@ -181,8 +184,11 @@ func (d *Desk) check(ctx context.Context, in review.Decide) (*request, error) {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.serving != nil {
-		r.version = d.serving.version
+	if d.serving != serving { // some of the clusters are those of the model before
+		return nil, errAgain
+	}
+	if serving != nil {
+		r.version = serving.version
 	}
 	return r, nil
 }
@@ -326,7 +332,7 @@ func (d *Desk) carryOut(ctx context.Context, r *request, written []decisions.Dec
 	}
 	done.Batch = strings.Join(parts, ",")
 	for _, x := range r.targets {
-		made := review.Made{ID: x.id, Event: x.event, Action: r.Action, By: r.By, Rev: revision{d.known, x.seen.seq, d.asideOf(x.id)}.String()}
+		made := review.Made{ID: x.id, Event: x.event, Action: r.Action, By: r.By, Rev: x.rev(d.known, d.asideOf(x.id))}
 		if r.Action == actionScore {
 			score := r.Score
 			made.Score = &score

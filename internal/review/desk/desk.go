@@ -51,6 +51,7 @@ type Desk struct {
 
 	deciding sync.Mutex // one decision, undo or publication at a time
 	reading  sync.Mutex // held while decisions and versions are taken up, so that none of them is missed or taken for one that was shown
+	reread   uint64     // Journal.Reread when the copy of it was compared with it; reading guards it
 
 	mu        sync.Mutex // guards what follows
 	journal   *decisions.Journal
@@ -152,6 +153,9 @@ func (d *Desk) tick(ctx context.Context) {
 func (d *Desk) refresh(ctx context.Context, starting bool) error {
 	d.reading.Lock()
 	defer d.reading.Unlock()
+	if err := d.o.DB.There(); err != nil {
+		return err
+	}
 	d.follower.Look()
 	d.mu.Lock()
 	journal := d.journal

@@ -156,20 +156,24 @@ func TestWhatCannotBeDecidedSaysWhy(t *testing.T) {
 	a.see(3, rareSample, model.NoCluster, "c-", "pc-1", "pc-2")
 	cluster, pattern := a.item("login"), a.item("scan")
 	for want, change := range map[string]func(*review.Decide){
-		`action "odd"`:              func(in *review.Decide) { in.Action = "odd" },
-		"0 items":                   func(in *review.Decide) { in.Items = nil },
-		"comes twice":               func(in *review.Decide) { in.Items = append(in.Items, in.Items[0]) },
-		"score -1":                  func(in *review.Decide) { in.Score = -1 },
-		"the reason has":            func(in *review.Decide) { in.Why = string(make([]byte, maxWhy+1)) },
-		`scope "odd"`:               func(in *review.Decide) { in.Scope = "odd" },
-		`rev "x"`:                   func(in *review.Decide) { in.Items[0].Rev = "x" },
-		"in the past":               func(in *review.Decide) { in.Expires = "2020-01-01T00:00:00Z" },
-		"need a duration":           func(in *review.Decide) { in.Expires = "soon" },
-		"reason and an expiry":      func(in *review.Decide) { in.Action = "mute" },
-		"more 0":                    func(in *review.Decide) { in.Action = "snooze" },
-		"is no case":                func(in *review.Decide) { in.Action = "close" },
-		"its score has no scope":    func(in *review.Decide) { in.Items[0].ID, in.Scope = cluster.ID, decisions.Event },
-		"its score does not expire": func(in *review.Decide) { in.Items[0].ID, in.Expires = cluster.ID, "1h" },
+		`action "odd"`:         func(in *review.Decide) { in.Action = "odd" },
+		"0 items":              func(in *review.Decide) { in.Items = nil },
+		"comes twice":          func(in *review.Decide) { in.Items = append(in.Items, in.Items[0]) },
+		"score -1":             func(in *review.Decide) { in.Score = -1 },
+		"the reason has":       func(in *review.Decide) { in.Why = string(make([]byte, maxWhy+1)) },
+		`scope "odd"`:          func(in *review.Decide) { in.Scope = "odd" },
+		`rev "x"`:              func(in *review.Decide) { in.Items[0].Rev = "x" },
+		"in the past":          func(in *review.Decide) { in.Expires = "2020-01-01T00:00:00Z" },
+		"need a duration":      func(in *review.Decide) { in.Expires = "soon" },
+		"reason and an expiry": func(in *review.Decide) { in.Action = "mute" },
+		"more 0":               func(in *review.Decide) { in.Action = "snooze" },
+		"is no case":           func(in *review.Decide) { in.Action = "close" },
+		"its score has no scope": func(in *review.Decide) {
+			in.Items[0], in.Scope = review.Target{ID: cluster.ID, Rev: cluster.Rev}, decisions.Event
+		},
+		"its score does not expire": func(in *review.Decide) {
+			in.Items[0], in.Expires = review.Target{ID: cluster.ID, Rev: cluster.Rev}, "1h"
+		},
 	} {
 		in := score("ann", 0, pattern)
 		change(&in)

@@ -2,6 +2,7 @@ package desk
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -22,6 +23,9 @@ func (d *Desk) Preview(ctx context.Context, in review.Decide) (review.Effect, er
 		}
 	}
 	r, err := d.check(ctx, in)
+	for errors.Is(err, errAgain) {
+		r, err = d.check(ctx, in)
+	}
 	if err != nil {
 		return review.Effect{}, err
 	}

@@ -29,15 +29,28 @@ func (d *Desk) mirror(ctx context.Context, journal *decisions.Journal) error {
 	}
 	var inJournal uint64
 	journal.Read(func(l decisions.Look) { inJournal = l.Last() })
-	if inJournal < last { // somebody restored a backup
+	other, read := inJournal < last, journal.Reread()
+	if !other && read != d.reread {
+		var err error
+		if other, err = d.isOther(journal, last); err != nil {
+			return err
+		}
+	}
+	if other { // somebody restored a backup, or has put another model there
 		if err := d.o.DB.Write(ctx, func(tx *sql.Tx) error { _, err := tx.Exec("DELETE FROM decision"); return err }); err != nil {
 			return err
 		}
 		last = 0
 		d.mu.Lock()
 		d.known = 0
+		d.rev++
+		d.global = d.rev
+		if d.serving != nil {
+			clear(d.serving.decided)
+		}
 		d.mu.Unlock()
 	}
+	d.reread = read
 	if inJournal == last {
 		d.mu.Lock()
 		d.known = max(d.known, last)
@@ -64,6 +77,25 @@ func (d *Desk) mirror(ctx context.Context, journal *decisions.Journal) error {
 		return fmt.Errorf("decision journal: %w", err)
 	}
 	return put()
+}
+
+// isOther tells whether the last decision that was copied is another one in the journal. Then what is copied is of another journal.
+func (d *Desk) isOther(journal *decisions.Journal, last uint64) (other bool, err error) {
+	if last == 0 {
+		return false, nil
+	}
+	var copied *decisions.Decision
+	if err := d.eachCopy("number = ?", func(x decisions.Decision) error { copied = &x; return nil }, last); err != nil || copied == nil {
+		return false, err
+	}
+	_, err = journal.EachAfter(last-1, func(x decisions.Decision) error {
+		other = x.Number == last && !(x.At.Equal(copied.At) && x.Kind == copied.Kind && x.By == copied.By && x.Key == copied.Key && x.Cluster == copied.Cluster && x.Undoes == copied.Undoes)
+		return errEnough
+	})
+	if err != nil && !errors.Is(err, errEnough) {
+		return false, fmt.Errorf("decision journal: %w", err)
+	}
+	return other, nil
 }
 
 func copyDecisions(tx *sql.Tx, all []decisions.Decision) error {
@@ -160,6 +192,9 @@ func (d *Desk) Decisions(q review.DecisionQuery) (all []review.Entry, more bool,
 	return all, more, err
 }
 
+// listedAtOnce is how many decisions are read before use gets them: whoever reads a list slowly keeps no reader of the database waiting.
+const listedAtOnce = 500
+
 // EachDecision gives decisions, the newest first.
 func (d *Desk) EachDecision(q review.DecisionQuery, use func(review.Entry) error) error {
 	before := q.Before
@@ -167,13 +202,30 @@ func (d *Desk) EachDecision(q review.DecisionQuery, use func(review.Entry) error
 		before = 1 << 62
 	}
 	matches := decisionFilter(q.Text)
-	return d.eachCopy("number < ? ORDER BY number DESC", func(x decisions.Decision) error {
-		e := d.entry(x)
-		if !matches(e) {
+	for {
+		var some []decisions.Decision
+		if err := d.eachCopy("number < ? ORDER BY number DESC LIMIT ?", func(x decisions.Decision) error {
+			some = append(some, x)
+			return nil
+		}, before, listedAtOnce); err != nil {
+			return err
+		}
+		for _, x := range some {
+			e := d.entry(x)
+			if !matches(e) {
+				continue
+			}
+			if err := use(e); errors.Is(err, errEnough) {
+				return nil
+			} else if err != nil {
+				return err
+			}
+		}
+		if len(some) < listedAtOnce {
 			return nil
 		}
-		return use(e)
-	}, before)
+		before = some[len(some)-1].Number
+	}
 }
 
 // entry tells what became of a decision.

@@ -186,7 +186,7 @@ func (d *Desk) show(v board.View, list []*item, most float64) []review.Item {
 }
 
 func (d *Desk) item(v board.View, x *item) review.Item {
-	out := review.Item{ID: x.id, Rev: d.revOf(x), Kind: x.kind, Event: x.event, Cluster: x.cluster, Urgent: x.urgent, Hosts: x.hosts, First: x.first, Last: x.last,
+	out := review.Item{ID: x.id, Rev: d.revOf(v, x), Kind: x.kind, Event: x.event, Cluster: x.cluster, Urgent: x.urgent, Hosts: x.hosts, First: x.first, Last: x.last,
 		Alerts: x.alerts(), PerDay: x.perDay, Sum: x.sum, Near: x.state.near, Score: x.state.score, By: x.state.by, At: x.state.at,
 		Patterns: x.state.listed, Undecided: x.state.undecided, Techniques: x.techniques()}
 	out.Techniques = out.Techniques[:min(shownOfAttack, len(out.Techniques))]

@@ -27,6 +27,11 @@ type target struct {
 	moved    bool // to a cluster of a newer model
 }
 
+// rev is the revision of an item whose patterns were seen, after other decisions.
+func (x *target) rev(journal uint64, aside int) string {
+	return revision{journal, x.seen.seq, aside, x.seen.life}.String()
+}
+
 type subject struct {
 	decisions.Subject
 	keys    [4]decisions.Key
@@ -42,6 +47,9 @@ func (d *Desk) target(ctx context.Context, id string, seen revision) (x *target,
 		if found == nil {
 			return
 		}
+		if conflict = d.otherLife(v, found, seen); conflict != nil {
+			return
+		}
 		x = &target{id: id, seen: seen, kind: found.kind, event: found.event, cluster: found.cluster, alerts: found.alerts(), aside: d.asideOf(id)}
 		switch found.kind {
 		case review.ClusterKind:
@@ -54,11 +62,32 @@ func (d *Desk) target(ctx context.Context, id string, seen revision) (x *target,
 			d.caseTarget(v, found.one, x)
 		}
 	})
+	if conflict != nil {
+		return nil, conflict, nil
+	}
 	if x != nil {
+		if x.kind == review.PatternKind && len(x.subjects) == 0 {
+			return nil, &review.Conflict{ID: id, Event: x.event, What: "the patterns that were listed are gone: look at it again"}, nil
+		}
 		slices.SortFunc(x.subjects, func(a, b subject) int { return slices.Compare(a.keys[0][:], b.keys[0][:]) })
 		return x, nil, nil
 	}
 	return d.movedTarget(ctx, id, seen)
+}
+
+// otherLife is the conflict of who has seen another item of the same ID, or decisions that are gone since: nobody knows what was listed then.
+// mu is held.
+func (d *Desk) otherLife(v board.View, x *item, seen revision) *review.Conflict {
+	conflict := &review.Conflict{ID: x.id, Event: x.event}
+	switch {
+	case seen.journal > d.known:
+		conflict.What = "the decision journal has fewer decisions than when this was shown, so somebody restored an earlier one: look at it again"
+	case seen.life != x.life(v):
+		conflict.What = "asked anew: the review store was lost, or has forgotten what was listed: look at it again"
+	default:
+		return nil
+	}
+	return conflict
 }
 
 func (d *Desk) caseTarget(v board.View, c *board.Case, x *target) {
@@ -109,7 +138,7 @@ func (x *target) choose(keys []string) error {
 
 // answers tells whether a score of the item answers its patterns. That of an alarm or a burst is a verdict on the case alone.
 func (x *target) answers() bool {
-	return x.kind == review.PatternKind || x.kind == review.CaseKind && (x.caseKind == "new" || x.caseKind == "audit") && len(x.subjects) > 0
+	return x.kind == review.PatternKind || x.kind == review.CaseKind && (x.caseKind == "new" || x.caseKind == "audit") && len(x.subjects) > 0 && !x.bare
 }
 
 // fits tells whether an action can be done with an item.

@@ -3,6 +3,7 @@ package desk
 import (
 	"context"
 	"fmt"
+	"math"
 	"strings"
 
 	"connect-deepcase/internal/review"
@@ -25,13 +26,14 @@ func parseBatch(batch string) (first, last uint64, asides []aside, err error) {
 		case part == "":
 			return 0, 0, nil, bad
 		case part[0] == 'n':
-			if n, _ := fmt.Sscanf(part, "n%d-%d", &first, &last); n != 2 || first == 0 || last < first || last-first > 1<<20 {
+			twice := first != 0
+			if n, _ := fmt.Sscanf(part, "n%d-%d", &first, &last); twice || n != 2 || first == 0 || last < first || last-first > 1<<20 || last > math.MaxInt64 {
 				return 0, 0, nil, bad
 			}
 		case part[0] == 's' || part[0] == 'v':
 			id, rev, found := strings.Cut(part[1:], "@")
 			a := aside{kind: part[0], id: id}
-			if n, _ := fmt.Sscanf(rev, "%d", &a.rev); !found || n != 1 {
+			if n, _ := fmt.Sscanf(rev, "%d", &a.rev); !found || n != 1 || a.rev < 1 {
 				return 0, 0, nil, bad
 			}
 			asides = append(asides, a)
@@ -64,7 +66,12 @@ func (d *Desk) undo(ctx context.Context, who string, first, last uint64, asides 
 	}
 	var written []decisions.Decision
 	if len(before) > 0 {
-		if written, err = d.append(ctx, func(decisions.Look) ([]decisions.Decision, error) { return d.takeBack(who, before) }); err != nil {
+		if written, err = d.append(ctx, func(decisions.Look) ([]decisions.Decision, error) {
+			if conflicts := d.undoConflicts(before, asides); len(conflicts) > 0 { // others may have decided since
+				return nil, &review.ConflictError{Conflicts: conflicts}
+			}
+			return d.takeBack(who, before)
+		}); err != nil {
 			return done, err
 		}
 		if err := d.record(ctx, written); err != nil {
@@ -94,7 +101,7 @@ func (d *Desk) undo(ctx context.Context, who string, first, last uint64, asides 
 		for id, event := range ids {
 			made := review.Made{ID: id, Event: event, Action: "undo", By: who}
 			if x := d.find(v, id); x != nil {
-				made.Event, made.Rev, made.Score = x.event, d.revOf(x), x.state.score
+				made.Event, made.Rev, made.Score = x.event, d.revOf(v, x), x.state.score
 			}
 			done.Made = append(done.Made, made)
 		}

@@ -262,7 +262,12 @@ func (p *pages) formDecide(w http.ResponseWriter, r *http.Request) {
 }
 
 func (p *pages) formUndo(w http.ResponseWriter, r *http.Request) {
-	done, err := p.desk.Undo(r.Context(), gate.Who(r).Name, r.PostFormValue("batch"))
+	err := r.ParseForm()
+	if err != nil {
+		p.fail(w, r, fmt.Errorf("%w: %w", errRequest, err))
+		return
+	}
+	done, err := p.desk.Undo(r.Context(), gate.Who(r).Name, r.PostForm.Get("batch"))
 	if err != nil {
 		p.fail(w, r, err)
 		return
