@@ -11,13 +11,38 @@ import (
 
 	"connect-deepcase/internal/excerpt"
 	"connect-deepcase/internal/field"
+	"connect-deepcase/internal/jsontext"
 	"connect-deepcase/internal/textfile"
 )
 
-// json reads objects in arrays, or one after the other. It reads the elements of an array at the beginning one by one; a later array, or an
-// object around one, is a record.
-func (r *reader) json(in *bufio.Reader) error {
-	lines := &lineCounter{in: in, most: int64(r.most)}
+// jsonLines reads lines that are an object each. The first other line, and all that come after it, are for json.
+func (r *reader) jsonLines(in *bufio.Reader) error {
+	for before := 0; !r.full(); before++ {
+		line, err := textfile.ReadLine(in, r.most)
+		if err != nil && err != io.EOF {
+			return r.wrong(before+1, "", err)
+		}
+		if len(line) == 0 {
+			return nil
+		}
+		object := bytes.Trim(line, " \t\r\n")
+		if len(object) == 0 {
+			continue
+		}
+		if object[0] != '{' || !jsontext.Valid(object) {
+			return r.json(bufio.NewReader(io.MultiReader(bytes.NewReader(bytes.Clone(line)), in)), before)
+		}
+		if err := r.jsonValue(object, before+1, 0); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// json reads objects in arrays, or one after the other, behind some lines. It reads the elements of an array at the beginning one by one; a later
+// array, or an object around one, is a record.
+func (r *reader) json(in *bufio.Reader, before int) error {
+	lines := &lineCounter{in: in, most: int64(r.most), before: before}
 	d := json.NewDecoder(lines)
 	array := false
 	if first, err := skipSpace(in, lines); err == nil && first == '[' {
@@ -110,18 +135,18 @@ func (r *reader) jsonRow(object json.RawMessage) (path string, err error) {
 		return "", fmt.Errorf("%s: want an object", excerpt.Quote(string(object)))
 	}
 	var f fields
-	for _, want := range []struct {
-		path  string
-		value *string
-	}{{r.columns.Timestamp, &f.timestamp}, {r.columns.Machine, &f.machine}, {r.columns.Event, &f.event}} {
-		*want.value, err = field.JSONText(field.FindJSON(object, want.path))
+	paths := []string{r.columns.Timestamp, r.columns.Machine, r.columns.Event, r.columns.Label}
+	var found [4]json.RawMessage
+	field.FindEachJSON(object, paths, found[:])
+	for i, to := range []*string{&f.timestamp, &f.machine, &f.event} {
+		*to, err = field.JSONText(found[i])
 		if errors.Is(err, field.ErrMissing) {
-			return want.path, fmt.Errorf("%w: the object has %s", err, shortList(field.Keys(object)))
+			return paths[i], fmt.Errorf("%w: the object has %s", err, shortList(field.Keys(object)))
 		} else if err != nil {
-			return want.path, err
+			return paths[i], err
 		}
 	}
-	label := field.FindJSON(object, r.columns.Label) // an object may have none
+	label := found[3] // an object may have none
 	if f.labelled = label != nil; f.labelled {
 		if f.label, err = field.JSONLabel(label, r.opts.Benign); err != nil {
 			return r.columns.Label, err

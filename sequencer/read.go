@@ -193,7 +193,7 @@ func (r *reader) stream(in io.Reader, name, prefix string) error {
 	case Text:
 		return r.text(text)
 	case JSON, NDJSON:
-		return r.json(text)
+		return r.jsonLines(text)
 	}
 	return fmt.Errorf("format %q: want csv, txt, json or ndjson", format)
 }

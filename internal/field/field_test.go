@@ -204,6 +204,12 @@ func FuzzFind(f *testing.F) {
 	f.Fuzz(func(t *testing.T, document []byte, path string) {
 		raw := FindJSON(document, path)
 		_, _ = JSONText(raw)
+		paths := []string{path, "a", path + ".1", "a.b.c"}
+		each := make([]json.RawMessage, len(paths))
+		FindEachJSON(document, paths, each)
+		for i, path := range paths {
+			require.Equal(t, string(FindJSON(document, path)), string(each[i]), path)
+		}
 		_ = Keys(document)
 		if document = bytes.TrimSpace(document); !json.Valid(document) || !utf8.Valid(document) {
 			return

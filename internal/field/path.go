@@ -52,7 +52,7 @@ func unescape(key string) string {
 
 // FindJSON is Find for a JSON value that is not decoded. If it is not valid JSON, the result may be any part of it, or nil.
 func FindJSON(document json.RawMessage, path string) json.RawMessage {
-	document = skip(document, "")
+	document = skip(document, 0)
 	if len(document) > 0 && document[0] == '[' {
 		number, rest, more := strings.Cut(path, ".")
 		wanted, err := strconv.Atoi(number)
@@ -79,8 +79,8 @@ func FindJSON(document json.RawMessage, path string) json.RawMessage {
 	var few [4]lead
 	leads := few[:0]
 	escaped := strings.IndexByte(path, '~') >= 0
-	for key, value := range Members(document) {
-		length := leadLength(path, key, escaped)
+	for quoted, value := range members(document) {
+		length := leadLength(path, keyText(quoted), escaped)
 		if length == 0 {
 			continue
 		}
@@ -108,16 +108,55 @@ func FindJSON(document json.RawMessage, path string) json.RawMessage {
 	return nil
 }
 
+// FindEachJSON is FindJSON for several paths. It goes through the document once: found gets the value at each path.
+func FindEachJSON(document json.RawMessage, paths []string, found []json.RawMessage) {
+	clear(found)
+	lengths := make([]int, len(paths), 8) // of the key that leads to each path; −1 if there are several
+	document = skip(document, 0)
+	for quoted, value := range members(document) {
+		key := keyText(quoted)
+		for i, path := range paths {
+			switch length := leadLength(path, key, strings.IndexByte(path, '~') >= 0); {
+			case length == 0:
+			case lengths[i] != 0 && lengths[i] != length:
+				lengths[i] = -1
+			default:
+				lengths[i], found[i] = length, value
+			}
+		}
+	}
+	for i, path := range paths {
+		switch length := lengths[i]; {
+		case length < 0 || length == 0 && len(document) > 0 && document[0] == '[':
+			found[i] = FindJSON(document, path)
+		case length == 0:
+		case length < len(path):
+			found[i] = FindJSON(notNull(found[i]), path[length+1:])
+		default:
+			found[i] = notNull(found[i])
+		}
+	}
+}
+
+// keyText is a key without its quotes and escapes.
+func keyText(quoted []byte) []byte {
+	key := quoted[1:max(1, len(quoted)-1)]
+	if bytes.IndexByte(key, '\\') >= 0 {
+		return []byte(unquote(quoted))
+	}
+	return key
+}
+
 // leadLength is how many bytes of a path a key stands for: all bytes, those before a dot, or 0.
-func leadLength(path, key string, escaped bool) int {
+func leadLength(path string, key []byte, escaped bool) int {
 	if !escaped {
-		if key != "" && strings.HasPrefix(path, key) && (len(path) == len(key) || path[len(key)] == '.') {
-			return len(key)
+		if n := len(key); n > 0 && n <= len(path) && path[:n] == string(key) && (len(path) == n || path[n] == '.') {
+			return n
 		}
 		return 0
 	}
 	for end := len(path); end > 0; end = strings.LastIndexByte(path[:end], '.') {
-		if unescape(path[:end]) == key {
+		if unescape(path[:end]) == string(key) {
 			return end
 		}
 	}
@@ -142,16 +181,27 @@ func Keys(object json.RawMessage) (keys []string) {
 // Members walks over the members of a JSON object. It stops at what is not valid JSON.
 func Members(object json.RawMessage) iter.Seq2[string, json.RawMessage] {
 	return func(yield func(string, json.RawMessage) bool) {
+		for key, value := range members(object) {
+			if !yield(unquote(key), value) {
+				return
+			}
+		}
+	}
+}
+
+// members is Members with keys as they are written, in quotes.
+func members(object json.RawMessage) iter.Seq2[[]byte, json.RawMessage] {
+	return func(yield func([]byte, json.RawMessage) bool) {
 		rest, ok := bytes.CutPrefix(object, []byte{'{'})
 		for ok {
-			rest = skip(rest, ",")
+			rest = skip(rest, ',')
 			if len(rest) == 0 || rest[0] != '"' {
 				return
 			}
 			end := valueEnd(rest)
 			key := rest[:end]
-			rest = skip(rest[end:], ":")
-			if end = valueEnd(rest); end == 0 || !yield(unquote(key), rest[:end]) {
+			rest = skip(rest[end:], ':')
+			if end = valueEnd(rest); end == 0 || !yield(key, rest[:end]) {
 				return
 			}
 			rest = rest[end:]
@@ -164,7 +214,7 @@ func elements(list json.RawMessage) iter.Seq[json.RawMessage] {
 	return func(yield func(json.RawMessage) bool) {
 		rest, ok := bytes.CutPrefix(list, []byte{'['})
 		for ok {
-			rest = skip(rest, ",")
+			rest = skip(rest, ',')
 			end := valueEnd(rest)
 			if end == 0 || rest[0] == ']' || !yield(rest[:end]) {
 				return
@@ -174,7 +224,14 @@ func elements(list json.RawMessage) iter.Seq[json.RawMessage] {
 	}
 }
 
-func skip(b []byte, separator string) []byte { return bytes.TrimLeft(b, " \t\r\n"+separator) }
+// skip leaves out space, and separators (0 for none), at the beginning.
+func skip(b []byte, separator byte) []byte {
+	i := 0
+	for i < len(b) && (b[i] == ' ' || b[i] == '\t' || b[i] == '\r' || b[i] == '\n' || b[i] == separator && separator != 0) {
+		i++
+	}
+	return b[i:]
+}
 
 // valueEnd is the length of the JSON value that b starts with.
 func valueEnd(b []byte) int {
@@ -182,11 +239,7 @@ func valueEnd(b []byte) int {
 	for i := 0; i < len(b); i++ {
 		switch b[i] {
 		case '"':
-			for i++; i < len(b) && b[i] != '"'; i++ {
-				if b[i] == '\\' {
-					i++
-				}
-			}
+			i = stringEnd(b, i+1)
 		case '{', '[':
 			depth++
 			continue
@@ -206,6 +259,25 @@ func valueEnd(b []byte) int {
 		}
 	}
 	return len(b)
+}
+
+// stringEnd is where the quote is that ends a string whose content begins at i.
+func stringEnd(b []byte, i int) int {
+	for i < len(b) {
+		n := bytes.IndexByte(b[i:], '"')
+		if n < 0 {
+			return len(b)
+		}
+		end, slashes := i+n, 0
+		for j := end - 1; j >= i && b[j] == '\\'; j-- {
+			slashes++
+		}
+		if slashes%2 == 0 {
+			return end
+		}
+		i = end + 1
+	}
+	return i
 }
 
 // unquote reads a JSON string. Bytes that are not UTF-8 stay as they are.

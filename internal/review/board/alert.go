@@ -15,6 +15,7 @@ import (
 	"connect-deepcase/internal/attack"
 	"connect-deepcase/internal/cases"
 	"connect-deepcase/internal/field"
+	"connect-deepcase/internal/jsontext"
 	"connect-deepcase/model"
 	"connect-deepcase/model/decisions"
 )
@@ -57,7 +58,7 @@ func isShare(x float64) bool { return x >= 0 && x <= 1 }
 // Read reads a document that deepcase_predict annotated, and deepcase_case if the pipeline has one. The alert keeps a copy of the document. An
 // error names the field and its value.
 func Read(target annotation.Target, document []byte, at time.Time) (a Alert, err error) {
-	if !json.Valid(document) {
+	if !jsontext.Valid(document) {
 		return a, fmt.Errorf("document: not JSON: %w", json.Unmarshal(document, new(json.RawMessage)))
 	}
 	object := field.FindJSON(document, target.String())
