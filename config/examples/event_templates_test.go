@@ -62,7 +62,7 @@ func TestSyslogLinesAreNamedByTemplates(t *testing.T) {
 	run(t, "source_authlog.yaml", variables)
 	require.Equal(t, want, eventNames(t, variables))
 
-	training := map[string]string{"INPUT": variables["OUTPUT"], "MODEL": variables["MODEL"], "TIME_FIELD": "@timestamp", "TRAININGS": variables["TRAININGS"],
+	training := map[string]string{"INPUT": variables["OUTPUT"], "MODEL": variables["MODEL"], "TRAININGS": variables["TRAININGS"],
 		"CLUSTERS": filepath.Join(t.TempDir(), "clusters"), "EPOCHS": "3"}
 	run(t, "train_from_files.yaml", training)
 	models, err := store.Open(variables["MODEL"], false)
@@ -72,6 +72,11 @@ func TestSyslogLinesAreNamedByTemplates(t *testing.T) {
 	m, err := models.Load(version)
 	require.NoError(t, err)
 	require.Len(t, m.Templates, 1, "the model knows its templates")
+	clusters := lines[struct {
+		FirstSeen string `json:"first_seen"`
+	}](t, training["CLUSTERS"]+"-"+version+".ndjson")
+	require.NotEmpty(t, clusters)
+	require.Contains(t, clusters[0].FirstSeen, "20", "times are those of @timestamp")
 
 	variables["OUTPUT"] = filepath.Join(t.TempDir(), "third.ndjson")
 	run(t, "source_authlog.yaml", variables)
