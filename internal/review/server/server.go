@@ -93,6 +93,9 @@ func (s *Server) open(ctx context.Context, o Options) (err error) {
 	if err != nil {
 		return err
 	}
+	if o.Gate.Log == nil {
+		o.Gate.Log = o.Log
+	}
 	o.Gate.Address, o.Gate.Secure = s.listener.Addr().String(), o.TLS != nil
 	handler, err := gate.New(o.Gate, pages)
 	if err != nil {
