@@ -61,6 +61,8 @@ type Board struct {
 	freshBytes   int        // of the documents that the next one writes
 	checkpointed time.Time
 	logged       int64 // the highest number of a piece of the log in the database
+
+	refused error // why the last alerts could not be written; nil if they were. mu guards it
 }
 
 // Hour is what became of the alerts of an hour.
@@ -300,6 +302,9 @@ func (v View) Now() time.Time { return v.b.now() }
 
 // Changes rises with each change of a question or a case.
 func (v View) Changes() uint64 { return v.b.changes }
+
+// Refused is why the last alerts that came could not be written, nil if they were.
+func (v View) Refused() error { return v.b.refused }
 
 // Totals are of all alerts.
 func (v View) Totals() Totals { return v.b.totals }

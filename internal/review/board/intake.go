@@ -47,6 +47,9 @@ func (b *Board) Add(ctx context.Context, alerts []Alert) error {
 	b.queue.Unlock()
 	if len(together) > 0 { // else another call has taken them along
 		err := b.takeUp(context.WithoutCancel(ctx), together)
+		b.mu.Lock()
+		b.refused = err
+		b.mu.Unlock()
 		if err != nil {
 			err = fmt.Errorf("store: %w", err)
 		}

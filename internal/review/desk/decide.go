@@ -294,7 +294,7 @@ func (d *Desk) record(ctx context.Context, written []decisions.Decision) error {
 	d.taken(written) // they hold whatever became of the copy
 	d.wait(waits)
 	if err != nil {
-		return fmt.Errorf("the decision is in the journal, but %w", err)
+		return fmt.Errorf("the decision counts, but the review store cannot be written: %w. Nothing else can be decided until it can: free space, or give access", err)
 	}
 	return nil
 }

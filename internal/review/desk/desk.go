@@ -203,11 +203,12 @@ func (d *Desk) tell(tried string, err error) {
 func (d *Desk) Status() review.Status {
 	var now time.Time
 	var last time.Time
-	d.o.Board.View(func(v board.View) { now, last = v.Now(), v.Totals().Last })
+	var refused error
+	d.o.Board.View(func(v board.View) { now, last, refused = v.Now(), v.Totals().Last, v.Refused() })
 	open := d.openCount()
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	s := review.Status{Now: now, Unpublished: len(d.pending), Open: open, Seq: d.seq, Problems: d.problems(last)}
+	s := review.Status{Now: now, Unpublished: len(d.pending), Open: open, Seq: d.seq, Problems: d.problems(last, refused)}
 	if d.serving != nil {
 		s.Version = d.serving.version
 	}
@@ -216,7 +217,7 @@ func (d *Desk) Status() review.Status {
 }
 
 // problems are sentences about what is wrong; mu is held.
-func (d *Desk) problems(last time.Time) (all []string) {
+func (d *Desk) problems(last time.Time, refused error) (all []string) {
 	if d.serving == nil {
 		all = append(all, "There is no model yet: questions appear after the first training.")
 	}
@@ -233,6 +234,9 @@ func (d *Desk) problems(last time.Time) (all []string) {
 	}
 	for _, tried := range slices.Sorted(maps.Keys(d.wrong)) {
 		all = append(all, d.wrong[tried]+".")
+	}
+	if refused != nil {
+		all = append(all, fmt.Sprintf("New alerts are not taken up: the review store cannot be written (%v). They are tried again.", refused))
 	}
 	if last.IsZero() {
 		all = append(all, "No alert has come in yet.")

@@ -2,6 +2,7 @@ package desk
 
 import (
 	"context"
+	"database/sql"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"connect-deepcase/internal/review"
+	"connect-deepcase/internal/review/board"
 	"connect-deepcase/model"
 )
 
@@ -145,4 +147,17 @@ func TestARemovedStoreRefusesDecisions(t *testing.T) {
 	list, _, err := a.Decisions(review.DecisionQuery{})
 	require.NoError(t, err)
 	require.Empty(t, list, "nothing was decided")
+}
+
+func TestThePageSaysThatAlertsAreNotTakenUp(t *testing.T) {
+	r := newRoom(t)
+	a := r.desk(t.TempDir())
+	a.see(1, rareSample, model.NoCluster, "", "pc-1")
+	require.NotContains(t, strings.Join(a.Status().Problems, " "), "not taken up")
+	require.NoError(t, a.db.Alerts.Write(t.Context(), func(tx *sql.Tx) error {
+		_, err := tx.Exec("ALTER TABLE intake RENAME TO gone") // as if the disk were full
+		return err
+	}))
+	require.Error(t, a.board.Add(t.Context(), make([]board.Alert, 1)))
+	require.Contains(t, strings.Join(a.Status().Problems, " "), "New alerts are not taken up")
 }
