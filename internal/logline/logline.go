@@ -140,6 +140,7 @@ func device(header string, o Options) (line Line, ok bool, err error) {
 	header = virtual.ReplaceAllString(header, "")
 	card := location.FindString(header)
 	header = strings.Replace(header, card, " ", 1) // if there is one: a space in front changes nothing
+	counted := false
 	for rest := strings.TrimLeft(header, ": "); rest != ""; rest = strings.TrimLeft(rest, ": ") {
 		at, after, err := timestamp(rest, o)
 		switch {
@@ -155,17 +156,26 @@ func device(header string, o Options) (line Line, ok bool, err error) {
 		word, after, _ := strings.Cut(rest, " ")
 		rest = after
 		switch host := strings.TrimSuffix(word, ":"); {
-		case counter.MatchString(word), level.MatchString(word), uptime.MatchString(word):
+		case counter.MatchString(word):
+			counted = true
+		case level.MatchString(word), uptime.MatchString(word):
 		case card != "" && process.MatchString(word):
 		case strings.HasPrefix(word, "*") && strings.HasSuffix(word, ":"): // a task of a wireless controller
 		case line.Host == "" && isHost(host):
 			line.Host = host
+		case counted && isHost(host) && startsWithTime(after, o): // what the device calls itself (origin-id). The host before it is as a relay sees it
+			line.Host, counted = host, false
 		default:
 			return Line{}, false, nil
 		}
 	}
 	line.clean()
 	return line, true, nil
+}
+
+func startsWithTime(text string, o Options) bool {
+	_, _, err := timestamp(strings.TrimLeft(text, ": "), o)
+	return err == nil
 }
 
 // clean turns placeholders into empty texts.
