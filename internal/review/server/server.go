@@ -9,6 +9,8 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -73,6 +75,9 @@ func (s *Server) open(ctx context.Context, o Options) (err error) {
 	if o.TLS != nil {
 		s.listener, s.scheme = tls.NewListener(s.listener, o.TLS), "https"
 	}
+	if sameDirectory(o.Store, o.Model) {
+		return fmt.Errorf("store: %s is the model directory: need a directory of its own", o.Store)
+	}
 	if s.db, err = database.Open(o.Store); err != nil {
 		return err
 	}
@@ -106,6 +111,17 @@ func (s *Server) open(ctx context.Context, o Options) (err error) {
 		MaxHeaderBytes: 64 << 10, ErrorLog: log.New(lines(o.Log), "", 0),
 	}
 	return nil
+}
+
+// sameDirectory tells whether two paths are one directory. Where the case of names does not count, both would even have the same file as their
+// lock.
+func sameDirectory(a, b string) bool {
+	x, err := os.Stat(a)
+	if err != nil {
+		return filepath.Clean(a) == filepath.Clean(b) // the model may come later
+	}
+	y, err := os.Stat(b)
+	return err == nil && os.SameFile(x, y)
 }
 
 func listen(ctx context.Context, address string) (net.Listener, error) {

@@ -47,3 +47,12 @@ func TestWrongTokensAreInTheLog(t *testing.T) {
 	defer mu.Unlock()
 	require.Contains(t, logged, "The review page: wrong token from 127.0.0.1")
 }
+
+func TestTheModelDirectoryIsNoStore(t *testing.T) {
+	dir := t.TempDir()
+	for store, model := range map[string]string{dir: dir, dir + "/.": dir, filepath.Join(dir, "later") + "/": filepath.Join(dir, "later")} {
+		_, err := Open(t.Context(), Options{Model: model, Store: store, Address: "127.0.0.1:0", Engine: cpu.New(), Gate: gate.Options{Mode: "none", By: "ann"}})
+		require.ErrorContains(t, err, "is the model directory: need a directory of its own")
+		require.NoFileExists(t, filepath.Join(dir, "alerts.db"))
+	}
+}
