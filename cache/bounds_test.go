@@ -29,7 +29,7 @@ func TestEntriesStayWithinTheirBytes(t *testing.T) {
 	for i := range 500 {
 		require.NoError(t, f.Set(ctx, fmt.Sprint("forged", i), []byte("x"), nil))
 		require.NoError(t, f.Set(ctx, "speaks", make([]byte, 5000), nil))
-		require.LessOrEqual(t, len(names(t, dir)), 100)
+		require.LessOrEqual(t, len(entries(t, dir)), 100)
 	}
 	_, err = f.Get(ctx, "speaks")
 	require.NoError(t, err)
@@ -40,7 +40,7 @@ func TestEntriesStayWithinTheirBytes(t *testing.T) {
 	assert.Equal(t, 1, strings.Count(log.String(), "\n"), log.String())
 	assert.Contains(t, log.String(), "more than max_bytes (409600): those written longest ago are removed")
 	var bytes int64
-	for _, name := range names(t, dir) {
+	for _, name := range entries(t, dir) {
 		info, err := os.Stat(filepath.Join(dir, name))
 		require.NoError(t, err)
 		bytes += onDisk(info.Size())
@@ -49,7 +49,7 @@ func TestEntriesStayWithinTheirBytes(t *testing.T) {
 
 	_, err = newFiles(dir, newBounds(0, 10*4096, mgr))
 	require.NoError(t, err)
-	assert.LessOrEqual(t, len(names(t, dir)), 9)
+	assert.LessOrEqual(t, len(entries(t, dir)), 9)
 }
 
 // Neither a value nor a file that somebody put there fills the memory.
@@ -82,10 +82,10 @@ func TestEntriesExpire(t *testing.T) {
 	value, err := f.Get(ctx, "old")
 	require.NoError(t, err)
 	assert.Equal(t, "again", string(value))
-	assert.Len(t, names(t, dir), 3)
+	assert.Len(t, entries(t, dir), 3)
 	f.bounds.now = func() time.Time { return time.Now().Add(10 * time.Minute) } // an eighth of the TTL later
 	require.NoError(t, f.Set(ctx, "new", []byte("x"), nil))
-	assert.Equal(t, []string{"new", "old"}, names(t, dir))
+	assert.Equal(t, []string{"new", "old"}, entries(t, dir))
 }
 
 // An entry that is written while it is removed for its age stays.
@@ -97,7 +97,7 @@ func TestEntriesThatAreWrittenMeanwhileStay(t *testing.T) {
 	value, err := f.Get(ctx, "a")
 	require.NoError(t, err)
 	assert.Equal(t, "new", string(value))
-	assert.Equal(t, []string{"a"}, names(t, dir))
+	assert.Equal(t, []string{"a"}, entries(t, dir))
 	require.NoError(t, f.drop("never there", time.Now()))
 }
 
@@ -114,5 +114,5 @@ func TestManyWritersOfAFullDirectory(t *testing.T) {
 		})
 	}
 	running.Wait()
-	assert.LessOrEqual(t, len(names(t, dir)), 28, "one more for each writer")
+	assert.LessOrEqual(t, len(entries(t, dir)), 28, "one more for each writer")
 }

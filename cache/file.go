@@ -42,7 +42,7 @@ Benthos' own `+"`file`"+` cache writes in place, so a process that is killed whi
 
 Whatever kills the process, and however many processes share the directory, an entry has the complete value that was written last or the one before it. If several processes `+"`add`"+` the same key, one succeeds.
 
-A write returns when it is on disk. So it survives a power failure if the disk keeps what it has confirmed, except on Windows. Each write waits for the disk to confirm twice. `+"`deepcase_sequence`"+` writes the window of each machine once per batch, so larger batches need fewer writes.
+A write returns when it is on disk. So it survives a power failure if the disk keeps what it has confirmed, except on Windows. The disk has to confirm twice, but writes at the same time wait for it together. On Linux with ext4 or XFS, more than eight at a time are flushed by flushing the file system: if other programs write much to it, these writes wait for that, too. `+"`deepcase_sequence`"+` writes the window of each machine once per batch, so larger batches need fewer writes.
 
 == What is removed
 
@@ -59,7 +59,7 @@ All files of the directory count, whoever wrote them. If a cursor is removed, it
 
 A key of up to 200 letters, digits and `+"`-_.~%+`"+` that does not begin with a dot is the name of its file. The cache `+"`file`"+` uses the same names, so its directories can be used here. The file of any other key is named `+"`=`"+` and the SHA-256 of the key in hexadecimal. If the file system ignores case, this also holds for keys with capitals, names such as `+"`nul`"+`, and names that end with a dot; entries that an earlier version wrote under such names are not found, and start again once.
 
-A process that is killed while it writes leaves a file `+"`.deepcase_file-…`"+`. The next start removes such files if they are older than a minute. An entry has at most 64 MiB. `+"`add`"+` needs a file system with hard links.`).
+On Linux, a file that was replaced is kept for the next writes under a name `+"`.deepcase_file-…`"+`: up to 4096 such files of up to 16 KiB, which `+"`max_bytes`"+` does not count. A stop removes them. A process that is killed leaves them. The next start removes such files if they are older than a minute. An entry has at most 64 MiB. `+"`add`"+` needs a file system with hard links.`).
 		Fields(
 			service.NewStringField(fieldDirectory).
 				Description("The directory of the files. It is created if it does not exist."),
@@ -131,6 +131,10 @@ type files struct {
 	dir    string
 	folds  bool // the file system takes upper and lower case for the same
 	bounds *bounds
+	spares spares
+	syncs  gather[*os.File] // flushes files
+	dirs   gather[string]   // flushes the directory
+	whole  *os.File         // the directory, if many files are flushed by flushing the file system; or nil
 }
 
 func newFiles(dir string, b *bounds) (*files, error) {
@@ -146,6 +150,12 @@ func newFiles(dir string, b *bounds) (*files, error) {
 	}
 	if err := f.sweep(); err != nil {
 		return nil, fmt.Errorf("field '%s': %w", fieldDirectory, err)
+	}
+	if disk.CanSyncAll(dir) {
+		var err error
+		if f.whole, err = os.Open(dir); err != nil {
+			return nil, fmt.Errorf("field '%s': %w", fieldDirectory, err)
+		}
 	}
 	return f, nil
 }
@@ -189,20 +199,47 @@ func (f *files) clean() error {
 }
 
 func (f *files) Get(_ context.Context, key string) ([]byte, error) {
-	file, info, err := disk.Open(f.path(key))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, service.ErrKeyNotFound
-	} else if err != nil {
-		return nil, err
+	for range maxReads {
+		value, whole, err := f.read(key)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, service.ErrKeyNotFound
+		} else if err != nil || whole {
+			return value, err
+		}
+	}
+	return nil, fmt.Errorf("entry %q: %d times, it was written while it was read: look who writes it", key, maxReads)
+}
+
+// maxReads is how often an entry is read that is written meanwhile.
+const maxReads = 1000
+
+// read reads an entry. It is whole if its file was the entry before and after, with the same date: a file that was replaced is written again.
+func (f *files) read(key string) (value []byte, whole bool, err error) {
+	path := f.path(key)
+	file, info, err := disk.Open(path)
+	if err != nil {
+		return nil, false, err
 	}
 	defer file.Close()
-	if f.bounds.expired(info) {
-		return nil, service.ErrKeyNotFound
+	before, err := os.Stat(path)
+	if err != nil || !os.SameFile(info, before) {
+		return nil, false, err
 	}
-	if info.Size() > maxEntry { // not what Set wrote: a sparse file that somebody put there, say
-		return nil, fmt.Errorf("entry %q: file %s has %d bytes, need at most %d: remove it", key, f.path(key), info.Size(), maxEntry)
+	if f.bounds.expired(before) {
+		return nil, false, fs.ErrNotExist
 	}
-	return io.ReadAll(file)
+	if before.Size() > maxEntry { // not what Set wrote: a sparse file that somebody put there, say
+		return nil, false, fmt.Errorf("entry %q: file %s has %d bytes, need at most %d: remove it", key, path, before.Size(), maxEntry)
+	}
+	value = make([]byte, before.Size())
+	if _, err := io.ReadFull(file, value); err != nil {
+		if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) { // cut off meanwhile
+			return nil, false, nil
+		}
+		return nil, false, err
+	}
+	after, err := os.Stat(path)
+	return value, err == nil && os.SameFile(info, after) && after.ModTime().Equal(before.ModTime()) && after.Size() == before.Size(), err
 }
 
 func (f *files) Set(_ context.Context, key string, value []byte, _ *time.Duration) error {
@@ -229,7 +266,13 @@ func (f *files) write(key string, value []byte, isNew bool) error {
 	}
 	path := f.path(key)
 	before, _ := os.Lstat(path)
-	if err := disk.WriteFile(path, disk.Options{Temporary: scratchPath(f.dir), Perm: 0o644, New: isNew}, value); err != nil {
+	err := error(nil)
+	if isNew {
+		err = disk.WriteFile(path, disk.Options{Temporary: scratchPath(f.dir), Perm: 0o644, New: true}, value)
+	} else {
+		err = f.replace(path, before, value)
+	}
+	if err != nil {
 		return err
 	}
 	return f.written(before, int64(len(value)))
@@ -246,7 +289,13 @@ func (f *files) Delete(_ context.Context, key string) error {
 	return disk.SyncDir(f.dir)
 }
 
-func (f *files) Close(context.Context) error { return nil }
+func (f *files) Close(context.Context) error {
+	err := f.spares.close()
+	if f.whole != nil {
+		err = errors.Join(err, f.whole.Close())
+	}
+	return err
+}
 
 var plain = regexp.MustCompile(`^[A-Za-z0-9_~%+-][A-Za-z0-9_.~%+-]{0,199}$`)
 

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -30,9 +31,16 @@ import (
 // writesTo has the test binary write to a directory until it is killed.
 const writesTo = "DEEPCASE_FILE_WRITES_TO"
 
+// confirmsTo is the same for a process that says what it has written.
+const confirmsTo = "DEEPCASE_FILE_CONFIRMS_TO"
+
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(writesTo); dir != "" {
 		fmt.Println(writeForEver(dir))
+		os.Exit(1)
+	}
+	if dir := os.Getenv(confirmsTo); dir != "" {
+		fmt.Println(confirmForEver(dir))
 		os.Exit(1)
 	}
 	os.Exit(m.Run())
@@ -56,6 +64,12 @@ func names(t *testing.T, dir string) (names []string) {
 	return names
 }
 
+// entries are the names of the files in a directory that are entries.
+func entries(t *testing.T, dir string) []string {
+	t.Helper()
+	return slices.DeleteFunc(names(t, dir), func(name string) bool { return strings.HasPrefix(name, scratch) })
+}
+
 // odd are keys that no file can be named after, or that would name another one.
 var odd = []string{
 	"", ".", "..", "../x", "a/b", "/", ".hidden", scratch + "x", "=", "a\x00b", "a\nb", "a b", "é", "ключ", "\xff", `a\b`, "c:d",
@@ -73,6 +87,7 @@ func TestEntries(t *testing.T) {
 		require.NoError(t, c.Add(ctx, key, fmt.Append(nil, i), nil))
 		require.ErrorIs(t, c.Add(ctx, key, []byte("added twice"), nil), service.ErrKeyAlreadyExists)
 	}
+	require.NoError(t, c.Close(ctx))
 	c = open(t, dir) // as after a restart
 	for i, key := range keys {
 		value, err := c.Get(ctx, key)
@@ -85,7 +100,7 @@ func TestEntries(t *testing.T) {
 		require.Empty(t, value)
 		require.NoError(t, c.Set(ctx, key, fmt.Append(nil, i, "again"), nil))
 	}
-	require.Len(t, names(t, dir), len(keys), "one file an entry, and nothing else")
+	require.Len(t, entries(t, dir), len(keys), "one file an entry, and nothing else")
 	for i, key := range keys {
 		value, err := c.Get(ctx, key)
 		require.NoError(t, err)
@@ -94,6 +109,7 @@ func TestEntries(t *testing.T) {
 		_, err = c.Get(ctx, key)
 		require.ErrorIs(t, err, service.ErrKeyNotFound)
 	}
+	require.NoError(t, c.Close(ctx))
 	require.Empty(t, names(t, dir))
 	require.Equal(t, []string{"here"}, names(t, filepath.Dir(dir)), "nothing was written beside the directory")
 }
@@ -222,7 +238,7 @@ func writeForEver(dir string) error {
 	for i := range 2 * written {
 		go func() {
 			for {
-				value := bytes.Repeat([]byte{byte(rand.Uint32())}, 4+rand.IntN(64<<10))
+				value := bytes.Repeat([]byte{byte(rand.Uint32())}, 4+rand.IntN(2*maxSpare))
 				binary.LittleEndian.PutUint32(value, crc32.ChecksumIEEE(value[4:]))
 				if err := c.Set(context.Background(), fmt.Sprint(i%written), value, nil); err != nil {
 					failed <- err

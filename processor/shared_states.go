@@ -73,8 +73,9 @@ func shareStates(conf *service.ParsedConfig, mgr *service.Resources, what string
 	return s, nil
 }
 
-// parallelMachines is the most machines of a batch that wait for the cache at the same time.
-const parallelMachines = 32
+// parallelMachines is the most machines of a batch that wait for the cache at the same time. deepcase_file flushes what it is given at the same
+// time together.
+const parallelMachines = 128
 
 // updateEach adds the items of each machine to its state: all of them, or none and they fail. hold runs a function on the state that this process
 // holds of a machine. Several machines are updated at the same time.

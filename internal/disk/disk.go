@@ -58,6 +58,12 @@ func OpenOwn(path string, flag int) (*os.File, error) {
 	return f, err
 }
 
+// OpenExisting opens a file to write it again from its beginning. A link in its place is an error.
+func OpenExisting(path string) (*os.File, error) {
+	f, _, err := open(path, os.O_WRONLY|noFollow)
+	return f, err
+}
+
 func open(path string, flag int) (*os.File, fs.FileInfo, error) {
 	f, err := os.OpenFile(path, flag|nonBlock, 0o666)
 	if err != nil {
