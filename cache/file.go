@@ -266,7 +266,7 @@ func (f *files) write(key string, value []byte, isNew bool) error {
 	}
 	path := f.path(key)
 	before, _ := os.Lstat(path)
-	err := error(nil)
+	var err error
 	if isNew {
 		err = disk.WriteFile(path, disk.Options{Temporary: scratchPath(f.dir), Perm: 0o644, New: true}, value)
 	} else {
