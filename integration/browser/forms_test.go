@@ -68,7 +68,7 @@ func TestWithoutScripts(t *testing.T) {
 
 func TestForgedRequests(t *testing.T) {
 	s := review(t, plain)
-	const id = `{"items":[{"id":"c1-00000000","rev":"0.0.0"}],"action":"score","score":0}`
+	const id = `{"items":[{"id":"c1-00000000","rev":"0.0.0.0"}],"action":"score","score":0}`
 	host := strings.TrimPrefix(s.url, "http://")
 	for _, c := range []struct {
 		name, path, body string
