@@ -160,7 +160,7 @@ func (d *Desk) listed(q *board.Question, seq int) []*board.Pattern {
 	older := func(a, b *board.Pattern) int { return a.Seq - b.Seq }
 	slices.SortFunc(open, older)
 	slices.SortFunc(decided, older)
-	all := append(open, decided...)
+	all := slices.Concat(open, decided)
 	return all[:min(shownPatterns, len(all))]
 }
 
