@@ -95,6 +95,7 @@ input:
       - deepcase_syslog: { tcp_address: "127.0.0.1:0", udp_address: "127.0.0.1:0" }
 pipeline:
   processors:
+    - deepcase_template: { text: '${! json("event") }', templates: "${DIR}/templates.ndjson", target: template }
     - deepcase_sequence: { cache: windows }
     - deepcase_predict: { model: "${DIR}/model" }
     - deepcase_case: { cache: windows }
