@@ -1,7 +1,6 @@
 package processor
 
 import (
-	"context"
 	"time"
 
 	"github.com/redpanda-data/benthos/v4/public/service"
@@ -21,8 +20,7 @@ type answers struct {
 	err     string // of the last look, "" if it went well
 	damaged int    // lines that were told of
 	last    uint64 // number of the last decision
-	stop    context.CancelFunc
-	stopped chan struct{}
+	looking looking
 }
 
 type answerMetrics struct {
@@ -50,22 +48,8 @@ func newAnswers(dir string, hold decisions.Hold, mgr *service.Resources) *answer
 
 // start reads the journal, and from then on looks every so often for what was appended.
 func (a *answers) start(every time.Duration) {
-	ctx, cancel := context.WithCancel(context.Background())
-	a.stop, a.stopped = cancel, make(chan struct{})
 	a.look()
-	go func() {
-		defer close(a.stopped)
-		ticks := time.NewTicker(every)
-		defer ticks.Stop()
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-ticks.C:
-				a.look()
-			}
-		}
-	}()
+	a.looking = lookEvery(every, eachTick(a.look))
 }
 
 // look takes up what was appended. A failure that stays the same is logged once.
@@ -134,6 +118,5 @@ func (a *answers) settle(verdicts []model.Verdict, keys [][4]decisions.Key, errs
 
 // close stops looking. It may be called again.
 func (a *answers) close() {
-	a.stop()
-	<-a.stopped
+	a.looking.close()
 }

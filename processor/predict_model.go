@@ -50,8 +50,7 @@ type serving struct {
 
 	follower  *store.Follower
 	current   atomic.Pointer[version] // nil: none yet
-	stop      context.CancelFunc
-	stopped   chan struct{}
+	looking   looking
 	closing   sync.WaitGroup  // of replaced versions that still answer
 	asking    context.Context // ends with close, by endAsking
 	endAsking context.CancelFunc
@@ -98,17 +97,10 @@ func (s *serving) limited(ctx context.Context, limit time.Duration) (context.Con
 
 // start loads the current version if there is one, and from then on looks for a new version every so often.
 func (s *serving) start(every time.Duration) {
-	ctx, cancel := context.WithCancel(context.Background())
-	s.stop, s.stopped = cancel, make(chan struct{})
 	s.asking, s.endAsking = context.WithCancel(context.Background())
 	s.follower = store.NewFollower(s.dir, s.take, s.report)
 	s.follower.Look()
-	go func() {
-		defer close(s.stopped)
-		ticks := time.NewTicker(every)
-		defer ticks.Stop()
-		s.follower.Follow(ctx, ticks.C)
-	}()
+	s.looking = lookEvery(every, s.follower.Follow)
 }
 
 // acquire gives the version to ask, or nil if there is none. The caller must release it.
@@ -213,8 +205,7 @@ func (s *serving) swap(next *version) {
 
 // close stops looking for versions, ends answers that are still being computed, and closes the version that serves. It may be called again.
 func (s *serving) close() error {
-	s.stop()
-	<-s.stopped
+	s.looking.close()
 	s.endAsking()
 	s.closing.Wait()
 	if v := s.current.Load(); v != nil {

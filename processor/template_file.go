@@ -2,7 +2,6 @@ package processor
 
 import (
 	"bytes"
-	"context"
 	"crypto/rand"
 	"crypto/sha256"
 	"errors"
@@ -14,7 +13,6 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/redpanda-data/benthos/v4/public/service"
 
@@ -68,8 +66,7 @@ type templateFile struct {
 	warned [sha256.Size]byte // hash of the content that was warned of; zero if the file vanished
 	told   bool              // warned is set
 
-	stop    context.CancelFunc
-	stopped chan struct{}
+	looking looking
 }
 
 // openTemplateFile loads the file if there is one, and from then on looks at it every so often.
@@ -108,9 +105,7 @@ func openTemplateFile(conf *service.ParsedConfig, mgr *service.Resources) (*temp
 	if err := f.start(); err != nil {
 		return nil, fmt.Errorf("field '%s': %w", fieldTemplates, err)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	f.stop, f.stopped = cancel, make(chan struct{})
-	go f.follow(ctx, every)
+	f.looking = lookEvery(every, eachTick(f.look))
 	return f, nil
 }
 
@@ -256,20 +251,6 @@ func (f *templateFile) complain(format string, arguments ...any) {
 	}
 }
 
-func (f *templateFile) follow(ctx context.Context, every time.Duration) {
-	defer close(f.stopped)
-	ticks := time.NewTicker(every)
-	defer ticks.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticks.C:
-			f.look()
-		}
-	}
-}
-
 // look loads a file that has appeared. One that has changed since it was loaded is only warned of.
 func (f *templateFile) look() {
 	f.mu.Lock()
@@ -320,8 +301,7 @@ func (f *templateFile) compare(u *templatesInUse) {
 
 // close stops looking at the file. What was learnt from too few messages is lost, and says so.
 func (f *templateFile) close() {
-	f.stop()
-	<-f.stopped
+	f.looking.close()
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.learner != nil && f.learnt > 0 {
