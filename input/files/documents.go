@@ -286,7 +286,7 @@ func (t *text) oneLine(document []byte) ([]byte, error) {
 	if err := t.encoding.Check(document); err != nil {
 		return document, err
 	}
-	if bytes.IndexByte(document, '\n') < 0 && json.Valid(document) {
+	if bytes.IndexByte(document, '\n') < 0 && jsontext.Valid(document) {
 		return document, nil
 	}
 	var b bytes.Buffer

@@ -11,6 +11,7 @@ import (
 
 	"connect-deepcase/internal/annotation"
 	"connect-deepcase/internal/field"
+	"connect-deepcase/internal/jsontext"
 	"connect-deepcase/internal/mapping"
 	"connect-deepcase/internal/spool"
 )
@@ -79,7 +80,7 @@ func document(message *service.Message) json.RawMessage {
 		}{"the document is larger than 16384 bytes", len(content), strings.ToValidUTF8(string(content[:maxBeginning]), "")})
 		return shown
 	}
-	if json.Valid(content) {
+	if jsontext.Valid(content) {
 		return content
 	}
 	text, _ := json.Marshal(string(content)) // any text can be

@@ -147,7 +147,7 @@ var independent = map[string][]string{
 // foundation is what everything may stand on: it imports nothing of this module but its own.
 var foundation = []string{
 	"internal/attack", "internal/auditrecord", "internal/cef", "internal/cell", "internal/configfield", "internal/demo", "internal/disk", "internal/excerpt",
-	"internal/field", "internal/homenet", "internal/keyvalue", "internal/leef", "internal/logline", "internal/redeliver",
+	"internal/field", "internal/homenet", "internal/jsontext", "internal/keyvalue", "internal/leef", "internal/logline", "internal/redeliver",
 	"internal/report", "internal/snapshot", "internal/spool", "internal/textfile",
 }
 

@@ -17,7 +17,7 @@ func OfJSON(document []byte) (ids []string) {
 		return nil
 	}
 	members := make([]json.RawMessage, len(root.keys))
-	for name, value := range field.Members(bytes.TrimSpace(document)) {
+	for name, value := range field.Members(document) {
 		if at, known := slices.BinarySearchFunc(root.keys, name, func(k key, name string) int { return strings.Compare(k.name, name) }); known {
 			members[at] = value // if a key comes twice, the last one counts
 		}

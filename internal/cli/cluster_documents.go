@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -11,6 +10,7 @@ import (
 	"strings"
 
 	"connect-deepcase/internal/annotation"
+	"connect-deepcase/internal/jsontext"
 	"connect-deepcase/internal/report"
 	"connect-deepcase/internal/textfile"
 	"connect-deepcase/model"
@@ -197,7 +197,7 @@ func eachFileLine(path string, f func(line []byte) error) error {
 
 // readSequence reads what deepcase_sequence wrote into a document, with a context of length events.
 func readSequence(document []byte, target annotation.Target, length int) (s annotation.Sequence, err error) {
-	if !json.Valid(document) || document[0] != '{' {
+	if !jsontext.Valid(document) || document[0] != '{' {
 		return s, errors.New("not a JSON object")
 	}
 	if s, err = target.JSONSequence(document); err == nil && len(s.Context) != length {

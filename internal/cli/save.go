@@ -40,11 +40,8 @@ func (s *session) saveable() error {
 			return usagef("--%s and --%s: %s is one file, which would be overwritten: give another one", other, flag, path)
 		}
 		read[filepath.Clean(path)] = flag
-		if info, err := os.Stat(path); err == nil && info.IsDir() {
-			return fmt.Errorf("--%s: %s is a folder, need a file", flag, path)
-		}
-		if info, err := os.Stat(filepath.Dir(path)); err != nil || !info.IsDir() {
-			return fmt.Errorf("--%s: %s: there is no folder %s", flag, path, filepath.Dir(path))
+		if err := saveableFile(flag, path); err != nil {
+			return err
 		}
 	}
 	for _, flag := range []string{"save-builder", "save-interpreter"} {
@@ -58,6 +55,17 @@ func (s *session) saveable() error {
 		if err := store.Writable(path); err != nil {
 			return fmt.Errorf("--%s: %w", flag, err)
 		}
+	}
+	return nil
+}
+
+// saveableFile checks that a file can be at the path of a flag: no folder is there, and there is one for it.
+func saveableFile(flag, path string) error {
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return fmt.Errorf("--%s: %s is a folder, need a file", flag, path)
+	}
+	if info, err := os.Stat(filepath.Dir(path)); err != nil || !info.IsDir() {
+		return fmt.Errorf("--%s: %s: there is no folder %s", flag, path, filepath.Dir(path))
 	}
 	return nil
 }

@@ -3,13 +3,11 @@ package cli
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -19,6 +17,7 @@ import (
 	"connect-deepcase/internal/disk"
 	"connect-deepcase/internal/excerpt"
 	"connect-deepcase/internal/field"
+	"connect-deepcase/internal/jsontext"
 	"connect-deepcase/internal/logline"
 	"connect-deepcase/internal/report"
 	"connect-deepcase/sequencer/template"
@@ -167,17 +166,14 @@ func (s *session) newTemplateFile() error {
 	if path == "" {
 		return usagef("--save: give a file to save templates in")
 	}
+	if err := saveableFile("save", path); err != nil {
+		return err
+	}
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		if dir, err := os.Stat(filepath.Dir(path)); err != nil || !dir.IsDir() {
-			return fmt.Errorf("--save: %s: there is no folder %s", path, filepath.Dir(path))
-		}
 		return nil
 	} else if err != nil {
 		return fmt.Errorf("--save: %w", err)
-	}
-	if info.IsDir() {
-		return fmt.Errorf("--save: %s is a folder, need a file", path)
 	}
 	old, err := os.Stat(s.flags.String("extend"))
 	if info.Mode().IsRegular() && (err != nil || !os.SameFile(info, old)) {
@@ -233,7 +229,7 @@ func (t *templateLearning) read(line []byte) (scope, message string, err error) 
 	case flagLines:
 		return "", string(line), nil
 	}
-	if !json.Valid(line) || bytes.TrimLeft(line, " \t")[0] != '{' {
+	if !jsontext.Valid(line) || bytes.TrimLeft(line, " \t")[0] != '{' {
 		return "", "", errors.New("not a JSON object")
 	}
 	value := field.FindJSON(line, t.text)

@@ -192,7 +192,7 @@ func Members(object json.RawMessage) iter.Seq2[string, json.RawMessage] {
 // members is Members with keys as they are written, in quotes.
 func members(object json.RawMessage) iter.Seq2[[]byte, json.RawMessage] {
 	return func(yield func([]byte, json.RawMessage) bool) {
-		rest, ok := bytes.CutPrefix(object, []byte{'{'})
+		rest, ok := bytes.CutPrefix(skip(object, 0), []byte{'{'})
 		for ok {
 			rest = skip(rest, ',')
 			if len(rest) == 0 || rest[0] != '"' {

@@ -22,14 +22,12 @@ func init() {
 		Param(bloblang.NewStringParam("path").Description("As in `deepcase_field`.")).
 		Param(bloblang.NewStringParam("format").Description("As `time_format` of `deepcase_sequence`.").Default("auto")).
 		Example("", `root.time = this.`+timeMethod+`("timestamp")`, [2]string{`{"timestamp":1700000000}`, `{"time":"2023-11-14T22:13:20Z"}`})
-	if err := bloblang.RegisterMethodV2(timeMethod, spec, newTimeMethod); err != nil {
-		panic(err)
-	}
+	bloblang.MustRegisterMethodV2(timeMethod, spec, newTimeMethod)
 	spec = bloblang.NewPluginSpec().
 		Category("Object & Array Manipulation").
 		Description("The techniques of MITRE ATT&CK that a document names where docs/events.md says: a sorted list of ids, which may be empty.").
 		Example("", `root.techniques = this.`+techniquesMethod+`()`, [2]string{`{"rule":{"mitre":{"id":["T1110"]}},"tags":["attack.t1078"]}`, `{"techniques":["T1078","T1110"]}`})
-	err := bloblang.RegisterMethodV2(techniquesMethod, spec, func(*bloblang.ParsedParams) (bloblang.Method, error) {
+	bloblang.MustRegisterMethodV2(techniquesMethod, spec, func(*bloblang.ParsedParams) (bloblang.Method, error) {
 		return bloblang.ObjectMethod(func(document map[string]any) (any, error) {
 			list := []any{}
 			for _, id := range attack.Techniques(document) {
@@ -38,9 +36,6 @@ func init() {
 			return list, nil
 		}), nil
 	})
-	if err != nil {
-		panic(err)
-	}
 }
 
 func newTimeMethod(args *bloblang.ParsedParams) (bloblang.Method, error) {

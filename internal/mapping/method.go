@@ -20,16 +20,13 @@ func init() {
 		Example("", `root.machine = this.`+fieldMethod+`("id.orig_h")`,
 			[2]string{`{"id.orig_h":"192.0.2.10"}`, `{"machine":"192.0.2.10"}`},
 			[2]string{`{"id":{"orig_h":"192.0.2.10"}}`, `{"machine":"192.0.2.10"}`})
-	err := bloblang.RegisterMethodV2(fieldMethod, spec, func(args *bloblang.ParsedParams) (bloblang.Method, error) {
+	bloblang.MustRegisterMethodV2(fieldMethod, spec, func(args *bloblang.ParsedParams) (bloblang.Method, error) {
 		path, err := args.GetString("path")
 		if err != nil {
 			return nil, err
 		}
 		return func(document any) (any, error) { return number(field.Find(document, path)), nil }, nil
 	})
-	if err != nil {
-		panic(err)
-	}
 }
 
 // number turns a number into one that Bloblang can calculate with, if that is exact.

@@ -262,8 +262,7 @@ func (p *pages) formDecide(w http.ResponseWriter, r *http.Request) {
 }
 
 func (p *pages) formUndo(w http.ResponseWriter, r *http.Request) {
-	err := r.ParseForm()
-	if err != nil {
+	if err := r.ParseForm(); err != nil {
 		p.fail(w, r, fmt.Errorf("%w: %w", errRequest, err))
 		return
 	}
