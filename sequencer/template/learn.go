@@ -13,8 +13,8 @@ type Options struct {
 	MinValues int
 	// MinMessages is the number of messages that make a template; rarer ones have none. So a word of fewer messages is in no name. Default 1.
 	MinMessages int
-	// MaxShapes bounds memory: when there are more (long ones count up to five times), those that were generalised are forgotten, then the rarest. From then on the order of
-	// messages counts. Default 100,000.
+	// MaxShapes bounds memory: when there are more (long ones count up to five times), those that were generalised are forgotten, then the
+	// rarest. From then on the order of messages counts. Default 100,000.
 	MaxShapes int
 	// MaxTemplates bounds a Set, with those that it extends: the templates of the most messages stay. Default 10,000.
 	MaxTemplates int
