@@ -60,7 +60,8 @@ type Board struct {
 	fresh        int        // alerts since the last checkpoint
 	freshBytes   int        // of the documents that the next one writes
 	checkpointed time.Time
-	logged       int64 // the highest number of a piece of the log in the database
+	logged       int64  // the highest number of a piece of the log in the database
+	packed, row  []byte // memory that encodeRow uses again
 
 	refused error // why the last alerts could not be written; nil if they were. mu guards it
 }

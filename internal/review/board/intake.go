@@ -63,23 +63,15 @@ func (b *Board) Add(ctx context.Context, alerts []Alert) error {
 
 // takeUp writes alerts, and counts them. intake is held.
 func (b *Board) takeUp(ctx context.Context, together []*waiting) error {
-	count, size := 0, 0
+	count := 0
 	for _, w := range together {
 		count += len(w.alerts)
-		for i := range w.alerts {
-			size += 1000 + len(w.alerts[i].Body)
-		}
 	}
 	clock := b.clock()
-	packed := binary.AppendUvarint(binary.AppendVarint(append(make([]byte, 0, size), intakeVersion), clock), uint64(count))
-	for _, w := range together {
-		for i := range w.alerts {
-			packed = w.alerts[i].append(packed)
-		}
-	}
 	if count > 0 {
+		row := b.encodeRow(together, count, clock)
 		err := b.db.Write(ctx, func(tx *sql.Tx) error {
-			_, err := tx.Exec("INSERT INTO intake (alerts) VALUES (?)", s2.Encode(nil, snapshot.Seal(packed)))
+			_, err := tx.Exec("INSERT INTO intake (alerts) VALUES (?)", row)
 			return err
 		})
 		if err != nil {
@@ -101,6 +93,25 @@ func (b *Board) takeUp(ctx context.Context, together []*waiting) error {
 		}
 	}
 	return nil
+}
+
+// maxReused is the most memory of a buffer that the next row uses again.
+const maxReused = 16 << 20
+
+// encodeRow gives alerts as a row of the intake, which is good until the next call. intake is held.
+func (b *Board) encodeRow(together []*waiting, count int, clock int64) []byte {
+	packed := binary.AppendUvarint(binary.AppendVarint(append(b.packed[:0], intakeVersion), clock), uint64(count))
+	for _, w := range together {
+		for i := range w.alerts {
+			packed = w.alerts[i].append(packed)
+		}
+	}
+	packed = snapshot.Seal(packed)
+	row := s2.Encode(b.row[:cap(b.row)], packed)
+	if b.packed, b.row = packed, row; cap(packed) > maxReused {
+		b.packed, b.row = nil, nil
+	}
+	return row
 }
 
 // takenAtOnce is how many alerts are counted while the page waits: it is to answer while many alerts stream in.

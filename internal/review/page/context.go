@@ -48,7 +48,7 @@ func sequence(c review.Context) template.HTML {
 	var b strings.Builder
 	b.WriteString(`<ol class="seq">`)
 	for _, r := range runs(c) {
-		fmt.Fprintf(&b, `<li class="h%d`, shade(r.Share))
+		b.WriteString(`<li class="h` + strconv.Itoa(shade(r.Share)))
 		called := "nothing"
 		if r.Name == "" {
 			b.WriteString(" nil")
@@ -59,7 +59,7 @@ func sequence(c review.Context) template.HTML {
 		if r.Span > 1 {
 			b.WriteString(" rep")
 			before = strconv.Itoa(r.From) + " to " + before
-			times = fmt.Sprintf(` <span class="x">×%d</span>`, r.Span)
+			times = ` <span class="x">×` + strconv.Itoa(r.Span) + "</span>"
 		}
 		share := ""
 		if r.Share >= .05 {

@@ -59,6 +59,9 @@ type patterns struct {
 
 // hidden says whether a character does not show, or makes other characters show elsewhere.
 func hidden(r rune) bool {
+	if r >= ' ' && r <= '~' { // most characters
+		return false
+	}
 	return unicode.IsControl(r) || unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp, unicode.Variation_Selector, unicode.Other_Default_Ignorable_Code_Point) ||
 		r == unicode.ReplacementChar || r != ' ' && unicode.IsSpace(r)
 }
@@ -84,20 +87,17 @@ func by(s string) template.HTML {
 func text(s string) template.HTML { return "<bdi>" + visible(s, "\n\t") + "</bdi>" }
 
 func visible(s, except string) template.HTML {
-	if !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' }) && strings.TrimSpace(s) == s { // most names
-		return template.HTML(html.EscapeString(s))
-	}
 	var b strings.Builder
 	done := 0
 	for i, r := range s {
-		width := len(string(r))
-		if r == unicode.ReplacementChar && !strings.HasPrefix(s[i:], string(r)) {
-			width = 1 // a byte that is not UTF-8
-		}
 		atEnd := r == ' ' && (i == 0 || i == len(s)-1) && except == ""
 		if (hidden(r) || atEnd) && !strings.ContainsRune(except, r) {
 			b.WriteString(html.EscapeString(s[done:i]))
 			fmt.Fprintf(&b, `<span class="ctl">%U</span>`, r)
+			width := len(string(r))
+			if r == unicode.ReplacementChar && !strings.HasPrefix(s[i:], string(r)) {
+				width = 1 // a byte that is not UTF-8
+			}
 			done = i + width
 		}
 	}
@@ -184,7 +184,7 @@ func when(t time.Time) template.HTML {
 		return "–"
 	}
 	t = t.UTC()
-	return template.HTML(fmt.Sprintf(`<time datetime="%s" title="%s UTC">%s</time>`, t.Format(time.RFC3339), t.Format("2006-01-02 15:04:05"), t.Format("2 Jan 15:04")))
+	return template.HTML(`<time datetime="` + t.Format(time.RFC3339) + `" title="` + t.Format(time.DateTime) + ` UTC">` + t.Format("2 Jan 15:04") + `</time>`)
 }
 
 // class is the colour of a score: as the default levels, from harmless to severe.
