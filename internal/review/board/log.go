@@ -3,7 +3,6 @@ package board
 import (
 	"cmp"
 	"context"
-	"database/sql"
 	"encoding/binary"
 	"fmt"
 	"maps"
@@ -129,25 +128,25 @@ func (b *Board) read(ctx context.Context, w wanted) (found []line, damaged error
 	if w.newest {
 		order, edge = "last DESC, number DESC", 1
 	}
-	rows, err := b.db.Query(ctx, "SELECT first, last, alerts FROM log WHERE machine = ? AND first <= ? AND last >= ? AND number <= ? ORDER BY "+order,
-		w.machine, w.to.UnixMicro(), w.from.UnixMicro(), logged)
+	pieces, err := b.pieces(ctx, w, logged, order)
 	if err != nil {
 		return nil, err
 	}
-	defer rows.Close()
-	for rows.Next() {
-		var times [2]int64
-		var data sql.RawBytes
-		if err := rows.Scan(&times[0], &times[1], &data); err != nil {
+	for _, p := range pieces {
+		if found = w.cut(found); w.enough(found, time.UnixMicro(p.times[edge])) {
+			break
+		}
+		data, err := b.content(ctx, p.number)
+		if err != nil {
 			return nil, err
 		}
-		if found = w.cut(found); w.enough(found, time.UnixMicro(times[edge])) {
-			break
+		if data == nil { // it was forgotten meanwhile
+			continue
 		}
 		lines, err := unpack(data, w.machine, w.of)
 		if err != nil {
 			if damaged == nil {
-				damaged = fmt.Errorf("store: log of %s from %s on: %w", w.machine, time.UnixMicro(times[0]).UTC().Format(time.RFC3339), err)
+				damaged = fmt.Errorf("store: log of %s from %s on: %w", w.machine, time.UnixMicro(p.times[0]).UTC().Format(time.RFC3339), err)
 			}
 			continue
 		}
@@ -155,10 +154,46 @@ func (b *Board) read(ctx context.Context, w wanted) (found []line, damaged error
 			found = w.take(found, l)
 		}
 	}
-	if err := rows.Err(); err != nil {
+	return w.cut(found), damaged
+}
+
+// piece is a piece of the log, before it is read.
+type piece struct {
+	number int64
+	times  [2]int64 // of its first and its last alert
+}
+
+// pieces finds the pieces that may have what is wanted, up to a number. It reads the index alone: most of them need not be read.
+func (b *Board) pieces(ctx context.Context, w wanted, most int64, order string) (all []piece, err error) {
+	rows, err := b.db.Query(ctx, "SELECT number, first, last FROM log WHERE machine = ? AND first <= ? AND last >= ? AND number <= ? ORDER BY "+order,
+		w.machine, w.to.UnixMicro(), w.from.UnixMicro(), most)
+	if err != nil {
 		return nil, err
 	}
-	return w.cut(found), damaged
+	defer rows.Close()
+	for rows.Next() {
+		var p piece
+		if err := rows.Scan(&p.number, &p.times[0], &p.times[1]); err != nil {
+			return nil, err
+		}
+		all = append(all, p)
+	}
+	return all, rows.Err()
+}
+
+// content is what a piece has, nil if there is no such piece.
+func (b *Board) content(ctx context.Context, number int64) (data []byte, err error) {
+	rows, err := b.db.Query(ctx, "SELECT alerts FROM log WHERE number = ?", number)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := rows.Scan(&data); err != nil {
+			return nil, err
+		}
+	}
+	return data, rows.Err()
 }
 
 // take adds a line if it is wanted.

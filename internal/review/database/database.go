@@ -49,6 +49,9 @@ CREATE TABLE log (number INTEGER PRIMARY KEY, machine TEXT NOT NULL, first INTEG
 CREATE INDEX log_machine ON log (machine, first);
 CREATE INDEX log_last ON log (last);
 CREATE TABLE intake (number INTEGER PRIMARY KEY, alerts BLOB NOT NULL);
+`, `
+DROP INDEX log_machine; -- with last, the pieces that a case needs are found without reading the others
+CREATE INDEX log_machine ON log (machine, first, last);
 `}
 	decisions = []string{`
 CREATE TABLE decision (number INTEGER PRIMARY KEY, at INTEGER NOT NULL, kind TEXT NOT NULL, by TEXT NOT NULL, reason TEXT NOT NULL, scope TEXT NOT NULL, key BLOB NOT NULL, event TEXT NOT NULL, machine TEXT NOT NULL,
