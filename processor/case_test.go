@@ -1,7 +1,6 @@
 package processor
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -116,7 +115,7 @@ func TestCasesByMachine(t *testing.T) {
 
 // Bad messages are flagged and stay as they were; the others of their batch go on.
 func TestCaseFlagsBadMessages(t *testing.T) {
-	var log bytes.Buffer
+	var log logText
 	builder := service.NewResourceBuilder()
 	builder.SetLogger(slog.New(slog.NewTextHandler(&log, nil)))
 	resources, closeResources, err := builder.Build()
@@ -219,7 +218,7 @@ func TestCaseLeavesStatesAsTheyWere(t *testing.T) {
 func TestCaseMetrics(t *testing.T) {
 	recorded.values = map[string]int64{}
 	builder := service.NewResourceBuilder()
-	var log bytes.Buffer
+	var log logText
 	builder.SetLogger(slog.New(slog.NewTextHandler(&log, nil)))
 	require.NoError(t, builder.SetMetricsYAML("recorded: {}"))
 	resources, closeResources, err := builder.Build()

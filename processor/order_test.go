@@ -15,9 +15,9 @@ import (
 )
 
 // logged is a sequencer, and what it tells from warnings on.
-func logged(t *testing.T, yaml string, more ...service.MockResourcesOptFn) (*sequence, *strings.Builder) {
+func logged(t *testing.T, yaml string, more ...service.MockResourcesOptFn) (*sequence, *logText) {
 	t.Helper()
-	var log strings.Builder
+	var log logText
 	more = slices.Concat(more, []service.MockResourcesOptFn{service.MockResourcesOptUseLogger(
 		service.NewLoggerFromSlog(slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn}))))})
 	s, err := newSequenceFromParsed(parse(t, sequenceSpec(), yaml), service.MockResources(more...))
@@ -29,7 +29,7 @@ func logged(t *testing.T, yaml string, more ...service.MockResourcesOptFn) (*seq
 func counted(t *testing.T, processor string, batches ...service.MessageBatch) string {
 	t.Helper()
 	recorded.values = map[string]int64{}
-	var log strings.Builder
+	var log logText
 	builder := service.NewStreamBuilder()
 	builder.SetLogger(slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn})))
 	builder.SetThreads(1)

@@ -1,7 +1,6 @@
 package processor
 
 import (
-	"bytes"
 	"errors"
 	"log/slog"
 	"strings"
@@ -25,7 +24,7 @@ func TestTheEndOfARunSaysWhatFailed(t *testing.T) {
 		{[]string{good, good}, "deepcase_predict: { model: " + t.TempDir() + " }", `level=ERROR msg="2 events read, 2 failed: they got an error and no verdict"`},
 		{[]string{good, good}, "deepcase_label: { model: " + t.TempDir() + " }", `level=ERROR msg="2 events read, 2 failed: they got an error and change nothing"`},
 	} {
-		var log bytes.Buffer
+		var log logText
 		builder := service.NewStreamBuilder()
 		builder.SetLogger(slog.New(slog.NewTextHandler(&log, nil)))
 		require.NoError(t, builder.AddProcessorYAML(c.processor))

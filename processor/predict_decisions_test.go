@@ -146,7 +146,7 @@ func TestPredictKeepsDecisionsThatCannotBeReadAgain(t *testing.T) {
 	journal := filepath.Join(dir, "decisions.ndjson")
 	whole, err := os.ReadFile(journal)
 	require.NoError(t, err)
-	var log bytes.Buffer
+	var log logText
 	resources := service.MockResources(service.MockResourcesOptUseLogger(service.NewLoggerFromSlog(slog.New(slog.NewTextHandler(&log, nil)))))
 	p, err := newPredictFromParsed(parse(t, predictSpec(), "reload: 1h\nmodel: "+dir), resources)
 	require.NoError(t, err)
@@ -187,7 +187,7 @@ func TestPredictTellsThatDecisionsAreMissing(t *testing.T) {
 	backup, err := os.ReadFile(journal)
 	require.NoError(t, err)
 	decideOn(t, dir, neverSeen, scoreOf(3, decisions.PatternOnMachine))
-	var log bytes.Buffer
+	var log logText
 	resources := service.MockResources(service.MockResourcesOptUseLogger(service.NewLoggerFromSlog(slog.New(slog.NewTextHandler(&log, nil)))))
 	p, err := newPredictFromParsed(parse(t, predictSpec(), "reload: 1h\nmodel: "+dir), resources)
 	require.NoError(t, err)

@@ -1,7 +1,6 @@
 package processor
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"log/slog"
@@ -44,9 +43,9 @@ func (n meddlingNetwork) Query(ctx context.Context, s contextbuilder.Samples, q 
 }
 
 // meddled is a predictor that answers through an engine and writes its log into a buffer.
-func meddled(t *testing.T, yaml string, e contextbuilder.Engine) (*predict, *bytes.Buffer) {
+func meddled(t *testing.T, yaml string, e contextbuilder.Engine) (*predict, *logText) {
 	t.Helper()
-	log := &bytes.Buffer{}
+	log := &logText{}
 	resources := service.MockResources(service.MockResourcesOptUseLogger(service.NewLoggerFromSlog(slog.New(slog.NewTextHandler(log, nil)))))
 	p, err := newPredictFromParsed(parse(t, predictSpec(), "reload: 1h\n"+yaml), resources) // the test reloads
 	require.NoError(t, err)

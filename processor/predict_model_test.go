@@ -1,7 +1,6 @@
 package processor
 
 import (
-	"bytes"
 	"fmt"
 	"log/slog"
 	"os"
@@ -91,7 +90,7 @@ func TestPredictSurvivesBrokenVersions(t *testing.T) {
 func TestPredictLogsABrokenVersionOnce(t *testing.T) {
 	dir := t.TempDir()
 	truncateVersion(t, dir, publish(t, dir, little(t, 1)))
-	var log bytes.Buffer
+	var log logText
 	resources := service.MockResources(service.MockResourcesOptUseLogger(service.NewLoggerFromSlog(slog.New(slog.NewTextHandler(&log, nil)))))
 	p, err := newPredictFromParsed(parse(t, predictSpec(), "reload: 1h\nmodel: "+dir), resources)
 	require.NoError(t, err)
@@ -109,7 +108,7 @@ func TestPredictLogsABrokenVersionOnce(t *testing.T) {
 // The first thing to see where the path of the model is wrong.
 func TestPredictLogsThatThereIsNoModel(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "typo")
-	var log bytes.Buffer
+	var log logText
 	resources := service.MockResources(service.MockResourcesOptUseLogger(service.NewLoggerFromSlog(slog.New(slog.NewTextHandler(&log, nil)))))
 	p, err := newPredictFromParsed(parse(t, predictSpec(), "reload: 1h\nmodel: "+dir), resources)
 	require.NoError(t, err)

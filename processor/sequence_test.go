@@ -1,7 +1,6 @@
 package processor
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -66,7 +65,7 @@ func TestSequenceBadCacheRetry(t *testing.T) {
 
 // A wrong field name makes an error of every event, and a pipeline that hardly anybody notices.
 func TestSequenceTellsOfRefusedEvents(t *testing.T) {
-	var log bytes.Buffer
+	var log logText
 	builder := service.NewStreamBuilder()
 	builder.SetLogger(slog.New(slog.NewTextHandler(&log, nil)))
 	require.NoError(t, builder.AddInputYAML(`generate: {count: 3, interval: "", mapping: 'root = {"event": "a", "timestamp": count("n"), "machine": " "}'}`))
@@ -161,7 +160,7 @@ id: ${! json("id") }`)
 func TestSequenceWithAnIDThatIsNone(t *testing.T) {
 	for _, cache := range []string{"", "\n  cache: windows"} {
 		recorded.values = map[string]int64{}
-		var log strings.Builder
+		var log logText
 		builder := service.NewStreamBuilder()
 		builder.SetLogger(slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn})))
 		require.NoError(t, builder.SetMetricsYAML("recorded: {}"))

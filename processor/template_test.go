@@ -25,20 +25,20 @@ import (
 var parsedTemplateSpec = sync.OnceValue(templateSpec)
 
 // withLog gives resources that write their log into the buffer.
-func withLog(t testing.TB) (*service.Resources, *bytes.Buffer) {
+func withLog(t testing.TB) (*service.Resources, *logText) {
 	t.Helper()
 	return built(t, "none: {}")
 }
 
 // withLogAndMetrics also counts in recorded.
-func withLogAndMetrics(t testing.TB) (*service.Resources, *bytes.Buffer) {
+func withLogAndMetrics(t testing.TB) (*service.Resources, *logText) {
 	t.Helper()
 	return built(t, "recorded: {}")
 }
 
-func built(t testing.TB, metrics string) (*service.Resources, *bytes.Buffer) {
+func built(t testing.TB, metrics string) (*service.Resources, *logText) {
 	t.Helper()
-	var log bytes.Buffer
+	var log logText
 	builder := service.NewResourceBuilder()
 	builder.SetLogger(slog.New(slog.NewTextHandler(&log, nil)))
 	require.NoError(t, builder.SetMetricsYAML(metrics))
