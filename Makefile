@@ -38,9 +38,10 @@ fuzz:
 		done; \
 	done
 
-# The slim binary for every platform of docs/platforms.md.
+# The slim binary for every platform of docs/platforms.md, or for those of PLATFORMS.
+PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 cross:
-	for platform in linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64; do \
+	for platform in $(PLATFORMS); do \
 		echo $$platform; CGO_ENABLED=0 GOOS=$${platform%/*} GOARCH=$${platform#*/} go build -tags slim -o /dev/null ./cmd/connect-deepcase || exit 1; \
 	done
 	go test -tags slim ./cmd/connect-deepcase
