@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/netip"
 
 	"github.com/redpanda-data/benthos/v4/public/bloblang"
 
@@ -15,7 +16,7 @@ func init() {
 	const method = "deepcase_name"
 	spec := bloblang.NewPluginSpec().
 		Category("Coercion").
-		Description("A text or a number as a name: as text, without spaces around it. A list of one is its value, because search servers do not tell them apart. Null if there is none: for null, an empty text or list, and a placeholder such as `-`, `unknown` or `N/A`. Anything else is an error: a name is not guessed from several.").
+		Description("A text or a number as a name: as text, without spaces around it. A list of one is its value, because search servers do not tell them apart. An IPv6 address has one name, however it is written: its short form, such as `2001:db8::7`. Null if there is none: for null, an empty text or list, and a placeholder such as `-`, `unknown` or `N/A`. Anything else is an error: a name is not guessed from several.").
 		Example("", `root.machine = this.host.name.`+method+`()`,
 			[2]string{`{"host":{"name":["web-1"]}}`, `{"machine":"web-1"}`},
 			[2]string{`{"host":{"name":"unknown"}}`, `{"machine":null}`})
@@ -40,6 +41,9 @@ func newName(v any) (any, error) {
 	}
 	if text = field.Named(text); text == "" {
 		return nil, nil
+	}
+	if ip, err := netip.ParseAddr(text); err == nil {
+		return ip.String(), nil
 	}
 	return text, nil
 }

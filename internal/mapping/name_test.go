@@ -18,6 +18,8 @@ func TestNameMethod(t *testing.T) {
 		`{}`: nil, `{"a":null}`: nil, `{"a":[]}`: nil, `{"a":[null]}`: nil, `{"a":""}`: nil, `{"a":" "}`: nil, `{"a":["-"]}`: nil,
 		`{"a":" - "}`: nil, `{"a":"N/A"}`: nil, `{"a":"Unknown"}`: nil, `{"a":"(null)"}`: nil, `{"a":"none"}`: nil, `{"a":"?"}`: nil,
 		`{"a":"unknown host"}`: "unknown host",
+		`{"a":"2001:0DB8:0000:0000:0000:0000:0000:0007"}`: "2001:db8::7", `{"a":"fe80::1%eth0"}`: "fe80::1%eth0", `{"a":"192.0.2.7"}`: "192.0.2.7",
+		`{"a":"192.0.2.07"}`: "192.0.2.07", `{"a":"00:11:22:33:44:55"}`: "00:11:22:33:44:55",
 	} {
 		var decoded any
 		require.NoError(t, json.Unmarshal([]byte(document), &decoded))
