@@ -20,6 +20,7 @@ import (
 	"connect-deepcase/bench/report"
 	"connect-deepcase/model/contextbuilder"
 	"connect-deepcase/model/contextbuilder/cpu"
+	"connect-deepcase/model/contextbuilder/cpu/peak"
 )
 
 func main() {
@@ -117,14 +118,17 @@ type cell struct {
 	job          job
 	data         string
 	events, rows int
+	count        int // samples or events of one run
 	ours         []float64
 	original     []float64 // the better number of threads
 	threads      int       // which that is
+	flop         float64   // of the job's products, 0 if there are none to count
+	peak         []float64 // operations per second that the machine reached in each round
 }
 
 func (c cell) String() string {
-	return fmt.Sprintf("%-8s %-12s N %3d: ours %s, original %s (%d threads), ratio %.1f", c.job.name, c.data, c.events, report.Spread(c.ours),
-		report.Spread(c.original), c.threads, c.ratio())
+	return fmt.Sprintf("%-8s %-12s N %3d: ours %s, original %s (%d threads), ratio %.1f; GFLOP | peak | share: %s", c.job.name, c.data, c.events,
+		report.Spread(c.ours), report.Spread(c.original), c.threads, c.ratio(), c.share())
 }
 
 func (c cell) ratio() float64 {
@@ -132,6 +136,18 @@ func (c cell) ratio() float64 {
 		return 0
 	}
 	return report.Median(c.ours) / report.Median(c.original)
+}
+
+// share are the columns about the machine's limit: GFLOP of the job, the peak and how much of it was used, in the median of the rounds.
+func (c cell) share() string {
+	if c.flop == 0 {
+		return "– | – | –"
+	}
+	shares := make([]float64, len(c.ours))
+	for i, rate := range c.ours {
+		shares[i] = rate / float64(c.count) * c.flop / c.peak[i]
+	}
+	return fmt.Sprintf("%.1f | %.0f | %.0f %%", c.flop/1e9, report.Median(c.peak)/1e9, 100*report.Median(shares))
 }
 
 const (
@@ -146,6 +162,9 @@ func measure(ctx context.Context, engine contextbuilder.Engine, theirs *original
 		rows = j.rows
 	}
 	c := cell{job: j, data: d.name, events: len(d.data.Names) + 1, rows: rows}
+	if j.work != nil {
+		c.flop = j.work(d, rows)
+	}
 	byThreads := make([][]float64, 2)
 	for range rounds {
 		if theirs != nil {
@@ -157,7 +176,10 @@ func measure(ctx context.Context, engine contextbuilder.Engine, theirs *original
 			if err != nil {
 				return c, err
 			}
-			done, took = done+count, took+once
+			c.count, done, took = count, done+count, took+once
+		}
+		if j.work != nil {
+			c.peak = append(c.peak, peak.Measure(least))
 		}
 		c.ours = append(c.ours, float64(done)/took.Seconds())
 		if theirs == nil {
@@ -240,14 +262,17 @@ func table(cells []cell, theirs *original, engine string, rounds int) string {
 	fmt.Fprintf(&b, ".\nBoth sides run each job in turn, on the same data and with the same weights. A cell has the minimum / median / maximum of %d rounds, and\n"+
 		"the ratio is that of the medians. The original runs with one thread and with two, and the better result counts (*threads*). Ours uses all\n"+
 		"cores, starts when the original's threads are idle, and repeats short jobs for %s (the round is then their mean).\n\n", rounds, least)
-	b.WriteString("| job | data | N | rows | ours | original | threads | ratio |\n|---|---|--:|--:|--:|--:|--:|--:|\n")
+	b.WriteString("*GFLOP* are the floating-point operations (in 10⁹) of the products in one run of the job: what the definition says, with each prefix that contexts of\n" +
+		"a batch share computed once. Gates, softmax, optimizer and whatever else is no product are not counted. *peak* is what our matrix product reaches\n" +
+		"on all cores at its best size, in GFLOP/s, measured after each round. *share* is how much of the peak the counted products make up.\n\n")
+	b.WriteString("| job | data | N | rows | ours | original | threads | ratio | GFLOP | peak | share |\n|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n")
 	for _, c := range cells {
 		rows := "all"
 		if c.rows > 0 {
 			rows = fmt.Sprint(c.rows)
 		}
-		fmt.Fprintf(&b, "| %s, %s | %s | %d | %s | %s | %s | %d | %.1f |\n", c.job.name, c.job.unit, c.data, c.events, rows, report.Spread(c.ours),
-			report.Spread(c.original), c.threads, c.ratio())
+		fmt.Fprintf(&b, "| %s, %s | %s | %d | %s | %s | %s | %d | %.1f | %s |\n", c.job.name, c.job.unit, c.data, c.events, rows, report.Spread(c.ours),
+			report.Spread(c.original), c.threads, c.ratio(), c.share())
 	}
 	return b.String()
 }
