@@ -6,6 +6,7 @@ import "math"
 type search struct {
 	tree  *tree
 	value []int32 // the query by id, zero between searches
+	ids   []int32 // of the query and the tree
 	sum   int64
 	// over and under are, by id, by how much the query certainly exceeds, or falls short of, every vector of the current subtree.
 	over, under []int32
@@ -14,6 +15,7 @@ type search struct {
 	tag     int32 // nor are vectors at the limit with this tag or a higher one
 	visit   func(at int32, distance int64) (more bool)
 	removed *removed
+	budget  int // numbers that may still be looked at before the lists answer; only of a search for the nearest vector
 }
 
 // removed are vectors that searches skip.
@@ -29,15 +31,20 @@ func newSearch(ids int) *search {
 
 // within calls visit for each vector within eps of a query, in any order, until visit returns false.
 func (s *search) within(t *tree, ids, values []int32, eps int64, visit func(at int32, distance int64) bool) {
-	s.visit, s.limit, s.tag = visit, eps, math.MaxInt32
+	s.visit, s.limit, s.tag, s.budget = visit, eps, math.MaxInt32, math.MaxInt
 	s.run(t, ids, values)
 }
 
 // nearest finds the packed vector that is nearest to a query. Of equally near ones, it takes the one with the lowest tag. In a tree without
 // vectors it is −1.
 func (s *search) nearest(t *tree, ids, values []int32) (at int32, distance int64) {
+	return s.nearestWith(t.patience(ids), t, ids, values)
+}
+
+// nearestWith is nearest. If the tree has not answered after it looked at budget numbers, the lists answer. The answer is the same.
+func (s *search) nearestWith(budget int, t *tree, ids, values []int32) (at int32, distance int64) {
 	at = -1
-	s.limit, s.tag = math.MaxInt64, math.MaxInt32
+	s.limit, s.tag, s.budget = math.MaxInt64, math.MaxInt32, budget
 	s.visit = func(candidate int32, d int64) bool {
 		if d < s.limit || t.tags[candidate] < s.tag {
 			at, s.limit, s.tag = candidate, d, t.tags[candidate]
@@ -52,18 +59,19 @@ func (s *search) run(t *tree, ids, values []int32) {
 	if len(t.nodes) == 0 {
 		return
 	}
-	s.tree, s.sum = t, 0
+	s.tree, s.sum, s.ids = t, 0, s.ids[:0]
 	for k, id := range ids {
 		s.sum += int64(values[k])
 		if int(id) < t.ids { // larger ids are in no vector of the tree, and count in the sum only
 			s.value[id] = values[k]
+			s.ids = append(s.ids, id)
 		}
 	}
-	s.walk(0, 0, 0)
-	for _, id := range ids {
-		if int(id) < t.ids {
-			s.value[id] = 0
-		}
+	if s.walk(0, 0, 0); s.budget < 0 {
+		s.scan()
+	}
+	for _, id := range s.ids {
+		s.value[id] = 0
 	}
 }
 
@@ -99,6 +107,9 @@ func (s *search) walk(i int32, over, under int64) bool {
 	if n.left == 0 {
 		return s.compare(n)
 	}
+	if s.budget -= 1 + int(n.boxEnd-n.box); s.budget < 0 {
+		return false
+	}
 	if x := s.value[n.id]; x-n.atMost < n.atLeast-x { // the nearer side first
 		return s.walkLeft(n, over, under) && s.walkRight(n, over, under)
 	}
@@ -126,22 +137,28 @@ func (s *search) walkRight(n *node, over, under int64) bool {
 // compare visits the vectors of a leaf.
 func (s *search) compare(n *node) bool {
 	t := s.tree
+	s.budget -= int(t.packed.Offsets[n.to] - t.packed.Offsets[n.from])
 	for at := n.from; at < n.to; at++ {
 		if s.removed != nil && s.removed.gone[at] {
 			continue
 		}
-		shared := int64(0)
-		from, to := t.packed.Offsets[at], t.packed.Offsets[at+1]
-		values := t.packed.Values[from:to]
-		for k, id := range t.packed.IDs[from:to] {
-			shared += int64(min(s.value[id], values[k]))
-		}
-		distance := s.sum + t.sums[at] - 2*shared
-		if (distance < s.limit || distance == s.limit && t.tags[at] < s.tag) && !s.visit(at, distance) {
+		if !s.offer(at) {
 			return false
 		}
 	}
 	return true
+}
+
+// offer visits a packed vector if it is not beyond the limit. It returns false if the search is to end.
+func (s *search) offer(at int32) bool {
+	t, shared := s.tree, int64(0)
+	from, to := t.packed.Offsets[at], t.packed.Offsets[at+1]
+	values := t.packed.Values[from:to]
+	for k, id := range t.packed.IDs[from:to] {
+		shared += int64(min(s.value[id], values[k]))
+	}
+	distance := s.sum + t.sums[at] - 2*shared
+	return distance > s.limit || distance == s.limit && t.tags[at] >= s.tag || s.visit(at, distance)
 }
 
 // keep makes searches skip all packed vectors of t for which keep is false.

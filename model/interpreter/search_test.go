@@ -49,19 +49,24 @@ func TestWithinAndNearestAreThoseOfAllVectors(t *testing.T) {
 					least, tag = d, tags[row]
 				}
 			}
-			at, distance := search.nearest(tree, ids, values)
-			require.Equal(t, least, distance, "%+v query %d", s, q)
-			require.Equal(t, tag, tree.tags[at], "%+v query %d", s, q)
+			for _, budget := range []int{0, 1, 100, math.MaxInt} { // the lists answer, the tree has found something before, the tree answers
+				at, distance := search.nearestWith(budget, tree, ids, values)
+				require.Equal(t, least, distance, "%+v query %d budget %d", s, q, budget)
+				require.Equal(t, tag, tree.tags[at], "%+v query %d budget %d", s, q, budget)
+			}
 		}
 		require.Equal(t, make([]int32, s.ids+10), search.value, "a search cleans up")
 		require.Equal(t, make([]int32, s.ids+10), search.over)
 		require.Equal(t, make([]int32, s.ids+10), search.under)
+		require.Equal(t, make([]int64, v.Len()), *tree.inverted().sums.Get().(*[]int64))
 	}
 }
 
 func TestSearchInNothing(t *testing.T) {
-	at, _ := newSearch(5).nearest(newTree(&Vectors{}, nil), []int32{1}, []int32{scale})
-	require.EqualValues(t, -1, at)
+	for _, budget := range []int{0, math.MaxInt} {
+		at, _ := newSearch(5).nearestWith(budget, newTree(&Vectors{}, nil), []int32{1}, []int32{scale})
+		require.EqualValues(t, -1, at)
+	}
 }
 
 // large are 50,000 vectors of one event: spread over thousands of groups of alerts, and as real alerts are, over few ids.

@@ -1,6 +1,9 @@
 package interpreter
 
-import "slices"
+import (
+	"slices"
+	"sync"
+)
 
 const (
 	leafSize = 12 // vectors in a leaf; for fewer, comparing all is cheaper than another split
@@ -20,6 +23,11 @@ type tree struct {
 	ids    int // 1 + the largest id
 	// known is the highest label of each packed vector, NoScore if it has none; nil if no search asks for it.
 	known []float64
+
+	having   []int32 // by id, how many vectors have it
+	lightest int32   // the packed vector with the lowest sum; of equal ones, the one with the lowest tag
+	once     sync.Once
+	lists    *lists // nil until inverted
 }
 
 // node is a subtree over the packed vectors from…to.
@@ -58,6 +66,13 @@ func newTree(v *Vectors, tags []int32) *tree {
 	for at, row := range t.rows {
 		t.packed.add(v.Row(int(row)))
 		t.sums[at], t.tags[at] = b.sum(row), b.tag(row)
+		if l := t.lightest; t.sums[at] < t.sums[l] || t.sums[at] == t.sums[l] && t.tags[at] < t.tags[l] {
+			t.lightest = int32(at)
+		}
+	}
+	t.having = make([]int32, t.ids)
+	for _, id := range t.packed.IDs {
+		t.having[id]++
 	}
 	return t
 }
