@@ -24,7 +24,7 @@ func (p Params) TrainingMemory(names, events int) int64 {
 	if p.Training.Optimizer != contextbuilder.SGD {
 		copies += 2 // moments
 	}
-	weights := 4 * contextbuilder.Config{Events: names + 1, Length: p.Length, Hidden: p.Hidden, LSTM: p.LSTM}.Numbers()
-	batch := 4 * float64(max(p.Training.BatchSize, p.Query.BatchSize)) * float64(8*(names+1)+4*p.Length*(p.Hidden+1))
+	weights := 4 * p.Network(names+1).Numbers()
+	batch := 4 * float64(max(p.Training.BatchSize, p.Query.BatchSize)) * float64(8*(names+1)+4*p.Length*(p.Hidden+1)*p.Network(names+1).Cells())
 	return int64(float64(copies)*weights + batch + float64(events)*float64(eventMemory+contextMemory*p.Length) + nameMemory*float64(names))
 }

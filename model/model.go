@@ -133,9 +133,8 @@ func (m *Model) Validate() error {
 	if c.Events < len(m.Names)+1 {
 		return fmt.Errorf("names: %d with NO_EVENT do not fit a network of %d events", len(m.Names)+1, c.Events)
 	}
-	if c.Length != m.Params.Length || c.Hidden != m.Params.Hidden || c.LSTM != m.Params.LSTM {
-		return fmt.Errorf("network has length %d, hidden %d, LSTM %t, but the settings say %d, %d, %t",
-			c.Length, c.Hidden, c.LSTM, m.Params.Length, m.Params.Hidden, m.Params.LSTM)
+	if set := m.Params.Network(c.Events); c != set {
+		return fmt.Errorf("network has %v, but the settings say %v", c, set)
 	}
 	if m.Vectors != nil {
 		if err := m.Vectors.Validate(c.Events); err != nil {

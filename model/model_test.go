@@ -128,7 +128,7 @@ func TestTrainSortsTheVocabulary(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []string{"apt", "cron", "ssh"}, m.Names)
 	require.Equal(t, contextbuilder.Samples{Length: 3, Contexts: []int32{3, 2, 0, 2, 0, 1}, Events: []int32{1, 2}}, e.trained)
-	require.Equal(t, contextbuilder.Config{Events: 4, Length: 3, Hidden: 4}, m.Weights.Config)
+	require.Equal(t, contextbuilder.Config{Events: 4, Length: 3, Hidden: 4, Layers: 1}, m.Weights.Config)
 	require.EqualValues(t, 42, m.Weights.Attention.Bias[0])
 	require.Equal(t, 2, m.Samples)
 	require.Nil(t, m.Clusters)
@@ -304,7 +304,7 @@ func TestWithScores(t *testing.T) {
 }
 
 func TestWithNetwork(t *testing.T) {
-	w, err := contextbuilder.Init(contextbuilder.Config{Events: 5, Length: 2, Hidden: 3}, 1)
+	w, err := contextbuilder.Init(contextbuilder.Config{Events: 5, Length: 2, Hidden: 3, Layers: 1}, 1)
 	require.NoError(t, err)
 	for _, names := range [][]string{{"22", "5", "7", "9"}, {"5", "22", "7"}} {
 		m, err := FromNetwork(names, w, DefaultParams())
@@ -333,8 +333,8 @@ func TestValidateModel(t *testing.T) {
 		"vector 1: cluster 7 is not one of 2":                                          func(m *Model) { m.VectorCluster[1] = 7 },
 		"vector 0: id 9 at 0, need ascending ids below 4":                              func(m *Model) { m.Vectors.IDs[0] = 9 },
 		"length: 0 is not at least 1":                                                  func(m *Model) { m.Params.Length = 0 },
-		"network has length 2, hidden 4, LSTM false, but the settings say 3, 4, false": func(m *Model) { m.Params.Length = 3 },
-		"names: 5 with NO_EVENT do not fit a network of 4 events":                      func(m *Model) { m.Names = []string{"a", "b", "c", "d"} },
+		"network has events 4, length 2, hidden 4, LSTM false, layers 1, bidirectional false, but the settings say events 4, length 3, hidden 4, LSTM false, layers 1, bidirectional false": func(m *Model) { m.Params.Length = 3 },
+		"names: 5 with NO_EVENT do not fit a network of 4 events": func(m *Model) { m.Names = []string{"a", "b", "c", "d"} },
 	} {
 		m := learnt(t, &scripted{})
 		spoil(m)

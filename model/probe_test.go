@@ -16,7 +16,7 @@ func overflowing(t *testing.T) *Model {
 	t.Helper()
 	p := DefaultParams()
 	p.Length, p.Hidden = 2, 4
-	w, err := contextbuilder.Init(contextbuilder.Config{Events: 4, Length: 2, Hidden: 4}, 1)
+	w, err := contextbuilder.Init(contextbuilder.Config{Events: 4, Length: 2, Hidden: 4, Layers: 1}, 1)
 	require.NoError(t, err)
 	for i := range w.Out.Weight {
 		w.Hidden.Weight[i], w.Out.Weight[i] = 3e38, 3e38

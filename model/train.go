@@ -28,8 +28,7 @@ func Train(ctx context.Context, e contextbuilder.Engine, d Data, p Params) (*Mod
 	if err != nil {
 		return nil, err
 	}
-	config := contextbuilder.Config{Events: len(names) + 1, Length: p.Length, Hidden: p.Hidden, LSTM: p.LSTM}
-	weights, err := contextbuilder.Init(config, p.Training.Seed)
+	weights, err := contextbuilder.Init(p.Network(len(names)+1), p.Training.Seed)
 	if err != nil {
 		return nil, err
 	}
@@ -91,7 +90,8 @@ func (m *Model) TrainFurther(ctx context.Context, e contextbuilder.Engine, d Dat
 // the original often do. The shape in p is replaced by that of the network.
 func FromNetwork(names []string, w *contextbuilder.Weights, p Params) (*Model, error) {
 	if w != nil {
-		p.Length, p.Hidden, p.LSTM = w.Config.Length, w.Config.Hidden, w.Config.LSTM
+		c := w.Config
+		p.Length, p.Hidden, p.LSTM, p.Layers, p.Bidirectional = c.Length, c.Hidden, c.LSTM, c.Layers, c.Bidirectional
 	}
 	p.Training.Progress = nil
 	m := &Model{Params: p, Names: slices.Clone(names), Weights: w}

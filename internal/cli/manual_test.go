@@ -24,7 +24,7 @@ import (
 func scoreless(t *testing.T) *model.Model {
 	p := model.DefaultParams()
 	p.Length, p.Hidden = 2, 3
-	w, err := contextbuilder.Init(contextbuilder.Config{Events: 4, Length: 2, Hidden: 3}, 1)
+	w, err := contextbuilder.Init(contextbuilder.Config{Events: 4, Length: 2, Hidden: 3, Layers: 1}, 1)
 	require.NoError(t, err)
 	return &model.Model{Params: p, Names: []string{"a", "b", "c"}, Weights: w, Samples: 12, VectorCluster: []int32{0, 1},
 		Clusters: []model.Cluster{{ID: 0, Event: "b", Size: 7, Score: interpreter.NoScore}, {ID: 1, Event: "c", Size: 5, Score: interpreter.NoScore}},

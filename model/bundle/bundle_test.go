@@ -49,7 +49,7 @@ func clustered(t testing.TB) *model.Model {
 	p.Timeout = 36*time.Hour + 1500*time.Millisecond + 1
 	return &model.Model{
 		Params: p, Names: []string{"sshd: failed password", "sudo: <root> & \"quotes\"", "cron ✓"}, Samples: 40,
-		Weights: network(t, contextbuilder.Config{Events: 5, Length: 3, Hidden: 2}),
+		Weights: network(t, contextbuilder.Config{Events: 5, Length: 3, Hidden: 2, Layers: 1}),
 		Clusters: []model.Cluster{
 			{ID: 0, Event: "sshd: failed password", Size: 20, Score: 2.5, Contexts: []model.ClusterContext{
 				{Context: []string{"", "", "sshd: failed password"}, Attention: []float32{0, 0.125, 0.875}, Count: 15},
@@ -87,7 +87,7 @@ func bare(t testing.TB) *model.Model {
 	p := model.DefaultParams()
 	p.Length, p.Hidden, p.LSTM = 1, 1, true
 	return &model.Model{Params: p, Names: []string{strings.Repeat("long ", 2_000), "b\u2028\x00"}, Samples: 7,
-		Weights: network(t, contextbuilder.Config{Events: 3, Length: 1, Hidden: 1, LSTM: true})}
+		Weights: network(t, contextbuilder.Config{Events: 3, Length: 1, Hidden: 1, LSTM: true, Layers: 1})}
 }
 
 func written(t testing.TB, m *model.Model) string {
@@ -210,19 +210,19 @@ func TestWriteRefusesWhatNobodyCouldRead(t *testing.T) {
 		"vector 3: cluster 3 is not one of 3":                         func(m *model.Model) { m.VectorCluster[3] = 3 },
 		"vector 0: id 5 at 1":                                         func(m *model.Model) { m.Vectors.IDs[1] = 5 },
 		"epochs: 0 is not at least 1":                                 func(m *model.Model) { m.Params.Training.Epochs = 0 },
-		"network has length 3, hidden 2, LSTM false":                  func(m *model.Model) { m.Params.Length = 4 },
-		"clusters.json: cluster 0: json: error calling MarshalJSON":   func(m *model.Model) { m.Clusters[0].Examples[0] = json.RawMessage("{") },
-		"clusters.json: cluster 1: json: unsupported value: +Inf":     func(m *model.Model) { m.Clusters[1].Contexts[0].Attention[0] = float32(math.Inf(1)) },
-		`templates: "ABC", need 16 hexadecimal digits in lower case`:  func(m *model.Model) { m.Templates = []string{"ABC"} },
-		"templates: 65 sets, at most 64":                              func(m *model.Model) { m.Templates = make([]string, 65) },
-		"samples: -1 is below 0":                                      func(m *model.Model) { m.Samples = -1 },
-		"guard: NaN is not a finite number":                           func(m *model.Model) { m.Params.Interpreter.Guard = math.NaN() },
-		"cluster 0: hourly max 21 is not in 0 to 20, its size":        func(m *model.Model) { m.Clusters[0].HourlyMax = 21 },
-		"cluster 1: hourly max -1 is not in 0 to 5":                   func(m *model.Model) { m.Clusters[1].HourlyMax = -1 },
-		"cluster 0: more labels than its 20 samples":                  func(m *model.Model) { m.Clusters[0].Labels[3].Count = 9 },
-		"cluster 2: label 0 is of vector 2, which is not one of":      func(m *model.Model) { m.Clusters[2].Labels[0].Vector = 2 },
-		"cluster 0: label 3: score +Inf is not a finite number":       func(m *model.Model) { m.Clusters[0].Labels[3].Score = math.Inf(1) },
-		"cluster 2: has labels, but no score":                         func(m *model.Model) { m.Clusters[2].Score = interpreter.NoScore },
+		"LSTM false, layers 1, bidirectional false, but the settings say events 5, length 4,": func(m *model.Model) { m.Params.Length = 4 },
+		"clusters.json: cluster 0: json: error calling MarshalJSON":                           func(m *model.Model) { m.Clusters[0].Examples[0] = json.RawMessage("{") },
+		"clusters.json: cluster 1: json: unsupported value: +Inf":                             func(m *model.Model) { m.Clusters[1].Contexts[0].Attention[0] = float32(math.Inf(1)) },
+		`templates: "ABC", need 16 hexadecimal digits in lower case`:                          func(m *model.Model) { m.Templates = []string{"ABC"} },
+		"templates: 65 sets, at most 64":                                                      func(m *model.Model) { m.Templates = make([]string, 65) },
+		"samples: -1 is below 0":                                                              func(m *model.Model) { m.Samples = -1 },
+		"guard: NaN is not a finite number":                                                   func(m *model.Model) { m.Params.Interpreter.Guard = math.NaN() },
+		"cluster 0: hourly max 21 is not in 0 to 20, its size":                                func(m *model.Model) { m.Clusters[0].HourlyMax = 21 },
+		"cluster 1: hourly max -1 is not in 0 to 5":                                           func(m *model.Model) { m.Clusters[1].HourlyMax = -1 },
+		"cluster 0: more labels than its 20 samples":                                          func(m *model.Model) { m.Clusters[0].Labels[3].Count = 9 },
+		"cluster 2: label 0 is of vector 2, which is not one of":                              func(m *model.Model) { m.Clusters[2].Labels[0].Vector = 2 },
+		"cluster 0: label 3: score +Inf is not a finite number":                               func(m *model.Model) { m.Clusters[0].Labels[3].Score = math.Inf(1) },
+		"cluster 2: has labels, but no score":                                                 func(m *model.Model) { m.Clusters[2].Score = interpreter.NoScore },
 	} {
 		m := labelled(t)
 		spoil(m)

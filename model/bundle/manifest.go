@@ -268,7 +268,7 @@ func (m *Manifest) model() *model.Model {
 		confidence = &counts
 	}
 	return &model.Model{Names: m.Names, Confidence: confidence, Samples: m.Counts.Samples, Templates: m.Templates, Params: model.Params{
-		Length: p.Length, Timeout: time.Duration(p.Timeout), Hidden: p.Hidden, LSTM: p.LSTM,
+		Length: p.Length, Timeout: time.Duration(p.Timeout), Hidden: p.Hidden, LSTM: p.LSTM, Layers: 1,
 		Training: contextbuilder.Training{Epochs: t.Epochs, BatchSize: t.BatchSize, Optimizer: t.Optimizer, LearningRate: t.LearningRate,
 			Factor: t.Factor, Warmup: t.Warmup, Delta: t.Delta, TeachRatio: t.TeachRatio, Dropout: t.Dropout, Steps: t.Steps,
 			Seed: t.Seed, InOrder: t.InOrder},
@@ -291,10 +291,11 @@ func (m *Manifest) matches(read *model.Model) error {
 // checkBounds checks, before memory is allocated for the other files, that they can be what the manifest says, and that a model of such sizes
 // answers in bounded time and memory.
 func (m *Manifest) checkBounds() error {
-	if err := m.model().Params.Validate(); err != nil {
+	params := m.model().Params
+	if err := params.Validate(); err != nil {
 		return fmt.Errorf("params: %w", err)
 	}
-	c := contextbuilder.Config{Events: m.Counts.Events, Length: m.Params.Length, Hidden: m.Params.Hidden, LSTM: m.Params.LSTM}
+	c := params.Network(m.Counts.Events)
 	if err := c.Validate(); err != nil {
 		return fmt.Errorf("counts and params: %w", err)
 	}

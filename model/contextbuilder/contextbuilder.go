@@ -22,7 +22,28 @@ type Config struct {
 	Length int  // L: events in a context
 	Hidden int  // H: size of the hidden state
 	LSTM   bool // LSTM cells instead of GRU
+	Layers int  // recurrent layers of the encoder, and of the decoder
+	// Bidirectional adds to each layer a second direction, which reads the context from the newest event to the oldest.
+	Bidirectional bool
 }
+
+// Directions is the number of directions of each recurrent layer.
+func (c Config) Directions() int {
+	if c.Bidirectional {
+		return 2
+	}
+	return 1
+}
+
+// Cells is the number of recurrent cells of the encoder, and of the decoder: one per layer and direction.
+func (c Config) Cells() int { return c.Layers * c.Directions() }
+
+func (c Config) String() string {
+	return fmt.Sprintf("events %d, length %d, hidden %d, LSTM %t, layers %d, bidirectional %t", c.Events, c.Length, c.Hidden, c.LSTM, c.Layers, c.Bidirectional)
+}
+
+// MaxLayers is more than anybody trains. It bounds the number of tensors in a file.
+const MaxLayers = 16
 
 // Validate returns an error that names every wrong size. Label smoothing divides by N−2, so that N must be at least 3.
 func (c Config) Validate() error {
@@ -36,9 +57,11 @@ func (c Config) Validate() error {
 	if c.Hidden < 1 {
 		errs = append(errs, fmt.Errorf("hidden: size %d, need at least 1", c.Hidden))
 	}
+	if c.Layers < 1 || c.Layers > MaxLayers {
+		errs = append(errs, fmt.Errorf("layers: %d is not in 1 to %d", c.Layers, MaxLayers))
+	}
 	if len(errs) == 0 && c.Numbers() > maxNumbers {
-		errs = append(errs, fmt.Errorf("events %d, length %d, hidden %d: %.3g weights, need at most %.3g", c.Events, c.Length, c.Hidden,
-			c.Numbers(), float64(maxNumbers)))
+		errs = append(errs, fmt.Errorf("%v: %.3g weights, need at most %.3g", c, c.Numbers(), float64(maxNumbers)))
 	}
 	if len(errs) == 0 && c.queryBytes() > maxQueryBytes {
 		errs = append(errs, fmt.Errorf("events %d, length %d: a query takes up to %.3g bytes for each processor, need at most %.3g",
@@ -58,8 +81,9 @@ const (
 
 // Numbers is how many weights a network of this shape has. It is a float, because a shape that was read may be too large for an int.
 func (c Config) Numbers() float64 {
-	n, l, h, g := float64(c.Events), float64(c.Length), float64(c.Hidden), float64(c.Gates())
-	return n*h + g*(n+3*h+4) + l*(h+1) + 2*n*(n+1)
+	n, l, h, g, d := float64(c.Events), float64(c.Length), float64(c.Hidden), float64(c.Gates()), float64(c.Directions())
+	first, upper := d*g*(n+3*h+4), 2*d*g*(d*h+h+2) // layers, of encoder and decoder together
+	return n*h + first + float64(c.Layers-1)*upper + l*(d*h+1) + 2*n*(n+1)
 }
 
 // queryBytes is the most memory that a worker of the CPU engine takes for a query (cpu/internal/attention).

@@ -11,13 +11,13 @@ import (
 )
 
 func TestConfigValidate(t *testing.T) {
-	require.NoError(t, contextbuilder.Config{Events: 3, Length: 1, Hidden: 1}.Validate())
+	require.NoError(t, contextbuilder.Config{Events: 3, Length: 1, Hidden: 1, Layers: 1}.Validate())
 	assert.EqualError(t, contextbuilder.Config{Events: 2, Hidden: -1}.Validate(),
-		"events: 2 distinct events with NO_EVENT, need at least 3\nlength: 0 events in a context, need at least 1\nhidden: size -1, need at least 1")
-	assert.EqualError(t, contextbuilder.Config{Events: 100_000, Length: 10, Hidden: 128}.Validate(),
-		"events 100000, length 10, hidden 128: 2.01e+10 weights, need at most 1.07e+09")
+		"events: 2 distinct events with NO_EVENT, need at least 3\nlength: 0 events in a context, need at least 1\nhidden: size -1, need at least 1\nlayers: 0 is not in 1 to 16")
+	assert.EqualError(t, contextbuilder.Config{Events: 100_000, Length: 10, Hidden: 128, Layers: 1}.Validate(),
+		"events 100000, length 10, hidden 128, LSTM false, layers 1, bidirectional false: 2.01e+10 weights, need at most 1.07e+09")
 	for _, c := range []contextbuilder.Config{
-		{Events: math.MaxInt, Length: 1, Hidden: 1}, {Events: 3, Length: math.MaxInt, Hidden: 1}, {Events: 3, Length: 1, Hidden: math.MaxInt},
+		{Events: math.MaxInt, Length: 1, Hidden: 1, Layers: 1}, {Events: 3, Length: math.MaxInt, Hidden: 1, Layers: 1}, {Events: 3, Length: 1, Hidden: math.MaxInt, Layers: 1},
 	} {
 		assert.ErrorContains(t, c.Validate(), "weights, need at most")
 	}
@@ -72,11 +72,11 @@ func TestConfidentBeforeAndAfterTheQuery(t *testing.T) {
 }
 
 func TestSizesAreBounded(t *testing.T) {
-	largest := contextbuilder.Config{Events: contextbuilder.MaxEvents, Length: 1, Hidden: 1}
+	largest := contextbuilder.Config{Events: contextbuilder.MaxEvents, Length: 1, Hidden: 1, Layers: 1}
 	require.ErrorContains(t, largest.Validate(), "weights, need at most 1.07e+09", "MaxEvents is a bound")
-	require.NoError(t, contextbuilder.Config{Events: 20_000, Length: 100, Hidden: 128}.Validate())
-	require.NoError(t, contextbuilder.Config{Events: 1_000, Length: 10_000, Hidden: 128}.Validate())
+	require.NoError(t, contextbuilder.Config{Events: 20_000, Length: 100, Hidden: 128, Layers: 1}.Validate())
+	require.NoError(t, contextbuilder.Config{Events: 1_000, Length: 10_000, Hidden: 128, Layers: 1}.Validate())
 	// few weights, but 18 GB for each processor
-	require.ErrorContains(t, contextbuilder.Config{Events: 3_000, Length: 100_000, Hidden: 1}.Validate(), "a query takes up to 1.98e+10 bytes for each processor")
-	require.Error(t, contextbuilder.Config{Events: 1 << 62, Length: 1 << 62, Hidden: 1 << 62}.Validate())
+	require.ErrorContains(t, contextbuilder.Config{Events: 3_000, Length: 100_000, Hidden: 1, Layers: 1}.Validate(), "a query takes up to 1.98e+10 bytes for each processor")
+	require.Error(t, contextbuilder.Config{Events: 1 << 62, Length: 1 << 62, Hidden: 1 << 62, Layers: 1}.Validate())
 }

@@ -12,7 +12,7 @@ import (
 // The original's ContextBuilder: fit, predict and query. Event 2 follows 0 and 1; 3 is NO_EVENT.
 func Example() {
 	ctx := context.Background()
-	weights, err := contextbuilder.Init(contextbuilder.Config{Events: 4, Length: 2, Hidden: 16}, 1)
+	weights, err := contextbuilder.Init(contextbuilder.Config{Events: 4, Length: 2, Hidden: 16, Layers: 1}, 1)
 	if err != nil {
 		log.Fatal(err)
 	}

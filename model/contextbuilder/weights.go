@@ -5,12 +5,14 @@ import (
 	"maps"
 	"math"
 	"math/rand/v2"
+	"regexp"
 	"slices"
+	"strconv"
 )
 
 // Recurrent holds the weights of a GRU (gates r, z, n stacked: G = 3H) or an LSTM (i, f, g, o: G = 4H), row-major.
 type Recurrent struct {
-	WeightIH []float32 // G×input; input is N for the encoder, H for the decoder
+	WeightIH []float32 // G×input; input is N for the encoder's first layer, H for the decoder's, Directions·H for the layers above
 	WeightHH []float32 // G×H
 	BiasIH   []float32 // G
 	BiasHH   []float32 // G
@@ -25,10 +27,10 @@ type Linear struct {
 // Weights is a Context Builder: its shape and its numbers.
 type Weights struct {
 	Config    Config
-	Embedding []float32 // N×H
-	Encoder   Recurrent
-	Decoder   Recurrent
-	Attention Linear // L×H
+	Embedding []float32   // N×H
+	Encoder   []Recurrent // by layer, and within a layer first the direction of time, then the other
+	Decoder   []Recurrent
+	Attention Linear // L×(Directions·H), which takes the state of the last layer: of the direction of time, then of the other
 	Hidden    Linear // N×N
 	Out       Linear // N×N
 }
@@ -47,12 +49,18 @@ func NewWeights(c Config) (*Weights, error) {
 	}
 	n, l, h, g := c.Events, c.Length, c.Hidden, c.Gates()
 	f := func(n int) []float32 { return make([]float32, n) }
+	recurrent := func(in int) (cells []Recurrent) {
+		for i := range c.Cells() {
+			cells = append(cells, Recurrent{f(g * c.input(i, in)), f(g * h), f(g), f(g)})
+		}
+		return cells
+	}
 	return &Weights{
 		Config:    c,
 		Embedding: f(n * h),
-		Encoder:   Recurrent{f(g * n), f(g * h), f(g), f(g)},
-		Decoder:   Recurrent{f(g * h), f(g * h), f(g), f(g)},
-		Attention: Linear{f(l * h), f(l)},
+		Encoder:   recurrent(n),
+		Decoder:   recurrent(h),
+		Attention: Linear{f(l * c.Directions() * h), f(l)},
 		Hidden:    Linear{f(n * n), f(n)},
 		Out:       Linear{f(n * n), f(n)},
 	}, nil
@@ -66,14 +74,34 @@ func (c Config) Gates() int {
 	return 3 * c.Hidden
 }
 
+// input is the number of inputs of a cell, where the first layer has first.
+func (c Config) input(cell, first int) int {
+	if cell < c.Directions() {
+		return first
+	}
+	return c.Directions() * c.Hidden
+}
+
+// suffix ends the names of a cell's tensors: the layer, and whether it is the direction against time.
+func (c Config) suffix(cell int) string {
+	suffix := fmt.Sprintf("_l%d", cell/c.Directions())
+	if cell%c.Directions() == 1 {
+		suffix += "_reverse"
+	}
+	return suffix
+}
+
 // Tensors lists all weights under the original's names, in a fixed order. The data is w's own.
 func (w *Weights) Tensors() []Tensor {
-	n, l, h, g := w.Config.Events, w.Config.Length, w.Config.Hidden, w.Config.Gates()
-	recurrent := func(name string, r Recurrent, in int) []Tensor {
-		return []Tensor{
-			{name + ".weight_ih_l0", []int{g, in}, r.WeightIH}, {name + ".weight_hh_l0", []int{g, h}, r.WeightHH},
-			{name + ".bias_ih_l0", []int{g}, r.BiasIH}, {name + ".bias_hh_l0", []int{g}, r.BiasHH},
+	c := w.Config
+	n, l, h, g := c.Events, c.Length, c.Hidden, c.Gates()
+	recurrent := func(name string, cells []Recurrent, first int) (t []Tensor) {
+		for i, r := range cells {
+			x := c.suffix(i)
+			t = append(t, Tensor{name + ".weight_ih" + x, []int{g, c.input(i, first)}, r.WeightIH}, Tensor{name + ".weight_hh" + x, []int{g, h}, r.WeightHH},
+				Tensor{name + ".bias_ih" + x, []int{g}, r.BiasIH}, Tensor{name + ".bias_hh" + x, []int{g}, r.BiasHH})
 		}
+		return t
 	}
 	linear := func(name string, x Linear, out, in int) []Tensor {
 		return []Tensor{{name + ".weight", []int{out, in}, x.Weight}, {name + ".bias", []int{out}, x.Bias}}
@@ -81,7 +109,7 @@ func (w *Weights) Tensors() []Tensor {
 	t := []Tensor{{"embedding.weight", []int{n, h}, w.Embedding}}
 	t = append(t, recurrent("encoder.recurrent", w.Encoder, n)...)
 	t = append(t, recurrent("decoder_attention.recurrent", w.Decoder, h)...)
-	t = append(t, linear("decoder_attention.attn", w.Attention, l, h)...)
+	t = append(t, linear("decoder_attention.attn", w.Attention, l, c.Directions()*h)...)
 	t = append(t, linear("decoder_event.hidden", w.Hidden, n, n)...)
 	return append(t, linear("decoder_event.out", w.Out, n, n)...)
 }
@@ -105,16 +133,19 @@ func Init(c Config, seed uint64) (*Weights, error) {
 	for i := range w.Embedding {
 		w.Embedding[i] = float32(random.NormFloat64())
 	}
-	for _, r := range []Recurrent{w.Encoder, w.Decoder} {
+	for _, r := range slices.Concat(w.Encoder, w.Decoder) {
 		uniform(c.Hidden, r.WeightIH, r.WeightHH, r.BiasIH, r.BiasHH)
 	}
-	uniform(c.Hidden, w.Attention.Weight, w.Attention.Bias)
+	uniform(c.Directions()*c.Hidden, w.Attention.Weight, w.Attention.Bias)
 	uniform(c.Events, w.Hidden.Weight, w.Hidden.Bias, w.Out.Weight, w.Out.Bias)
 	return w, nil
 }
 
 // sharedEmbedding is a second name under which the original saves the embedding.
 const sharedEmbedding = "decoder_attention.embedding.weight"
+
+// cellName matches a tensor of a recurrent layer: the layer from 0, and whether it is of the direction against time.
+var cellName = regexp.MustCompile(`\.recurrent\.\w+_l(\d+)(_reverse)?$`)
 
 // FromTensors makes weights of named tensors, as Tensors lists them, and takes the shape from theirs. It copies the numbers. Tensors that are
 // missing, unknown or of a wrong shape, and numbers that are not finite, are errors that name the tensor.
@@ -126,7 +157,19 @@ func FromTensors(tensors []Tensor) (*Weights, error) {
 		}
 		named[t.Name] = t
 	}
-	for _, want := range new(Weights).Tensors() {
+	c := Config{Layers: 1}
+	for name := range named {
+		m := cellName.FindStringSubmatch(name)
+		if m == nil {
+			continue
+		}
+		if layer, err := strconv.Atoi(m[1]); err == nil && layer < MaxLayers {
+			c.Layers = max(c.Layers, layer+1)
+		}
+		c.Bidirectional = c.Bidirectional || m[2] != ""
+	}
+	noNumbers := Weights{Config: c, Encoder: make([]Recurrent, c.Cells()), Decoder: make([]Recurrent, c.Cells())}
+	for _, want := range noNumbers.Tensors() {
 		if _, ok := named[want.Name]; !ok {
 			return nil, fmt.Errorf("tensor %q is missing", want.Name)
 		}
@@ -150,7 +193,7 @@ func FromTensors(tensors []Tensor) (*Weights, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := Config{Events: embedding[0], Hidden: embedding[1], Length: attention[0], LSTM: recurrent[0] == 4*recurrent[1]}
+	c.Events, c.Hidden, c.Length, c.LSTM = embedding[0], embedding[1], attention[0], recurrent[0] == 4*recurrent[1]
 	if err := c.checkSize(tensors); err != nil {
 		return nil, err
 	}
@@ -178,7 +221,7 @@ func FromTensors(tensors []Tensor) (*Weights, error) {
 		delete(named, sharedEmbedding)
 	}
 	if unknown := slices.Sorted(maps.Keys(named)); len(unknown) > 0 {
-		return nil, fmt.Errorf("tensor %q is not one of a Context Builder with one layer and one direction", unknown[0])
+		return nil, fmt.Errorf("tensor %q is not one of a Context Builder with layers %d, bidirectional %t", unknown[0], c.Layers, c.Bidirectional)
 	}
 	return w, nil
 }
@@ -191,11 +234,11 @@ func (c Config) checkSize(tensors []Tensor) error {
 	}
 	for _, n := range []int{c.Events, c.Length, c.Hidden} {
 		if n < 0 || n > have {
-			return fmt.Errorf("shape %+v does not fit %d numbers", c, have)
+			return fmt.Errorf("%v: does not fit %d numbers", c, have)
 		}
 	}
 	if need := c.Numbers(); need > float64(have) {
-		return fmt.Errorf("shape %+v needs %.0f numbers, there are %d", c, need, have)
+		return fmt.Errorf("%v: needs %.0f numbers, there are %d", c, need, have)
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package contextbuilder_test
 
 import (
+	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -13,7 +14,40 @@ import (
 	"connect-deepcase/model/contextbuilder/enginetest"
 )
 
-var config = contextbuilder.Config{Events: 50, Length: 10, Hidden: 40}
+var config = contextbuilder.Config{Events: 50, Length: 10, Hidden: 40, Layers: 1}
+
+// The shapes of the golden files are those of the original's state_dict, with its two slips mended, and the order is that of torch.
+func TestTensorsOfLayers(t *testing.T) {
+	c := config
+	c.Layers, c.Bidirectional = 2, true
+	w, err := contextbuilder.NewWeights(c)
+	require.NoError(t, err)
+	var names []string
+	numbers := 0
+	for i, tensor := range w.Tensors() {
+		numbers += len(tensor.Data)
+		for j := range tensor.Data {
+			require.Zero(t, tensor.Data[j], "tensor %s shares numbers with another", tensor.Name)
+			tensor.Data[j] = float32(i + 1)
+		}
+		if name, ours := strings.CutPrefix(tensor.Name, "decoder_attention.recurrent."); ours {
+			names = append(names, fmt.Sprint(name, tensor.Shape))
+		}
+	}
+	assert.Equal(t, []string{"weight_ih_l0[120 40]", "weight_hh_l0[120 40]", "bias_ih_l0[120]", "bias_hh_l0[120]",
+		"weight_ih_l0_reverse[120 40]", "weight_hh_l0_reverse[120 40]", "bias_ih_l0_reverse[120]", "bias_hh_l0_reverse[120]",
+		"weight_ih_l1[120 80]", "weight_hh_l1[120 40]", "bias_ih_l1[120]", "bias_hh_l1[120]",
+		"weight_ih_l1_reverse[120 80]", "weight_hh_l1_reverse[120 40]", "bias_ih_l1_reverse[120]", "bias_hh_l1_reverse[120]"}, names)
+	assert.EqualValues(t, numbers, c.Numbers())
+
+	for name, want := range map[string]contextbuilder.Config{
+		"layers2_n15":                    {Events: 15, Length: 10, Hidden: 24, Layers: 2},
+		"bidirectional_n15":              {Events: 15, Length: 10, Hidden: 24, Layers: 1, Bidirectional: true},
+		"layers3_bidirectional_lstm_n15": {Events: 15, Length: 10, Hidden: 24, Layers: 3, Bidirectional: true, LSTM: true},
+	} {
+		assert.Equal(t, want, enginetest.Open(t, "context_builder/"+name).Weights("model.").Config)
+	}
+}
 
 // The shapes of the original's state_dict, and no data shared between tensors.
 func TestTensors(t *testing.T) {
@@ -97,9 +131,8 @@ func TestInit(t *testing.T) {
 }
 
 func TestFromTensors(t *testing.T) {
-	for _, lstm := range []bool{false, true} {
-		c := config
-		c.LSTM = lstm
+	for _, c := range []contextbuilder.Config{config, {Events: 9, Length: 4, Hidden: 3, LSTM: true, Layers: 1},
+		{Events: 9, Length: 4, Hidden: 3, Layers: contextbuilder.MaxLayers}, {Events: 9, Length: 4, Hidden: 3, Layers: 2, Bidirectional: true}} {
 		w, err := contextbuilder.Init(c, 1)
 		require.NoError(t, err)
 		tensors := w.Tensors()
@@ -111,13 +144,14 @@ func TestFromTensors(t *testing.T) {
 		assert.NotEqual(t, w.Embedding[0], got.Embedding[0], "a copy")
 	}
 	// the original's files have the embedding under a second name too
-	assert.Equal(t, contextbuilder.Config{Events: 15, Length: 10, Hidden: 32, LSTM: true},
+	assert.Equal(t, contextbuilder.Config{Events: 15, Length: 10, Hidden: 32, LSTM: true, Layers: 1},
 		enginetest.Open(t, "context_builder/lstm_n15").Weights("model.").Config)
 }
 
 // Every fault of every tensor is an error that names it.
 func TestFromTensorsFaults(t *testing.T) {
-	w, err := contextbuilder.Init(config, 1)
+	c := contextbuilder.Config{Events: 9, Length: 4, Hidden: 3, Layers: 2, Bidirectional: true}
+	w, err := contextbuilder.Init(c, 1)
 	require.NoError(t, err)
 	for i, tensor := range w.Tensors() {
 		for fault, change := range map[string]func(tensors []contextbuilder.Tensor) []contextbuilder.Tensor{
@@ -149,8 +183,13 @@ func TestFromTensorsFaults(t *testing.T) {
 			assert.ErrorContains(t, err, tensor.Name, fault)
 		}
 	}
-	_, err = contextbuilder.FromTensors(append(w.Tensors(), contextbuilder.Tensor{Name: "encoder.recurrent.weight_ih_l1"}))
-	assert.ErrorContains(t, err, "weight_ih_l1")
+	for name, want := range map[string]string{
+		"encoder.recurrent.weight_ih_l16": `tensor "encoder.recurrent.weight_ih_l16" is not one of a Context Builder with layers 2, bidirectional true`,
+		"encoder.recurrent.weight_ih_l2":  `tensor "encoder.recurrent.weight_hh_l2" is missing`,
+	} {
+		_, err = contextbuilder.FromTensors(append(w.Tensors(), contextbuilder.Tensor{Name: name}))
+		assert.EqualError(t, err, want)
+	}
 	second := contextbuilder.Tensor{Name: "decoder_attention.embedding.weight", Shape: w.Tensors()[0].Shape, Data: slices.Clone(w.Embedding)}
 	second.Data[3]++
 	_, err = contextbuilder.FromTensors(append(w.Tensors(), second))

@@ -33,7 +33,7 @@ func data() (s contextbuilder.Samples, scores []float64) {
 
 // contextBuilder is a trained network.
 func contextBuilder(ctx context.Context, s contextbuilder.Samples) contextbuilder.Network {
-	w, err := contextbuilder.Init(contextbuilder.Config{Events: events, Length: s.Length, Hidden: 16}, 1)
+	w, err := contextbuilder.Init(contextbuilder.Config{Events: events, Length: s.Length, Hidden: 16, Layers: 1}, 1)
 	if err != nil {
 		log.Fatal(err)
 	}

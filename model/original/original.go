@@ -60,7 +60,7 @@ const alias = "decoder_attention.embedding.weight"
 
 // checkNames says what is wrong with a network that has other tensors, before any number is read.
 func checkNames(tensors []tensor) error {
-	w, err := contextbuilder.NewWeights(contextbuilder.Config{Events: 3, Length: 1, Hidden: 1})
+	w, err := contextbuilder.NewWeights(contextbuilder.Config{Events: 3, Length: 1, Hidden: 1, Layers: 1})
 	if err != nil {
 		return err
 	}

@@ -47,14 +47,14 @@ func reference(t *testing.T, name, prefix string) map[string][]float32 {
 }
 
 func TestLoad(t *testing.T) {
-	small := contextbuilder.Config{Events: 7, Length: 3, Hidden: 4}
+	small := contextbuilder.Config{Events: 7, Length: 3, Hidden: 4, Layers: 1}
 	lstm := small
 	lstm.LSTM = true
 	for _, c := range []struct {
 		file, reference, prefix string
 		config                  contextbuilder.Config
 	}{
-		{"reference_save.pt", "reference_save.safetensors", "model.", contextbuilder.Config{Events: 15, Length: 10, Hidden: 16}},
+		{"reference_save.pt", "reference_save.safetensors", "model.", contextbuilder.Config{Events: 15, Length: 10, Hidden: 16, Layers: 1}},
 		{"gru.pt", "reference.safetensors", "gru.", small},
 		{"flat.pt", "reference.safetensors", "gru.", small},
 		{"lstm.pt", "reference.safetensors", "lstm.", lstm},

@@ -23,7 +23,7 @@ import (
 func numbered(number int) *model.Model {
 	p := model.DefaultParams()
 	p.Length, p.Hidden = 2, 3
-	w, err := contextbuilder.Init(contextbuilder.Config{Events: 4, Length: 2, Hidden: 3}, uint64(number))
+	w, err := contextbuilder.Init(contextbuilder.Config{Events: 4, Length: 2, Hidden: 3, Layers: 1}, uint64(number))
 	if err != nil {
 		panic(err)
 	}

@@ -80,10 +80,10 @@ type workload struct {
 
 func workloads(b *testing.B) (all []workload) {
 	if s, events, ok := hdfs(b); ok {
-		all = append(all, workload{"hdfs", s, contextbuilder.Config{Events: events, Length: 10, Hidden: 128}})
+		all = append(all, workload{"hdfs", s, contextbuilder.Config{Events: events, Length: 10, Hidden: 128, Layers: 1}})
 	}
 	for _, n := range []int{223, 1000} {
-		all = append(all, workload{fmt.Sprintf("random%d", n), random(12_800, 10, n), contextbuilder.Config{Events: n, Length: 10, Hidden: 128}})
+		all = append(all, workload{fmt.Sprintf("random%d", n), random(12_800, 10, n), contextbuilder.Config{Events: n, Length: 10, Hidden: 128, Layers: 1}})
 	}
 	return all
 }

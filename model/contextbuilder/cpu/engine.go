@@ -26,6 +26,9 @@ func (e *engine) Open(w *contextbuilder.Weights) (contextbuilder.Network, error)
 	if err := w.Check(); err != nil {
 		return nil, err
 	}
+	if err := w.Config.CheckSingle(); err != nil {
+		return nil, err
+	}
 	m := newModel(w.Config)
 	m.load(w)
 	n := &network{model: m, table: simd.Make(m.N * m.ldG), queries: attention.New(w)}

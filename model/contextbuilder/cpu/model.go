@@ -80,12 +80,13 @@ type view struct {
 
 func (m *model) views(w *contextbuilder.Weights, s *set) []view {
 	n, l, h, g := m.N, m.L, m.Hidden, m.Gates()
+	encoder, decoder := w.Encoder[0], w.Decoder[0]
 	return []view{
 		{w.Embedding, n, h, false, s[emb], m.ldH, 1},
-		{w.Encoder.WeightIH, g, n, true, s[encIh], 1, m.ldG}, {w.Encoder.WeightHH, g, h, true, s[encHh], m.ldH, 1},
-		{w.Encoder.BiasIH, g, 1, true, s[encBih], 1, 0}, {w.Encoder.BiasHH, g, 1, true, s[encBhh], 1, 0},
-		{w.Decoder.WeightIH, g, h, true, s[decIh], 1, m.ldG}, {w.Decoder.WeightHH, g, h, true, s[decHh], m.ldH, 1},
-		{w.Decoder.BiasIH, g, 1, true, s[decBih], 1, 0}, {w.Decoder.BiasHH, g, 1, true, s[decBhh], 1, 0},
+		{encoder.WeightIH, g, n, true, s[encIh], 1, m.ldG}, {encoder.WeightHH, g, h, true, s[encHh], m.ldH, 1},
+		{encoder.BiasIH, g, 1, true, s[encBih], 1, 0}, {encoder.BiasHH, g, 1, true, s[encBhh], 1, 0},
+		{decoder.WeightIH, g, h, true, s[decIh], 1, m.ldG}, {decoder.WeightHH, g, h, true, s[decHh], m.ldH, 1},
+		{decoder.BiasIH, g, 1, true, s[decBih], 1, 0}, {decoder.BiasHH, g, 1, true, s[decBhh], 1, 0},
 		{w.Attention.Weight, l, h, false, s[att], m.ldH, 1}, {w.Attention.Bias, l, 1, false, s[attB], 1, 0},
 		{w.Hidden.Weight, n, n, false, s[w1], 1, m.ldE}, {w.Hidden.Bias, n, 1, false, s[b1], 1, 0},
 		{w.Out.Weight, n, n, false, s[w2], m.ldE, 1}, {w.Out.Bias, n, 1, false, s[b2], 1, 0},

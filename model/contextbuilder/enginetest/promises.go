@@ -2,7 +2,6 @@ package enginetest
 
 import (
 	"context"
-	"fmt"
 	"math/rand/v2"
 	"runtime"
 	"sync"
@@ -14,7 +13,7 @@ import (
 	"connect-deepcase/model/contextbuilder"
 )
 
-var small = contextbuilder.Config{Events: 11, Length: 6, Hidden: 20}
+var small = contextbuilder.Config{Events: 11, Length: 6, Hidden: 20, Layers: 1}
 
 func weights(t testing.TB, c contextbuilder.Config) *contextbuilder.Weights {
 	t.Helper()
@@ -65,12 +64,15 @@ func train(t testing.TB, e contextbuilder.Engine, c contextbuilder.Config, s con
 // Any size works, and agrees with the formulas in float64.
 func testShapes(t *testing.T, e contextbuilder.Engine) {
 	for _, c := range []contextbuilder.Config{
-		{Events: 3, Length: 1, Hidden: 1}, {Events: 17, Length: 3, Hidden: 5}, {Events: 16, Length: 16, Hidden: 16},
-		{Events: 40, Length: 100, Hidden: 33},
-		{Events: 3, Length: 1, Hidden: 1, LSTM: true}, {Events: 17, Length: 17, Hidden: 7, LSTM: true},
-		{Events: 33, Length: 100, Hidden: 48, LSTM: true},
+		{Events: 3, Length: 1, Hidden: 1, Layers: 1}, {Events: 17, Length: 3, Hidden: 5, Layers: 1}, {Events: 16, Length: 16, Hidden: 16, Layers: 1},
+		{Events: 40, Length: 100, Hidden: 33, Layers: 1},
+		{Events: 3, Length: 1, Hidden: 1, LSTM: true, Layers: 1}, {Events: 17, Length: 17, Hidden: 7, LSTM: true, Layers: 1},
+		{Events: 33, Length: 100, Hidden: 48, LSTM: true, Layers: 1},
+		{Events: 17, Length: 7, Hidden: 5, Layers: 4}, {Events: 3, Length: 1, Hidden: 1, Layers: 2, Bidirectional: true},
+		{Events: 17, Length: 17, Hidden: 7, LSTM: true, Layers: 1, Bidirectional: true}, {Events: 40, Length: 30, Hidden: 33, Layers: 3, Bidirectional: true},
 	} {
-		t.Run(fmt.Sprintf("%+v", c), func(t *testing.T) {
+		t.Run(c.String(), func(t *testing.T) {
+			supported(t, e, c)
 			const steps = 2
 			s := Random(c, 40, steps, 3)
 			settings := quick()

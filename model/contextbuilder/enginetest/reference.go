@@ -18,12 +18,16 @@ type Reference struct {
 // Forward returns the logarithm of the confidence in every event and the attention to every position, one row per step.
 func (r Reference) Forward(context []int32, steps int) (logConfidence, attention [][]float64) {
 	w, c := r.Weights, r.Weights.Config
-	h, cell := make([]float64, c.Hidden), make([]float64, c.Hidden)
+	var x [][]float64
 	for _, e := range context {
-		x := make([]float64, c.Events)
-		x[e] = 1
-		h, cell = recur(c, w.Encoder, x, h, cell)
+		x = append(x, make([]float64, c.Events))
+		x[len(x)-1][e] = 1
 	}
+	states := make([]state, c.Cells())
+	for i := range states {
+		states[i] = state{make([]float64, c.Hidden), make([]float64, c.Hidden)}
+	}
+	stack(c, w.Encoder, x, states)
 	previous := int32(0)
 	for s := range steps {
 		x := make([]float64, c.Hidden)
@@ -33,8 +37,8 @@ func (r Reference) Forward(context []int32, steps int) (logConfidence, attention
 				x[j] *= r.Input(s, j)
 			}
 		}
-		h, cell = recur(c, w.Decoder, x, h, cell)
-		a := logSoftmax(affine(w.Attention.Weight, w.Attention.Bias, h))
+		last := stack(c, w.Decoder, [][]float64{x}, states)[0]
+		a := logSoftmax(affine(w.Attention.Weight, w.Attention.Bias, last))
 		v := make([]float64, c.Events)
 		for i, e := range context {
 			a[i] = math.Exp(a[i])
@@ -74,6 +78,34 @@ func Loss(logConfidence [][]float64, events []int32, delta float64) (loss float6
 		}
 	}
 	return loss
+}
+
+// state is the hidden state of a cell, and the cell state of an LSTM.
+type state struct{ h, cell []float64 }
+
+// stack runs layers over a sequence, each on the outputs of the one below, and returns the outputs of the last. It moves the states, which are by
+// layer and direction as the cells are. The second direction reads the sequence backwards.
+func stack(c contextbuilder.Config, cells []contextbuilder.Recurrent, x [][]float64, states []state) [][]float64 {
+	directions := c.Directions()
+	for layer := range c.Layers {
+		y := make([][]float64, len(x))
+		for t := range y {
+			y[t] = make([]float64, directions*c.Hidden)
+		}
+		for d := range directions {
+			s := &states[layer*directions+d]
+			for k := range x {
+				t := k
+				if d == 1 {
+					t = len(x) - 1 - k
+				}
+				s.h, s.cell = recur(c, cells[layer*directions+d], x[t], s.h, s.cell)
+				copy(y[t][d*c.Hidden:], s.h)
+			}
+		}
+		x = y
+	}
+	return x
 }
 
 // recur is a step of a GRU (gates r, z, n) or an LSTM (i, f, g, o).

@@ -51,7 +51,7 @@ type set struct {
 
 // invented are samples of uniformly random events: nothing repeats.
 func invented(b *testing.B) set {
-	c := contextbuilder.Config{Events: *events, Length: 10, Hidden: 128}
+	c := contextbuilder.Config{Events: *events, Length: 10, Hidden: 128, Layers: 1}
 	r := rand.New(rand.NewPCG(1, 2))
 	s := contextbuilder.Samples{Length: c.Length}
 	for range *rows {
@@ -89,7 +89,7 @@ func real(b *testing.B) (sets []set) {
 		for _, id := range s.Contexts {
 			n = max(n, int(id)+1)
 		}
-		w, err := contextbuilder.Init(contextbuilder.Config{Events: n, Length: 10, Hidden: 128}, 1)
+		w, err := contextbuilder.Init(contextbuilder.Config{Events: n, Length: 10, Hidden: 128, Layers: 1}, 1)
 		require.NoError(b, err)
 		sets = append(sets, set{name, path, s, w})
 	}

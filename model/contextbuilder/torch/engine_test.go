@@ -34,7 +34,7 @@ func TestEngineOtherTraining(t *testing.T) {
 // Products of a block may round a row by its place in it where sizes are odd, as these are.
 func TestRowsOfOddSizes(t *testing.T) {
 	for _, c := range []contextbuilder.Config{
-		{Events: 87, Length: 7, Hidden: 33}, {Events: 301, Length: 13, Hidden: 50, LSTM: true}, {Events: 5, Length: 3, Hidden: 1},
+		{Events: 87, Length: 7, Hidden: 33, Layers: 1}, {Events: 301, Length: 13, Hidden: 50, LSTM: true, Layers: 1}, {Events: 5, Length: 3, Hidden: 1, Layers: 1},
 	} {
 		t.Run(fmt.Sprintf("%+v", c), func(t *testing.T) {
 			w, err := contextbuilder.Init(c, 1)
@@ -60,7 +60,7 @@ func TestRowsOfOddSizes(t *testing.T) {
 func TestBothTrainingsLearnTheSame(t *testing.T) {
 	for _, hidden := range []int{150, 256} {
 		for _, lstm := range []bool{false, true} {
-			c := contextbuilder.Config{Events: 33, Length: 10, Hidden: hidden, LSTM: lstm}
+			c := contextbuilder.Config{Events: 33, Length: 10, Hidden: hidden, LSTM: lstm, Layers: 1}
 			settings := contextbuilder.DefaultTraining()
 			settings.Epochs, settings.BatchSize, settings.LearningRate, settings.Dropout = 1, 64, 0.1, 0
 			var learnt [2]*contextbuilder.Weights
@@ -106,7 +106,7 @@ func growth(t *testing.T, calls func()) int {
 
 // Answers take no memory that stays.
 func TestPredictionsDoNotLeak(t *testing.T) {
-	c := contextbuilder.Config{Events: 20, Length: 10, Hidden: 16}
+	c := contextbuilder.Config{Events: 20, Length: 10, Hidden: 16, Layers: 1}
 	w, err := contextbuilder.Init(c, 1)
 	require.NoError(t, err)
 	n, err := tested(t).Open(w)
@@ -129,7 +129,7 @@ func TestPredictionsDoNotLeak(t *testing.T) {
 
 // Neither does the rest: a call that kept but a copy of the weights would take 170 kB.
 func TestNothingLeaks(t *testing.T) {
-	c := contextbuilder.Config{Events: 20, Length: 10, Hidden: 64}
+	c := contextbuilder.Config{Events: 20, Length: 10, Hidden: 64, Layers: 1}
 	w, err := contextbuilder.Init(c, 1)
 	require.NoError(t, err)
 	e := tested(t)
@@ -164,7 +164,7 @@ func TestDevices(t *testing.T) {
 }
 
 func TestClosed(t *testing.T) {
-	c := contextbuilder.Config{Events: 5, Length: 2, Hidden: 3}
+	c := contextbuilder.Config{Events: 5, Length: 2, Hidden: 3, Layers: 1}
 	w, err := contextbuilder.Init(c, 1)
 	require.NoError(t, err)
 	n, err := tested(t).Open(w)
@@ -223,7 +223,7 @@ func TestOutOfMemory(t *testing.T) {
 // What went to the device comes back.
 func TestLayout(t *testing.T) {
 	for _, lstm := range []bool{false, true} {
-		c := contextbuilder.Config{Events: 7, Length: 3, Hidden: 5, LSTM: lstm}
+		c := contextbuilder.Config{Events: 7, Length: 3, Hidden: 5, LSTM: lstm, Layers: 1}
 		w, err := contextbuilder.Init(c, 3)
 		require.NoError(t, err)
 		back, err := contextbuilder.NewWeights(c)

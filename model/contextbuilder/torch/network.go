@@ -36,6 +36,9 @@ func (e *engine) Open(w *contextbuilder.Weights) (contextbuilder.Network, error)
 	if err := w.Check(); err != nil {
 		return nil, err
 	}
+	if err := w.Config.CheckSingle(); err != nil {
+		return nil, err
+	}
 	p, err := padded(w)
 	if err != nil {
 		return nil, err

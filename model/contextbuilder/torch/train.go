@@ -18,6 +18,9 @@ func (e *engine) Train(ctx context.Context, w *contextbuilder.Weights, s context
 	if err := errors.Join(w.Check(), t.Validate()); err != nil {
 		return err
 	}
+	if err := w.Config.CheckSingle(); err != nil {
+		return err
+	}
 	rows, err := w.Config.CheckSamples(s, t.Steps)
 	if err != nil {
 		return err

@@ -18,7 +18,7 @@ import (
 // network is a random network; gain multiplies the event decoder, so that confidences spread and units flip as in trained ones.
 func network(t testing.TB, events, length int, gain float32, seed uint64) *contextbuilder.Weights {
 	t.Helper()
-	w, err := contextbuilder.Init(contextbuilder.Config{Events: events, Length: length, Hidden: 4}, seed)
+	w, err := contextbuilder.Init(contextbuilder.Config{Events: events, Length: length, Hidden: 4, Layers: 1}, seed)
 	require.NoError(t, err)
 	for _, v := range [][]float32{w.Hidden.Weight, w.Hidden.Bias, w.Out.Weight, w.Out.Bias} {
 		for i := range v {

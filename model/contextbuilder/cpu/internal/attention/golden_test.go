@@ -71,7 +71,7 @@ func loadGolden(t testing.TB, name string) golden {
 
 // The answers of the original, at the tolerance that its float32 allows, on every row.
 func TestGolden(t *testing.T) {
-	for _, name := range []string{"n15", "n60", "n300", "lstm_n15", "small_length4"} {
+	for _, name := range []string{"n15", "n60", "n300", "lstm_n15", "small_length4", "layers2_n15", "bidirectional_n15", "layers3_bidirectional_lstm_n15"} {
 		g := loadGolden(t, name)
 		for _, k := range available() {
 			t.Run(name+"/"+k.name, func(t *testing.T) {

@@ -4,11 +4,10 @@ import (
 	"math"
 
 	"connect-deepcase/model/contextbuilder"
+	"connect-deepcase/model/contextbuilder/enginetest"
 )
 
 // What the package computes, written from the formulas in float64 and with nothing clever.
-
-func sigmoid(x float64) float64 { return 1 / (1 + math.Exp(-x)) }
 
 // affine is W x + b, W row-major.
 func affine(w, b []float32, x []float64) []float64 {
@@ -20,24 +19,6 @@ func affine(w, b []float32, x []float64) []float64 {
 		}
 	}
 	return y
-}
-
-// cell is one step of a GRU, or of an LSTM with cell state c, given W_ih x + b_ih.
-func cell(r contextbuilder.Recurrent, lstm bool, in, h, c []float64) (hidden, cell []float64) {
-	size := len(h)
-	rec := affine(r.WeightHH, r.BiasHH, h)
-	hidden, cell = make([]float64, size), make([]float64, size)
-	for i := range size {
-		gate := func(n int) float64 { return in[n*size+i] + rec[n*size+i] }
-		if lstm {
-			cell[i] = sigmoid(gate(1))*c[i] + sigmoid(gate(0))*math.Tanh(gate(2))
-			hidden[i] = sigmoid(gate(3)) * math.Tanh(cell[i])
-			continue
-		}
-		z := sigmoid(gate(1))
-		hidden[i] = (1-z)*math.Tanh(in[2*size+i]+sigmoid(gate(0))*rec[2*size+i]) + z*h[i]
-	}
-	return hidden, cell
 }
 
 func softmax64(x []float64) []float64 {
@@ -57,22 +38,9 @@ func softmax64(x []float64) []float64 {
 
 // forwardPass is the attention that the network itself pays to a context (algorithm.md §2, one step).
 func forwardPass(w *contextbuilder.Weights, context []int32) []float32 {
-	size := w.Config.Hidden
-	h, c := make([]float64, size), make([]float64, size)
-	for _, event := range context {
-		in := make([]float64, w.Config.Gates()) // of the event one-hot
-		for i := range in {
-			in[i] = float64(w.Encoder.WeightIH[i*w.Config.Events+int(event)]) + float64(w.Encoder.BiasIH[i])
-		}
-		h, c = cell(w.Encoder, w.Config.LSTM, in, h, c)
-	}
-	x := make([]float64, size)
-	for i := range x {
-		x[i] = float64(w.Embedding[i]) // of event 0
-	}
-	h, _ = cell(w.Decoder, w.Config.LSTM, affine(w.Decoder.WeightIH, w.Decoder.BiasIH, x), h, c)
+	_, steps := enginetest.Reference{Weights: w}.Forward(context, 1)
 	attention := make([]float32, w.Config.Length)
-	for i, f := range softmax64(affine(w.Attention.Weight, w.Attention.Bias, h)) {
+	for i, f := range steps[0] {
 		attention[i] = float32(f)
 	}
 	return attention
