@@ -28,6 +28,8 @@ var (
 	device = flag.String("device", "", "device to test and to measure: cuda, cuda:1; empty is the CPU")
 	rows   = flag.Int("rows", 25_600, "invented samples to train on and to query")
 	events = flag.Int("events", 300, "distinct events of the invented samples")
+	layers = flag.Int("layers", 1, "recurrent layers of the networks that are measured")
+	both   = flag.Bool("bidirectional", false, "whether these read contexts in both directions")
 	python = flag.String("python", "", "interpreter with the Python original, to measure it too")
 )
 
@@ -51,7 +53,7 @@ type set struct {
 
 // invented are samples of uniformly random events: nothing repeats.
 func invented(b *testing.B) set {
-	c := contextbuilder.Config{Events: *events, Length: 10, Hidden: 128, Layers: 1}
+	c := contextbuilder.Config{Events: *events, Length: 10, Hidden: 128, Layers: *layers, Bidirectional: *both}
 	r := rand.New(rand.NewPCG(1, 2))
 	s := contextbuilder.Samples{Length: c.Length}
 	for range *rows {
@@ -89,7 +91,7 @@ func real(b *testing.B) (sets []set) {
 		for _, id := range s.Contexts {
 			n = max(n, int(id)+1)
 		}
-		w, err := contextbuilder.Init(contextbuilder.Config{Events: n, Length: 10, Hidden: 128, Layers: 1}, 1)
+		w, err := contextbuilder.Init(contextbuilder.Config{Events: n, Length: 10, Hidden: 128, Layers: *layers, Bidirectional: *both}, 1)
 		require.NoError(b, err)
 		sets = append(sets, set{name, path, s, w})
 	}
@@ -198,7 +200,7 @@ model.query(X, y, iterations=100, batch_size=1024, verbose=False)`
 
 // original measures the Python original with the same samples: code calls begin and does the work.
 func original(b *testing.B, set set, name, code string, s contextbuilder.Samples) {
-	if *python == "" {
+	if *python == "" || set.weights.Config.Cells() > 1 { // which the original cannot run
 		return
 	}
 	b.Run(name+"/original", func(b *testing.B) {

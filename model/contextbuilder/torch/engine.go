@@ -21,7 +21,7 @@ func CUDA() error { return start() }
 
 // New returns the engine of a device: cpu, cuda (the first GPU) or cuda:N.
 func New(device string) (contextbuilder.Engine, error) {
-	e := &engine{device: cpuDevice}
+	e := &engine{device: cpuDevice, maxRows: maxRows}
 	if device != "cpu" {
 		name, number, numbered := strings.Cut(device, ":")
 		n, err := 0, error(nil)
@@ -48,8 +48,10 @@ func New(device string) (contextbuilder.Engine, error) {
 type engine struct {
 	device int32
 	code   *code
-	// library trains with libtorch's recurrent layers, which are cuDNN's on a GPU. On the CPU the formulas are faster.
+	// library trains with libtorch's recurrent layers, which are cuDNN's on a GPU. On the CPU the formulas are faster, which are there for one
+	// layer in one direction.
 	library bool
+	maxRows int // rows that libtorch's recurrent layers are asked at once
 }
 
 // code are the programs on a device.

@@ -9,7 +9,7 @@ import (
 	"connect-deepcase/model/contextbuilder"
 )
 
-// The programs take weights as one vector, two matrices of it transposed: network.py says which. Each tensor begins at a multiple of lanes.
+// The programs take weights as one vector, some matrices of it transposed: network.py says which. Each tensor begins at a multiple of lanes.
 
 // flatten gives the weights as the programs want them.
 func flatten(w *contextbuilder.Weights) (flat []float32) {
@@ -36,9 +36,10 @@ func unflatten(flat []float32, w *contextbuilder.Weights) {
 	}
 }
 
-func byEvent(name string) bool {
-	return name == "encoder.recurrent.weight_ih_l0" || name == "decoder_event.hidden.weight"
-}
+func byEvent(name string) bool { return takesEvents(name) || name == "decoder_event.hidden.weight" }
+
+// takesEvents tells whether a tensor is the input matrix of the encoder's first layer, in one of its directions.
+func takesEvents(name string) bool { return strings.HasPrefix(name, "encoder.recurrent.weight_ih_l0") }
 
 // transpose writes a rows×cols matrix as cols×rows.
 func transpose(dst, src []float32, rows, cols int) {
@@ -55,7 +56,7 @@ func shape(c contextbuilder.Config, more ...int64) []int64 {
 	if c.LSTM {
 		lstm = 1
 	}
-	return append([]int64{int64(c.Events), int64(c.Length), int64(c.Hidden), lstm}, more...)
+	return append([]int64{int64(c.Events), int64(c.Length), int64(c.Hidden), lstm, int64(c.Layers), int64(c.Directions())}, more...)
 }
 
 // lanes is what a processor's vectors hold at most. Products want matrices to begin at a multiple of it, on a GPU as well.
@@ -75,12 +76,22 @@ func padded(w *contextbuilder.Weights) (*contextbuilder.Weights, error) {
 	to := p.Tensors()
 	for k, t := range w.Tensors() {
 		cols, ld := len(t.Data)/t.Shape[0], len(to[k].Data)/to[k].Shape[0]
+		gates := strings.Contains(t.Name, ".recurrent.") // rows by gate
+		// columns by direction, of a layer above others
+		units := len(t.Shape) == 2 && (gates || t.Name == "decoder_attention.attn.weight") && !takesEvents(t.Name)
 		for i := range t.Shape[0] {
 			at := i
-			if strings.Contains(t.Name, ".recurrent.") { // gates, one after the other
-				at = i/w.Config.Hidden*c.Hidden + i%w.Config.Hidden
+			if gates {
+				at = apart(i, w.Config.Hidden, c.Hidden)
 			}
-			copy(to[k].Data[at*ld:], t.Data[i*cols:(i+1)*cols])
+			row, from := to[k].Data[at*ld:], t.Data[i*cols:(i+1)*cols]
+			if !units {
+				copy(row, from)
+				continue
+			}
+			for j := 0; j < cols; j += w.Config.Hidden {
+				copy(row[apart(j, w.Config.Hidden, c.Hidden):], from[j:j+w.Config.Hidden])
+			}
 		}
 	}
 	for i := range p.Out.Bias[w.Config.Events:] {
@@ -88,3 +99,6 @@ func padded(w *contextbuilder.Weights) (*contextbuilder.Weights, error) {
 	}
 	return p, nil
 }
+
+// apart is where number i of groups of some size is when each group takes more room.
+func apart(i, size, room int) int { return i/size*room + i%size }

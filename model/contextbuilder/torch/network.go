@@ -36,9 +36,6 @@ func (e *engine) Open(w *contextbuilder.Weights) (contextbuilder.Network, error)
 	if err := w.Check(); err != nil {
 		return nil, err
 	}
-	if err := w.Config.CheckSingle(); err != nil {
-		return nil, err
-	}
 	p, err := padded(w)
 	if err != nil {
 		return nil, err
@@ -52,7 +49,12 @@ func (e *engine) Open(w *contextbuilder.Weights) (contextbuilder.Network, error)
 	if e.device != cpuDevice {
 		rows, bytes = blockCUDA, bytesCUDA
 	}
-	for rows > 1 && rows*4*max((n.padded.Length+8)*n.padded.Events, n.padded.Length*4*n.padded.Hidden) > bytes {
+	// what a row takes in the query, and in the encoder: gates of one cell, and states that one layer gives and the one above takes
+	encoder := n.padded.Length * 4 * n.padded.Hidden
+	if n.padded.Layers > 1 {
+		encoder += n.padded.Length * 3 * n.padded.Directions() * n.padded.Hidden
+	}
+	for rows > 1 && rows*4*max((n.padded.Length+8)*n.padded.Events, encoder) > bytes {
 		rows /= 2
 	}
 	n.rows.Store(int64(rows))

@@ -18,9 +18,6 @@ func (e *engine) Train(ctx context.Context, w *contextbuilder.Weights, s context
 	if err := errors.Join(w.Check(), t.Validate()); err != nil {
 		return err
 	}
-	if err := w.Config.CheckSingle(); err != nil {
-		return err
-	}
 	rows, err := w.Config.CheckSamples(s, t.Steps)
 	if err != nil {
 		return err
@@ -181,11 +178,21 @@ const callTime = 200 * time.Millisecond
 // maxMask bounds the numbers that dropout draws for a call.
 const maxMask = 1 << 24
 
-// What libtorch's recurrent layers are asked at most: numbers of the one-hot contexts of a batch, and rows.
+// What libtorch's recurrent layers are asked at once: at most so many numbers of one-hot contexts, and rows.
 const (
 	maxOneHot = 1 << 28
 	maxRows   = 1<<16 - 1 // a GPU's limit of blocks in two of three directions
 )
+
+// libraryRows is how many rows of a batch libtorch's recurrent layers are asked at once; 0 leaves the batch to the formulas, which take one of any
+// size.
+func (t *trainer) libraryRows() int {
+	most := min(t.maxRows, maxOneHot/(t.config.Length*t.config.Events)) // at least 4: a valid Config has no more than 1<<26 of these
+	if t.config.Cells() == 1 && (!t.library || t.BatchSize > most) {
+		return 0
+	}
+	return most
+}
 
 func (t *trainer) pace(took time.Duration) {
 	switch most := max(1, maxMask/(t.BatchSize*t.Steps*t.config.Hidden)); {
@@ -199,10 +206,6 @@ func (t *trainer) pace(took time.Duration) {
 // call runs batches of the epoch from the first on, one a row of teach. number counts them since the training began.
 func (t *trainer) call(number, first int, teach []int32) ([]float64, error) {
 	count := len(teach) / t.Steps
-	library := int64(0)
-	if t.library && t.BatchSize <= maxRows && t.BatchSize*t.config.Length*t.config.Events < maxOneHot {
-		library = 1
-	}
 	beta1, beta2, epsilon := 0.9, 0.999, 1e-8
 	if t.Optimizer == contextbuilder.VarAdam {
 		beta2, epsilon = 0.98, 1e-9
@@ -211,7 +214,7 @@ func (t *trainer) call(number, first int, teach []int32) ([]float64, error) {
 	for i := range count {
 		rates = append(rates, t.rate(float64(number+i+1), beta1, beta2)...)
 	}
-	ints := shape(t.config, int64(t.BatchSize), int64(first), int64(number), int64(t.Seed), library)
+	ints := shape(t.config, int64(t.BatchSize), int64(first), int64(number), int64(t.Seed), int64(t.libraryRows()))
 	floats := []float64{t.Dropout, t.Delta, beta1, beta2, epsilon}
 
 	inputs := []tensor{t.state, t.contexts, t.events, t.order}

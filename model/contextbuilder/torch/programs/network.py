@@ -2,7 +2,10 @@
 
 Weights are one flat vector, in the order of the original's state_dict and in its layout, each at a multiple of 16, except that two
 matrices are transposed so that an event selects a row: encoder.recurrent.weight_ih_l0 as [N,G] and decoder_event.hidden.weight as [N,N] by input. G is 3H (GRU,
-gates r, z, n) or 4H (LSTM, gates i, f, g, o). Names: B rows, N events, L positions, H hidden units, S steps.
+gates r, z, n) or 4H (LSTM, gates i, f, g, o). Names: B rows, N events, L positions, H hidden units, S steps, D directions.
+
+Lists of cells, and of their states, go layer by layer, each forward and then, in a bidirectional network, backward: cell k is of layer
+k // D and direction k % D. The decoder's input is one event, so that both of its directions see the same.
 """
 from typing import List, NamedTuple, Optional, Tuple
 
@@ -10,17 +13,34 @@ import torch
 from torch import Tensor
 
 
+class Shape(NamedTuple):
+    n: int
+    l: int
+    h: int
+    lstm: bool
+    layers: int
+    directions: int
+
+
+def shape_of(ints: Tensor) -> Shape:
+    """From the numbers that every program's ints begin with: N, L, H, LSTM, layers, D."""
+    return Shape(int(ints[0]), int(ints[1]), int(ints[2]), bool(ints[3] != 0), int(ints[4]), int(ints[5]))
+
+
+class Cell(NamedTuple):
+    """A recurrent layer in one direction. I is N in the encoder's first layer, H in the decoder's, and D·H in the layers above."""
+
+    ih: Tensor  # G×I; N×G in the encoder's first layer
+    hh: Tensor  # G×H
+    bih: Tensor  # G
+    bhh: Tensor  # G
+
+
 class Weights(NamedTuple):
     emb: Tensor  # N×H
-    enc_ih: Tensor  # N×G
-    enc_hh: Tensor  # G×H
-    enc_bih: Tensor  # G
-    enc_bhh: Tensor  # G
-    dec_ih: Tensor  # G×H
-    dec_hh: Tensor  # G×H
-    dec_bih: Tensor  # G
-    dec_bhh: Tensor  # G
-    att: Tensor  # L×H
+    enc: List[Cell]
+    dec: List[Cell]
+    att: Tensor  # L×DH
     att_b: Tensor  # L
     w1: Tensor  # N×N, by input
     b1: Tensor  # N
@@ -33,9 +53,14 @@ def gap(size: int) -> int:
     return (16 - size % 16) % 16
 
 
-def split(flat: Tensor, n: int, l: int, h: int, g: int) -> List[Tensor]:
+def named(flat: Tensor, s: Shape) -> Weights:
     """Views of the weights in a flat vector."""
-    shapes = [[n, h], [n, g], [g, h], [g], [g], [g, h], [g, h], [g], [g], [l, h], [l], [n, n], [n], [n, n], [n]]
+    g = (4 if s.lstm else 3) * s.h
+    shapes = [[s.n, s.h]]
+    for first in [[s.n, g], [g, s.h]]:
+        for k in range(s.layers * s.directions):
+            shapes += [first if k < s.directions else [g, s.directions * s.h], [g, s.h], [g], [g]]
+    shapes += [[s.l, s.directions * s.h], [s.l], [s.n, s.n], [s.n], [s.n, s.n], [s.n]]
     views: List[Tensor] = []
     at = 0
     for shape in shapes:
@@ -44,11 +69,18 @@ def split(flat: Tensor, n: int, l: int, h: int, g: int) -> List[Tensor]:
             size *= d
         views.append(flat.narrow(0, at, size).view(shape))
         at += size + gap(size)
-    return views
+    enc: List[Cell] = []
+    dec: List[Cell] = []
+    at = 1
+    for cells in [enc, dec]:
+        for _ in range(s.layers * s.directions):
+            cells.append(Cell(views[at], views[at + 1], views[at + 2], views[at + 3]))
+            at += 4
+    return Weights(views[0], enc, dec, views[at], views[at + 1], views[at + 2], views[at + 3], views[at + 4], views[at + 5])
 
 
-def named(v: List[Tensor]) -> Weights:
-    return Weights(v[0], v[1], v[2], v[3], v[4], v[5], v[6], v[7], v[8], v[9], v[10], v[11], v[12], v[13], v[14])
+def joined(parts: List[Tensor], dim: int = 0) -> Tensor:
+    return parts[0] if len(parts) == 1 else torch.cat(parts, dim)
 
 
 def gru(gi: Tensor, gh: Tensor, state: Tensor) -> Tuple[Tensor, Tensor, Tensor]:
@@ -89,30 +121,61 @@ def lstm_back(d: Tensor, dc: Tensor, gates: Tensor, t: Tensor, cell: Tensor) -> 
     return torch.cat([dif, dg, do], 1), dc * f
 
 
-def encode(w: Weights, x: Tensor, h: int, is_lstm: bool) -> Tuple[Tensor, Tensor]:
-    """State and cell [B,H] after contexts x [B,L]."""
+def encode(w: Weights, x: Tensor, s: Shape) -> Tuple[List[Tensor], List[Tensor]]:
+    """States and cells [B,H] after contexts x [B,L]."""
     rows, length = x.size(0), x.size(1)
-    gi = w.enc_ih.index_select(0, x.t().reshape(-1)).add_(w.enc_bih).view(length, rows, -1)
-    state = torch.zeros([rows, h], device=x.device)
-    cell = state
-    for i in range(length):
-        gh = torch.addmm(w.enc_bhh, state, w.enc_hh.t())
-        if is_lstm:
-            state, cell, _, _ = lstm(gi[i] + gh, cell)
-        else:
-            state, _, _ = gru(gi[i], gh, state)
-    return state, cell
+    events = x.t().reshape(-1)
+    zero = torch.zeros([rows, s.h], device=x.device)
+    states: List[Tensor] = []
+    cells: List[Tensor] = []
+    below = zero  # from the second layer on: states of the layer below at each position [L·B,D·H]
+    for layer in range(s.layers):
+        found: List[Tensor] = []
+        for direction in range(s.directions):
+            c = w.enc[len(states)]
+            if layer == 0:
+                gi = c.ih.index_select(0, events).add_(c.bih)
+            else:
+                gi = torch.addmm(c.bih, below, c.ih.t())
+            gi = gi.view(length, rows, -1)
+            state, cell = zero, zero
+            passed: List[Tensor] = []
+            for i in range(length):
+                at = length - 1 - i if direction == 1 else i
+                gh = torch.addmm(c.bhh, state, c.hh.t())
+                if s.lstm:
+                    state, cell, _, _ = lstm(gi[at] + gh, cell)
+                else:
+                    state, _, _ = gru(gi[at], gh, state)
+                if layer + 1 < s.layers:
+                    passed.append(state)
+            states.append(state)
+            cells.append(cell)
+            if layer + 1 < s.layers:
+                if direction == 1:
+                    passed.reverse()
+                found.append(torch.cat(passed))
+        if layer + 1 < s.layers:
+            below = joined(found, 1)
+    return states, cells
 
 
-def decode(w: Weights, previous: Tensor, state: Tensor, cell: Tensor, is_lstm: bool) -> Tuple[Tensor, Tensor, Tensor]:
-    """A step of the decoder after events previous [B]: attention [B,L], new state and cell."""
-    gi = torch.addmm(w.dec_bih, w.emb.index_select(0, previous), w.dec_ih.t())
-    gh = torch.addmm(w.dec_bhh, state, w.dec_hh.t())
-    if is_lstm:
-        state, cell, _, _ = lstm(gi + gh, cell)
-    else:
-        state, _, _ = gru(gi, gh, state)
-    return torch.softmax(torch.addmm(w.att_b, state, w.att.t()), 1), state, cell
+def decode(w: Weights, previous: Tensor, states: List[Tensor], cells: List[Tensor], s: Shape) -> Tensor:
+    """A step of the decoder after events previous [B]: attention [B,L]. Puts the new states and cells into their lists."""
+    below = w.emb.index_select(0, previous)
+    for layer in range(s.layers):
+        found: List[Tensor] = []
+        for k in range(layer * s.directions, (layer + 1) * s.directions):
+            c = w.dec[k]
+            gi = torch.addmm(c.bih, below, c.ih.t())
+            gh = torch.addmm(c.bhh, states[k], c.hh.t())
+            if s.lstm:
+                states[k], cells[k], _, _ = lstm(gi + gh, cells[k])
+            else:
+                states[k], _, _ = gru(gi, gh, states[k])
+            found.append(states[k])
+        below = joined(found, 1)
+    return torch.softmax(torch.addmm(w.att_b, below, w.att.t()), 1)
 
 
 def attended(w: Weights, columns: Tensor, attention: Tensor) -> Tensor:

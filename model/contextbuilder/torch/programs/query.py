@@ -14,23 +14,22 @@ def confidence(w: Weights, columns: Tensor, attention: Tensor) -> Tensor:
 
 class Query(torch.nn.Module):
     def forward(self, flat: Tensor, x: Tensor, y: Tensor, ints: Tensor) -> Tensor:
-        """flat: weights. x: contexts [B,L] int32. y: events [B] int32. ints: N, L, H, LSTM, iterations, batch size, events: N
-        without those that fill it up, or 0. Gives attention [B,L], confidence before [B] and after [B], and in every event [B,events]."""
-        n, l, h, iterations, batch = int(ints[0]), int(ints[1]), int(ints[2]), int(ints[4]), int(ints[5])
-        is_lstm = bool(ints[3] != 0)
+        """flat: weights. x: contexts [B,L] int32. y: events [B] int32. ints: shape, iterations, batch size, events: N without
+        those that fill it up, or 0. Gives attention [B,L], confidence before [B] and after [B], and in every event [B,events]."""
+        shape, iterations, batch = shape_of(ints), int(ints[6]), int(ints[7])
         with torch.no_grad():
-            w = named(split(flat, n, l, h, (4 if is_lstm else 3) * h))
+            w = named(flat, shape)
             x = x.to(flat.device).long()
             y = y.to(flat.device).long().unsqueeze(1)
-            columns = w.w1.index_select(0, x.reshape(-1)).view(-1, l, n)
-            state, cell = encode(w, x, h, is_lstm)
-            first, _, _ = decode(w, torch.zeros([x.size(0)], dtype=torch.int64, device=x.device), state, cell, is_lstm)
+            columns = w.w1.index_select(0, x.reshape(-1)).view(-1, shape.l, shape.n)
+            states, cells = encode(w, x, shape)
+            first = decode(w, torch.zeros([x.size(0)], dtype=torch.int64, device=x.device), states, cells, shape)
             confidence_first = confidence(w, columns, first)
 
             theta = first.clone()
             m = torch.zeros_like(theta)
             v = torch.zeros_like(theta)
-            target = torch.zeros([x.size(0), n], device=x.device).scatter_(1, y, 1.0)
+            target = torch.zeros([x.size(0), shape.n], device=x.device).scatter_(1, y, 1.0)
             b1, b2 = 1.0, 1.0  # powers of β
             for k in range(iterations):
                 a = theta if k == 0 else torch.softmax(theta, 1)
@@ -54,4 +53,4 @@ class Query(torch.nn.Module):
             better = (confidence_found.gather(1, y) > before) & (x != x.narrow(1, 0, 1)).any(1, True)
             kept = torch.where(better, confidence_found, confidence_first)
             out = [torch.where(better, found, first).view(-1), before.view(-1), kept.gather(1, y).view(-1)]
-            return torch.cat(out + [kept.narrow(1, 0, int(ints[6])).reshape(-1)]).cpu()
+            return torch.cat(out + [kept.narrow(1, 0, int(ints[8])).reshape(-1)]).cpu()
