@@ -99,7 +99,7 @@ gotch-test:
 	eval "$$(FETCH=1 deploy/gotch/libtorch.sh)" && go vet ./model/contextbuilder/torch ./model/engine && \
 	go test ./model/contextbuilder/torch ./model/engine
 
-# Checks the gotch engine on a GPU: conformance, speed, a short pipeline, one table. DEVICE=libtorch runs it on the CPU.
+# Checks the gotch engine on a GPU: speed, a short pipeline, conformance, one table. DEVICE=libtorch runs it on the CPU, ROWS=N on N samples.
 gpu-check:
 	./deploy/gotch/gpu-check.sh $(or $(DEVICE),cuda)
 

@@ -25,7 +25,7 @@ rows="${ROWS:-1000000}" flag="$device"
 [[ "$rows" =~ ^[1-9][0-9]*$ ]] || { echo "ROWS: $rows is not a number of samples, at least 1" >&2; exit 2; }
 
 verdict=passed lines=()
-row() { lines+=("| $1 | $2 | $3 |"); echo "$1: $2 ${3:+($3)}" >&2; }
+row() { lines+=("| $1 | ${2:-FAILED} | $3 |"); echo "$1: ${2:-FAILED} ${3:+($3)}" >&2; }
 
 # speed: invented samples, all distinct, 300 events
 measure() { # runs benchmarks, by a pattern; more flags may follow
@@ -47,14 +47,14 @@ row "training epoch, $rows samples, batch 1,024, 2 layers, both directions" "$(s
 cd "$work"
 "$binary" deepcase demo --split --out alerts.ndjson >demo 2>&1
 begin=$SECONDS
-"$binary" deepcase cluster --device "$device" --seed 1 --ndjson alerts-train.ndjson --save-interpreter model >cluster 2>&1 ||
-    { cat cluster >&2; verdict=FAILED; }
-row "learn and cluster $(wc -l <alerts-train.ndjson) alerts" "$((SECONDS - begin)) s" "$(grep -h -m1 'computing on' cluster || true)"
+"$binary" deepcase cluster --device "$device" --seed 1 --ndjson alerts-train.ndjson --save-interpreter model >cluster 2>&1 &&
+    took="$((SECONDS - begin)) s" || { cat cluster >&2; took="" verdict=FAILED; }
+row "learn and cluster $(wc -l <alerts-train.ndjson) alerts" "$took" "$(grep -h -m1 'computing on' cluster || true)"
 for on in "$device" cpu; do
     "$binary" deepcase automatic --device "$on" --ndjson alerts-new.ndjson --load-interpreter model --save-prediction "$on.csv" >predict 2>&1 ||
         { cat predict >&2; verdict=FAILED; }
 done
-differ="unknown"
+differ=""
 if [ -e "$device.csv" ] && [ -e cpu.csv ]; then
     differ="$(diff "$device.csv" cpu.csv | grep -c '^<' || true)"
     [ "$differ" -le $(($(wc -l <cpu.csv) / 500)) ] || verdict=FAILED
