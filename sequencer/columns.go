@@ -48,6 +48,8 @@ func (c Columns) orDefault() Columns {
 	return Columns{cmp.Or(c.Timestamp, d.Timestamp), cmp.Or(c.Machine, d.Machine), cmp.Or(c.Event, d.Event), cmp.Or(c.Label, d.Label)}
 }
 
+func (c Columns) list() []string { return []string{c.Timestamp, c.Machine, c.Event, c.Label} }
+
 // needsLabel reports whether a label was asked for by name. A csv header must have it then.
 func (c Columns) needsLabel() bool { return c.Label != defaultColumns().Label }
 

@@ -10,7 +10,7 @@ import (
 )
 
 // realData finds files in the folder with real events beside the repository. If CI is set, the folder must be there.
-func realData(t *testing.T, pattern string) []string {
+func realData(t testing.TB, pattern string) []string {
 	t.Helper()
 	paths, err := filepath.Glob(filepath.Join("../../shared/data", pattern))
 	require.NoError(t, err)

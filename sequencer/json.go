@@ -29,14 +29,27 @@ func (r *reader) jsonLines(in *bufio.Reader) error {
 		if len(object) == 0 {
 			continue
 		}
-		if object[0] != '{' || !jsontext.Valid(object) {
-			return r.json(bufio.NewReader(io.MultiReader(bytes.NewReader(bytes.Clone(line)), in)), before)
-		}
-		if err := r.jsonValue(object, before+1, 0); err != nil {
+		if valid, err := r.jsonLine(object, before+1); err != nil {
 			return err
+		} else if !valid {
+			return r.json(bufio.NewReader(io.MultiReader(bytes.NewReader(bytes.Clone(line)), in)), before)
 		}
 	}
 	return nil
+}
+
+// jsonLine appends the rows of a line, unless it is not a valid object.
+func (r *reader) jsonLine(text []byte, line int) (valid bool, err error) {
+	if text[0] != '{' {
+		return false, nil
+	}
+	if e, _ := r.envelopes.Match(text); e.Start == 0 {
+		return r.jsonObject(text, line)
+	}
+	if !jsontext.Valid(text) {
+		return false, nil
+	}
+	return true, r.jsonValue(text, line, 0)
 }
 
 // json reads objects in arrays, or one after the other, behind some lines. It reads the elements of an array at the beginning one by one; a later
@@ -81,12 +94,10 @@ func (r *reader) jsonValue(value json.RawMessage, line, depth int) error {
 	if e, _ := r.envelopes.Match(value); e.Start > 0 {
 		start = e.Start - 1
 	} else if value[0] != '[' {
-		field, err := r.jsonRow(value)
-		if err != nil {
-			return r.wrong(line, field, err)
+		if valid, err := r.jsonObject(value, line); valid {
+			return err
 		}
-		r.rows++
-		return nil
+		return r.wrong(line, "", fmt.Errorf("%s: want an object", excerpt.Quote(string(value))))
 	}
 	if depth == maxNested {
 		return r.wrong(line, "", fmt.Errorf("has more than %d arrays in each other: want an object", maxNested))
@@ -129,32 +140,57 @@ func firstLine(b []byte) string {
 	return string(line)
 }
 
-// jsonRow appends the row that an object holds, or says which field is wrong.
-func (r *reader) jsonRow(object json.RawMessage) (path string, err error) {
-	if object[0] != '{' {
-		return "", fmt.Errorf("%s: want an object", excerpt.Quote(string(object)))
-	}
-	var f fields
-	paths := []string{r.columns.Timestamp, r.columns.Machine, r.columns.Event, r.columns.Label}
+// jsonObject appends the row that an object holds, unless it is not a valid object.
+func (r *reader) jsonObject(object json.RawMessage, line int) (valid bool, err error) {
 	var found [4]json.RawMessage
-	field.FindEachJSON(object, paths, found[:])
-	for i, to := range []*string{&f.timestamp, &f.machine, &f.event} {
-		*to, err = field.JSONText(found[i])
+	if !r.paths.FindJSON(object, found[:]) {
+		return false, nil
+	}
+	if path, err := r.jsonRow(object, found); err != nil {
+		return true, r.wrong(line, path, err)
+	}
+	r.rows++
+	return true, nil
+}
+
+// jsonRow appends a row of what is at the columns' paths in an object, or says which field is wrong.
+func (r *reader) jsonRow(object json.RawMessage, found [4]json.RawMessage) (path string, err error) {
+	var texts [3]string // in the memory of the object: what is kept of them, append copies
+	for i := range texts {
+		texts[i], err = field.JSONView(found[i])
 		if errors.Is(err, field.ErrMissing) {
-			return paths[i], fmt.Errorf("%w: the object has %s", err, shortList(field.Keys(object)))
+			return r.columns.list()[i], fmt.Errorf("%w: the object has %s", err, shortList(field.Keys(object)))
 		} else if err != nil {
-			return paths[i], err
+			return r.columns.list()[i], err
 		}
 	}
-	label := found[3] // an object may have none
-	if f.labelled = label != nil; f.labelled {
-		if f.label, err = field.JSONLabel(label, r.opts.Benign); err != nil {
+	f := fields{timestamp: texts[0], machine: texts[1], event: texts[2]}
+	if label := found[3]; label != nil { // an object may have none
+		if f.label, f.kind, err = r.jsonLabel(label); err != nil {
 			return r.columns.Label, err
 		}
-		f.kind, _ = field.JSONText(label) // no error: it is a text, a number or a boolean
-		f.kind = strings.TrimSpace(f.kind)
+		f.labelled = true
 	}
 	return r.append(f)
+}
+
+// jsonLabel is a label and its text, "" for a boolean. Labels are few: it remembers them.
+func (r *reader) jsonLabel(value json.RawMessage) (label float64, kind string, err error) {
+	if known, ok := r.labels[string(value)]; ok {
+		return known.label, known.kind, nil
+	}
+	if label, err = field.JSONLabel(value, r.opts.Benign); err != nil {
+		return 0, "", err
+	}
+	kind, _ = field.JSONText(value) // no error but for a boolean
+	kind = strings.TrimSpace(kind)
+	r.labels[string(value)] = jsonLabel{label, kind}
+	return label, kind, nil
+}
+
+type jsonLabel struct {
+	label float64
+	kind  string
 }
 
 // skipSpace returns the first byte of the next value without reading it.

@@ -127,6 +127,8 @@ type reader struct {
 	most        int   // bytes of a record
 
 	encoding     textfile.Encoding
+	paths        field.Paths          // of the columns in JSON
+	labels       map[string]jsonLabel // by value in JSON
 	envelopes    jsontext.Envelopes
 	time         field.TimeFormat
 	placeholders field.Placeholders
@@ -138,7 +140,8 @@ type reader struct {
 
 func newReader(t *Table, opts ReadOptions) (r *reader, err error) {
 	r = &reader{table: t, opts: opts, columns: opts.Columns.orDefault(), piece: pieceSize, workers: runtime.GOMAXPROCS(0),
-		most: cmp.Or(opts.MaxBytes, textfile.MaxRecord)}
+		most: cmp.Or(opts.MaxBytes, textfile.MaxRecord), labels: map[string]jsonLabel{}}
+	r.paths = field.NewPaths(r.columns.list()...)
 	if r.envelopes, err = jsontext.ParseEnvelopes(jsontext.DefaultEnvelopes()); err != nil {
 		return nil, err
 	}

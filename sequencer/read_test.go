@@ -1,8 +1,11 @@
 package sequencer
 
 import (
+	"bufio"
 	"bytes"
 	"compress/gzip"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -241,32 +244,35 @@ func FuzzJSON(f *testing.F) {
 		"{\"timestamp\":\"2022-01-14T00:00:09+0000\",\"machine\":{\"a\":[\"}\\\"\"]},\"event\":\"\\u00e9\"}\n{\"timestamp\" : 1e3, \"machine\":0,\"event\":true}")
 }
 
-func BenchmarkRead(b *testing.B) {
-	var csv, ndjson strings.Builder
-	csv.WriteString("timestamp,machine,event\n")
-	const rows = 100_000
-	for i := range rows {
-		fmt.Fprintf(&csv, "%d,host-%d,%s\n", 1642118409+i, i%400, eventNames[i%100])
-		fmt.Fprintf(&ndjson,
-			`{"timestamp":%d,"src_ip":"10.0.0.1","alert":{"action":"allowed","signature":%q,"severity":2},"host":{"name":"host-%d"},"payload":"%0200d"}`+"\n",
-			1642118409+i, eventNames[i%100], i%400, i)
+// FuzzLinesAreDocuments: lines give the rows and errors that the decoder of encoding/json leads to.
+func FuzzLinesAreDocuments(f *testing.F) {
+	for _, seed := range []string{
+		`{"time":1,"host":{"name":"m"},"event":"a"}` + "\n" + ` {"time":"2022-01-14T00:00:09.5Z","host.name":"\u00e9","event":2,"label":[true]} ` + "\r\n\n" + `{"time":3,"time":4,"host":{"name":"m"},"event":"b","label":"2"}`,
+		`{"time":1,"host":{"name":"m"},"event":"a"} {"time":2,"host":{"name":"n"},"event":"b"}` + "\n{",
+		`{"Records":[{"time":1,"host":{"name":"m"},"event":"a","label":0},` + "\n" + `{"time":1}]}`,
+		`{"time":1,"host":{"name":"m"},"event":"a","label":"x"}` + "\n",
+		"{\"time\":1,\"host\":{\"name\":\"\xff\"},\"event\":\"a\"}\n[]\n",
+	} {
+		f.Add([]byte(seed))
 	}
-	for _, c := range []struct {
-		format Format
-		in     string
-		opts   ReadOptions
-	}{{CSV, csv.String(), ReadOptions{}}, {NDJSON, ndjson.String(), ReadOptions{Columns: Columns{Machine: "host.name",
-		Event: "alert.signature"}}}} {
-		b.Run(string(c.format), func(b *testing.B) {
-			b.SetBytes(int64(len(c.in)))
-			for b.Loop() {
-				var table Table
-				require.NoError(b, table.ReadStream(strings.NewReader(c.in), "x."+string(c.format), c.opts))
-				require.Equal(b, rows, table.Len())
-			}
-			b.ReportMetric(rows*float64(b.N)/b.Elapsed().Seconds(), "rows/s")
-		})
-	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		read := func(how func(*reader, *bufio.Reader) error) ([]string, error) {
+			var table Table
+			r, err := newReader(&table, ReadOptions{Columns: Columns{Timestamp: "time", Machine: "host.name"}})
+			require.NoError(t, err)
+			err = how(r, bufio.NewReader(bytes.NewReader(data)))
+			return table.rows(), err
+		}
+		want, wrong := read(func(r *reader, in *bufio.Reader) error { return r.json(in, 0) })
+		got, err := read((*reader).jsonLines)
+		require.Equal(t, want, got)
+		if syntax, ok := errors.AsType[*json.SyntaxError](wrong); ok { // what it quotes depends on how much was read
+			require.ErrorContains(t, err, syntax.Error())
+			require.Equal(t, wrong.(*RowError).Line, err.(*RowError).Line)
+			return
+		}
+		require.Equal(t, fmt.Sprint(wrong), fmt.Sprint(err))
+	})
 }
 
 // An endless line must not fill the memory: a record may have 64 MiB by default, and 100 bytes here.

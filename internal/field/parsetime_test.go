@@ -140,11 +140,44 @@ func TestDeclaredtimeFormats(t *testing.T) {
 	}
 }
 
+// checkRFC3339: the short way reads nothing else than the long one.
+func checkRFC3339(t *testing.T, s string) {
+	t.Helper()
+	if got, ok := parseRFC3339(s); ok {
+		want, err := parseDate(s)
+		require.NoError(t, err, s)
+		require.Equal(t, want.UnixNano(), got, s)
+	}
+}
+
+func TestDatesAreReadInTheShortWay(t *testing.T) {
+	for at := time.Date(1700, 1, 1, 23, 59, 59, 0, time.UTC); at.Year() <= 2200; at = at.AddDate(0, 0, 1) {
+		got, ok := parseRFC3339(at.Format(time.RFC3339))
+		if !ok || got != at.UnixNano() {
+			require.Fail(t, at.String())
+		}
+	}
+	for _, date := range []string{"2024-02-29", "2023-02-29", "1900-02-29", "2000-02-29", "2022-04-31", "2022-00-10", "2022-13-10", "2022-12-31", "2022-12-32", "2022-01-00"} {
+		for _, clock := range []string{"T00:00:00", " 23:59:59", "T24:00:00", "T10:60:00", "T10:00:60", "t10:00:00", "T10:00", "T1/:00:00"} {
+			for _, fraction := range []string{"", ".", ".5", ".123456789", ".1234567899", ",5", ".5.5"} {
+				for _, zone := range []string{"", "Z", "z", "+0000", "+00:00", "-0000", "+01:00", " Z", "UTC", "+000", "Zx"} {
+					checkRFC3339(t, date+clock+fraction+zone)
+				}
+			}
+		}
+	}
+	for _, s := range []string{"2022-01-14T00:00:09Z", "2022-01-14 00:00:09", "2020-03-04T13:55:05.224939+0000"} {
+		_, ok := parseRFC3339(s)
+		require.True(t, ok, s)
+	}
+}
+
 func FuzzParseTime(f *testing.F) {
 	for _, s := range []string{"1642118409.25", "-1.5e3", "2020-03-04T13:55:05.224939+0000", "2022/01/14 10:20", "x"} {
 		f.Add(s, int64(1642118409123456789))
 	}
 	f.Fuzz(func(t *testing.T, s string, n int64) {
+		checkRFC3339(t, strings.TrimSpace(s))
 		at, err := TimeFormat{}.Parse(s)
 		if err == nil {
 			again, err := TimeFormat{}.Parse(at.Format(time.RFC3339Nano))

@@ -6,6 +6,8 @@ import (
 	"iter"
 	"strconv"
 	"strings"
+
+	"connect-deepcase/internal/jsontext"
 )
 
 // A path names a value in a document. "rule.name" is the key "rule.name" if the document has it. Otherwise a dot leads into an object, or
@@ -79,10 +81,10 @@ func FindJSON(document json.RawMessage, path string) json.RawMessage {
 	var few [4]lead
 	leads := few[:0]
 	escaped := strings.IndexByte(path, '~') >= 0
-	for quoted, value := range members(document) {
+	jsontext.EachMember(document, func(quoted, value []byte) {
 		length := leadLength(path, keyText(quoted), escaped)
 		if length == 0 {
-			continue
+			return
 		}
 		at := 0
 		for at < len(leads) && leads[at].length > length {
@@ -90,12 +92,12 @@ func FindJSON(document json.RawMessage, path string) json.RawMessage {
 		}
 		if at < len(leads) && leads[at].length == length {
 			leads[at].value = value
-			continue
+			return
 		}
 		leads = append(leads, lead{})
 		copy(leads[at+1:], leads[at:])
 		leads[at] = lead{length, value}
-	}
+	})
 	for _, l := range leads {
 		found := notNull(l.value)
 		if found != nil && l.length < len(path) {
@@ -108,15 +110,35 @@ func FindJSON(document json.RawMessage, path string) json.RawMessage {
 	return nil
 }
 
-// FindEachJSON is FindJSON for several paths. It goes through the document once: found gets the value at each path.
-func FindEachJSON(document json.RawMessage, paths []string, found []json.RawMessage) {
+// Paths are paths that are looked for in many objects.
+type Paths []struct {
+	text    string
+	escaped bool
+}
+
+// NewPaths makes Paths.
+func NewPaths(texts ...string) Paths {
+	p := make(Paths, len(texts))
+	for i, text := range texts {
+		p[i].text, p[i].escaped = text, strings.IndexByte(text, '~') >= 0
+	}
+	return p
+}
+
+// FindJSON is the function FindJSON for each path, in an object, through which it goes once: found gets the value at each path. It reports whether
+// the text is a valid object. If it is not, found may have anything.
+func (p Paths) FindJSON(object json.RawMessage, found []json.RawMessage) (valid bool) {
 	clear(found)
-	lengths := make([]int, len(paths), 8) // of the key that leads to each path; −1 if there are several
-	document = skip(document, 0)
-	for quoted, value := range members(document) {
+	var few [4]int
+	lengths := append(few[:0], make([]int, len(p))...) // of the key that leads to each path; −1 if there are several
+	valid = jsontext.EachMember(object, func(quoted, value []byte) {
 		key := keyText(quoted)
-		for i, path := range paths {
-			switch length := leadLength(path, key, strings.IndexByte(path, '~') >= 0); {
+		for i := range p {
+			path := &p[i]
+			if !path.escaped && (len(key) == 0 || len(path.text) < len(key) || path.text[0] != key[0]) {
+				continue // most keys
+			}
+			switch length := leadLength(path.text, key, path.escaped); {
 			case length == 0:
 			case lengths[i] != 0 && lengths[i] != length:
 				lengths[i] = -1
@@ -124,18 +146,22 @@ func FindEachJSON(document json.RawMessage, paths []string, found []json.RawMess
 				lengths[i], found[i] = length, value
 			}
 		}
+	})
+	if !valid {
+		return false
 	}
-	for i, path := range paths {
+	for i := range p {
 		switch length := lengths[i]; {
-		case length < 0 || length == 0 && len(document) > 0 && document[0] == '[':
-			found[i] = FindJSON(document, path)
+		case length < 0:
+			found[i] = FindJSON(object, p[i].text)
 		case length == 0:
-		case length < len(path):
-			found[i] = FindJSON(notNull(found[i]), path[length+1:])
+		case length < len(p[i].text):
+			found[i] = FindJSON(notNull(found[i]), p[i].text[length+1:])
 		default:
 			found[i] = notNull(found[i])
 		}
 	}
+	return true
 }
 
 // keyText is a key without its quotes and escapes.
@@ -249,10 +275,10 @@ func valueEnd(b []byte) int {
 			if depth > 0 {
 				continue
 			}
-			if n := bytes.IndexAny(b[i:], ",}] \t\r\n"); n >= 0 { // a number or a literal
-				return i + n
+			for i < len(b) && b[i] != ',' && b[i] != '}' && b[i] != ']' && b[i] > ' ' { // a number or a literal
+				i++
 			}
-			return len(b)
+			return i
 		}
 		if depth <= 0 {
 			return min(i+1, len(b))

@@ -5,11 +5,14 @@
 package field
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
+	"unsafe"
 )
 
 // ErrMissing says that a document has no value at a path, or null.
@@ -61,6 +64,12 @@ func Text(v any) (string, error) {
 
 // JSONText is Text for a valid JSON value that is not decoded; an empty one is missing.
 func JSONText(value json.RawMessage) (string, error) {
+	text, err := JSONView(value)
+	return strings.Clone(text), err
+}
+
+// JSONView is JSONText without a copy: the text may be in the memory of the value, and is valid as long as that does not change.
+func JSONView(value json.RawMessage) (string, error) {
 	value = oneJSON(value)
 	if len(value) == 0 {
 		return "", ErrMissing
@@ -69,7 +78,10 @@ func JSONText(value json.RawMessage) (string, error) {
 	case 'n':
 		return "", ErrMissing
 	case '"':
-		return unquote(value), nil
+		if len(value) < 2 || bytes.IndexByte(value, '\\') >= 0 {
+			return unquote(value), nil
+		}
+		return view(value[1 : len(value)-1]), nil
 	case 't', 'f':
 		return "", wrongKind("the boolean " + string(value))
 	case '[':
@@ -81,8 +93,11 @@ func JSONText(value json.RawMessage) (string, error) {
 	case '{':
 		return "", errObject
 	}
-	return string(value), nil
+	return view(value), nil
 }
+
+// view is a text in the memory of b.
+func view(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 
 // oneJSON is One for a valid JSON value.
 func oneJSON(value json.RawMessage) json.RawMessage {

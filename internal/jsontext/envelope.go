@@ -136,7 +136,9 @@ func (c *cursor) key() []byte {
 		return nil
 	}
 	start := c.at
-	if !c.value() {
+	if end, ok := quoted(c.text, start+1); ok {
+		c.at = end
+	} else if !c.value() {
 		return nil
 	}
 	return c.text[start:c.at]

@@ -11,9 +11,20 @@ func Valid(text []byte) bool {
 	return ok && space(text, end) == len(text)
 }
 
+// EachMember is Valid for an object, and calls member for each of its members on the way, with the key as it is written, in quotes. If a text
+// is not a valid object, EachMember is false; there may have been calls for its first members.
+func EachMember(object []byte, member func(key, value []byte)) bool {
+	start := space(object, 0)
+	if start == len(object) || object[start] != '{' {
+		return false
+	}
+	end, ok := values(object, start, 1, member)
+	return ok && space(object, end) == len(object)
+}
+
 // space is where the next byte from i on is that is not space.
 func space(b []byte, i int) int {
-	for i < len(b) && (b[i] == ' ' || b[i] == '\t' || b[i] == '\r' || b[i] == '\n') {
+	for i < len(b) && b[i] <= ' ' && (b[i] == ' ' || b[i] == '\t' || b[i] == '\r' || b[i] == '\n') {
 		i++
 	}
 	return i
@@ -31,7 +42,7 @@ func value(b []byte, i, depth int) (end int, ok bool) {
 		if depth == MaxDepth {
 			return i, false
 		}
-		return values(b, i, depth+1)
+		return values(b, i, depth+1, nil)
 	case 't':
 		return literal(b, i, "true")
 	case 'f':
@@ -42,27 +53,34 @@ func value(b []byte, i, depth int) (end int, ok bool) {
 	return number(b, i)
 }
 
-// values is the end of an object or a list.
-func values(b []byte, i, depth int) (end int, ok bool) {
+// values is the end of an object or a list. It calls member, if there is one, for each member of the object.
+func values(b []byte, i, depth int, member func(key, value []byte)) (end int, ok bool) {
 	closing := b[i] + 2 // in ASCII
 	if i = space(b, i+1); i < len(b) && b[i] == closing {
 		return i + 1, true
 	}
 	for {
+		var key []byte
 		if closing == '}' {
 			if i >= len(b) || b[i] != '"' {
 				return i, false
 			}
+			start := i
 			if i, ok = quoted(b, i+1); !ok {
 				return i, false
 			}
+			key = b[start:i]
 			if i = space(b, i); i >= len(b) || b[i] != ':' {
 				return i, false
 			}
 			i = space(b, i+1)
 		}
+		start := i
 		if i, ok = value(b, i, depth); !ok {
 			return i, false
+		}
+		if member != nil {
+			member(key, b[start:i])
 		}
 		i = space(b, i)
 		switch {
@@ -79,13 +97,9 @@ func values(b []byte, i, depth int) (end int, ok bool) {
 
 // quoted is the end of a string whose content begins at i.
 func quoted(b []byte, i int) (end int, ok bool) {
-	const ones, highs = 0x0101010101010101, 0x8080808080808080
 	for {
-		for ; i+8 <= len(b); i += 8 { // eight bytes at a time, up to a quote, a backslash or a control character
-			x := binary.LittleEndian.Uint64(b[i:])
-			quote, slash := x^ones*'"', x^ones*'\\'
-			stop := ((quote-ones)&^quote | (slash-ones)&^slash | (x-ones*' ')&^x) & highs
-			if stop != 0 {
+		for ; i <= len(b)-8; i += 8 { // eight bytes at a time, up to a quote, a backslash or a control character
+			if stop := stops(binary.LittleEndian.Uint64(b[i:])); stop != 0 {
 				i += bits.TrailingZeros64(stop) / 8
 				break
 			}
@@ -124,6 +138,15 @@ func quoted(b []byte, i int) (end int, ok bool) {
 	}
 }
 
+// stops has the high bit of the first byte of x that a string does not have without an escape: a quote, a backslash or a control character. Later
+// bytes may be marked, too.
+func stops(x uint64) uint64 {
+	const ones, highs = 0x0101010101010101, 0x8080808080808080
+	low := x ^ ones*2 // of all bytes, a quote and the control characters become those below 0x21
+	slash := x ^ ones*'\\'
+	return ((low-ones*0x21)&^low | (slash-ones)&^slash) & highs
+}
+
 func digit(c byte) bool { return c >= '0' && c <= '9' }
 
 func literal(b []byte, i int, want string) (end int, ok bool) {
@@ -133,23 +156,19 @@ func literal(b []byte, i int, want string) (end int, ok bool) {
 
 // number is the end of a number.
 func number(b []byte, i int) (end int, ok bool) {
-	digits := func() bool {
-		from := i
-		for i < len(b) && digit(b[i]) {
-			i++
-		}
-		return i > from
-	}
 	if i < len(b) && b[i] == '-' {
 		i++
 	}
-	if i < len(b) && b[i] == '0' {
-		i++
-	} else if !digits() {
+	start := i
+	switch i = digits(b, i); {
+	case i == start:
 		return i, false
+	case b[start] == '0':
+		i = start + 1
 	}
 	if i < len(b) && b[i] == '.' {
-		if i++; !digits() {
+		start = i + 1
+		if i = digits(b, start); i == start {
 			return i, false
 		}
 	}
@@ -157,9 +176,18 @@ func number(b []byte, i int) (end int, ok bool) {
 		if i++; i < len(b) && (b[i] == '+' || b[i] == '-') {
 			i++
 		}
-		if !digits() {
+		start = i
+		if i = digits(b, start); i == start {
 			return i, false
 		}
 	}
 	return i, true
+}
+
+// digits is the end of the digits that begin at i.
+func digits(b []byte, i int) int {
+	for i < len(b) && digit(b[i]) {
+		i++
+	}
+	return i
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
 
@@ -37,6 +38,19 @@ func FuzzValid(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
 		require.Equal(t, json.Valid(text), jsontext.Valid(text))
+		members := map[string]json.RawMessage{}
+		valid := jsontext.EachMember(text, func(key, value []byte) {
+			var decoded string
+			require.NoError(t, json.Unmarshal(key, &decoded))
+			require.True(t, json.Valid(value), "%q", value)
+			members[decoded] = value
+		})
+		var want map[string]json.RawMessage
+		if err := json.Unmarshal(text, &want); !valid {
+			require.True(t, err != nil || want == nil, "%q is an object", text)
+		} else if require.NoError(t, err); utf8.Valid(text) {
+			require.Equal(t, want, members)
+		}
 	})
 }
 

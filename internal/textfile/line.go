@@ -18,7 +18,8 @@ func (e LongError) Error() string {
 	return fmt.Sprintf("a line or record of more than %d bytes: want shorter ones", e.Most)
 }
 
-// ReadLine gives the next line, including its line end, as bufio.Reader.ReadBytes does. A line of more than most bytes is a LongError.
+// ReadLine gives the next line, including its line end, which may be in the memory of in: it is valid until the next read. A line of more than
+// most bytes is a LongError.
 func ReadLine(in *bufio.Reader, most int) ([]byte, error) {
 	var line []byte
 	for {
@@ -26,20 +27,21 @@ func ReadLine(in *bufio.Reader, most int) ([]byte, error) {
 		if len(line)+len(part) > most {
 			return nil, LongError{most}
 		}
-		line = append(line, part...)
-		if !errors.Is(err, bufio.ErrBufferFull) {
+		if whole := err != bufio.ErrBufferFull; whole && line == nil {
+			return part, err
+		} else if line = append(line, part...); whole {
 			return line, err
 		}
 	}
 }
 
-// EachLine calls use for each line that is not blank, with its number from 1. At an error, of reading or of use, it ends and gives the number of
+// EachLine calls use for each line that is not blank, with its number from 1. The line stays valid. At an error, of reading or of use, it ends and gives the number of
 // the line.
 func EachLine(in *bufio.Reader, use func(number int, line []byte) error) (number int, err error) {
 	for number = 1; ; number++ {
 		line, err := ReadLine(in, MaxRecord)
 		if len(bytes.TrimSpace(line)) > 0 {
-			if err := use(number, line); err != nil {
+			if err := use(number, bytes.Clone(line)); err != nil {
 				return number, err
 			}
 		}
