@@ -130,7 +130,7 @@ func (m *Model) SameClusters(other *Model) error {
 		return fmt.Errorf("another vocabulary, of %d events, not %d", len(other.Names), len(m.Names))
 	}
 	a, b := cmp.Or(m.Vectors, &interpreter.Vectors{}), cmp.Or(other.Vectors, &interpreter.Vectors{})
-	if !slices.Equal(a.Offsets, b.Offsets) || !slices.Equal(a.IDs, b.IDs) || !slices.Equal(a.Values, b.Values) ||
+	if a != b && (!slices.Equal(a.Offsets, b.Offsets) || !slices.Equal(a.IDs, b.IDs) || !slices.Equal(a.Values, b.Values)) ||
 		!slices.Equal(m.VectorCluster, other.VectorCluster) {
 		return errors.New("the clusters have other contexts")
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 
 	"connect-deepcase/model/contextbuilder"
 	"connect-deepcase/model/interpreter"
@@ -19,35 +20,77 @@ type Sample struct {
 // Predictor is a model made ready to answer on an engine. Its methods may be called from several goroutines at once.
 type Predictor struct {
 	model       *Model
-	network     contextbuilder.Network
+	engine      contextbuilder.Engine
+	network     *shared
+	closed      atomic.Bool
 	interpreter *interpreter.Interpreter
 	ids         map[string]int32
+}
+
+// shared is a network that several Predictors ask. The last one closes it.
+type shared struct {
+	contextbuilder.Network
+	users atomic.Int32
 }
 
 // NewPredictor validates a model, opens it on an engine, and asks its network some questions. If an answer is NaN or infinite,
 // errors.Is(err, interpreter.ErrNotFinite). Close the Predictor after use.
 func NewPredictor(m *Model, e contextbuilder.Engine) (*Predictor, error) {
-	if err := m.Validate(); err != nil {
+	network, err := open(m, e)
+	if err != nil {
 		return nil, err
 	}
-	known, err := m.known()
-	if err != nil {
+	return newPredictor(m, e, network, nil)
+}
+
+// After is NewPredictor for a model that replaces the one of p, on the same engine. If they share weights or vectors, as after a change of scores, the
+// Predictors share what is made of them. Each must be closed; p must not be closed yet.
+func (p *Predictor) After(m *Model) (*Predictor, error) {
+	network := p.network
+	if m.Weights == p.model.Weights {
+		if err := m.Validate(); err != nil {
+			return nil, err
+		}
+		network.users.Add(1)
+	} else {
+		var err error
+		if network, err = open(m, p.engine); err != nil {
+			return nil, err
+		}
+	}
+	return newPredictor(m, p.engine, network, p.interpreter)
+}
+
+func open(m *Model, e contextbuilder.Engine) (*shared, error) {
+	if err := m.Validate(); err != nil {
 		return nil, err
 	}
 	network, err := e.Open(m.Weights)
 	if err != nil {
 		return nil, fmt.Errorf("opening the network: %w", err)
 	}
-	it, err := interpreter.New(network, m.Params.Query, m.Params.Interpreter)
+	s := &shared{Network: network}
+	s.users.Store(1)
+	return s, nil
+}
+
+// newPredictor makes a Predictor, and closes it if it is not fit for use. before may be nil.
+func newPredictor(m *Model, e contextbuilder.Engine, network *shared, before *interpreter.Interpreter) (*Predictor, error) {
+	p := &Predictor{model: m, engine: e, network: network, ids: idsByName(m.Names)}
+	known, err := m.known()
 	if err == nil {
-		err = it.Use(known)
+		p.interpreter, err = interpreter.New(network, m.Params.Query, m.Params.Interpreter)
+	}
+	if err == nil {
+		err = p.interpreter.Use(known, before)
+	}
+	if err == nil {
+		if err = p.probe(); err != nil {
+			err = fmt.Errorf("probing the network: %w", err)
+		}
 	}
 	if err != nil {
-		return nil, errors.Join(err, network.Close())
-	}
-	p := &Predictor{model: m, network: network, interpreter: it, ids: idsByName(m.Names)}
-	if err := p.probe(); err != nil {
-		return nil, errors.Join(fmt.Errorf("probing the network: %w", err), network.Close())
+		return nil, errors.Join(err, p.Close())
 	}
 	return p, nil
 }
@@ -149,5 +192,10 @@ func (p *Predictor) verdict(m interpreter.Match) Verdict {
 // Model is the model that answers.
 func (p *Predictor) Model() *Model { return p.model }
 
-// Close frees the memory of the engine.
-func (p *Predictor) Close() error { return p.network.Close() }
+// Close frees the memory of the engine. It may be called again.
+func (p *Predictor) Close() error {
+	if p.closed.Swap(true) || p.network.users.Add(-1) > 0 {
+		return nil
+	}
+	return p.network.Close()
+}

@@ -2,10 +2,13 @@ package model
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"connect-deepcase/model/interpreter"
 )
 
 func predictor(t *testing.T, m *Model, e *scripted) *Predictor {
@@ -130,4 +133,45 @@ func TestStatus(t *testing.T) {
 		require.Equal(t, name, Status(s).String())
 	}
 	require.EqualValues(t, -1, Verdict{Status: NoModel, Score: 5}.Code())
+}
+
+// A Predictor that shares what it can with the one before answers like a new one, and the network stays open for those who use it.
+func TestPredictorAfterAnother(t *testing.T) {
+	e := &scripted{}
+	m := learnt(t, e)
+	labelled, err := m.WithLabels(&Assignment{Clusters: []int32{0, 0, 0, 1}}, []float64{0, 0, 3, 2}, interpreter.Max)
+	require.NoError(t, err)
+	scored, err := m.WithScores(map[int]float64{0: 5})
+	require.NoError(t, err)
+	again := learnt(t, e)
+	bad := *m
+	bad.Names = nil
+	open := e.opened
+	first := predictor(t, m, e)
+	require.Equal(t, open+1, e.opened)
+	samples := []Sample{{[]string{"a", "a"}, "b"}, {[]string{"b", "b"}, "c"}, {[]string{"a", "b"}, "c"}, {[]string{"a", "a"}, "a"}}
+	for _, m := range []*Model{scored, labelled, again, m} {
+		after, err := first.After(m)
+		require.NoError(t, err)
+		alone := predictor(t, m, e)
+		want, err := alone.Predict(t.Context(), samples)
+		require.NoError(t, err)
+		require.NoError(t, first.Close())
+		got, err := after.Predict(t.Context(), samples)
+		require.NoError(t, err)
+		require.Equal(t, want, got)
+		require.Same(t, m, after.Model())
+		require.NoError(t, alone.Close())
+		require.NoError(t, alone.Close(), "again")
+		require.Equal(t, open+1, e.opened, "one network is open")
+		first = after
+	}
+	_, err = first.After(&bad)
+	require.Error(t, err)
+	e.queryErr = errors.New("out of memory")
+	_, err = first.After(scored)
+	require.ErrorIs(t, err, e.queryErr)
+	require.Equal(t, open+1, e.opened)
+	require.NoError(t, first.Close())
+	require.Equal(t, open, e.opened)
 }

@@ -13,6 +13,7 @@ import (
 	"connect-deepcase/model/contextbuilder"
 	"connect-deepcase/model/decisions"
 	"connect-deepcase/model/engine"
+	"connect-deepcase/model/store"
 )
 
 const (
@@ -87,7 +88,7 @@ A wide decision is easily too wide. If there are recent annotated documents, eac
 
 == Guarantees
 
-All scores of a batch are published as one version, or none of them. A version has the size of the whole model, so scores that belong together should be one batch, such as a file that is read whole (see the example). `+"`retain`"+` bounds the number of versions. All answers, mutes and undos of a batch are written together, or none of them, and are on the disk when their messages go on. Several scorers may run at the same time: they do not lose each other's decisions. If nothing changes, nothing is written, so a message that is delivered again does no harm.
+All scores of a batch are published as one version, or none of them. A version has the size of the whole model on the disk, so scores that belong together should be one batch, such as a file that is read whole (see the example). The processor keeps the version that it published last in memory, because the next one differs little. `+"`retain`"+` bounds the number of versions. All answers, mutes and undos of a batch are written together, or none of them, and are on the disk when their messages go on. Several scorers may run at the same time: they do not lose each other's decisions. If nothing changes, nothing is written, so a message that is delivered again does no harm.
 
 No message is dropped. Batches keep their order and size. A message that is flagged with an error changes nothing, and the rest of its batch goes on. A message is flagged if
 
@@ -240,7 +241,8 @@ type label struct {
 	outcome    outcome
 
 	mu      sync.Mutex         // guards what follows
-	journal *decisions.Journal // nil until the model directory is there
+	models  *store.Store       // nil until the model directory is there
+	journal *decisions.Journal // likewise
 	recent  recentDocuments
 }
 

@@ -44,7 +44,7 @@ func (l *label) answer(ctx context.Context, batch service.MessageBatch, requests
 	if len(asked) == 0 {
 		return
 	}
-	journal, err := l.open()
+	_, journal, err := l.open()
 	if err == nil {
 		err = write(ctx, journal, asked)
 	}
@@ -66,18 +66,18 @@ func (l *label) answer(ctx context.Context, batch service.MessageBatch, requests
 	})
 }
 
-// open gives the decision journal, once the model directory is there.
-func (l *label) open() (*decisions.Journal, error) {
+// open gives the model directory and its decision journal, once they are there.
+func (l *label) open() (*store.Store, *decisions.Journal, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.journal == nil {
-		models, err := store.Open(l.dir, false)
+	if l.models == nil {
+		models, err := store.Open(l.dir, false, store.Retain(l.retain))
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		l.journal = models.Decisions(l.hold)
+		l.models, l.journal = models, models.Decisions(l.hold)
 	}
-	return l.journal, nil
+	return l.models, l.journal, nil
 }
 
 // subject names what answers and mutes of a batch may contradict each other about.

@@ -63,7 +63,7 @@ func scoreOrNil(score float64) any {
 // publish applies scores to the current model, with no other writer in between. Each gets its cluster, or an error. publish returns the version
 // that has the new scores, and the model before them.
 func (l *label) publish(ctx context.Context, scorings []*scoring) (version string, m *model.Model, err error) {
-	models, err := store.Open(l.dir, false, store.Retain(l.retain))
+	models, _, err := l.open()
 	if err != nil {
 		return "", nil, err
 	}
@@ -98,7 +98,7 @@ func (l *label) publish(ctx context.Context, scorings []*scoring) (version strin
 // record writes scores of clusters into the journal before the version that has them is published: if the process ends in between, the messages
 // come again, and so do the scores. The lock of the model directory is held.
 func (l *label) record(scores []decisions.Decision) error {
-	journal, err := l.open()
+	_, journal, err := l.open()
 	if err == nil {
 		_, err = journal.AppendLocked(func(decisions.Look) ([]decisions.Decision, error) { return scores, nil })
 	}

@@ -146,7 +146,7 @@ func (s *serving) report(look store.Look) {
 
 // take replaces the version that serves by one that was read.
 func (s *serving) take(loaded *store.Loaded) error {
-	predictor, err := model.NewPredictor(loaded.Model, s.engine)
+	predictor, err := s.predictor(loaded.Model)
 	if err != nil {
 		return err
 	}
@@ -159,6 +159,14 @@ func (s *serving) take(loaded *store.Loaded) error {
 	}
 	s.swap(next)
 	return nil
+}
+
+// predictor shares what it can with the version that serves.
+func (s *serving) predictor(m *model.Model) (*model.Predictor, error) {
+	if v := s.current.Load(); v != nil { // it is not closed before another one is taken
+		return v.predictor.After(m)
+	}
+	return model.NewPredictor(m, s.engine)
 }
 
 // maxSkew is the largest difference between the clocks of two machines that is not logged.

@@ -1,5 +1,6 @@
 // Command scaling measures how time and memory grow: sequencing more and more events, windows of many machines, learning from all of AIT-ADS fox,
-// and the searches of the Interpreter. Each measurement is a process of its own, so that peak memory is that of the process.
+// the searches of the Interpreter, and publishing and reloading a score. Each measurement is a process of its own, so that peak memory is that of
+// the process.
 package main
 
 import (
@@ -98,7 +99,7 @@ func all(ctx context.Context, most int, data, plot string) error {
 		}
 		fmt.Printf("| %s | %.1f | %.0f | %.0f | %s |\n", m.name, r.Seconds, r.Held/1e6, r.peak/1e6, r.Note)
 	}
-	return searches(ctx)
+	return benchmarks(ctx)
 }
 
 // measure runs one measurement in a process of its own.
@@ -122,17 +123,26 @@ func measure(ctx context.Context, only string, size int, data string) (r result,
 	return r, nil
 }
 
-// searches runs the benchmarks of the Interpreter's searches, which are beside their tests.
-func searches(ctx context.Context) error {
-	fmt.Println("\nSearches among 50,000 vectors: `go test -run '^$' -bench 'DBSCAN|Nearest' ./model/interpreter`\n\n```")
-	for _, b := range [][]string{{"DBSCAN", "1x"}, {"Nearest", "300ms"}} {
-		command := exec.CommandContext(ctx, "go", "test", "-run", "^$", "-bench", b[0], "-benchtime", b[1], "./model/interpreter")
-		command.Stdout, command.Stderr = os.Stdout, os.Stderr
-		if err := command.Run(); err != nil {
-			return err
+// benchmarks runs those that are beside their tests.
+func benchmarks(ctx context.Context) error {
+	for _, part := range []struct {
+		what, pattern, pkg string
+		runs               [][2]string // pattern and time of each
+	}{
+		{"Searches among 50,000 vectors", "DBSCAN|Nearest", "./model/interpreter", [][2]string{{"DBSCAN", "1x"}, {"Nearest", "300ms"}}},
+		{"One score in a model of 100,000 vectors: publishing it, and reloading the model beside the one that serves (`grown/model` is the memory that " +
+			"this takes, as a share of the model's)", "Score|Reload", "./model/store", [][2]string{{"Score|Reload", "20x"}}},
+	} {
+		fmt.Printf("\n%s: `go test -run '^$' -bench '%s' %s`\n\n```\n", part.what, part.pattern, part.pkg)
+		for _, run := range part.runs {
+			command := exec.CommandContext(ctx, "go", "test", "-run", "^$", "-bench", run[0], "-benchtime", run[1], part.pkg)
+			command.Stdout, command.Stderr = os.Stdout, os.Stderr
+			if err := command.Run(); err != nil {
+				return err
+			}
 		}
+		fmt.Println("```")
 	}
-	fmt.Println("```")
 	return nil
 }
 

@@ -93,7 +93,8 @@ func bare(t testing.TB) *model.Model {
 func written(t testing.TB, m *model.Model) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "version")
-	require.NoError(t, Write(dir, m, Lineage{}, created))
+	_, err := Write(dir, m, Lineage{}, created, nil)
+	require.NoError(t, err)
 	return dir
 }
 
@@ -129,7 +130,8 @@ func TestCounts(t *testing.T) {
 func TestFixtures(t *testing.T) {
 	for fixture, model := range fixtures(t) {
 		if _, err := os.Stat(fixture); *update && os.IsNotExist(err) {
-			require.NoError(t, Write(fixture, model, Lineage{}, created))
+			_, err := Write(fixture, model, Lineage{}, created, nil)
+			require.NoError(t, err)
 		}
 		m, manifest, err := Read(fixture)
 		require.NoError(t, err)
@@ -226,8 +228,11 @@ func TestWriteRefusesWhatNobodyCouldRead(t *testing.T) {
 	} {
 		m := labelled(t)
 		spoil(m)
-		require.ErrorContains(t, Write(filepath.Join(t.TempDir(), "version"), m, Lineage{}, created), want)
+		_, err := Write(filepath.Join(t.TempDir(), "version"), m, Lineage{}, created, nil)
+		require.ErrorContains(t, err, want)
 	}
-	require.ErrorContains(t, Write(filepath.Join(t.TempDir(), "version"), nil, Lineage{}, created), "no model")
-	require.ErrorIs(t, Write(t.TempDir(), bare(t), Lineage{}, created), os.ErrExist)
+	_, err := Write(filepath.Join(t.TempDir(), "version"), nil, Lineage{}, created, nil)
+	require.ErrorContains(t, err, "no model")
+	_, err = Write(t.TempDir(), bare(t), Lineage{}, created, nil)
+	require.ErrorIs(t, err, os.ErrExist)
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
+	"slices"
 	"time"
 
 	"connect-deepcase/model"
@@ -107,8 +109,8 @@ func each[From, To any](list []From, convert func(From) To) []To {
 	return converted
 }
 
-// encodeClusters writes a JSON array, one cluster per line, so that people can read the file.
-func encodeClusters(w io.Writer, clusters []model.Cluster) error {
+// encodeClusters writes a JSON array, one cluster per line, so that people can read the file. line may give the line of a cluster, or nil.
+func encodeClusters(w io.Writer, clusters []model.Cluster, line func(i int) ([]byte, error)) error {
 	e := json.NewEncoder(w)
 	e.SetEscapeHTML(false)
 	between := "["
@@ -116,7 +118,15 @@ func encodeClusters(w io.Writer, clusters []model.Cluster) error {
 		if _, err := io.WriteString(w, between); err != nil {
 			return err
 		}
-		if err := e.Encode(newCluster(c)); err != nil { // ends the line
+		known, err := line(i)
+		if err != nil {
+			return err
+		}
+		if known != nil {
+			if _, err := w.Write(known); err != nil {
+				return err
+			}
+		} else if err := e.Encode(newCluster(c)); err != nil { // ends the line
 			return fmt.Errorf("cluster %d: %w", i, err)
 		}
 		between = ","
@@ -138,13 +148,20 @@ func decodeClusters(content []byte, most int) ([]model.Cluster, error) {
 	return each(clusters, cluster.model), err
 }
 
-// checkClusters checks what model.Validate does not check, because predictions do not need it.
-func checkClusters(m *model.Model) error {
+// checkClusters checks what model.Validate does not check, because predictions do not need it. before, which may
+// be nil, passed: its clusters are not checked again.
+func checkClusters(m, before *model.Model) error {
 	known := make(map[string]bool, len(m.Names))
 	for _, name := range m.Names {
 		known[name] = true
 	}
+	if before != nil && (before.Params.Length != m.Params.Length || !slices.Equal(before.Names, m.Names)) {
+		before = nil
+	}
 	for i, c := range m.Clusters {
+		if before != nil && i < len(before.Clusters) && reflect.DeepEqual(c, before.Clusters[i]) { // quick, because they share slices
+			continue
+		}
 		if c.Size < 0 {
 			return fmt.Errorf("cluster %d: size %d is below 0", i, c.Size)
 		}

@@ -314,7 +314,7 @@ func readParts(manifest, weights, vectors, clusters []byte) (*model.Model, error
 	if m.Clusters, err = decodeClusters(clusters, described.Counts.Clusters); err != nil {
 		return nil, err
 	}
-	return m, described.matches(m)
+	return m, described.matches(m, nil)
 }
 
 // FuzzRead checks that no content makes a reader panic or take much memory, and that whatever is read can be written and read again.

@@ -20,6 +20,8 @@ type Interpreter struct {
 	known   *Clusters
 	trees   map[int32]*tree // by event: the vectors of its clusters, tagged with the cluster
 	ids     int             // 1 + the largest id in trees
+	// labels are, by event, the highest label of each packed vector of its tree, NoScore if it has none; only of events with doubtful clusters.
+	labels map[int32][]float64
 	// standing is, by cluster, whether the labels of its samples agree with its score; nil if they do in all clusters.
 	standing []standing
 }

@@ -65,7 +65,7 @@ func (it *Interpreter) Cluster(ctx context.Context, s contextbuilder.Samples, pr
 		it.clusterEvent(c, event, byEvent[event], a.vectors)
 	}
 	c.Scores = slices.Repeat([]float64{NoScore}, len(c.Events))
-	return c, it.Use(&c.Clusters)
+	return c, it.Use(&c.Clusters, nil)
 }
 
 // clusterEvent clusters the distinct samples at, which all have one event. It sorts at.
@@ -116,17 +116,36 @@ func (c *Clusters) Validate() error {
 	return c.validateLabels()
 }
 
-// Use makes the Interpreter answer from clusters that were found earlier. It keeps c, which must not change any more.
-func (it *Interpreter) Use(c *Clusters) error {
+// Use makes the Interpreter answer from clusters that were found earlier. It keeps c, which must not change any more. If before, which may be nil, has
+// the same vectors in the same clusters, as before a change of scores, both share what is made for searches.
+func (it *Interpreter) Use(c *Clusters, before *Interpreter) error {
 	if err := c.Validate(); err != nil {
 		return err
 	}
-	standing, doubtful := c.standings()
-	byEvent, ids := map[int32][]int32{}, 0
+	byEvent := map[int32][]int32{}
 	for i, cluster := range c.VectorCluster {
 		byEvent[c.Events[cluster]] = append(byEvent[c.Events[cluster]], int32(i))
 	}
-	trees := make(map[int32]*tree, len(byEvent))
+	if before != nil && before.known.Vectors == c.Vectors && slices.Equal(before.known.VectorCluster, c.VectorCluster) &&
+		slices.Equal(before.known.Events, c.Events) {
+		it.trees, it.ids = before.trees, before.ids
+	} else {
+		it.trees, it.ids = c.trees(byEvent)
+	}
+	standing, doubtful := c.standings()
+	labels := make(map[int32][]float64, len(doubtful))
+	for event := range doubtful {
+		if t, there := it.trees[event]; there { // clusters may have labels, but no vectors
+			labels[event] = c.highest(byEvent[event], t.rows)
+		}
+	}
+	it.known, it.labels, it.standing = c, labels, standing
+	return nil
+}
+
+// trees makes a tree of the vectors of each event, whose indices byEvent has, tagged with their clusters.
+func (c *Clusters) trees(byEvent map[int32][]int32) (trees map[int32]*tree, ids int) {
+	trees = make(map[int32]*tree, len(byEvent))
 	for event, rows := range byEvent {
 		vectors, tags := &Vectors{}, make([]int32, 0, len(rows))
 		for _, row := range rows {
@@ -134,12 +153,8 @@ func (it *Interpreter) Use(c *Clusters) error {
 			tags = append(tags, c.VectorCluster[row])
 		}
 		t := newTree(vectors, tags)
-		if doubtful[event] {
-			t.known = c.highest(rows, t.rows)
-		}
 		trees[event] = t
 		ids = max(ids, t.ids)
 	}
-	it.known, it.trees, it.ids, it.standing = c, trees, ids, standing
-	return nil
+	return trees, ids
 }

@@ -129,28 +129,29 @@ func (c *Clusters) highest(rows, packed []int32) []float64 {
 // cluster: DBSCAN gives a vector between two clusters to the one with the lower number, and an attack beside the sample must count either way.
 // With no label near it, only the first rule decides. nearest is the vector that decided for the cluster.
 func (it *Interpreter) weigh(m *Match, s *search, t *tree, ids, values []int32, nearest int32) {
+	known := it.labels[it.known.Events[m.Cluster]]
 	voted := it.standing[m.Cluster] == outvoted
 	if voted && !it.options.Nearest { // no need to look for labels
 		m.Disputed = true
 		return
 	}
 	farthest := units(it.options.Eps)
-	if t.known[nearest] != NoScore { // no other label outside guard counts
+	if known[nearest] != NoScore { // no other label outside guard counts
 		farthest = units(m.Distance)
 	}
-	near := s.highest(t, ids, values, units(it.options.Guard), farthest)
+	near := s.highest(t, known, ids, values, units(it.options.Guard), farthest)
 	m.Disputed = voted || near == 0
 	if it.options.Nearest && m.Disputed && near != NoScore {
 		m.Score, m.Disputed = near, false
 	}
 }
 
-// highest finds the highest label of the vectors within guard of a query. If these have none, it is that of the nearest vectors with a label
+// highest finds the highest label, which known has by packed vector, of the vectors within guard of a query. If these have none, it is that of the nearest vectors with a label
 // up to farthest, all at the least distance; NoScore if there are none.
-func (s *search) highest(t *tree, ids, values []int32, guard, farthest int64) float64 {
+func (s *search) highest(t *tree, known []float64, ids, values []int32, guard, farthest int64) float64 {
 	found, least := float64(NoScore), int64(math.MaxInt64)
 	s.within(t, ids, values, max(guard, farthest), func(at int32, distance int64) bool {
-		label, distance := t.known[at], max(distance, guard) // what is within guard is equally near
+		label, distance := known[at], max(distance, guard) // what is within guard is equally near
 		switch {
 		case label == NoScore || distance > least:
 		case distance < least:

@@ -109,7 +109,7 @@ func TestMatchDisputesWhatTheRuleSaysOverAllPairs(t *testing.T) {
 			o := all
 			o.Guard, o.Nearest = guard, nearest
 			it := interpreterFor(t, fake{}, o)
-			require.NoError(t, it.Use(&known))
+			require.NoError(t, it.Use(&known, nil))
 			matches, err := it.Match(t.Context(), fresh, nil)
 			require.NoError(t, err)
 			for row, m := range matches {
@@ -185,7 +185,7 @@ func TestWeigh(t *testing.T) {
 			o := DefaultOptions()
 			o.Guard, o.Nearest = c.guard, c.nearest
 			it := interpreterFor(t, fake{}, o)
-			require.NoError(t, it.Use(c.known))
+			require.NoError(t, it.Use(c.known, nil))
 			m := Match{Cluster: 0, Score: c.known.Scores[0]}
 			if it.standing != nil && it.standing[0] != undisputed {
 				search, ids, values := newSearch(it.ids), []int32{3, 4}, []int32{c.at, scale - c.at}
@@ -210,12 +210,12 @@ func TestUseRefusesLabels(t *testing.T) {
 	} {
 		c := line(nil, []float64{2}, []int32{0, 0}, 5000, 5100)
 		c.Labels = labels
-		require.EqualError(t, interpreterFor(t, fake{}, DefaultOptions()).Use(c), want)
+		require.EqualError(t, interpreterFor(t, fake{}, DefaultOptions()).Use(c, nil), want)
 	}
 	c := line(map[int32][]Label{1: {{0, 1, 1}}}, []float64{2, 2}, []int32{0, 1}, 5000, 5100)
-	require.EqualError(t, interpreterFor(t, fake{}, DefaultOptions()).Use(c), "cluster 1: label 0 is of vector 0, which is not one of the cluster")
+	require.EqualError(t, interpreterFor(t, fake{}, DefaultOptions()).Use(c, nil), "cluster 1: label 0 is of vector 0, which is not one of the cluster")
 	c = line(map[int32][]Label{0: {{0, 1, 1}}}, []float64{NoScore}, []int32{0}, 5000)
-	require.EqualError(t, interpreterFor(t, fake{}, DefaultOptions()).Use(c), "cluster 0: has labels, but no score")
+	require.EqualError(t, interpreterFor(t, fake{}, DefaultOptions()).Use(c, nil), "cluster 0: has labels, but no score")
 }
 
 func TestNearestOfFitAndPredict(t *testing.T) {
@@ -245,7 +245,7 @@ func BenchmarkMatch(b *testing.B) {
 		}
 		it, err := New(fake{}, contextbuilder.DefaultQuery(), DefaultOptions())
 		require.NoError(b, err)
-		require.NoError(b, it.Use(c))
+		require.NoError(b, it.Use(c, nil))
 		b.Run(name, func(b *testing.B) {
 			search, t := newSearch(it.ids), it.trees[5]
 			for i := 0; b.Loop(); i++ {

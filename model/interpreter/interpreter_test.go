@@ -212,7 +212,7 @@ func TestOrderOfCodes(t *testing.T) {
 	// one event a context, so vectors are unit vectors; event 5 has two clusters at the same place, event 6 none
 	require.NoError(t, it.Use(&Clusters{
 		Vectors:       &Vectors{Offsets: []int32{0, 1, 3, 5}, IDs: []int32{3, 3, 4, 3, 4}, Values: []int32{scale, 9_600, 400, 9_600, 400}},
-		VectorCluster: []int32{2, 1, 0}, Events: []int32{5, 5, 5}, Scores: []float64{7, NoScore, 9}}))
+		VectorCluster: []int32{2, 1, 0}, Events: []int32{5, 5, 5}, Scores: []float64{7, NoScore, 9}}, nil))
 	s := contextbuilder.Samples{Length: 1, Contexts: []int32{3, 4, 3, 3}, Events: []int32{5, 5, 1, 6}}
 	predicted, err := it.Predict(t.Context(), s, nil)
 	require.NoError(t, err)
@@ -220,7 +220,7 @@ func TestOrderOfCodes(t *testing.T) {
 	// 1,000 units from the nearest of event 5 are within eps of 0.1, 1,002 are not; all attention of a context of 1 is on its event
 	for mass, want := range map[int32]float64{scale - 500: 9, scale - 501: NoCluster} {
 		require.NoError(t, it.Use(&Clusters{Vectors: &Vectors{Offsets: []int32{0, 2}, IDs: []int32{3, 4}, Values: []int32{mass, scale - mass}},
-			VectorCluster: []int32{0}, Events: []int32{5}, Scores: []float64{9}}))
+			VectorCluster: []int32{0}, Events: []int32{5}, Scores: []float64{9}}, nil))
 		predicted, err := it.Predict(t.Context(), contextbuilder.Samples{Length: 1, Contexts: []int32{3}, Events: []int32{5}}, nil)
 		require.NoError(t, err)
 		require.Equal(t, []float64{want}, predicted)
@@ -231,7 +231,7 @@ func TestLowestClusterNumberOfEquallyNearOnes(t *testing.T) {
 	it := interpreterFor(t, fake{}, DefaultOptions())
 	require.NoError(t, it.Use(&Clusters{
 		Vectors:       &Vectors{Offsets: []int32{0, 2, 4}, IDs: []int32{3, 4, 3, 4}, Values: []int32{9_600, 400, 9_600, 400}},
-		VectorCluster: []int32{1, 0}, Events: []int32{5, 5}, Scores: []float64{7, 9}}))
+		VectorCluster: []int32{1, 0}, Events: []int32{5, 5}, Scores: []float64{7, 9}}, nil))
 	tree := it.trees[5]
 	at, distance := newSearch(it.ids).nearest(tree, []int32{3, 4}, []int32{9_600, 400})
 	require.Zero(t, distance)
@@ -297,8 +297,8 @@ func TestOptions(t *testing.T) {
 func TestUseRefusesWhatDoesNotFit(t *testing.T) {
 	it := interpreterFor(t, fake{}, DefaultOptions())
 	one := &Vectors{Offsets: []int32{0, 1}, IDs: []int32{1}, Values: []int32{5}}
-	require.EqualError(t, it.Use(&Clusters{Vectors: one}), "clusters: 1 vectors, but 0 cluster numbers")
-	require.EqualError(t, it.Use(&Clusters{Vectors: one, VectorCluster: []int32{0}, Events: []int32{3}}), "clusters: 0 scores for 1 clusters")
-	require.EqualError(t, it.Use(&Clusters{Vectors: one, VectorCluster: []int32{1}, Events: []int32{3}, Scores: []float64{1}}),
+	require.EqualError(t, it.Use(&Clusters{Vectors: one}, nil), "clusters: 1 vectors, but 0 cluster numbers")
+	require.EqualError(t, it.Use(&Clusters{Vectors: one, VectorCluster: []int32{0}, Events: []int32{3}}, nil), "clusters: 0 scores for 1 clusters")
+	require.EqualError(t, it.Use(&Clusters{Vectors: one, VectorCluster: []int32{1}, Events: []int32{3}, Scores: []float64{1}}, nil),
 		"vector 0: cluster 1 is not one of 1")
 }

@@ -45,7 +45,7 @@ func (it *Interpreter) Fit(ctx context.Context, s contextbuilder.Samples, scores
 	known := *it.known
 	known.Labels = CountLabels(len(c.Events), c.Rows(), vectors, scores, noScore)
 	it.options.Nearest = true
-	return c, it.Use(&known)
+	return c, it.Use(&known, it)
 }
 
 // Predict returns for each sample the score of the nearest cluster of its event (paper, section III-D2), or NotConfident, UnknownEvent or

@@ -75,5 +75,5 @@ func (it *Interpreter) Score(c *Clustering, scores []float64) error {
 	}
 	known := c.Clusters
 	known.Scores, known.Labels = byCluster, nil
-	return it.Use(&known)
+	return it.Use(&known, it)
 }

@@ -14,16 +14,13 @@ const (
 // mean, because a few ids hold most of the differences. Splits bound distances cheaply on the way down, and boxes bound them well near
 // the leaves (search.bound).
 type tree struct {
-	packed *Vectors // the vectors in the order of the leaves, so that a leaf is contiguous in memory
-	rows   []int32  // the index of each in the vectors given
-	tags   []int32  // its tag; of equally near vectors, the one with the lowest tag is found
-	sums   []int64
-	nodes  []node // children follow their parent
-	boxes  []interval
-	ids    int // 1 + the largest id
-	// known is the highest label of each packed vector, NoScore if it has none; nil if no search asks for it.
-	known []float64
-
+	packed   *Vectors // the vectors in the order of the leaves, so that a leaf is contiguous in memory
+	rows     []int32  // the index of each in the vectors given
+	tags     []int32  // its tag; of equally near vectors, the one with the lowest tag is found
+	sums     []int64
+	nodes    []node // children follow their parent
+	boxes    []interval
+	ids      int     // 1 + the largest id
 	having   []int32 // by id, how many vectors have it
 	lightest int32   // the packed vector with the lowest sum; of equal ones, the one with the lowest tag
 	once     sync.Once

@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"sync"
 	"time"
+
+	"connect-deepcase/model/bundle"
 )
 
 // Follower takes over the current version of a model directory, and each version that becomes current later. If a version cannot be read or
@@ -19,6 +21,7 @@ type Follower struct {
 
 	look    sync.Mutex // one look at a time
 	awaited bool       // tell has heard that there is no version yet
+	last    *bundle.Version
 
 	mu      sync.Mutex // guards what follows
 	version string
@@ -104,12 +107,13 @@ func (f *Follower) load(inUse string) (loaded *Loaded, empty bool, err error) {
 	if err != nil || name == inUse {
 		return nil, errors.Is(err, ErrEmpty), err
 	}
-	if loaded, err = s.Read((*Store).Current); err != nil {
+	if loaded, err = s.readAfter((*Store).Current, f.last); err != nil {
 		return nil, false, err
 	}
 	if err := f.take(loaded); err != nil {
 		return nil, false, fmt.Errorf("version %s: %w", loaded.Version, err)
 	}
+	f.last = loaded.version
 	return loaded, false, nil
 }
 

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 
+	"golang.org/x/sync/errgroup"
+
 	"connect-deepcase/internal/disk"
 	"connect-deepcase/model"
 	"connect-deepcase/model/bundle"
@@ -28,16 +30,23 @@ func (s *Store) Publish(ctx context.Context, m *model.Model) (version string, er
 // Update publishes what change makes of the current model, with no other writer in between, and returns the new version. If change returns
 // the model that it was given, nothing is published, and Update returns the current version. An error of change publishes nothing and is
 // returned as it is. change must not write to the same directory: it would wait for itself. ctx ends the wait for other writers.
+//
+// The store keeps the version in memory, so that the next Update need not read it, and writes only what change made new: a store that is kept
+// open publishes scores several times faster.
 func (s *Store) Update(ctx context.Context, change func(version string, current *model.Model) (*model.Model, error)) (version string, err error) {
 	err = s.locked(ctx, func() error {
 		name, err := s.Current()
 		if err != nil {
 			return err
 		}
-		before, manifest, err := bundle.Read(s.path(versionsDir, name))
-		if err != nil {
-			return err
+		last := s.last.Load()
+		if dir := s.path(versionsDir, name); last == nil || last.Dir != dir || !last.InFolder() {
+			if last, err = bundle.ReadAfter(dir, last); err != nil {
+				return err
+			}
+			s.last.Store(last)
 		}
+		before, manifest := last.Model, last.Manifest
 		m, err := change(name, before)
 		if err != nil {
 			return err
@@ -172,9 +181,6 @@ func (s *Store) write(m *model.Model, lineage bundle.Lineage) (string, error) {
 	if err := disk.MakeDir(s.path(versionsDir)); err != nil {
 		return "", err
 	}
-	if err := s.clean(); err != nil {
-		return "", err
-	}
 	names, err := s.names()
 	if err != nil {
 		return "", err
@@ -192,11 +198,27 @@ func (s *Store) write(m *model.Model, lineage bundle.Lineage) (string, error) {
 		return "", err
 	}
 	temporary := s.path(versionsDir, scratch+name)
-	if err := bundle.Write(temporary, m, lineage, now); err != nil {
+	if err := os.RemoveAll(temporary); err != nil {
+		return "", err
+	}
+	leftovers, err := s.leftovers()
+	if err != nil {
+		return "", err
+	}
+	var cleaning errgroup.Group
+	for _, path := range leftovers {
+		cleaning.Go(func() error { return os.RemoveAll(path) })
+	}
+	written, err := bundle.Write(temporary, m, lineage, now, s.last.Load())
+	if err = errors.Join(err, cleaning.Wait()); err != nil {
 		return "", errors.Join(err, os.RemoveAll(temporary))
 	}
-	if err := os.Rename(temporary, s.path(versionsDir, name)); err != nil {
+	written.Dir = s.path(versionsDir, name)
+	if err := os.Rename(temporary, written.Dir); err != nil {
 		return "", err
+	}
+	if s.last.Load() != nil { // this store updates
+		s.last.Store(written)
 	}
 	if err := disk.SyncDir(s.path(versionsDir)); err != nil {
 		return "", err
@@ -209,26 +231,22 @@ func (s *Store) setCurrent(version string) error {
 	return disk.WriteFile(s.path(currentFile), disk.Options{Temporary: s.path(scratch + currentFile)}, []byte(version+"\n"))
 }
 
-// clean removes what killed writers left behind, and old versions if not all are to be kept. The lock must be held.
-func (s *Store) clean() error {
+// leftovers are the paths of what killed writers left behind, and of old versions if not all are to be kept. The lock must be held.
+func (s *Store) leftovers() ([]string, error) {
 	if err := s.expire(); err != nil {
-		return err
+		return nil, err
 	}
 	entries, err := os.ReadDir(s.path(versionsDir))
 	if err != nil {
-		return err
+		return nil, err
 	}
+	left := []string{s.path(scratch + currentFile)}
 	for _, e := range entries {
 		if strings.HasPrefix(e.Name(), scratch) {
-			if err := os.RemoveAll(s.path(versionsDir, e.Name())); err != nil {
-				return err
-			}
+			left = append(left, s.path(versionsDir, e.Name()))
 		}
 	}
-	if err := os.Remove(s.path(scratch + currentFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return nil
+	return left, nil
 }
 
 // expire renames versions that need not be kept to scratch names. That is atomic, so that no version is ever there in part.
@@ -241,12 +259,29 @@ func (s *Store) expire() error {
 	if err != nil {
 		return nil // it is not known which version must not be removed
 	}
-	builder, _ := s.PendingNetwork() // "" if it cannot be told
+	manifests := make(map[string]*bundle.Manifest, len(names)) // of those that can be read
+	manifest := func(name string) (*bundle.Manifest, error) {
+		if known, there := manifests[name]; there {
+			return known, nil
+		}
+		m, err := s.manifest(name)
+		if err == nil {
+			manifests[name] = m
+		}
+		return m, err
+	}
+	builder, _ := s.pendingNetwork(names, manifest) // "" if it cannot be told
 	clusterings := map[string]bool{}
 	for i, name := range slices.Backward(names) {
-		newest := false
-		if clustering := s.Clustering(name); !s.clusterless(name) {
-			newest = !clusterings[clustering]
+		clustering, clusters := name, true // as of a version that cannot be read
+		if manifest, err := manifest(name); err == nil {
+			clusters = manifest.Counts.Clusters > 0
+			if len(manifest.SameClusters) > 0 {
+				clustering = manifest.SameClusters[0]
+			}
+		}
+		newest := clusters && !clusterings[clustering]
+		if clusters {
 			clusterings[clustering] = true
 		}
 		if i >= len(names)-s.retain || newest && len(clusterings) <= s.retain || name == current || name == builder {

@@ -19,6 +19,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"connect-deepcase/internal/disk"
@@ -40,8 +41,9 @@ const (
 // Store is a model directory. Its methods may be called from several goroutines at once.
 type Store struct {
 	dir    string
-	retain int              // versions to keep, 0 for all
-	now    func() time.Time // gives versions their names and dates
+	retain int                            // versions to keep, 0 for all
+	now    func() time.Time               // gives versions their names and dates
+	last   atomic.Pointer[bundle.Version] // that Update read or wrote last; nil before
 }
 
 // Version describes one published version.
@@ -137,6 +139,7 @@ type Loaded struct {
 	Model   *model.Model
 	Created time.Time // when it was published, by the writer's clock; its name may be later (Ahead)
 	Trained time.Time // when its clusters were learnt; scores that were given since made newer versions
+	version *bundle.Version
 }
 
 // maxReads is how often a reader starts again.
@@ -145,14 +148,19 @@ const maxReads = 20
 // Read loads the version that which names, such as (*Store).Current. If a writer removes that version before it is read, Read asks which again
 // and starts over.
 func (s *Store) Read(which func(*Store) (string, error)) (*Loaded, error) {
+	return s.readAfter(which, nil)
+}
+
+// readAfter is Read. What the version shares with the one before, which may be nil, is in memory once.
+func (s *Store) readAfter(which func(*Store) (string, error), before *bundle.Version) (*Loaded, error) {
 	version, err := which(s)
 	if err != nil {
 		return nil, err
 	}
 	for range maxReads {
-		m, manifest, failed := bundle.Read(s.path(versionsDir, version))
+		v, failed := bundle.ReadAfter(s.path(versionsDir, version), before)
 		if failed == nil {
-			return &Loaded{version, m, manifest.Created, s.trained(manifest)}, nil
+			return &Loaded{version, v.Model, v.Manifest.Created, s.trained(v.Manifest), v}, nil
 		}
 		err = fmt.Errorf("version %s: %w", version, failed)
 		next, failed := which(s)
@@ -221,8 +229,12 @@ func (s *Store) PendingNetwork() (string, error) {
 	if err != nil {
 		return "", err
 	}
+	return s.pendingNetwork(names, s.manifest)
+}
+
+func (s *Store) pendingNetwork(names []string, manifest func(string) (*bundle.Manifest, error)) (string, error) {
 	for _, name := range slices.Backward(names) {
-		manifest, err := s.manifest(name)
+		manifest, err := manifest(name)
 		if mayRecover(err) {
 			return "", err
 		} else if err != nil || len(manifest.SameClusters) > 0 {
