@@ -37,7 +37,7 @@ type block struct {
 	confidence [lanes]float32 // in the true event
 	p          []float32      // P: the bias' column, then padded ones, with the Decoder's stride; those beyond K are zero
 	pStride    int            // from a lane's P to the next
-	e          []float32      // exponentials of the logits below their maximum; next to nothing at the true event
+	e          []float32      // exponentials of the logits below their maximum; 0 at the true event
 	active     []uint64       // one bit per unit: whether it is part of p
 	next       []uint64       // those that the last forward found
 	changed    [lanes]uint16  // not zero if these two differ

@@ -24,7 +24,7 @@ type assembly struct {
 	width        int // floats in a vector: lanes that adam works on
 	signs        func(w1, b1, u *float32, offsets *int32, active, next *uint64, changed *uint16, n, k64, bits, lanes int)
 	logits       func(p, u, e, scratch *float32, events *int32, n, k64, stride, lanes int)
-	exponentials func(e, scratch, confidence *float32, n, lanes int)
+	exponentials func(e, scratch, confidence *float32, events *int32, n, lanes int)
 	derivatives  func(p, e, gu, scratch *float32, events *int32, n, k64, stride, lanes int)
 	flip         func(p, b1, w1 *float32, offsets *int32, w2 *float32, units *int32, signs *float32, count, n, k int)
 	adam         func(theta, m, v, w, mul, dot, gu, u, hot *float32, length, groups int, invB, rate, scale float32)
@@ -53,7 +53,7 @@ func (x assembly) kernels() kernels {
 			for i := 0; i < b.rows; i += near {
 				p, e, events, some := &b.p[i*b.pStride], &b.e[i*n], &b.events[i], min(near, b.rows-i)
 				x.logits(p, &b.u[i], e, &b.scratch[0], events, n, k64, b.pStride, some)
-				x.exponentials(e, &b.scratch[0], &b.confidence[i], n, some)
+				x.exponentials(e, &b.scratch[0], &b.confidence[i], events, n, some)
 				x.derivatives(p, e, &b.gu[i], &b.scratch[0], events, n, k64, b.pStride, some)
 			}
 		},

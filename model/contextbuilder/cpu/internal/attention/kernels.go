@@ -10,7 +10,7 @@ type kernels struct {
 	name string
 	// signs leaves the units with A·u > 0 in b.next and what differs from b.active in b.changed.
 	signs func(b *block)
-	// confide leaves in b.e the exponentials of the logits P·u below their maximum, but next to nothing at the true event, in b.confidence
+	// confide leaves in b.e the exponentials of the logits P·u below their maximum, but 0 at the true event, in b.confidence
 	// that event's share of them, and in b.gu the gradient of −log confidence in u. Its derivative by the true event's logit is minus the
 	// sum of the others: confidence − 1 would cancel near confidence 1.
 	confide func(b *block)
@@ -89,6 +89,7 @@ func confidePlain(b *block) {
 			e[r] = exp32(x - top)
 			others += e[r]
 		}
+		e[y] = 0
 		sum := others + hit
 		b.confidence[lane] = hit / sum
 		for j := range b.k {

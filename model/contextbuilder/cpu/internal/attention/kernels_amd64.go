@@ -11,7 +11,7 @@ func signsAVX2(w1 *float32, b1 *float32, u *float32, offsets *int32, active *uin
 func logitsAVX2(p *float32, u *float32, e *float32, scratch *float32, events *int32, n int, k64 int, stride int, lanes int)
 
 // exponentialsAVX2: see confidePlain.
-func exponentialsAVX2(e *float32, scratch *float32, confidence *float32, n int, lanes int)
+func exponentialsAVX2(e *float32, scratch *float32, confidence *float32, events *int32, n int, lanes int)
 
 // derivativesAVX2: see confidePlain.
 func derivativesAVX2(p *float32, e *float32, gu *float32, scratch *float32, events *int32, n int, k64 int, stride int, lanes int)
@@ -29,7 +29,7 @@ func signsAVX512(w1 *float32, b1 *float32, u *float32, offsets *int32, active *u
 func logitsAVX512(p *float32, u *float32, e *float32, scratch *float32, events *int32, n int, k64 int, stride int, lanes int)
 
 // exponentialsAVX512: see confidePlain.
-func exponentialsAVX512(e *float32, scratch *float32, confidence *float32, n int, lanes int)
+func exponentialsAVX512(e *float32, scratch *float32, confidence *float32, events *int32, n int, lanes int)
 
 // derivativesAVX512: see confidePlain.
 func derivativesAVX512(p *float32, e *float32, gu *float32, scratch *float32, events *int32, n int, k64 int, stride int, lanes int)

@@ -360,9 +360,9 @@ DATA kff61b1e6<>+56(SB)/4, $0xff61b1e6
 DATA kff61b1e6<>+60(SB)/4, $0xff61b1e6
 GLOBL kff61b1e6<>(SB), RODATA|NOPTR, $64
 
-// func exponentialsAVX2(e *float32, scratch *float32, confidence *float32, n int, lanes int)
+// func exponentialsAVX2(e *float32, scratch *float32, confidence *float32, events *int32, n int, lanes int)
 // Requires: AVX, AVX2, FMA3
-TEXT ·exponentialsAVX2(SB), NOSPLIT, $0-40
+TEXT ·exponentialsAVX2(SB), NOSPLIT, $0-48
 	MOVQ e+0(FP), AX
 	MOVQ scratch+8(FP), DX
 	XORQ CX, CX
@@ -371,7 +371,7 @@ lanes:
 	VMOVUPS (DX), Y0
 	VXORPS  Y1, Y1, Y1
 	VXORPS  Y2, Y2, Y2
-	MOVQ    n+24(FP), SI
+	MOVQ    n+32(FP), SI
 	SHLQ    $0x02, SI
 	XORQ    BX, BX
 
@@ -457,15 +457,20 @@ exponentials:
 	VMOVUPS      Y1, 64(DX)
 	VMOVUPS      Y0, 96(DX)
 	VMULPS       Y0, Y2, Y2
+	XORL         BX, BX
+	MOVQ         events+24(FP), SI
+	MOVLQSX      (SI)(CX*1), SI
+	SHLQ         $0x02, SI
+	MOVL         BX, (AX)(SI*1)
 	MOVQ         confidence+16(FP), BX
 	LEAQ         (BX)(CX*1), BX
 	VMOVSS       X2, (BX)
-	MOVQ         n+24(FP), BX
+	MOVQ         n+32(FP), BX
 	SHLQ         $0x02, BX
 	ADDQ         BX, AX
 	ADDQ         $0x00000004, CX
 	ADDQ         $0x00000080, DX
-	SUBQ         $0x01, lanes+32(FP)
+	SUBQ         $0x01, lanes+40(FP)
 	JG           lanes
 	VZEROUPPER
 	RET
@@ -1551,9 +1556,9 @@ chunks1end:
 	VZEROUPPER
 	RET
 
-// func exponentialsAVX512(e *float32, scratch *float32, confidence *float32, n int, lanes int)
+// func exponentialsAVX512(e *float32, scratch *float32, confidence *float32, events *int32, n int, lanes int)
 // Requires: AVX, AVX512DQ, AVX512F
-TEXT ·exponentialsAVX512(SB), NOSPLIT, $0-40
+TEXT ·exponentialsAVX512(SB), NOSPLIT, $0-48
 	MOVQ    e+0(FP), AX
 	VMOVUPS k3fb8aa3b<>+0(SB), Z0
 	VMOVUPS k3f318000<>+0(SB), Z1
@@ -1570,14 +1575,14 @@ TEXT ·exponentialsAVX512(SB), NOSPLIT, $0-40
 
 lanes:
 	VMOVUPS    (DX), Z10
-	MOVQ       n+24(FP), BX
+	MOVQ       n+32(FP), BX
 	SHLQ       $0x02, BX
 	LEAQ       (AX)(BX*1), BX
 	VSHUFF32X4 $0x00, Z10, Z10, Z11
 	VSHUFF32X4 $0xaa, Z10, Z10, Z10
 	VXORPS     Z12, Z12, Z12
 	VXORPS     Z13, Z13, Z13
-	MOVQ       n+24(FP), DI
+	MOVQ       n+32(FP), DI
 	SHLQ       $0x02, DI
 	XORQ       SI, SI
 
@@ -1655,18 +1660,27 @@ exponentials:
 	VMOVUPS       Z11, 128(DX)
 	VMOVUPS       Z10, 192(DX)
 	VMULPS        Z10, Z12, Z12
+	XORL          SI, SI
+	MOVQ          events+24(FP), DI
+	MOVLQSX       (DI)(CX*1), DI
+	SHLQ          $0x02, DI
+	MOVL          SI, (AX)(DI*1)
+	MOVQ          events+24(FP), DI
+	MOVLQSX       4(DI)(CX*1), DI
+	SHLQ          $0x02, DI
+	MOVL          SI, (BX)(DI*1)
 	MOVQ          confidence+16(FP), BX
 	LEAQ          (BX)(CX*1), BX
 	VMOVSS        X12, (BX)
 	VEXTRACTF32X4 $0x02, Z12, X10
 	VMOVSS        X10, 4(BX)
-	MOVQ          n+24(FP), BX
+	MOVQ          n+32(FP), BX
 	SHLQ          $0x02, BX
 	ADDQ          BX, AX
 	ADDQ          BX, AX
 	ADDQ          $0x00000008, CX
 	ADDQ          $0x00000100, DX
-	SUBQ          $0x02, lanes+32(FP)
+	SUBQ          $0x02, lanes+40(FP)
 	JG            lanes
 	VZEROUPPER
 	RET

@@ -128,9 +128,10 @@ func spread(v []VecVirtual, op func(...Op)) VecVirtual {
 	return a
 }
 
-// exponentials replaces logits by the exponentials of what they are below the maximum, and finds the true event's confidence.
+// exponentials replaces logits by the exponentials of what they are below the maximum, and finds the true event's confidence. In that event's place
+// comes 0: e^−87 times a number of P would be denormal, for which some processors take a hundred times as long.
 func exponentials() {
-	begin("exponentials", "confidePlain", "func(e, scratch, confidence *float32, n, lanes int)")
+	begin("exponentials", "confidePlain", "func(e, scratch, confidence *float32, events *int32, n, lanes int)")
 	e0, exp := get("e"), newExponential()
 	forLanes(func(lane, scratch GPVirtual) {
 		top := New()
@@ -169,6 +170,11 @@ func exponentials() {
 		VMOVUPS(rest, number(scratch, others))
 		VMOVUPS(share, number(scratch, inverse))
 		VMULPS(share, hit, hit)
+		zero := GP32()
+		XORL(zero, zero)
+		for s := range e {
+			MOVL(zero, Mem{Base: e[s], Index: trueEvent(lane, s), Scale: 1})
+		}
 		confidence := pointer(get("confidence"), lane)
 		VMOVSS(hit.AsX(), Mem{Base: confidence})
 		if abreast() > 1 {
@@ -198,8 +204,7 @@ func trueEvent(lane Register, sample int) GPVirtual {
 	return y
 }
 
-// derivatives computes the gradient in u, by groups of columns: for each (Σ e·p − others · p at the true event)·inverse, as e is
-// next to nothing at the true event.
+// derivatives computes the gradient in u, by groups of columns: for each (Σ e·p − others · p at the true event)·inverse, as e is 0 at the true event.
 func derivatives() {
 	begin("derivatives", "confidePlain", "func(p, e, gu, scratch *float32, events *int32, n, k64, stride, lanes int)")
 	p, e := get("p"), get("e")
