@@ -34,33 +34,86 @@ func exp(x VecVirtual) {
 	VPADDD(k, p, x) // times 2^k: p is in [0.7, 1.42), so the exponent field cannot overflow within the clamp
 }
 
-// sigmoid replaces x by 1/(1+e^-x)
-func sigmoid(x VecVirtual) {
-	VXORPS(Bits(0x80000000), x, x)
-	exp(x)
-	one := New()
-	VMOVUPS(Float(1), one)
-	VADDPS(one, x, x)
-	VDIVPS(x, one, x)
+// curve is plus + times · tanh(scale · x), all of them powers of two or 0: as factors they change no digit of the coefficients.
+type curve struct{ plus, times, scale float32 }
+
+var (
+	tanh    = curve{0, 1, 1}
+	sigmoid = curve{0.5, 0.5, 0.5} // 1/(1+e^-x) = ½ + ½ tanh(x/2)
+)
+
+// ratio is plus + p/q. The q of a curve is between 0.004 and 1.
+type ratio struct {
+	plus float32
+	p, q VecVirtual
 }
 
-// tanh by Eigen's rational approximation
-func tanh(x VecVirtual) {
-	VMINPS(Float(7.90531110763549805), x, x)
-	VMAXPS(Float(-7.90531110763549805), x, x)
-	x2, p, q := New(), New(), New()
-	VMULPS(x, x, x2)
-	VMOVUPS(Float(-2.76076847742355e-16), p)
-	for _, c := range []float32{2.00018790482477e-13, -8.60467152213735e-11, 5.12229709037114e-08, 1.48572235717979e-05,
-		6.37261928875436e-04, 4.89352455891786e-03} {
-		VFMADD213PS(Float(c), x2, p)
+// ratios has a curve of several x, which it overwrites, by Eigen's rational approximation. They take turns, so that one's latency hides the others'.
+func (c curve) ratios(xs ...VecVirtual) []ratio {
+	limit := 7.90531110763549805 / c.scale
+	squares, all := Several(len(xs)), make([]ratio, len(xs))
+	for _, x := range xs {
+		VMINPS(Float(limit), x, x)
 	}
-	VMULPS(x, p, p)
-	VMOVUPS(Float(1.19825839466702e-06), q)
-	for _, c := range []float32{1.18534705686654e-04, 2.26843463243900e-03, 4.89352518554385e-03} {
-		VFMADD213PS(Float(c), x2, q)
+	for _, x := range xs {
+		VMAXPS(Float(-limit), x, x)
 	}
-	VDIVPS(q, p, x)
+	for i, x := range xs {
+		VMULPS(x, x, squares[i])
+	}
+	polynomial := func(factor float32, coefficients ...float32) []VecVirtual { // in x², the highest power first
+		for i := len(coefficients) - 1; i >= 0; i-- {
+			coefficients[i] *= factor
+			factor *= c.scale * c.scale
+		}
+		sums, next := Several(len(xs)), New()
+		for _, sum := range sums {
+			VMOVUPS(Float(coefficients[0]), sum)
+		}
+		for _, coefficient := range coefficients[1:] {
+			VMOVUPS(Float(coefficient), next)
+			for i, sum := range sums {
+				VFMADD213PS(next, squares[i], sum)
+			}
+		}
+		return sums
+	}
+	ps := polynomial(c.times*c.scale, -2.76076847742355e-16, 2.00018790482477e-13, -8.60467152213735e-11, 5.12229709037114e-08, 1.48572235717979e-05,
+		6.37261928875436e-04, 4.89352455891786e-03)
+	for i, x := range xs {
+		VMULPS(x, ps[i], ps[i])
+	}
+	qs := polynomial(1, 1.19825839466702e-06, 1.18534705686654e-04, 2.26843463243900e-03, 4.89352518554385e-03)
+	for i := range all {
+		all[i] = ratio{c.plus, ps[i], qs[i]}
+	}
+	return all
+}
+
+// hyperbolic replaces several x by their tanh.
+func hyperbolic(xs ...VecVirtual) {
+	for i, r := range tanh.ratios(xs...) {
+		VDIVPS(r.q, r.p, xs[i])
+	}
+}
+
+// divide writes two ratios to x and y. Division is slow: both share one.
+func divide(a, b ratio, x, y VecVirtual) {
+	inverse, one := New(), New()
+	VMULPS(a.q, b.q, inverse)
+	VMOVUPS(Float(1), one)
+	VDIVPS(inverse, one, inverse)
+	finish := func(r ratio, otherQ, to VecVirtual) {
+		VMULPS(otherQ, r.p, r.p)
+		if r.plus == 0 {
+			VMULPS(inverse, r.p, to)
+			return
+		}
+		VMOVUPS(Float(r.plus), to)
+		VFMADD231PS(inverse, r.p, to)
+	}
+	finish(a, b.q, x)
+	finish(b, a.q, y)
 }
 
 func gate3(p, h4 Register) [3]Mem {
@@ -73,29 +126,54 @@ func gruForward() {
 	n, h4, _ := units()
 	gi, bias, gh := Load(Param("gi"), GP64()), Load(Param("bias"), GP64()), Load(Param("gh"), GP64())
 	bhn, hp, rzn, out := Load(Param("bhn"), GP64()), Load(Param("hp"), GP64()), Load(Param("rzn"), GP64()), Load(Param("out"), GP64())
-	loop("l", n, func() {
+	several := func(vectors int) {
 		i, b, g, o := gate3(gi, h4), gate3(bias, h4), gate3(gh, h4), gate3(rzn, h4)
-		r, z, t, u := New(), New(), New(), New()
-		for q, v := range []VecVirtual{r, z} {
-			VMOVUPS(i[q], v)
-			VADDPS(b[q], v, v)
-			VADDPS(g[q], v, v)
-			sigmoid(v)
-			VMOVUPS(v, o[q])
+		at := func(m Mem, vector int) Mem {
+			m.Disp += 4 * Width * vector
+			return m
 		}
-		VMOVUPS(g[2], u)
-		VADDPS(Mem{Base: bhn}, u, u)
-		VMOVUPS(i[2], t)
-		VADDPS(b[2], t, t)
-		VFMADD231PS(r, u, t)
-		tanh(t)
-		VMOVUPS(t, o[2])
-		VMOVUPS(Mem{Base: hp}, u)
-		VSUBPS(t, u, u)
-		VFMADD231PS(z, u, t) // n + z(h−n)
-		VMOVUPS(t, Mem{Base: out})
-		advance(gi, bias, gh, bhn, hp, rzn, out)
-	})
+		rz, t, u := Several(2*vectors), Several(vectors), New()
+		for k, v := range rz {
+			q, vector := k%2, k/2
+			VMOVUPS(at(i[q], vector), v)
+			VADDPS(at(b[q], vector), v, v)
+			VADDPS(at(g[q], vector), v, v)
+		}
+		ratios := sigmoid.ratios(rz...)
+		for k := range t {
+			r, z := rz[2*k], rz[2*k+1]
+			divide(ratios[2*k], ratios[2*k+1], r, z)
+			VMOVUPS(r, at(o[0], k))
+			VMOVUPS(z, at(o[1], k))
+			VMOVUPS(at(g[2], k), u)
+			VADDPS(at(Mem{Base: bhn}, k), u, u)
+			VMOVUPS(at(i[2], k), t[k])
+			VADDPS(at(b[2], k), t[k], t[k])
+			VFMADD231PS(r, u, t[k])
+		}
+		hyperbolic(t...)
+		for k, t := range t {
+			VMOVUPS(t, at(o[2], k))
+			VMOVUPS(at(Mem{Base: hp}, k), u)
+			VSUBPS(t, u, u)
+			VFMADD231PS(rz[2*k+1], u, t) // n + z(h−n)
+			VMOVUPS(t, at(Mem{Base: out}, k))
+		}
+		for _, p := range []Register{gi, bias, gh, bhn, hp, rzn, out} {
+			ADDQ(Bytes(vectors), p)
+		}
+	}
+	if Width == 16 { // registers for two at a time
+		SUBQ(Imm(2), n)
+		JL(LabelRef("last"))
+		Label("pair")
+		several(2)
+		SUBQ(Imm(2), n)
+		JGE(LabelRef("pair"))
+		Label("last")
+		ADDQ(Imm(2), n)
+	}
+	loop("l", n, func() { several(1) })
 	End()
 }
 
@@ -173,17 +251,17 @@ func lstmForward() {
 			VMOVUPS(x[q], v[q])
 			VADDPS(b[q], v[q], v[q])
 			VADDPS(g[q], v[q], v[q])
-			if q == 2 {
-				tanh(v[q])
-			} else {
-				sigmoid(v[q])
-			}
+		}
+		s := sigmoid.ratios(v[0], v[1], v[3])
+		divide(s[0], s[1], v[0], v[1])
+		divide(s[2], tanh.ratios(v[2])[0], v[3], v[2])
+		for q := range v {
 			VMOVUPS(v[q], o[q])
 		}
 		VMULPS(Mem{Base: cp}, v[1], v[1])
 		VFMADD231PS(v[0], v[2], v[1])
 		VMOVUPS(v[1], Mem{Base: c})
-		tanh(v[1])
+		hyperbolic(v[1])
 		VMULPS(v[3], v[1], v[1])
 		VMOVUPS(v[1], Mem{Base: out})
 		advance(gi, bias, gh, cp, ifgo, c, out)
@@ -212,7 +290,7 @@ func lstmBackward() {
 		}
 		one, t, d, s, y := New(), New(), New(), New(), New()
 		VMOVUPS(Mem{Base: c}, t)
-		tanh(t)
+		hyperbolic(t)
 		VMOVUPS(Float(1), one)
 		// do = dh tanh(c) o (1−o)
 		VMOVUPS(Mem{Base: dh}, d)
