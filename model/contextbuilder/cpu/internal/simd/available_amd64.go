@@ -123,8 +123,9 @@ func ones(b bool) uint32 {
 // panelBytes limits a panel of B to what stays in the L1 cache together with A.
 const panelBytes = 16 << 10
 
-// product goes over B by panels of two vectors (one at the end) and equal depth, and over A by tiles of as many rows as there are registers for,
-// and one tile of the rest. A single row takes many vectors at once, because its additions would wait for each other otherwise.
+// product goes over B by panels of two vectors (one at the end) and equal depth, and over A by the fewest tiles that there are registers for, which have
+// equally many rows or one more: a tile of few rows takes nearly as long as a large one, because its additions wait for each other. A single row
+// takes many vectors at once for that reason.
 func (x assembly) product(m, n, k int, a []float32, rs, cs int, b []float32, ldb int, c []float32, ldc int, add bool) {
 	depth := panelBytes / 4 / (2 * x.width)
 	blocks := (k + depth - 1) / depth
@@ -143,14 +144,12 @@ func (x assembly) product(m, n, k int, a []float32, rs, cs int, b []float32, ldb
 				tile(0, 1, x.wide[i].tile)
 			} else {
 				kernels := x.gemm[vectors]
-				most := len(kernels)
-				tiles := m / most
-				if tiles > 0 {
-					tile(0, tiles, kernels[most-1])
+				count := (m + len(kernels) - 1) / len(kernels)
+				rows, larger := m/count, m%count
+				if larger > 0 {
+					tile(0, larger, kernels[rows])
 				}
-				if rest := m % most; rest > 0 {
-					tile(tiles*most, 1, kernels[rest-1])
-				}
+				tile(larger*(rows+1), count-larger, kernels[rows-1])
 			}
 			j += vectors * x.width
 		}
