@@ -126,7 +126,7 @@ func (p *pass) smooth(events []int32, delta float64) {
 			y := events[int(row)*p.steps+s]
 			z := p.row(p.logits, s, i)
 			zy, zs := z[y], simd.Dot(z, p.ones)
-			top, sum := simd.Softmax(z, p.N)
+			top, sum := simd.Softmax(z, z, p.N)
 			lse := float64(top) + math.Log(float64(sum))
 			p.loss += entropy - u*(float64(zs)-float64(p.N)*lse) - (hit-u)*(float64(zy)-lse)
 			simd.ScaleShift(z, z, total/sum, float32(-u))

@@ -157,7 +157,7 @@ func (p *pass) answer(i int, samples []int32, f contextbuilder.Prediction) {
 		lead := samples[0]
 		copy(to(f.Attention, lead, p.L), p.attention[at*p.ldP:])
 		if p.decoded {
-			p.logConfidence(to(f.LogConfidence, lead, p.N), p.row(p.logits, s, i))
+			p.logConfidence(to(f.LogConfidence, lead, p.N), s, i)
 		}
 		for _, row := range samples[1:] {
 			copy(to(f.Attention, row, p.L), to(f.Attention, lead, p.L))

@@ -125,7 +125,7 @@ func (p *pass) decode(step int) {
 		at := step*n + i
 		a := p.attention[at*p.ldP : at*p.ldP+p.P]
 		simd.Axpy(a, p.w[attB], 1)
-		_, sum := simd.Softmax(a, p.L)
+		_, sum := simd.Softmax(a, a, p.L)
 		simd.ScaleShift(a, a, 1/sum, 0)
 		if p.decoded {
 			// W1·v + b1: the columns of the context's events, weighted by attention
@@ -165,12 +165,10 @@ func argmax(x []float32) (at int32) {
 	return at
 }
 
-// logConfidence turns a row of logits into the logarithms of confidences.
-func (p *pass) logConfidence(out, logits []float32) {
-	copy(out, logits[:p.N])
-	top, sum := simd.Softmax(logits, p.N)
-	lse := top + float32(math.Log(float64(sum)))
-	for i := range out {
-		out[i] -= lse
-	}
+// logConfidence writes the logarithms of a row's confidences. It overwrites the row of h1 and logits.
+func (p *pass) logConfidence(out []float32, step, i int) {
+	logits := p.row(p.logits, step, i)
+	top, sum := simd.Softmax(p.row(p.h1, step, i), logits, p.N)
+	simd.ScaleShift(logits, logits, 1, -(top + float32(math.Log(float64(sum)))))
+	copy(out, logits)
 }

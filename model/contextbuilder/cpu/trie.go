@@ -42,12 +42,14 @@ func (t *trie) build(contexts []int32, length, steps int, rows, common []int32) 
 	}
 }
 
+// sample is a row to sort by its context.
+type sample struct {
+	head uint64 // as many events as fit
+	row  int32
+}
+
 // byContext sorts rows by their contexts, equal ones by number. Event ids are below events.
 func byContext(contexts []int32, length, events, n int) []int32 {
-	type sample struct {
-		head uint64 // as many events as fit
-		row  int32
-	}
 	width := bits.Len(uint(events - 1))
 	fit := min(length, 64/width)
 	samples := make([]sample, n)
@@ -58,7 +60,7 @@ func byContext(contexts []int32, length, events, n int) []int32 {
 		}
 		samples[i] = s
 	}
-	slices.SortFunc(samples, func(a, b sample) int {
+	compare := func(a, b sample) int {
 		if c := cmp.Compare(a.head, b.head); c != 0 {
 			return c
 		}
@@ -66,12 +68,47 @@ func byContext(contexts []int32, length, events, n int) []int32 {
 			return c
 		}
 		return cmp.Compare(a.row, b.row)
-	})
+	}
+	const few = 256 // less is sorted faster by comparing
+	if n < few {
+		slices.SortFunc(samples, compare)
+	} else {
+		samples = byHead(samples, width*fit)
+		for from, to := 0, 0; from < n && fit < length; from = to {
+			for to = from + 1; to < n && samples[to].head == samples[from].head; to++ {
+			}
+			slices.SortFunc(samples[from:to], compare)
+		}
+	}
 	rows := make([]int32, n)
 	for i, s := range samples {
 		rows[i] = s.row
 	}
 	return rows
+}
+
+// byHead sorts samples by the lowest bits of their heads, and keeps the order of equal ones: a radix sort, byte after byte, the lowest first. It
+// overwrites its argument.
+func byHead(samples []sample, bits int) []sample {
+	spare := make([]sample, len(samples))
+	for shift := 0; shift < bits; shift += 8 {
+		var place [256]int // of the next sample with a byte: at first how many have it
+		for _, s := range samples {
+			place[byte(s.head>>shift)]++
+		}
+		sum := 0
+		for i, count := range place {
+			place[i] = sum
+			sum += count
+		}
+		for _, s := range samples {
+			at := &place[byte(s.head>>shift)]
+			spare[*at] = s
+			*at++
+		}
+		samples, spare = spare, samples
+	}
+	return samples
 }
 
 // shared counts for each row how many events its context has in common with the previous one, from the left.

@@ -94,15 +94,16 @@ func Gather(dst, base, table []float32, ld int, index []int32, w []float32, floo
 	use.gather(dst, base[:len(dst)], table, ld, index, w[:len(index)], floor)
 }
 
-// Softmax replaces x by e^(x − max) and returns the maximum and the sum of what is now in x; the first n numbers count, the rest
-// become 0.
-func Softmax(x []float32, n int) (top, sum float32) {
+// Softmax writes e^(x − max) to dst, which may be x, and returns the maximum and the sum of what is in dst. The first n numbers count; the rest
+// become 0 in dst, and arbitrary in x.
+func Softmax(dst, x []float32, n int) (top, sum float32) {
 	for i := n; i < len(x); i++ {
 		x[i] = lowest
 	}
+	dst = dst[:len(x)]
 	top = use.maximum(x)
-	sum = use.expSum(x, x, top)
-	clear(x[n:])
+	sum = use.expSum(dst, x, top)
+	clear(dst[n:])
 	return top, sum
 }
 

@@ -228,7 +228,7 @@ func TestFunctions(t *testing.T) {
 
 func TestSoftmax(t *testing.T) {
 	x := []float32{1, 2, 3, -1e30, 5: 7, 15: 9}
-	top, sum := Softmax(x, 4)
+	top, sum := Softmax(x, x, 4)
 	assert.Equal(t, float32(3), top)
 	assert.InEpsilon(t, 1+math.Exp(-1)+math.Exp(-2), sum, 1e-6)
 	assert.InEpsilon(t, math.Exp(-2), x[0], 1e-6)
