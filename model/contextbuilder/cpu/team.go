@@ -1,7 +1,7 @@
 package cpu
 
 import (
-	"sync"
+	"runtime"
 	"sync/atomic"
 )
 
@@ -13,17 +13,21 @@ type team struct {
 }
 
 type phase struct {
-	do    func(part int)
-	parts int64
-	next  atomic.Int64
-	left  sync.WaitGroup
+	do         func(part int)
+	parts      int64
+	next, left atomic.Int64
+	done       chan struct{} // closed with the last part
 }
 
 func newTeam(workers int) *team {
 	t := &team{workers: workers, phases: make(chan *phase, workers)}
 	for range workers - 1 {
 		go func() {
-			for p := range t.phases {
+			for {
+				p, ok := receive(t.phases)
+				if !ok {
+					return
+				}
 				p.work()
 			}
 		}()
@@ -33,10 +37,10 @@ func newTeam(workers int) *team {
 
 func (t *team) stop() { close(t.phases) }
 
-// run does all parts and returns when they are done.
+// run does all parts, at least one, and returns when they are done.
 func (t *team) run(parts int, do func(part int)) {
-	p := &phase{do: do, parts: int64(parts)}
-	p.left.Add(parts)
+	p := &phase{do: do, parts: int64(parts), done: make(chan struct{})}
+	p.left.Store(p.parts)
 	for range min(t.workers, parts) - 1 {
 		select {
 		case t.phases <- p:
@@ -44,7 +48,7 @@ func (t *team) run(parts int, do func(part int)) {
 		}
 	}
 	p.work()
-	p.left.Wait()
+	receive(p.done)
 }
 
 func (p *phase) work() {
@@ -54,6 +58,26 @@ func (p *phase) work() {
 			return
 		}
 		p.do(int(part))
-		p.left.Done()
+		if p.left.Add(-1) == 0 {
+			close(p.done)
+		}
 	}
+}
+
+// patience is how often a goroutine looks for something to receive before it sleeps: for about 100 µs. A phase takes some hundred microseconds; to wake
+// a processor, above all one of a virtual machine, can take a hundred.
+const patience = 700
+
+// receive receives from a channel. It keeps the processor awake at first.
+func receive[T any](c <-chan T) (v T, ok bool) {
+	for range patience {
+		select {
+		case v, ok = <-c:
+			return v, ok
+		default:
+			runtime.Gosched()
+		}
+	}
+	v, ok = <-c
+	return v, ok
 }
