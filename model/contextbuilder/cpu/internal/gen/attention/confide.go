@@ -136,25 +136,36 @@ func exponentials() {
 	forLanes(func(lane, scratch GPVirtual) {
 		top := New()
 		VMOVUPS(number(scratch, maximum), top)
-		e, tops, all := samples(e0, "n"), whole(top), parts(1)
-		sums := Several(len(all))
+		e, tops := samples(e0, "n"), whole(top)
+		sums := Several(len(parts(1)))
 		Zero(sums...)
 		at, n := GP64(), times4("n")
 		XORQ(at, at)
-		Label("exponentials")
-		x := Several(len(all))
-		for i, q := range all {
-			VMOVUPS(Mem{Base: e[q.sample], Index: at, Scale: 1, Disp: q.disp}, x[i])
-			VSUBPS(tops[q.sample], x[i], x[i])
+		some := func(label string, sixteens int) { // several take turns, and are added in order
+			Label(label)
+			SUBQ(Imm(uint64(sixteens*row)), n)
+			JL(LabelRef(label + "end"))
+			all := parts(sixteens)
+			x := Several(len(all))
+			for i, q := range all {
+				VMOVUPS(Mem{Base: e[q.sample], Index: at, Scale: 1, Disp: q.disp}, x[i])
+				VSUBPS(tops[q.sample], x[i], x[i])
+			}
+			exp(x...)
+			for i, q := range all {
+				sum := sums[q.sample*halves()+i%halves()]
+				VADDPS(x[i], sum, sum)
+				VMOVUPS(x[i], Mem{Base: e[q.sample], Index: at, Scale: 1, Disp: q.disp})
+			}
+			ADDQ(U32(sixteens*row), at)
+			JMP(LabelRef(label))
+			Label(label + "end")
+			ADDQ(Imm(uint64(sixteens*row)), n)
 		}
-		exp(x...)
-		for i, q := range all {
-			VADDPS(x[i], sums[i], sums[i])
-			VMOVUPS(x[i], Mem{Base: e[q.sample], Index: at, Scale: 1, Disp: q.disp})
+		if Width == 16 { // registers for two
+			some("two", 2)
 		}
-		ADDQ(Imm(row), at)
-		CMPQ(at, n)
-		JLT(LabelRef("exponentials"))
+		some("one", 1)
 		if halves() > 1 {
 			VADDPS(sums[1], sums[0], sums[0])
 		}
