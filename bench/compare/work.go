@@ -11,7 +11,7 @@ import (
 // that are computed together. A one-hot input selects a row of a matrix, which is no product. Gates, softmax, Adam, padding, ReLU units that flip, and
 // the decoder's input, which is the same in all rows but for dropout, are not counted.
 
-// recurrent is W_hh times a state.
+// recurrent is W_hh times a state of a network of one layer.
 func recurrent(c contextbuilder.Config) float64 { return 2 * float64(c.Gates()*c.Hidden) }
 
 // attend is the attention decoder after its cell.

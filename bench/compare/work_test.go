@@ -12,7 +12,7 @@ import (
 
 // Contexts 000, 001, 001 and 011 have the prefixes 0, 00, 01, 000, 001, 011.
 func example(t *testing.T) *dataSet {
-	weights, err := contextbuilder.Init(contextbuilder.Config{Events: 5, Length: 3, Hidden: 2}, 1)
+	weights, err := contextbuilder.Init(contextbuilder.Config{Events: 5, Length: 3, Hidden: 2, Layers: 1}, 1)
 	require.NoError(t, err)
 	samples := contextbuilder.Samples{Length: 3, Contexts: []int32{0, 0, 1, 0, 0, 0, 0, 1, 1, 0, 0, 1}, Events: []int32{2, 2, 2, 3}}
 	return &dataSet{data: model.Data{Samples: samples}, model: &model.Model{Weights: weights}}
