@@ -45,8 +45,8 @@ func newBounds(ttl time.Duration, maxBytes int64, mgr *service.Resources) *bound
 	return b
 }
 
-func (b *bounds) expired(info fs.FileInfo) bool {
-	return b.ttl > 0 && b.now().Sub(info.ModTime()) > b.ttl
+func (b *bounds) expired(written time.Time) bool {
+	return b.ttl > 0 && b.now().Sub(written) > b.ttl
 }
 
 // sweepsPerTTL is how many times per TTL expired entries are looked for.
@@ -60,13 +60,17 @@ func (b *bounds) due() bool {
 // onDisk is the disk space that a file of so many bytes takes.
 func onDisk(size int64) int64 { return max(1, (size+4095)/4096) * 4096 }
 
-// written counts a value that was written in place of a file (nil if there was none), and removes entries that are too old or too many.
-func (f *files) written(before fs.FileInfo, size int64) error {
-	b := f.bounds
+// add counts a file that was written in place of another one (nil if there was none).
+func (b *bounds) add(before fs.FileInfo, size int64) {
 	b.bytes.Add(onDisk(size))
 	if before != nil {
 		b.bytes.Add(-onDisk(before.Size()))
 	}
+}
+
+// keepBounds removes entries that are too old or too many, if there may be some. It is called after each write, without the directory's lock.
+func (f *files) keepBounds() error {
+	b := f.bounds
 	if !b.due() {
 		return nil
 	}
@@ -76,6 +80,14 @@ func (f *files) written(before fs.FileInfo, size int64) error {
 		return nil
 	}
 	return f.sweep()
+}
+
+// written is when an entry was written, whose file has this information.
+func (f *files) written(name string, info fs.FileInfo) time.Time {
+	if at, ok := f.log.counting(name, info); ok {
+		return time.Unix(0, at.written)
+	}
+	return info.ModTime()
 }
 
 // entry is what a sweep keeps in memory of a file: there may be millions.
@@ -90,6 +102,11 @@ func (f *files) sweep() error {
 	b := f.bounds
 	b.swept.Store(b.now().UnixNano())
 	before := b.bytes.Load()
+	if f.logs {
+		if err := f.log.catchUp(); err != nil {
+			return err
+		}
+	}
 	kept, expired, err := f.entries()
 	if err != nil {
 		return err
@@ -145,8 +162,8 @@ func (f *files) entries() (kept, expired []entry, err error) {
 			} else if err != nil {
 				return nil, nil, err
 			}
-			found := entry{info.Name(), info.ModTime(), onDisk(info.Size())}
-			if f.bounds.expired(info) {
+			found := entry{info.Name(), f.written(info.Name(), info), onDisk(info.Size())}
+			if f.bounds.expired(found.written) {
 				expired = append(expired, found)
 			} else {
 				kept = append(kept, found)
@@ -166,9 +183,14 @@ func (f *files) remove(entries []entry, reason string) error {
 	return nil
 }
 
-// drop removes an entry, unless another process has written it since it was seen. To look at it safely, drop renames the file to a name that
-// nobody else knows. If the file has changed, and there is no newer one in its place, it is put back.
+// drop removes an entry, unless another process has written it since it was seen.
 func (f *files) drop(name string, seen time.Time) error {
+	return f.locked(func() error { return f.dropLocked(name, seen) })
+}
+
+// dropLocked is drop for who has the directory's lock. Not all who write have to ask for it. To look at the file safely, it is renamed to a name that
+// nobody else knows. If it has changed, and there is no newer one in its place, it is put back.
+func (f *files) dropLocked(name string, seen time.Time) error {
 	path, aside := filepath.Join(f.dir, name), scratchPath(f.dir)
 	err := os.Rename(path, aside)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -177,7 +199,7 @@ func (f *files) drop(name string, seen time.Time) error {
 		return err
 	}
 	info, err := os.Lstat(aside)
-	if err == nil && !info.ModTime().Equal(seen) {
+	if err == nil && !f.written(name, info).Equal(seen) {
 		if err = os.Link(aside, path); errors.Is(err, fs.ErrExist) {
 			err = nil
 		}

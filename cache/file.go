@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/redpanda-data/benthos/v4/public/service"
@@ -34,7 +35,7 @@ func fileSpec() *service.ConfigSpec {
 		Stable().
 		Version("0.1.0").
 		Categories("DeepCASE").
-		Summary("Keeps each entry in a file that stays whole whenever the process is killed: for the windows of `deepcase_sequence` and the cursor of `deepcase_search`.").
+		Summary("Keeps entries in files that stay whole whenever the process is killed: for the windows of `deepcase_sequence` and the cursor of `deepcase_search`.").
 		Description(`
 Benthos' own `+"`file`"+` cache writes in place, so a process that is killed while writing leaves a file that is empty or cut off.
 
@@ -42,13 +43,15 @@ Benthos' own `+"`file`"+` cache writes in place, so a process that is killed whi
 
 Whatever kills the process, and however many processes share the directory, an entry has the complete value that was written last or the one before it. If several processes `+"`add`"+` the same key, one succeeds.
 
-A write returns when it is on disk. So it survives a power failure if the disk keeps what it has confirmed, except on Windows. The disk has to confirm twice, but writes at the same time wait for it together. On Linux with ext4 or XFS, more than eight at a time are flushed by flushing the file system: if other programs write much to it, these writes wait for that, too. `+"`deepcase_sequence`"+` writes the window of each machine once per batch, so larger batches need fewer writes.
+A write returns when it is on disk. So it survives a power failure if the disk keeps what it has confirmed, except on Windows. Writes at the same time wait for the disk together. `+"`deepcase_sequence`"+` writes the window of each machine once per batch, so larger batches need fewer writes.
+
+On Linux with ext4 or XFS, new values of entries that have a file are first written to one file for all, the log. That takes one flush of the disk for all that are written at the same time, which is several times as fast as writing each to its file. On other file systems, and for new entries, the disk has to confirm twice. With ext4 or XFS, more than eight files at a time are flushed by flushing the file system: if other programs write much to it, these writes wait for that, too.
 
 == What is removed
 
 The directory holds many small files, one per entry. Files that were not written for `+"`ttl`"+` are removed. If all files take more than `+"`max_bytes`"+`, those written longest ago are removed until a tenth of `+"`max_bytes`"+` is free; the log says so the first time. `+"`deepcase_sequence`"+` writes a window whenever its machine has events, and `+"`deepcase_search`"+` writes its cursor whenever it has read. So the entries of silent machines are removed first. A flood of invented machines fills the directory with windows of its own, but stays within `+"`max_bytes`"+`. If the disk has less space than the default, set `+"`max_bytes`"+` to less than what is free.
 
-All files of the directory count, whoever wrote them. If a cursor is removed, its pipeline reads from the beginning. So if a pipeline may pause for longer than `+"`ttl`"+`, give cursors a directory of their own. The TTL of a single write is ignored, as in `+"`file`"+`. You can delete files at any time.
+All files of the directory count, whoever wrote them. If a cursor is removed, its pipeline reads from the beginning. So if a pipeline may pause for longer than `+"`ttl`"+`, give cursors a directory of their own. The TTL of a single write is ignored, as in `+"`file`"+`. You can delete the file of an entry at any time: the entry is gone.
 
 == Metrics
 
@@ -59,7 +62,14 @@ All files of the directory count, whoever wrote them. If a cursor is removed, it
 
 A key of up to 200 letters, digits and `+"`-_.~%+`"+` that does not begin with a dot is the name of its file. The cache `+"`file`"+` uses the same names, so its directories can be used here. The file of any other key is named `+"`=`"+` and the SHA-256 of the key in hexadecimal. If the file system ignores case, this also holds for keys with capitals, names such as `+"`nul`"+`, and names that end with a dot; entries that an earlier version wrote under such names are not found, and start again once.
 
-On Linux, a file that was replaced is kept for the next writes under a name `+"`.deepcase_file-…`"+`: up to 4096 such files of up to 16 KiB, which `+"`max_bytes`"+` does not count. A stop removes them. A process that is killed leaves them. The next start removes such files if they are older than a minute. An entry has at most 64 MiB. `+"`add`"+` needs a file system with hard links.`).
+The log is the file `+"`.deepcase_file.log`"+`. When it has 32 MiB, at the first write after a minute, at a stop and at a start, its values are written to the files of their entries, and it is removed. What is in it counts only for the file that the entry had then: if you change, restore or delete that file, your change counts. All processes that use the directory read and write the same log. While they write, they lock the directory (`+"`flock`"+`).
+
+- Processes of an earlier version, which know no log, do not see what is in it. So do not run them beside this one on a directory: stop all, then update. To go back to an earlier version, stop all processes first: then all values are in the files. After a kill, start this version once more and stop it.
+- A backup of a directory in use needs the log and the dates of the files (`+"`cp -a`, `rsync -a` and `tar`"+` keep them). Without them, entries have values that may be up to a minute older.
+- Processes on several machines can share a directory if all reach it in the same way, such as by NFS: there is no log then. If one has the disk itself and others mount it over a network, they do not see each other's newest values.
+- If bytes of the log are damaged on the disk, the entries concerned have the value that is in their file. The log of the process says so.
+
+On Linux, a file that was replaced is kept for the next writes under a name `+"`.deepcase_file-…`"+`: up to 4096 such files of up to 16 KiB. `+"`max_bytes`"+` counts neither them nor the log. A stop removes them. A process that is killed leaves them. The next start removes such files if they are older than a minute. An entry has at most 64 MiB; values of more than 64 KiB are written to their files at once. `+"`add`"+` needs a file system with hard links.`).
 		Fields(
 			service.NewStringField(fieldDirectory).
 				Description("The directory of the files. It is created if it does not exist."),
@@ -126,15 +136,19 @@ const (
 	maxEntry = 64 << 20
 )
 
-// files is a directory of entries. A value is written to a file of its own first, which is then renamed.
+// files is a directory of entries. The value of an entry is in its file, or in the log if that has a newer one. A value is written to a file of its
+// own first, which is then renamed.
 type files struct {
-	dir    string
-	folds  bool // the file system takes upper and lower case for the same
-	bounds *bounds
-	spares spares
-	syncs  gather[*os.File] // flushes files
-	dirs   gather[string]   // flushes the directory
-	whole  *os.File         // the directory, if many files are flushed by flushing the file system; or nil
+	dir      string
+	folds    bool // the file system takes upper and lower case for the same
+	logs     bool // values are written to the log first
+	log      *logFile
+	changing sync.Mutex // held by who has the directory's lock
+	lockWait time.Duration
+	bounds   *bounds
+	spares   spares
+	sets     gather[*set]
+	whole    *os.File // the directory, if many files are flushed by flushing the file system; or nil
 }
 
 func newFiles(dir string, b *bounds) (*files, error) {
@@ -144,33 +158,48 @@ func newFiles(dir string, b *bounds) (*files, error) {
 	if err := disk.MakeDir(dir); err != nil {
 		return nil, fmt.Errorf("field '%s': %w", fieldDirectory, err)
 	}
-	f := &files{dir: dir, folds: folds(dir), bounds: b}
-	if err := f.clean(); err != nil {
+	f := &files{dir: dir, log: newLog(dir), lockWait: lockWait, bounds: b}
+	if err := f.open(); err != nil {
 		return nil, fmt.Errorf("field '%s': %w", fieldDirectory, err)
-	}
-	if err := f.sweep(); err != nil {
-		return nil, fmt.Errorf("field '%s': %w", fieldDirectory, err)
-	}
-	if disk.CanSyncAll(dir) {
-		var err error
-		if f.whole, err = os.Open(dir); err != nil {
-			return nil, fmt.Errorf("field '%s': %w", fieldDirectory, err)
-		}
 	}
 	return f, nil
 }
 
-// folds reports whether a file can be opened by its name in capitals. If no file can be written, the answer is false.
-func folds(dir string) bool {
+func (f *files) open() (err error) {
+	var dates bool
+	f.folds, dates = probe(f.dir)
+	if disk.CanSyncAll(f.dir) {
+		if f.whole, err = os.Open(f.dir); err != nil {
+			return err
+		}
+		f.logs = dates
+	}
+	if err := f.locked(f.clean); err != nil { // locked: a file that fold writes may have an old date
+		return err
+	}
+	if err := f.foldOld(); err != nil {
+		return err
+	}
+	return f.sweep()
+}
+
+// probe reports whether a file can be opened by its name in capitals, and whether a file keeps its date exactly. If no file can be written, it says no.
+func probe(dir string) (folds, dates bool) {
 	path := scratchPath(dir) + "a"
 	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
-		return false
+		return false, false
 	}
 	defer os.Remove(path)
 	defer file.Close()
 	_, err = os.Lstat(strings.TrimSuffix(path, "a") + "A")
-	return err == nil
+	folds = err == nil
+	date := time.Unix(1_600_000_001, 123_456_789)
+	if os.Chtimes(path, time.Time{}, date) != nil {
+		return folds, false
+	}
+	info, err := os.Lstat(path)
+	return folds, err == nil && info.ModTime().Equal(date)
 }
 
 func scratchPath(dir string) string {
@@ -199,8 +228,9 @@ func (f *files) clean() error {
 }
 
 func (f *files) Get(_ context.Context, key string) ([]byte, error) {
+	name := f.name(key)
 	for range maxReads {
-		value, whole, err := f.read(key)
+		value, whole, err := f.read(name)
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil, service.ErrKeyNotFound
 		} else if err != nil || whole {
@@ -213,9 +243,30 @@ func (f *files) Get(_ context.Context, key string) ([]byte, error) {
 // maxReads is how often an entry is read that is written meanwhile.
 const maxReads = 1000
 
-// read reads an entry. It is whole if its file was the entry before and after, with the same date: a file that was replaced is written again.
-func (f *files) read(key string) (value []byte, whole bool, err error) {
-	path := f.path(key)
+// read reads an entry from the log or from its file. It is not whole if its file was written meanwhile.
+func (f *files) read(name string) (value []byte, whole bool, err error) {
+	if f.logs {
+		if err := f.log.catchUp(); err != nil {
+			return nil, false, err
+		}
+		info, err := os.Lstat(filepath.Join(f.dir, name))
+		if err != nil {
+			return nil, false, err
+		}
+		r, ok, err := f.log.read(name, info)
+		if ok && f.bounds.expired(time.Unix(0, r.written)) {
+			return nil, false, fs.ErrNotExist
+		}
+		if ok || err != nil {
+			return r.value, ok, err
+		}
+	}
+	return f.readFile(name)
+}
+
+// readFile reads the file of an entry. It is whole if it was there before and after, with the same date: a file that was replaced is written again.
+func (f *files) readFile(name string) (value []byte, whole bool, err error) {
+	path := filepath.Join(f.dir, name)
 	file, info, err := disk.Open(path)
 	if err != nil {
 		return nil, false, err
@@ -225,11 +276,11 @@ func (f *files) read(key string) (value []byte, whole bool, err error) {
 	if err != nil || !os.SameFile(info, before) {
 		return nil, false, err
 	}
-	if f.bounds.expired(before) {
+	if f.bounds.expired(before.ModTime()) {
 		return nil, false, fs.ErrNotExist
 	}
 	if before.Size() > maxEntry { // not what Set wrote: a sparse file that somebody put there, say
-		return nil, false, fmt.Errorf("entry %q: file %s has %d bytes, need at most %d: remove it", key, path, before.Size(), maxEntry)
+		return nil, false, fmt.Errorf("file %s has %d bytes, need at most %d: remove it", path, before.Size(), maxEntry)
 	}
 	value = make([]byte, before.Size())
 	if _, err := io.ReadFull(file, value); err != nil {
@@ -243,43 +294,38 @@ func (f *files) read(key string) (value []byte, whole bool, err error) {
 }
 
 func (f *files) Set(_ context.Context, key string, value []byte, _ *time.Duration) error {
-	return f.write(key, value, false)
+	if err := checkSize(key, value); err != nil {
+		return err
+	}
+	s := &set{name: f.name(key), value: value}
+	if err := errors.Join(f.sets.do(s, f.setAll), s.err); err != nil {
+		return err
+	}
+	return f.keepBounds()
 }
 
 func (f *files) Add(_ context.Context, key string, value []byte, _ *time.Duration) error {
-	if info, err := os.Lstat(f.path(key)); err == nil && f.bounds.expired(info) {
-		if err := f.drop(filepath.Base(f.path(key)), info.ModTime()); err != nil {
-			return err
-		}
+	if err := checkSize(key, value); err != nil {
+		return err
 	}
-	err := f.write(key, value, true)
+	err := f.locked(func() error { return f.add(&set{name: f.name(key), value: value, written: f.bounds.now()}) })
 	if errors.Is(err, fs.ErrExist) {
-		err = service.ErrKeyAlreadyExists
+		return service.ErrKeyAlreadyExists
+	} else if err != nil {
+		return err
 	}
-	return err
+	return f.keepBounds()
 }
 
-// write writes the value to its file. With isNew, an existing file is an error.
-func (f *files) write(key string, value []byte, isNew bool) error {
+func checkSize(key string, value []byte) error {
 	if len(value) > maxEntry {
 		return fmt.Errorf("entry %q: %d bytes, need at most %d", key, len(value), maxEntry)
 	}
-	path := f.path(key)
-	before, _ := os.Lstat(path)
-	var err error
-	if isNew {
-		err = disk.WriteFile(path, disk.Options{Temporary: scratchPath(f.dir), Perm: 0o644, New: true}, value)
-	} else {
-		err = f.replace(path, before, value)
-	}
-	if err != nil {
-		return err
-	}
-	return f.written(before, int64(len(value)))
+	return nil
 }
 
 func (f *files) Delete(_ context.Context, key string) error {
-	err := os.Remove(f.path(key))
+	err := f.locked(func() error { return os.Remove(f.path(key)) })
 	if errors.Is(err, fs.ErrNotExist) {
 		return service.ErrKeyNotFound
 	}
@@ -290,24 +336,52 @@ func (f *files) Delete(_ context.Context, key string) error {
 }
 
 func (f *files) Close(context.Context) error {
-	err := f.spares.close()
+	err := f.foldOld()
+	f.log.close()
+	err = errors.Join(err, f.spares.close())
 	if f.whole != nil {
 		err = errors.Join(err, f.whole.Close())
 	}
 	return err
 }
 
-var plain = regexp.MustCompile(`^[A-Za-z0-9_~%+-][A-Za-z0-9_.~%+-]{0,199}$`)
+// maxName is the most bytes of the name of a file.
+const maxName = 200
+
+// plain says whether a key is the name of its file.
+func plain(key string) bool {
+	if key == "" || len(key) > maxName || key[0] == '.' {
+		return false
+	}
+	for _, c := range []byte(key) {
+		switch {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
+		case strings.IndexByte("-_.~%+", c) >= 0:
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+var hashed = regexp.MustCompile(`^=[0-9a-f]{64}$`)
 
 // unsafe matches plain names that, on a file system that ignores case, may name another file or none.
 var unsafe = regexp.MustCompile(`[A-Z]|\.$|^(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|$)`)
 
-// path is the file of a key. If the key is a plain name, it is the same file as in Benthos' cache "file", whose directories can be used. No plain
+// name is the name of the file of a key. If the key is a plain name, it is the same file as in Benthos' cache "file", whose directories can be used. No plain
 // name begins like a hash.
-func (f *files) path(key string) string {
-	if !plain.MatchString(key) || f.folds && unsafe.MatchString(key) {
+func (f *files) name(key string) string {
+	if !plain(key) || f.folds && unsafe.MatchString(key) {
 		sum := sha256.Sum256([]byte(key))
 		key = "=" + hex.EncodeToString(sum[:])
 	}
-	return filepath.Join(f.dir, key)
+	return key
+}
+
+func (f *files) path(key string) string { return filepath.Join(f.dir, f.name(key)) }
+
+// isName says whether a file can be that of an entry.
+func isName(name string) bool {
+	return plain(name) || hashed.MatchString(name)
 }
