@@ -263,18 +263,19 @@ type grouping struct {
 // placed is a message's alert on its way to a case.
 type placed struct {
 	alert cases.Alert
+	raw   annotation.Raw // its document, if that need not be decoded
 	c     cases.Case
 	err   error
 }
 
 func (g *grouping) ProcessBatch(ctx context.Context, batch service.MessageBatch) ([]service.MessageBatch, error) {
 	defer g.outcome.count(batch)()
-	reader := g.times.Over(batch)
+	reader := g.times.OverValid(batch)
 	alerts := make([]placed, len(batch))
 	for i, message := range batch {
 		j := &alerts[i]
 		if j.err = message.GetError(); j.err == nil { // a message that failed before keeps its error
-			j.alert, j.err = g.read(reader, i, message)
+			j.alert, j.raw, j.err = g.read(reader, i, message)
 		}
 	}
 	if g.kept != nil {
@@ -292,7 +293,11 @@ func (g *grouping) ProcessBatch(ctx context.Context, batch service.MessageBatch)
 			g.fail(batch[i], j.err)
 			continue
 		}
-		g.target.WriteCase(mapping.Mutable(batch[i]), j.c)
+		if j.raw.OK() && !batch[i].HasStructured() {
+			batch[i].SetBytes(j.raw.WithCase(j.c))
+		} else {
+			g.target.WriteCase(mapping.Mutable(batch[i]), j.c)
+		}
 		given[j.c.Kind]++
 		if j.c.Opened {
 			opened[j.c.Kind]++
@@ -310,20 +315,31 @@ func (g *grouping) ProcessBatch(ctx context.Context, batch service.MessageBatch)
 	return []service.MessageBatch{batch}, nil
 }
 
-// read reads the alert of a message.
-func (g *grouping) read(reader mapping.Reader, i int, message *service.Message) (a cases.Alert, err error) {
-	document, err := mapping.Document(message)
-	if err != nil {
-		return a, err
-	}
-	if a, err = g.target.Alert(document); err != nil {
-		return a, err
+// read reads the alert of a message, and gives its document unless it had to be decoded.
+func (g *grouping) read(reader mapping.Reader, i int, message *service.Message) (a cases.Alert, raw annotation.Raw, err error) {
+	if a, raw, err = g.verdict(message); err != nil {
+		return a, raw, err
 	}
 	if a.ID, err = reader.ID(i); err != nil {
-		return a, err
+		return a, raw, err
 	}
 	a.At, err = reader.Time(i)
-	return a, err
+	return a, raw, err
+}
+
+// verdict reads the verdict of a message.
+func (g *grouping) verdict(message *service.Message) (a cases.Alert, raw annotation.Raw, err error) {
+	if raw, ok := mapping.Raw(message, g.target); ok {
+		if a, ok := raw.Alert(); ok {
+			return a, raw, nil
+		}
+	}
+	document, err := mapping.Document(message)
+	if err != nil {
+		return a, raw, err
+	}
+	a, err = g.target.Alert(document)
+	return a, raw, err
 }
 
 // addShared puts each alert without an error into its case, by the machines in the cache, or gives it an error: all alerts of a machine or

@@ -254,15 +254,16 @@ func (p *predict) ProcessBatch(ctx context.Context, batch service.MessageBatch) 
 		defer v.release()
 		name = v.name
 	}
-	var rows []int // the messages of the batch that subjects are from
+	var rows []int            // the messages of the batch that subjects are from
+	var raws []annotation.Raw // their documents, if these need not be decoded
 	var subjects []decisions.Subject
 	for i, message := range batch {
-		s, err := p.subject(message, v)
+		s, raw, err := p.subject(message, v)
 		if err != nil {
 			p.fail(message, err)
 			continue
 		}
-		rows, subjects = append(rows, i), append(subjects, s)
+		rows, raws, subjects = append(rows, i), append(raws, raw), append(subjects, s)
 	}
 	verdicts, keys, errs := p.ask(ctx, v, subjects)
 	p.confidences.add(verdicts, errs)
@@ -277,6 +278,10 @@ func (p *predict) ProcessBatch(ctx context.Context, batch service.MessageBatch) 
 		if result.Version = name; result.Verdict.Cluster >= 0 {
 			result.HourlyMax = v.predictor.Model().Clusters[result.Verdict.Cluster].HourlyMax
 		}
+		if raws[i].OK() {
+			message.SetBytes(raws[i].WithVerdict(result, p.explain))
+			continue
+		}
 		document := mapping.Mutable(message)
 		p.target.WriteVerdict(document, result, p.explain)
 		if p.ecs != nil {
@@ -287,34 +292,6 @@ func (p *predict) ProcessBatch(ctx context.Context, batch service.MessageBatch) 
 		p.verdicts.Incr(n, status.String())
 	}
 	return []service.MessageBatch{batch}, nil
-}
-
-// subject reads what a message asks v about. v may be nil.
-func (p *predict) subject(message *service.Message, v *version) (s decisions.Subject, err error) {
-	if err := message.GetError(); err != nil { // a message that failed before keeps its error
-		return s, err
-	}
-	document, err := mapping.Document(message)
-	if err != nil {
-		return s, err
-	}
-	sequence, err := p.target.Sequence(document)
-	if err != nil {
-		return s, err
-	}
-	if v != nil {
-		p.named.check(v, sequence.Templates)
-		if want := v.predictor.Model().Params.Length; len(sequence.Context) != want {
-			return s, fmt.Errorf("document: %s.context has %d events, model %s needs %d: give deepcase_sequence that length",
-				p.target, len(sequence.Context), v.name, want)
-		}
-	}
-	if p.ecs != nil {
-		if err := p.ecs.Check(document); err != nil {
-			return s, err
-		}
-	}
-	return sequence.Subject(), nil
 }
 
 // fail flags a message.

@@ -239,17 +239,18 @@ type pending struct {
 	context []string
 	how     sequencer.Arrival
 	err     error
-	path    string // of the file that it comes from, if it does
+	path    string         // of the file that it comes from, if it does
+	raw     annotation.Raw // the document, if it need not be decoded
 }
 
 func (s *sequence) ProcessBatch(ctx context.Context, batch service.MessageBatch) ([]service.MessageBatch, error) {
 	defer s.order.call()()
-	reader, now := s.mapping.Over(batch), s.now()
+	reader, now := s.mapping.OverValid(batch), s.now()
 	events := make([]*pending, len(batch))
 	for i, message := range batch {
 		p := &pending{err: message.GetError()} // a message that failed before keeps its error, and may not be what the mapping expects
 		if p.err == nil {
-			if p.err = s.check(message); p.err == nil {
+			if p.raw, p.err = s.check(message); p.err == nil {
 				if p.event, p.err = reader.Event(i); p.err == nil {
 					p.event.Content = s.content(message, p.event.ID)
 					p.err = s.checkTime(p.event.Time, now)
@@ -275,8 +276,12 @@ func (s *sequence) ProcessBatch(ctx context.Context, batch service.MessageBatch)
 			batch[i].SetError(p.err)
 			continue
 		}
-		s.target.WriteSequence(mapping.Mutable(batch[i]), annotation.Sequence{
-			Machine: p.event.Machine, Event: p.event.Name, Context: p.context, Templates: mapping.Templates(batch[i])})
+		sequence := annotation.Sequence{Machine: p.event.Machine, Event: p.event.Name, Context: p.context, Templates: mapping.Templates(batch[i])}
+		if p.raw.OK() && !batch[i].HasStructured() {
+			batch[i].SetBytes(p.raw.WithSequence(sequence))
+		} else {
+			s.target.WriteSequence(mapping.Mutable(batch[i]), sequence)
+		}
 		sequenced++
 		if p.how.Reused || p.how.Other {
 			reused++
@@ -315,19 +320,33 @@ func (s *sequence) complain(err error) {
 	}
 }
 
-func (s *sequence) check(message *service.Message) error {
+// check says whether the document can be annotated. It decodes it only if that is needed.
+func (s *sequence) check(message *service.Message) (annotation.Raw, error) {
+	if raw, ok := mapping.Raw(message, s.target); ok {
+		return raw, nil
+	}
 	document, err := mapping.Document(message)
 	if err != nil {
-		return err
+		return annotation.Raw{}, err
 	}
-	return s.target.Check(document)
+	return annotation.Raw{}, s.target.Check(document)
 }
 
 // content is a hash of the document of an event with an id. It is 0 without an id, and if the document was annotated before: then the event
 // comes again, and the annotation makes its document another one.
 func (s *sequence) content(message *service.Message, id string) uint64 {
-	document, err := message.AsStructured()
-	if id == "" || err != nil || field.Find(document, s.target.String()) != nil {
+	if id == "" {
+		return 0
+	}
+	annotated := false
+	if message.HasStructured() {
+		document, _ := message.AsStructured()
+		annotated = field.Find(document, s.target.String()) != nil
+	} else {
+		document, _ := message.AsBytes()
+		annotated = field.FindJSON(document, s.target.String()) != nil
+	}
+	if annotated {
 		return 0
 	}
 	bytes, _ := message.AsBytes() // never fails

@@ -4,7 +4,7 @@
 //	             "pattern": "5d1f7f0c8a4be2b1c9a0d37e6f42a815", "status": "scored", "score": 3, "cluster": 17, "confidence": 0.83,
 //	             "distance": 0.021, "attention": [0, 0.71], "model": "20261123T141500Z-3f2a"}
 //
-// Documents are maps of decoded JSON. Errors say what is wrong with a document, and where in it.
+// Documents are maps of decoded JSON, or Raw: bytes, which are annotated without being decoded. Errors say what is wrong with a document, and where in it.
 package annotation
 
 import (
@@ -58,16 +58,15 @@ func (s Sequence) Subject() decisions.Subject {
 func (t Target) WriteSequence(document map[string]any, s Sequence) {
 	object := objectAt(document, t...)
 	clear(object)
-	context := make([]any, len(s.Context))
-	for i, name := range s.Context {
-		if name != "" {
-			context[i] = name
-		}
-	}
-	object["machine"], object["event"], object["context"] = s.Machine, s.Event, context
+	write(object, nil, sequenceMembers(s))
+}
+
+func sequenceMembers(s Sequence) []member {
+	members := []member{{"machine", s.Machine}, {"event", s.Event}, {"context", names(s.Context)}}
 	if s.Templates != "" {
-		object["templates"] = s.Templates
+		members = append(members, member{"templates", s.Templates})
 	}
+	return members
 }
 
 // Sequence reads what WriteSequence wrote. An error names what is wrong with it.

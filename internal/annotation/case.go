@@ -52,22 +52,22 @@ func (t Target) Alert(document map[string]any) (a cases.Alert, err error) {
 
 // WriteCase puts the case of an alert into a document from which Alert was read, and removes an earlier one.
 func (t Target) WriteCase(document map[string]any, c cases.Case) {
-	object := objectAt(document, t...)
-	for _, name := range []string{"case", "case_kind", "case_opened", "case_techniques"} {
-		delete(object, name)
-	}
-	object["send"] = c.Kind != cases.None
+	write(objectAt(document, t...), caseNames, caseMembers(c))
+}
+
+// caseNames are the names of the members that a case may have.
+var caseNames = []string{"send", "case", "case_kind", "case_opened", "case_techniques"}
+
+func caseMembers(c cases.Case) []member {
+	members := []member{{"send", c.Kind != cases.None}}
 	if c.Kind == cases.None {
-		return
+		return members
 	}
-	object["case"], object["case_kind"], object["case_opened"] = c.ID, c.Kind.String(), c.Opened
+	members = append(members, member{"case", c.ID}, member{"case_kind", c.Kind.String()}, member{"case_opened", c.Opened})
 	if len(c.Techniques) > 0 {
-		techniques := make([]any, len(c.Techniques))
-		for i, id := range c.Techniques {
-			techniques[i] = id
-		}
-		object["case_techniques"] = techniques
+		members = append(members, member{"case_techniques", names(c.Techniques)})
 	}
+	return members
 }
 
 // integer is a field of an annotation that may be missing.
@@ -79,11 +79,13 @@ func (t Target) integer(object map[string]any, name string, missing int) (int, e
 	switch {
 	case !ok:
 		return 0, fmt.Errorf("document: %s.%s is %s, need an integer of at least 0", t, name, kind(object[name]))
-	case n != math.Trunc(n) || n < 0 || n > math.MaxInt32:
+	case !isIndex(n):
 		return 0, fmt.Errorf("document: %s.%s is %v, need an integer of at least 0", t, name, n)
 	}
 	return int(n), nil
 }
+
+func isIndex(n float64) bool { return n == math.Trunc(n) && n >= 0 && n <= math.MaxInt32 }
 
 // number is the value of a finite number, whether it was decoded from JSON or written by a processor.
 func number(v any) (x float64, ok bool) {

@@ -26,47 +26,50 @@ type Result struct {
 // WriteVerdict puts a result next to the sequence that it is about, and removes an earlier one. Numbers that mean nothing for the status are
 // left out; explain says whether to write the attention.
 func (t Target) WriteVerdict(document map[string]any, r Result, explain bool) {
-	object := objectAt(document, t...)
-	for _, name := range []string{"score", "cluster", "distance", "confidence", "attention", "model", "answer", "answered_before", "hourly_max"} {
-		delete(object, name)
-	}
+	write(objectAt(document, t...), verdictNames, verdictMembers(r, explain))
+}
+
+// verdictNames are the names of the members that a verdict may have.
+var verdictNames = []string{"pattern", "status", "score", "cluster", "distance", "confidence", "attention", "model", "answer", "answered_before", "hourly_max"}
+
+func verdictMembers(r Result, explain bool) []member {
 	v := r.Verdict
-	object["pattern"], object["status"] = r.Pattern.String(), r.Settled.Status.String()
+	members := make([]member, 0, len(verdictNames))
+	add := func(name string, value any) { members = append(members, member{name, value}) }
+	add("pattern", r.Pattern.String())
+	add("status", r.Settled.Status.String())
 	if v.Status == model.NoModel {
-		return
+		return members
 	}
-	object["model"] = r.Version
+	add("model", r.Version)
 	if r.Settled.Status.HasScore() {
-		object["score"] = r.Settled.Score
+		add("score", r.Settled.Score)
 	}
 	if r.HourlyMax > 0 && r.Settled.Status == model.Scored && r.Settled.Score == 0 {
-		object["hourly_max"] = int64(r.HourlyMax)
+		add("hourly_max", int64(r.HourlyMax))
 	}
 	if found := r.Settled.Found; found != nil {
 		answer := Decided(found)
 		answer["verdict"] = v.Status.String()
-		object["answer"] = answer
+		add("answer", answer)
 	}
 	if before := r.Settled.Before; before != nil {
-		object["answered_before"] = Decided(before)
+		add("answered_before", Decided(before))
 	}
 	if v.Cluster >= 0 {
-		object["cluster"] = int64(v.Cluster)
+		add("cluster", int64(v.Cluster))
 	}
 	if v.Cluster >= 0 || v.Status == model.NoCluster {
-		object["distance"] = Round(v.Distance)
+		add("distance", Round(v.Distance))
 	}
 	if v.Status == model.UnknownEvent {
-		return
+		return members
 	}
-	object["confidence"] = Round(v.Confidence)
+	add("confidence", Round(v.Confidence))
 	if explain {
-		attention := make([]any, len(v.Attention))
-		for i, a := range v.Attention {
-			attention[i] = Round(float64(a))
-		}
-		object["attention"] = attention
+		add("attention", shares(v.Attention))
 	}
+	return members
 }
 
 // Decided is an answer or a mute as an object of a document.

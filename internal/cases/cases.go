@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"time"
 
+	"connect-deepcase/internal/attack"
 	"connect-deepcase/model"
 )
 
@@ -82,7 +83,16 @@ type Alert struct {
 	Cluster   int          // −1 for none
 	HourlyMax int          // the highest number of alerts of the cluster on one machine in an hour of the training; 0 if unknown
 
-	Document map[string]any // its techniques are read if the alert is in a case; may be nil
+	// The document, decoded or not. Its techniques are read if the alert is in a case. There may be none.
+	Document map[string]any
+	JSON     []byte
+}
+
+func (a *Alert) techniques() []string {
+	if a.JSON != nil {
+		return attack.OfJSON(a.JSON)
+	}
+	return attack.Techniques(a.Document)
 }
 
 // Case is the case of an alert.

@@ -113,11 +113,11 @@ func (m *Machine) add(o *Options, a *Alert) mark {
 	if i := m.nearest(group, at, gap); i >= 0 {
 		s := m.spans[i]
 		s.first, s.last = min(s.first, at), max(s.last, at)
-		s.techniques = attack.Merge(s.techniques, attack.Techniques(a.Document)...)
+		s.techniques = attack.Merge(s.techniques, a.techniques()...)
 		m.spans = append(slices.Delete(m.spans, i, i+1), s)
 		return mark{kind: kind, number: s.number}
 	}
-	s := span{group: group, number: number(kind, a.Machine, group, at), first: at, last: at, kind: kind, techniques: attack.Techniques(a.Document)}
+	s := span{group: group, number: number(kind, a.Machine, group, at), first: at, last: at, kind: kind, techniques: a.techniques()}
 	if len(m.spans) >= manySpans { // or else an alert of the future would end the cases of the present
 		m.spans = slices.DeleteFunc(m.spans, func(s span) bool { return s.last < at && apart(s.last, at) > 2*o.gap(s.kind) })
 	}
@@ -230,14 +230,14 @@ func (m *Machine) result(a *Alert, k mark) Case {
 // techniques are those of the case of an alert.
 func (m *Machine) techniques(a *Alert, k mark) []string {
 	if k.kind == Audit {
-		return attack.Techniques(a.Document)
+		return a.techniques()
 	}
 	for _, s := range slices.Backward(m.spans) { // the case was used last, unless the alert came again
 		if s.number == k.number {
 			return slices.Clone(s.techniques)
 		}
 	}
-	return attack.Techniques(a.Document) // the case is forgotten
+	return a.techniques() // the case is forgotten
 }
 
 // drawn draws the alert with the probability share, in every process alike.

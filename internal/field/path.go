@@ -82,7 +82,7 @@ func FindJSON(document json.RawMessage, path string) json.RawMessage {
 	leads := few[:0]
 	escaped := strings.IndexByte(path, '~') >= 0
 	jsontext.EachMember(document, func(quoted, value []byte) {
-		length := leadLength(path, keyText(quoted), escaped)
+		length := leadLength(path, KeyText(quoted), escaped)
 		if length == 0 {
 			return
 		}
@@ -132,7 +132,7 @@ func (p Paths) FindJSON(object json.RawMessage, found []json.RawMessage) (valid 
 	var few [4]int
 	lengths := append(few[:0], make([]int, len(p))...) // of the key that leads to each path; −1 if there are several
 	valid = jsontext.EachMember(object, func(quoted, value []byte) {
-		key := keyText(quoted)
+		key := KeyText(quoted)
 		for i := range p {
 			path := &p[i]
 			if !path.escaped && (len(key) == 0 || len(path.text) < len(key) || path.text[0] != key[0]) {
@@ -164,8 +164,8 @@ func (p Paths) FindJSON(object json.RawMessage, found []json.RawMessage) (valid 
 	return true
 }
 
-// keyText is a key without its quotes and escapes.
-func keyText(quoted []byte) []byte {
+// KeyText is a key of an object without its quotes and escapes.
+func KeyText(quoted []byte) []byte {
 	key := quoted[1:max(1, len(quoted)-1)]
 	if bytes.IndexByte(key, '\\') >= 0 {
 		return []byte(unquote(quoted))

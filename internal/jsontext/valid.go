@@ -13,13 +13,20 @@ func Valid(text []byte) bool {
 
 // EachMember is Valid for an object, and calls member for each of its members on the way, with the key as it is written, in quotes. If a text
 // is not a valid object, EachMember is false; there may have been calls for its first members.
-func EachMember(object []byte, member func(key, value []byte)) bool {
-	start := space(object, 0)
-	if start == len(object) || object[start] != '{' {
+func EachMember(object []byte, member func(key, value []byte)) bool { return each(object, '{', member) }
+
+// EachElement is EachMember for a list.
+func EachElement(list []byte, element func(value []byte)) bool {
+	return each(list, '[', func(_, value []byte) { element(value) })
+}
+
+func each(text []byte, opening byte, member func(key, value []byte)) bool {
+	start := space(text, 0)
+	if start == len(text) || text[start] != opening {
 		return false
 	}
-	end, ok := values(object, start, 1, member)
-	return ok && space(object, end) == len(object)
+	end, ok := values(text, start, 1, member)
+	return ok && space(text, end) == len(text)
 }
 
 // space is where the next byte from i on is that is not space.
@@ -53,7 +60,7 @@ func value(b []byte, i, depth int) (end int, ok bool) {
 	return number(b, i)
 }
 
-// values is the end of an object or a list. It calls member, if there is one, for each member of the object.
+// values is the end of an object or a list. It calls member, if there is one, for each of its members. Those of a list have no key.
 func values(b []byte, i, depth int, member func(key, value []byte)) (end int, ok bool) {
 	closing := b[i] + 2 // in ASCII
 	if i = space(b, i+1); i < len(b) && b[i] == closing {

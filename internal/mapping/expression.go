@@ -1,6 +1,7 @@
 package mapping
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -117,6 +118,7 @@ type evaluation struct {
 	batch   service.MessageBatch
 	queries []*service.MessageBatchBloblangExecutor // by part, nil for others
 	alone   bool                                    // nothing else needs the document decoded
+	valid   bool                                    // documents that are not decoded are known to be valid, and in UTF-8
 }
 
 func (x expression) over(batch service.MessageBatch, name string) evaluation {
@@ -156,8 +158,13 @@ func (e evaluation) part(i, index int) (any, error) {
 	p := e.parts[i]
 	switch {
 	case p.path != "":
-		if e.alone {
-			if v, ok := inBytes(e.batch[index], p.path); ok {
+		switch message := e.batch[index]; {
+		case e.alone:
+			if v, ok := inBytes(message, p.path); ok {
+				return v, nil
+			}
+		case e.valid && !message.HasStructured():
+			if v, ok := inValid(message, p.path); ok {
 				return v, nil
 			}
 		}
@@ -191,6 +198,26 @@ func inBytes(message *service.Message, path string) (v any, ok bool) {
 		return json.Number(found), json.Valid(found) // as Benthos does
 	}
 	return nil, false
+}
+
+// inValid is inBytes for a valid document. It is ok for every value, also for one that is missing.
+func inValid(message *service.Message, path string) (v any, ok bool) {
+	content, err := message.AsBytes()
+	if err != nil {
+		return nil, false
+	}
+	found := field.FindJSON(content, path)
+	switch {
+	case len(found) == 0:
+		return nil, true
+	case found[0] == '"':
+		text, err := field.JSONText(found)
+		return text, err == nil
+	}
+	decoder := json.NewDecoder(bytes.NewReader(found))
+	decoder.UseNumber() // as Benthos does
+	err = decoder.Decode(&v)
+	return v, err == nil
 }
 
 func (e evaluation) ask(i, index int) (any, error) {

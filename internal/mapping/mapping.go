@@ -182,6 +182,15 @@ func (m *Mapping) Over(batch service.MessageBatch) Reader {
 	return r
 }
 
+// OverValid is Over for a batch whose messages, if they are not decoded, are known to be valid JSON in UTF-8 when they are read.
+func (m *Mapping) OverValid(batch service.MessageBatch) Reader {
+	r := m.Over(batch)
+	for _, e := range []*evaluation{&r.machine, &r.event, &r.timestamp, &r.id} {
+		e.valid = true
+	}
+	return r
+}
+
 // Event reads the event of a message of the batch. An error names the field, the path that was read, and what was found there.
 func (r Reader) Event(index int) (e sequencer.Event, err error) {
 	if e.Machine, err = r.machine.name(index); err != nil {

@@ -41,6 +41,18 @@ func Document(m *service.Message) (map[string]any, error) {
 	return annotation.Document(content)
 }
 
+// Raw is a message's document as bytes. It is not ok if the message is decoded already, or if the document has to be.
+func Raw(m *service.Message, target annotation.Target) (raw annotation.Raw, ok bool) {
+	if m.HasStructured() || !m.HasBytes() {
+		return raw, false
+	}
+	content, err := m.AsBytes()
+	if err != nil {
+		return raw, false
+	}
+	return target.Raw(content)
+}
+
 // Mutable is a message's document, to be changed. If Document found one, there is one.
 func Mutable(m *service.Message) map[string]any {
 	content, _ := m.AsStructuredMut()
