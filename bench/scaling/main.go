@@ -1,6 +1,6 @@
-// Command scaling measures how time and memory grow: sequencing more and more events, windows of many machines, learning from all of AIT-ADS fox,
-// the searches of the Interpreter, and publishing and reloading a score. Each measurement is a process of its own, so that peak memory is that of
-// the process.
+// Command scaling measures how time and memory grow: sequencing and training on more and more events, windows of many machines, learning from all
+// of AIT-ADS fox, the searches of the Interpreter, and publishing and reloading a score. Each measurement is a process of its own, so that peak
+// memory is that of the process.
 package main
 
 import (
@@ -21,11 +21,11 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	only := flag.String("only", "", "run one measurement in this process: sequence, windows or learn")
-	size := flag.Int("size", 0, "events of sequence, machines of windows")
-	most := flag.Int("most", 10_000_000, "events to sequence at most")
+	only := flag.String("only", "", "run one measurement in this process: sequence, train, windows or learn")
+	size := flag.Int("size", 0, "events of sequence and train, machines of windows")
+	most := flag.Int("most", 10_000_000, "events to sequence and to train on at most")
 	data := flag.String("data", "../shared/data/ait-ads", "folder with the AIT Alert Data Set")
-	plot := flag.String("plot", "", "SVG file for the plot of sequencing")
+	plot := flag.String("plot", "", "SVG file for the plot of sequencing and training")
 	flag.Parse()
 	err := run(ctx, *only, *size, *most, *data, *plot)
 	stop()
@@ -44,12 +44,14 @@ func run(ctx context.Context, only string, size, most int, data, plot string) er
 	switch only {
 	case "sequence":
 		r, err = sequence(size)
+	case "train":
+		r, err = train(ctx, size)
 	case "windows":
 		r, err = windows(size)
 	case "learn":
 		r, err = fox(ctx, data)
 	default:
-		err = fmt.Errorf("only %q: want sequence, windows or learn", only)
+		err = fmt.Errorf("only %q: want sequence, train, windows or learn", only)
 	}
 	if err != nil {
 		return err
@@ -67,23 +69,18 @@ type result struct {
 
 func all(ctx context.Context, most int, data, plot string) error {
 	fmt.Printf("\n## Scaling\n\n`go run ./bench/scaling` on %s. Each row is a process of its own, with its\n"+
-		"peak memory (resident set). The events come from a csv file of 400 machines and 200 event names, read and sequenced with all cores.\n\n", report.Machine())
-	fmt.Println("| sequencing, events | seconds | events/s | peak memory, MB | bytes per event |\n|--:|--:|--:|--:|--:|")
-	var points []point
-	idle, err := measure(ctx, "sequence", 0, data)
+		"peak memory (resident set). The events come from a csv file of %d machines, read and sequenced with all cores: of %d event names, or %d to\n"+
+		"train on (N %d), whose contexts are all different. Seconds of training are those of one epoch.\n", report.Machine(), machines, names, learnt, learnt+1)
+	sequencing, err := grow(ctx, series{name: "sequencing", color: "#06c"}, "sequence", most, data)
 	if err != nil {
 		return err
 	}
-	for events := 1000; events <= most; events *= 10 {
-		r, err := measure(ctx, "sequence", events, data)
-		if err != nil {
-			return err
-		}
-		points = append(points, point{float64(events), r.Seconds, r.peak})
-		fmt.Printf("| %d | %.4f | %.0f | %.0f | %.0f |\n", events, r.Seconds, float64(events)/r.Seconds, r.peak/1e6, max(0, r.peak-idle.peak)/float64(events))
+	training, err := grow(ctx, series{name: "training, one epoch", color: "#c40"}, "train", most, data)
+	if err != nil {
+		return err
 	}
 	if plot != "" {
-		if err := os.WriteFile(plot, []byte(draw(points)), 0o644); err != nil {
+		if err := os.WriteFile(plot, []byte(draw([]series{sequencing, training})), 0o644); err != nil {
 			return err
 		}
 		fmt.Printf("\n![events against time and memory](%s)\n", filepath.Base(plot))
@@ -100,6 +97,24 @@ func all(ctx context.Context, most int, data, plot string) error {
 		fmt.Printf("| %s | %.1f | %.0f | %.0f | %s |\n", m.name, r.Seconds, r.Held/1e6, r.peak/1e6, r.Note)
 	}
 	return benchmarks(ctx)
+}
+
+// grow measures with more and more events, and prints a table.
+func grow(ctx context.Context, s series, only string, most int, data string) (series, error) {
+	fmt.Printf("\n| %s: events | seconds | events/s | peak memory, MB | bytes per event |\n|--:|--:|--:|--:|--:|\n", s.name)
+	idle, err := measure(ctx, only, 0, data)
+	if err != nil {
+		return s, err
+	}
+	for events := 1000; events <= most; events *= 10 {
+		r, err := measure(ctx, only, events, data)
+		if err != nil {
+			return s, err
+		}
+		s.points = append(s.points, point{float64(events), r.Seconds, r.peak})
+		fmt.Printf("| %d | %.4f | %.0f | %.0f | %.0f |\n", events, r.Seconds, float64(events)/r.Seconds, r.peak/1e6, max(0, r.peak-idle.peak)/float64(events))
+	}
+	return s, nil
 }
 
 // measure runs one measurement in a process of its own.

@@ -11,7 +11,15 @@ import (
 	"time"
 
 	"connect-deepcase/bench/learn"
+	"connect-deepcase/model"
+	"connect-deepcase/model/contextbuilder/cpu"
 	"connect-deepcase/sequencer"
+)
+
+const (
+	machines = 400
+	names    = 200 // of events to sequence
+	learnt   = 299 // of events to train on: N is 300
 )
 
 // sequence reads and sequences a csv file of so many events.
@@ -22,7 +30,7 @@ func sequence(events int) (r result, err error) {
 	}
 	defer os.RemoveAll(dir)
 	path := filepath.Join(dir, "events.csv")
-	if err := writeEvents(path, events); err != nil {
+	if err := writeEvents(path, events, names); err != nil {
 		return r, err
 	}
 	times := 1 + 100_000/max(events, 1000) // what is short is repeated
@@ -40,7 +48,7 @@ func sequence(events int) (r result, err error) {
 	return r, nil
 }
 
-func writeEvents(path string, events int) error {
+func writeEvents(path string, events, names int) error {
 	file, err := os.Create(path)
 	if err != nil {
 		return err
@@ -49,9 +57,39 @@ func writeEvents(path string, events int) error {
 	out, random := bufio.NewWriter(file), rand.New(rand.NewPCG(1, 1))
 	fmt.Fprintln(out, "timestamp,machine,event")
 	for i := range events {
-		fmt.Fprintf(out, "%d,host-%d.example.org,rule %d\n", 1_642_118_409+i/10, random.IntN(400), random.IntN(200))
+		fmt.Fprintf(out, "%d,host-%d.example.org,rule %d\n", 1_642_118_409+i/10, random.IntN(machines), random.IntN(names))
 	}
 	return out.Flush()
+}
+
+// train reads and sequences a csv file of so many events, which do not repeat, and trains one epoch on them. Seconds are those of the epoch.
+func train(ctx context.Context, events int) (r result, err error) {
+	dir, err := os.MkdirTemp("", "deepcase-scaling")
+	if err != nil {
+		return r, err
+	}
+	defer os.RemoveAll(dir)
+	if events == 0 { // only the process
+		return r, nil
+	}
+	path := filepath.Join(dir, "events.csv")
+	if err := writeEvents(path, events, learnt); err != nil {
+		return r, err
+	}
+	s, err := learn.Sequence(sequencer.ReadOptions{}, path)
+	if err != nil {
+		return r, err
+	}
+	params := model.DefaultParams()
+	params.Training.Epochs, params.Training.Seed = 1, 1
+	started := time.Now()
+	m, err := model.Train(ctx, cpu.New(), learn.Data(s), params)
+	if err != nil {
+		return r, err
+	}
+	r.Seconds = time.Since(started).Seconds()
+	runtime.KeepAlive(m)
+	return r, nil
 }
 
 // windows fills the windows of so many machines with all events that they can hold.
