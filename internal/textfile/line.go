@@ -35,8 +35,8 @@ func ReadLine(in *bufio.Reader, most int) ([]byte, error) {
 	}
 }
 
-// EachLine calls use for each line that is not blank, with its number from 1. The line stays valid. At an error, of reading or of use, it ends and gives the number of
-// the line.
+// EachLine calls use for each line that is not blank, with its number from 1. The line stays valid. At an error, of reading or of use, it ends and
+// gives the number of the line.
 func EachLine(in *bufio.Reader, use func(number int, line []byte) error) (number int, err error) {
 	for number = 1; ; number++ {
 		line, err := ReadLine(in, MaxRecord)

@@ -26,7 +26,7 @@ func (s *Store) locked(ctx context.Context, write func() error) error {
 	}
 	taken := make(chan lock, 1)
 	go func() { // polling the lock instead of waiting for it would starve beside a busy writer
-		release, err := s.lock()
+		release, err := s.lock(ctx)
 		taken <- lock{release, err}
 	}()
 	select {
@@ -48,8 +48,8 @@ func (s *Store) locked(ctx context.Context, write func() error) error {
 
 // lock locks LOCK, and then the directory itself. If somebody replaces LOCK while a writer holds it, by restoring a backup or removing empty
 // files, the next writer would lock another file.
-func (s *Store) lock() (release func(), err error) {
-	file, err := s.lockFile()
+func (s *Store) lock(ctx context.Context) (release func(), err error) {
+	file, err := s.lockFile(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -64,10 +64,13 @@ func (s *Store) lock() (release func(), err error) {
 	}, nil
 }
 
-// lockFile locks LOCK, and makes sure that the locked file still is LOCK afterwards.
-func (s *Store) lockFile() (*flock.Flock, error) {
+// lockFile locks LOCK, and makes sure that the locked file still is LOCK afterwards. Who no longer waits creates no other one.
+func (s *Store) lockFile(ctx context.Context) (*flock.Flock, error) {
 	path := s.path(lockFile)
 	for {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
 		f, err := disk.OpenOwn(path, os.O_RDONLY)
 		if err != nil {
 			return nil, err
