@@ -13,46 +13,67 @@ type learning struct {
 	dropout float64
 	loss    float64
 
-	// by node
-	dh, dc []float32
-	dgh    []float32
 	// by step and row
 	drops      []int32 // row s·n + i drops the hidden units units[drops[row]:drops[row+1]]
 	units      []int32
 	x, dx      []float32 // the decoder's input from the second step on: embedding after dropout
-	dgi        []float32
 	dAttention []float32
 	dh1        []float32
 
 	sums    set                // gradients of biases
 	byEvent map[int]*eventRows // and of matrices by event
-	first   []float32          // H × G: the gradient of decIh by the first step
 	ones    []float32
 	factors []float32 // by hidden unit: the first step's input without dropout
 	weights []float32 // the same of a row's dropped units, negative
 	base    []float32 // G: W_ih·x of the first step without dropout
 }
 
-func (g *learning) grow(m *model, nodes, rows, n int) {
+// learningCell is the same for a cell.
+type learningCell struct {
+	dc  []float32 // by node
+	dgh []float32
+	dgi []float32 // where gi is
+	dIh []float32 // H × G, in the first layer: the gradient of the decoder's W_ih by the first step
+}
+
+// grow makes room for a backward pass.
+func (p *pass) grow(nodes, rows, n int) {
+	m, g := p.model, &p.learning
 	if g.byEvent == nil {
-		g.byEvent = map[int]*eventRows{encIh: newEventRows(m, encIh, m.G), w1: newEventRows(m, w1, m.E), emb: newEventRows(m, emb, m.H)}
-		for id, width := range map[int]int{encBih: m.G, encBhh: m.G, decBih: m.G, decBhh: m.G, attB: m.P, b1: m.E, b2: m.E} {
-			g.sums[id] = simd.Make(width)
+		g.byEvent = map[int]*eventRows{w1: newEventRows(m, w1, m.E), emb: newEventRows(m, emb, m.H)}
+		g.sums = make(set, len(m.w))
+		for matrix, width := range map[int]int{attB: m.P, b1: m.E, b2: m.E} {
+			g.sums[matrix] = simd.Make(width)
 		}
-		g.first, g.factors, g.base = simd.Make(m.H*m.ldG), simd.Make(m.H), simd.Make(m.G)
+		for i := range p.cells {
+			for _, bias := range []int{encBih, encBhh, decBih, decBhh} {
+				g.sums[id(i, bias)] = simd.Make(m.G)
+			}
+			if i < m.D {
+				g.byEvent[id(i, encIh)] = newEventRows(m, id(i, encIh), m.G)
+				p.cells[i].dIh = simd.Make(m.H * m.ldG)
+			}
+		}
+		g.factors, g.base = simd.Make(m.H), simd.Make(m.G)
 		g.ones = simd.Make(m.E)
 		for i := range g.ones {
 			g.ones[i] = 1
 		}
 	}
-	grow(&g.dh, nodes*m.ldH)
-	grow(&g.dgh, nodes*m.ldG)
-	if m.LSTM {
-		grow(&g.dc, nodes*m.ldH)
+	for i := range p.layers {
+		grow(&p.layers[i].dh, nodes*m.ldT)
+	}
+	for i := range p.cells {
+		c := &p.cells[i]
+		c.dh = p.layers[i/m.D].dh[c.direction*m.H:]
+		grow(&c.dgh, nodes*m.ldG)
+		grow(&c.dgi, len(c.gi))
+		if m.LSTM {
+			grow(&c.dc, nodes*m.ldH)
+		}
 	}
 	grow(&g.x, (n-rows)*m.ldH)
 	grow(&g.dx, (n-rows)*m.ldH)
-	grow(&g.dgi, n*m.ldG)
 	grow(&g.dAttention, n*m.ldP)
 	grow(&g.dh1, n*m.ldE)
 }
@@ -65,8 +86,8 @@ type eventRows struct {
 	used      []int32
 }
 
-func newEventRows(m *model, id, width int) *eventRows {
-	r := &eventRows{ld: m.ld[id], width: width, place: make([]int32, m.N)}
+func newEventRows(m *model, matrix, width int) *eventRows {
+	r := &eventRows{ld: m.ld[matrix], width: width, place: make([]int32, m.N)}
 	for i := range r.place {
 		r.place[i] = -1
 	}
@@ -108,7 +129,9 @@ func (p *pass) backward(events []int32, delta float64) {
 	for _, r := range p.byEvent {
 		r.reset()
 	}
-	clear(p.dgh[:p.G]) // the root of an empty part has no child to store here
+	for i := range p.cells {
+		clear(p.cells[i].dgh[:p.G]) // the root of an empty part has no child to store here
+	}
 	p.smooth(events, delta)
 	p.attended()
 	p.unroll()
@@ -170,103 +193,190 @@ func (p *pass) attended() {
 
 // unroll goes back through the recurrent cells, from the last step of the decoder to the first of the encoder. The gradient of a prefix is the
 // sum of the gradients of all contexts that begin with it.
+//
+// With one cell, whoever comes first to a gradient stores it, and the others add. With several there is no such order: all add.
 func (p *pass) unroll() {
-	n := len(p.rows)
-	inputs := p.byEvent[encIh]
-	for level := p.L + p.steps; level > 0; level-- {
-		from, to := p.nodes(level)
-		step := level - p.L - 1
-		if step >= 0 {
-			last := step == p.steps-1
-			if last && p.LSTM {
-				clear(p.dc[from*p.ldH : to*p.ldH])
+	n, several := len(p.rows), len(p.cells) > 1
+	if several {
+		p.clear()
+	}
+	top := p.layers[p.Layers-1].dh
+	for step := p.steps - 1; step >= 0; step-- {
+		from, to := p.nodes(p.L + step + 1)
+		last := step == p.steps-1
+		simd.Gemm(n, p.T, p.L, p.dAttention[step*n*p.ldP:], p.ldP, 1, p.w[att], p.ldT, top[from*p.ldT:], p.ldT, several || !last)
+		for k := len(p.cells) - 1; k >= 0; k-- {
+			c := &p.cells[k]
+			if last && p.LSTM && !several {
+				clear(c.dc[from*p.ldH : to*p.ldH])
 			}
-			simd.Gemm(n, p.H, p.L, p.dAttention[step*n*p.ldP:], p.ldP, 1, p.w[att], p.ldH, p.dh[from*p.ldH:], p.ldH, !last)
+			for i := from; i < to; i++ {
+				p.back(c, i, c.dgi[(i-c.first)*p.ldG:], p.w[id(k, decBhh)], false, several || i > from && c.prev[i-1] == c.prev[i])
+			}
+			p.below(c, c.decIhT, from, to)
+			p.toState(c, p.before(c, step), p.w[id(k, decHh)])
 		}
-		for i := from; i < to; i++ {
-			sibling := i > from && p.parent[i-1] == p.parent[i] // the first child stores, the others add
-			if step >= 0 {
-				p.cellBack(i, p.dgi[(step*n+i-from)*p.ldG:], p.w[decBhh], false, sibling)
-			} else {
-				p.cellBack(i, inputs.at(p.event[i]), p.w[encBhh], true, sibling)
+	}
+	for k := len(p.cells) - 1; k >= 0; k-- {
+		c := &p.cells[k]
+		inputs := p.byEvent[id(k, encIh)]
+		for l := p.L; l > 0; l-- {
+			from, to := p.nodes(c.level(l, p.L))
+			for i := from; i < to; i++ {
+				add := several || i > from && c.prev[i-1] == c.prev[i] // the first child stores, the others add
+				if inputs != nil {
+					p.back(c, i, inputs.at(p.event[i]), p.w[id(k, encBhh)], true, add)
+				} else {
+					p.back(c, i, c.dgi[i*p.ldG:], p.w[id(k, encBhh)], false, add)
+				}
+			}
+			if l > 1 { // the first state is 0 and has no gradient
+				p.toState(c, c.level(l-1, p.L), p.w[id(k, encHh)])
 			}
 		}
-		if level == 1 {
-			break // the first state is 0 and has no gradient
-		}
-		hh := p.w[encHh]
-		if step >= 0 {
-			hh = p.w[decHh]
-		}
-		from, to = p.nodes(level - 1)
-		simd.Gemm(to-from, p.H, p.G, p.dgh[from*p.ldG:], p.ldG, 1, hh, p.ldH, p.dh[from*p.ldH:], p.ldH, !p.LSTM)
+		p.below(c, c.encIhT, p.off[1], p.off[p.L+1])
 	}
 	p.embedded()
 }
 
-// cellBack goes back through a cell, to the part of its input (dgi) and to the state of its parent.
-func (p *pass) cellBack(node int, dgi, bhh []float32, addI, addP bool) {
-	parent, ldG, ldH := int(p.parent[node]), p.ldG, p.ldH
-	dh, gates := p.dh[node*ldH:node*ldH+p.H], p.gates[node*ldG:]
+// clear makes the gradients of states 0.
+func (p *pass) clear() {
+	for i := range p.layers {
+		clear(p.layers[i].dh)
+	}
+	for i := range p.cells {
+		clear(p.cells[i].dgh)
+		clear(p.cells[i].dc)
+	}
+}
+
+// below goes back through W_ih to the states of the layer below.
+func (p *pass) below(c *cell, ihT []float32, from, to int) {
+	if c.at >= p.D {
+		dh := p.layers[c.at/p.D-1].dh
+		simd.Gemm(to-from, p.T, p.G, c.dgi[from*p.ldG:], p.ldG, 1, ihT, p.ldT, dh[from*p.ldT:], p.ldT, true)
+	}
+}
+
+// toState goes back through W_hh to the states of a level.
+func (p *pass) toState(c *cell, level int, hh []float32) {
+	from, to := p.nodes(level)
+	simd.Gemm(to-from, p.H, p.G, c.dgh[from*p.ldG:], p.ldG, 1, hh, p.ldH, c.dh[from*p.ldT:], p.ldT, !p.LSTM || len(p.cells) > 1)
+}
+
+// back goes back through a cell, to the part of its input (dgi) and to the state before.
+func (p *pass) back(c *cell, node int, dgi, bhh []float32, addI, addP bool) {
+	prev, ldG, ldH, ldT := int(c.prev[node]), p.ldG, p.ldH, p.ldT
+	dh, gates := c.dh[node*ldT:node*ldT+p.H], c.gates[node*ldG:]
 	if p.LSTM {
-		simd.LSTMBackward(dh, p.dc[node*ldH:], gates, p.c[node*ldH:], p.c[parent*ldH:], dgi, p.dgh[parent*ldG:], p.dc[parent*ldH:], addI, addP)
+		simd.LSTMBackward(dh, c.dc[node*ldH:], gates, c.c[node*ldH:], c.c[prev*ldH:], dgi, c.dgh[prev*ldG:], c.dc[prev*ldH:], addI, addP)
 		return
 	}
 	n := 2 * p.H
-	simd.GRUBackward(dh, gates, p.gh[parent*ldG+n:], bhh[n:], p.h[parent*ldH:], dgi, p.dgh[parent*ldG:], p.dh[parent*ldH:], addI, addP)
+	simd.GRUBackward(dh, gates, c.gh[prev*ldG+n:], bhh[n:], c.h[prev*ldT:], dgi, c.dgh[prev*ldG:], c.dh[prev*ldT:], addI, addP)
+}
+
+// span is a range of nodes.
+type span struct{ from, to int }
+
+// goneOn are the nodes whose states cells of the encoder and of the decoder went on from, but for the root, whose state is 0.
+func (p *pass) goneOn(c *cell) (encoder, decoder []span) {
+	first, leaves, leafEnd, end := p.off[1], p.off[p.L], p.off[p.L+1], p.off[p.L+p.steps]
+	if c.direction == 1 {
+		return []span{{p.off[2], leafEnd}}, []span{{first, p.off[2]}, {leafEnd, end}}
+	}
+	return []span{{first, leaves}}, []span{{leaves, end}}
 }
 
 // biases sums the gradients of the biases over nodes and rows.
 func (p *pass) biases() {
-	n, leaves, end := len(p.rows)*p.steps, p.off[p.L], p.off[p.L+p.steps]
-	inputs := p.byEvent[encIh]
-	clear(p.sums[encBih])
-	for _, e := range inputs.used {
-		simd.Axpy(p.sums[encBih], inputs.at(e), 1)
+	n := len(p.rows) * p.steps
+	for k := range p.cells {
+		c := &p.cells[k]
+		if inputs := p.byEvent[id(k, encIh)]; inputs != nil {
+			clear(p.sums[id(k, encBih)])
+			for _, e := range inputs.used {
+				simd.Axpy(p.sums[id(k, encBih)], inputs.at(e), 1)
+			}
+		} else {
+			simd.SumRows(p.sums[id(k, encBih)], c.dgi[p.off[1]*p.ldG:], p.ldG, p.off[p.L+1]-p.off[1])
+		}
+		simd.SumRows(p.sums[id(k, decBih)], c.dgi[(p.off[p.L+1]-c.first)*p.ldG:], p.ldG, n)
+		encoder, decoder := p.goneOn(c)
+		p.sumSpans(p.sums[id(k, encBhh)], c.dgh, append(encoder, span{0, 1})) // the root, too
+		p.sumSpans(p.sums[id(k, decBhh)], c.dgh, decoder)
 	}
-	simd.SumRows(p.sums[encBhh], p.dgh, p.ldG, leaves)
-	simd.SumRows(p.sums[decBih], p.dgi, p.ldG, n)
-	simd.SumRows(p.sums[decBhh], p.dgh[leaves*p.ldG:], p.ldG, end-leaves)
 	simd.SumRows(p.sums[attB], p.dAttention, p.ldP, n)
 	simd.SumRows(p.sums[b1], p.dh1, p.ldE, n)
 	simd.SumRows(p.sums[b2], p.logits, p.ldE, n)
 }
 
+// sumSpans sums rows of dgh.
+func (p *pass) sumSpans(sum, dgh []float32, spans []span) {
+	clear(sum)
+	for _, s := range spans {
+		simd.SumRows(p.base, dgh[s.from*p.ldG:], p.ldG, s.to-s.from)
+		simd.Axpy(sum, p.base, 1)
+	}
+}
+
 // gradient writes rows from…to of the gradient of a matrix to g, or adds them.
-func (p *pass) gradient(id, from, to int, g []float32, add bool) {
-	if sum := p.sums[id]; sum != nil {
+func (p *pass) gradient(matrix, from, to int, g []float32, add bool) {
+	if sum := p.sums[matrix]; sum != nil {
 		if !add {
 			clear(g)
 		}
 		simd.Axpy(g[:len(sum)], sum, 1)
 		return
 	}
-	first, leaves, end, n := p.off[1], p.off[p.L], p.off[p.L+p.steps], len(p.rows)*p.steps
-	switch id { // over nodes or rows: the input times the gradient of the output
-	case encHh:
-		outer(leaves-first, p.dgh[first*p.ldG:], p.ldG, p.h[first*p.ldH:], p.ldH, p.H, from, to, g, add)
-	case decHh:
-		outer(end-leaves, p.dgh[leaves*p.ldG:], p.ldG, p.h[leaves*p.ldH:], p.ldH, p.H, from, to, g, add)
-	case decIh:
-		first := p.first[from*p.ldG : to*p.ldG]
+	n, leafEnd := len(p.rows)*p.steps, p.off[p.L+1]
+	switch matrix {
+	case att:
+		outer(n, p.dAttention, p.ldP, p.layers[p.Layers-1].h[leafEnd*p.ldT:], p.ldT, p.T, from, to, g, p.ld[matrix], add)
+	case w2:
+		outer(n, p.logits, p.ldE, p.h1, p.ldE, p.E, from, to, g, p.ld[matrix], add)
+	default:
+		p.cellGradient(matrix, from, to, g, add)
+	}
+}
+
+// cellGradient is gradient for a matrix of a cell.
+func (p *pass) cellGradient(matrix, from, to int, g []float32, add bool) {
+	k, ofFirst := cellOf(matrix)
+	c := &p.cells[k]
+	encoder, decoder := p.goneOn(c)
+	leafEnd, n, rows := p.off[p.L+1], len(p.rows)*p.steps, len(p.rows)
+	overStates := func(spans []span) {
+		for i, s := range spans {
+			outer(s.to-s.from, c.dgh[s.from*p.ldG:], p.ldG, c.h[s.from*p.ldT:], p.ldT, p.H, from, to, g, p.ld[matrix], add || i > 0)
+		}
+	}
+	overInputs := func(s span) {
+		outer(s.to-s.from, p.layers[k/p.D-1].h[s.from*p.ldT:], p.ldT, c.dgi[s.from*p.ldG:], p.ldG, p.G, from, to, g, p.ld[matrix], add)
+	}
+	switch {
+	case ofFirst == encHh:
+		overStates(encoder)
+	case ofFirst == decHh:
+		overStates(decoder)
+	case k >= p.D && ofFirst == encIh:
+		overInputs(span{p.off[1], leafEnd})
+	case k >= p.D:
+		overInputs(span{leafEnd, leafEnd + n})
+	default: // decIh of the first layer
+		first := c.dIh[from*p.ldG : to*p.ldG]
 		if !add {
 			clear(g[:len(first)])
 		}
 		simd.Axpy(g[:len(first)], first, 1)
-		rows := len(p.rows)
-		outer(n-rows, p.x, p.ldH, p.dgi[rows*p.ldG:], p.ldG, p.G, from, to, g, true)
-	case att:
-		leafEnd := p.off[p.L+1]
-		outer(n, p.dAttention, p.ldP, p.h[leafEnd*p.ldH:], p.ldH, p.H, from, to, g, add)
-	case w2:
-		outer(n, p.logits, p.ldE, p.h1, p.ldE, p.E, from, to, g, add)
+		outer(n-rows, p.x, p.ldH, c.dgi[rows*p.ldG:], p.ldG, p.G, from, to, g, p.ld[matrix], true)
 	}
 }
 
-// outer computes rows from…to of the sum of k outer products a·bᵀ; g has the row length of b.
-func outer(k int, a []float32, lda int, b []float32, ldb, columns, from, to int, g []float32, add bool) {
+// outer computes rows from…to of the sum of k outer products a·bᵀ; g has rows of ldg.
+func outer(k int, a []float32, lda int, b []float32, ldb, columns, from, to int, g []float32, ldg int, add bool) {
 	if k > 0 {
 		a = a[from:]
 	}
-	simd.Gemm(to-from, columns, k, a, 1, lda, b, ldb, g, ldb, add)
+	simd.Gemm(to-from, columns, k, a, 1, lda, b, ldb, g, ldg, add)
 }

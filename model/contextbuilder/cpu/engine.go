@@ -1,7 +1,7 @@
 // Package cpu is the engine that computes on the processor, in Go, with AVX2 or AVX-512 kernels if the processor has these.
 //
 // Three things make it fast and change nothing but rounding. Contexts share prefixes, so that the encoder runs once per distinct prefix, forward
-// and backward (type trie). A one-hot input selects a row of the transposed weights. A batch is cut into parts, whose gradients are added
+// and backward (type trie); in both directions, once per distinct context. A one-hot input selects a row of the transposed weights. A batch is cut into parts, whose gradients are added
 // in order; how many parts does not depend on the number of workers.
 package cpu
 
@@ -26,12 +26,13 @@ func (e *engine) Open(w *contextbuilder.Weights) (contextbuilder.Network, error)
 	if err := w.Check(); err != nil {
 		return nil, err
 	}
-	if err := w.Config.CheckSingle(); err != nil {
-		return nil, err
-	}
 	m := newModel(w.Config)
 	m.load(w)
-	n := &network{model: m, table: simd.Make(m.N * m.ldG), queries: attention.New(w)}
-	simd.Gemm(m.N, m.G, m.H, m.w[emb], m.ldH, 1, m.w[decIh], m.ldG, n.table, m.ldG, false)
+	n := &network{model: m, queries: attention.New(w)}
+	for cell := range m.D {
+		table := simd.Make(m.N * m.ldG)
+		simd.Gemm(m.N, m.G, m.H, m.w[emb], m.ldH, 1, m.w[id(cell, decIh)], m.ldG, table, m.ldG, false)
+		n.tables = append(n.tables, table)
+	}
 	return n, nil
 }

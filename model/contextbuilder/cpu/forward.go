@@ -13,7 +13,7 @@ import (
 // network answers for weights that no longer change.
 type network struct {
 	model   *model
-	table   []float32 // N × G: the decoder's W_ih·embedding of each event
+	tables  [][]float32 // N × G, of each cell of the decoder's first layer: W_ih·embedding of each event
 	queries *attention.Decoder
 	passes  sync.Pool // of *pass, between calls
 }
@@ -63,7 +63,7 @@ type block struct{ from, to int }
 func (n *network) forward(ctx context.Context, contexts []int32, steps int, f contextbuilder.Prediction) error {
 	m := n.model
 	sorted := byContext(contexts, m.L, m.N, len(contexts)/m.L)
-	common := shared(nil, contexts, m.L, sorted)
+	common := shared(nil, contexts, m.L, sorted, m.Bidirectional)
 	var rows, first, share []int32 // of each distinct context: a row, its index in sorted, how many events it shares with the previous one
 	for i, c := range common {
 		if i == 0 || int(c) < m.L {
@@ -77,7 +77,7 @@ func (n *network) forward(ctx context.Context, contexts []int32, steps int, f co
 	work := func() {
 		p, _ := n.passes.Get().(*pass)
 		if p == nil {
-			p = &pass{model: m, table: n.table}
+			p = &pass{model: m, tables: n.tables}
 		}
 		defer func() {
 			p.contexts, p.rows = nil, nil // they belong to the caller
@@ -110,7 +110,7 @@ func (n *network) forward(ctx context.Context, contexts []int32, steps int, f co
 // blocks cuts distinct contexts into blocks that fit into blockFloats (but have at least one context), and into enough blocks for all workers.
 func (m *model) blocks(share []int32, steps int, decoded bool, workers int) (blocks []block) {
 	const least = 128
-	node, row := m.ldG+2*m.ldH, m.ldP
+	node, row := m.Cells()*(m.ldG+2*m.ldH)+(m.Cells()-m.D)*m.ldG, m.ldP
 	if decoded {
 		row += 2 * m.ldE
 	}

@@ -9,22 +9,23 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"connect-deepcase/model/contextbuilder"
-	"connect-deepcase/model/contextbuilder/cpu/internal/simd"
 	"connect-deepcase/model/contextbuilder/enginetest"
 )
 
 // The gradient is the slope of the loss, by central differences on the formulas in float64, with dropout as it was drawn.
 func TestGradientIsSlope(t *testing.T) {
-	for name, lstm := range map[string]bool{"GRU": false, "LSTM": true} {
-		t.Run(name, func(t *testing.T) {
-			c := contextbuilder.Config{Events: 7, Length: 4, Hidden: 5, LSTM: lstm, Layers: 1}
+	for _, c := range []contextbuilder.Config{
+		{Layers: 1}, {Layers: 1, LSTM: true}, {Layers: 2}, {Layers: 1, Bidirectional: true}, {Layers: 2, Bidirectional: true, LSTM: true},
+	} {
+		c.Events, c.Length, c.Hidden = 7, 4, 5
+		t.Run(c.String(), func(t *testing.T) {
 			settings := contextbuilder.DefaultTraining()
 			settings.Steps, settings.TeachRatio, settings.Dropout, settings.BatchSize = 2, 1, 0.3, 140
 			s := enginetest.Random(c, settings.BatchSize, settings.Steps, 1)
 			w, err := contextbuilder.Init(c, 2)
 			require.NoError(t, err)
 			m := newModel(c)
-			m.decIhT = simd.Make(m.G * m.ldH)
+			m.learns(settings.Steps)
 			m.load(w)
 			tr := newTrainer(m, s, settings, 2)
 			defer tr.team.stop()
@@ -56,7 +57,7 @@ func TestGradientIsSlope(t *testing.T) {
 					top = max(top, math.Abs(float64(g)))
 				}
 				require.Positive(t, top, tensor.Name)
-				for i := 0; i < len(tensor.Data); i += 1 + len(tensor.Data)/20 {
+				for i := 0; i < len(tensor.Data); i += 1 + len(tensor.Data)*c.Cells()/20 {
 					const step = 1.0 / (1 << 16)
 					x := tensor.Data[i]
 					tensor.Data[i] = x + step
@@ -75,7 +76,7 @@ func TestGradientIsSlope(t *testing.T) {
 // whole is the gradient of the batch in the layout of Weights.
 func (t *trainer) whole() *contextbuilder.Weights {
 	g := t.newSet()
-	for id := range matrices {
+	for id := range t.w {
 		for _, p := range t.parts {
 			if r := p.byEvent[id]; r != nil {
 				for _, e := range r.used {
@@ -89,7 +90,7 @@ func (t *trainer) whole() *contextbuilder.Weights {
 		}
 	}
 	w, _ := contextbuilder.NewWeights(t.Config)
-	t.store(&g, w)
+	t.store(g, w)
 	return w
 }
 
@@ -97,12 +98,9 @@ func (t *trainer) whole() *contextbuilder.Weights {
 func TestPartsGradient(t *testing.T) {
 	for _, name := range enginetest.Names(t, "training") {
 		g := enginetest.Open(t, "training/"+name)
-		if g.Weights("initial.").Config.CheckSingle() != nil {
-			continue
-		}
 		s, settings := g.Training(name)
 		m := newModel(g.Weights("initial.").Config)
-		m.decIhT = simd.Make(m.G * m.ldH)
+		m.learns(settings.Steps)
 		m.load(g.Weights("initial."))
 		tr := newTrainer(m, s, settings, 1)
 		defer tr.team.stop()

@@ -6,26 +6,13 @@ import (
 	"connect-deepcase/model/contextbuilder/cpu/internal/simd"
 )
 
-// input embeds the previous events of a step, applies dropout, and multiplies by the W_ih of the decoder.
-//
-// At the first step the event is 0 in every row, so that rows differ only in what they drop. The product is computed once, and the columns of
-// dropped units are subtracted.
-func (p *pass) input(step int) {
+// embed embeds the previous events of a step and applies dropout. At the first step the event is 0 in every row, so that rows differ only in what
+// they drop, and there is one input without dropout for all.
+func (p *pass) embed(step int) {
 	n, keep := len(p.rows), 1-p.dropout
 	p.draw(step, keep)
 	if step == 0 {
-		embedding := p.w[emb][:p.H]
-		simd.ScaleShift(p.factors, embedding, float32(1/keep), 0)
-		simd.Gemm(1, p.G, p.H, p.factors, p.H, 1, p.w[decIh], p.ldG, p.base, p.G, false)
-		for i := range n {
-			units := p.dropped(i)
-			weights := p.weights[:0]
-			for _, j := range units {
-				weights = append(weights, -p.factors[j])
-			}
-			p.weights = weights
-			simd.Gather(p.gi[i*p.ldG:i*p.ldG+p.G], p.base, p.w[decIh], p.ldG, units, weights, -math.MaxFloat32)
-		}
+		simd.ScaleShift(p.factors, p.w[emb][:p.H], float32(1/keep), 0)
 		return
 	}
 	x := p.x[(step-1)*n*p.ldH:]
@@ -37,7 +24,26 @@ func (p *pass) input(step int) {
 			row[j] = 0
 		}
 	}
-	simd.Gemm(n, p.G, p.H, x, p.ldH, 1, p.w[decIh], p.ldG, p.gi[step*n*p.ldG:], p.ldG, false)
+}
+
+// input multiplies the embedded events of a step by the decoder's W_ih of a cell of the first layer. At the first step, the product is computed once,
+// and the columns of dropped units are subtracted.
+func (p *pass) input(c *cell, step int) {
+	n, ih := len(p.rows), p.w[id(c.at, decIh)]
+	if step > 0 {
+		simd.Gemm(n, p.G, p.H, p.x[(step-1)*n*p.ldH:], p.ldH, 1, ih, p.ldG, c.gi[step*n*p.ldG:], p.ldG, false)
+		return
+	}
+	simd.Gemm(1, p.G, p.H, p.factors, p.H, 1, ih, p.ldG, p.base, p.G, false)
+	for i := range n {
+		units := p.dropped(i)
+		weights := p.weights[:0]
+		for _, j := range units {
+			weights = append(weights, -p.factors[j])
+		}
+		p.weights = weights
+		simd.Gather(c.gi[i*p.ldG:i*p.ldG+p.G], p.base, ih, p.ldG, units, weights, -math.MaxFloat32)
+	}
 }
 
 // dropped are the hidden units that row s·n + i drops.
@@ -67,28 +73,15 @@ func (p *pass) gap(keep float64) int {
 	return int(min(math.Log(u)/math.Log(keep), 1<<40))
 }
 
-// embedded goes back through the decoder's W_ih to the embedding.
+// embedded goes back through the decoder's W_ih of the first layer to the embedding.
 func (p *pass) embedded() {
 	n, gradient, scale := len(p.rows), p.byEvent[emb], float32(1/(1-p.dropout))
-	// first step: with G_j the sum of dgi over the rows that keep unit j, the gradient of column j of W_ih is G_j times the unit's input,
-	// and that of the unit's input is column j times G_j
-	simd.SumRows(p.base, p.dgi, p.ldG, n)
-	for j := range p.H {
-		copy(p.first[j*p.ldG:], p.base)
-	}
-	for i := range n {
-		for _, j := range p.dropped(i) {
-			simd.Axpy(p.first[int(j)*p.ldG:int(j)*p.ldG+p.G], p.dgi[i*p.ldG:], -1)
-		}
-	}
-	row := gradient.at(0)
-	for j := range p.H {
-		g := p.first[j*p.ldG : j*p.ldG+p.G]
-		row[j] += scale * simd.Dot(g, p.w[decIh][j*p.ldG:])
-		simd.ScaleShift(g, g, p.factors[j], 0)
-	}
 	later := n * (p.steps - 1)
-	simd.Gemm(later, p.H, p.G, p.dgi[n*p.ldG:], p.ldG, 1, p.decIhT, p.ldH, p.dx, p.ldH, false)
+	for k := range p.D {
+		c := &p.cells[k]
+		p.first(c)
+		simd.Gemm(later, p.H, p.G, c.dgi[n*p.ldG:], p.ldG, 1, c.decIhT, p.ldH, p.dx, p.ldH, k > 0)
+	}
 	for i := range later {
 		at := n + i
 		dx := p.dx[i*p.ldH : i*p.ldH+p.H]
@@ -96,5 +89,26 @@ func (p *pass) embedded() {
 			dx[j] = 0
 		}
 		simd.Axpy(gradient.at(p.previous[at]), dx, scale)
+	}
+}
+
+// first goes back through the first step: with G_j the sum of dgi over the rows that keep unit j, the gradient of column j of W_ih is G_j times the
+// unit's input, and that of the unit's input is column j times G_j.
+func (p *pass) first(c *cell) {
+	n, scale := len(p.rows), float32(1/(1-p.dropout))
+	simd.SumRows(p.base, c.dgi, p.ldG, n)
+	for j := range p.H {
+		copy(c.dIh[j*p.ldG:], p.base)
+	}
+	for i := range n {
+		for _, j := range p.dropped(i) {
+			simd.Axpy(c.dIh[int(j)*p.ldG:int(j)*p.ldG+p.G], c.dgi[i*p.ldG:], -1)
+		}
+	}
+	row := p.byEvent[emb].at(0)
+	for j := range p.H {
+		g := c.dIh[j*p.ldG : j*p.ldG+p.G]
+		row[j] += scale * simd.Dot(g, p.w[id(c.at, decIh)][j*p.ldG:])
+		simd.ScaleShift(g, g, p.factors[j], 0)
 	}
 }

@@ -5,7 +5,8 @@ import (
 	"connect-deepcase/model/contextbuilder/cpu/internal/simd"
 )
 
-// The matrices of a network. The row of an event in encIh, w1 and emb gets a gradient only if the batch has that event.
+// The matrices of a network whose encoder and decoder have one cell. The row of an event in encIh, w1 and emb gets a gradient only if the batch has
+// that event.
 const (
 	encIh  = iota // N × G: W_ih transposed, so that a one-hot input selects a row
 	encHh         // G × H
@@ -15,7 +16,7 @@ const (
 	decHh         // G × H
 	decBih        // G
 	decBhh        // G
-	att           // L × H
+	att           // L × T
 	attB          // L
 	w1            // N × N, transposed: the row of an event is its column in W1
 	b1            // N
@@ -23,99 +24,161 @@ const (
 	b2            // N
 	emb           // N × H
 	matrices
+	ofCell = att // matrices of each further cell follow, in the order of the first one's; above the first layer, encIh is T × G as decIh
 )
 
-// byEvent tells whether a matrix has one row per event.
-func byEvent(id int) bool { return id == encIh || id == w1 || id == emb }
+// id numbers a matrix of the first cell for another one.
+func id(cell, ofFirst int) int {
+	if cell == 0 {
+		return ofFirst
+	}
+	return matrices + (cell-1)*ofCell + ofFirst
+}
+
+// cellOf is the other way round, for matrices of cells.
+func cellOf(id int) (cell, ofFirst int) {
+	if id < matrices {
+		return 0, id
+	}
+	return 1 + (id-matrices)/ofCell, (id - matrices) % ofCell
+}
+
+// perEvent tells whether a matrix has one row per event.
+func (m *model) perEvent(matrix int) bool {
+	return matrix == encIh || matrix == w1 || matrix == emb || m.Bidirectional && matrix == id(1, encIh)
+}
 
 // set is a number for each weight: weights, their gradients, Adam's moments.
-type set [matrices][]float32
+type set [][]float32
 
 // model has the weights in the layout of this engine. Hidden units, gates, positions and events are padded (simd.Pad) with
 // zero weights, which stay zero because their gradients are. Gate q of unit j is column q·H + j.
 type model struct {
 	contextbuilder.Config
 	N, L int // events and positions without padding
+	D    int // directions
 	// with padding
-	H, G, P, E         int // hidden units, gates times hidden units, positions, events
-	ldG, ldH, ldP, ldE int // lengths of rows for so many columns
-	rows, ld           [matrices]int
-	w                  set
+	H, T, G, P, E           int // hidden units, those of all directions, gates times hidden units, positions, events
+	ldG, ldH, ldT, ldP, ldE int // lengths of rows for so many columns
+	rows, ld                []int
+	w                       set
 	// derived from w by refresh: transposes for the products the other way round, and sums of biases
-	encHhT, decHhT, attT, w2T []float32
-	decIhT                    []float32 // only if a training feeds events back
-	encBias, decBias          []float32 // b_ih + b_hh, without the n part of b_hh for GRU
+	attT, w2T []float32
+	derived   []derived // by cell
+}
+
+// derived is what is made of the weights of a cell.
+type derived struct {
+	encHhT, decHhT   []float32
+	encIhT, decIhT   []float32 // only in training: encIhT above the first layer, decIhT there and if events are fed back
+	encBias, decBias []float32 // b_ih + b_hh, without the n part of b_hh for GRU
 }
 
 func newModel(c contextbuilder.Config) *model {
-	m := &model{Config: c, N: c.Events, L: c.Length, H: simd.Pad(c.Hidden), P: simd.Pad(c.Length), E: simd.Pad(c.Events)}
-	m.G = c.Gates() / c.Hidden * m.H
-	m.ldG, m.ldH, m.ldP, m.ldE = simd.Stride(m.G), simd.Stride(m.H), simd.Stride(m.P), simd.Stride(m.E)
-	m.rows = [matrices]int{encIh: m.N, encHh: m.G, encBih: 1, encBhh: 1, decIh: m.H, decHh: m.G, decBih: 1, decBhh: 1,
+	m := &model{Config: c, N: c.Events, L: c.Length, D: c.Directions(), H: simd.Pad(c.Hidden), P: simd.Pad(c.Length), E: simd.Pad(c.Events)}
+	m.G, m.T = c.Gates()/c.Hidden*m.H, m.D*m.H
+	m.ldG, m.ldH, m.ldT, m.ldP, m.ldE = simd.Stride(m.G), simd.Stride(m.H), simd.Stride(m.T), simd.Stride(m.P), simd.Stride(m.E)
+	m.rows = []int{encIh: m.N, encHh: m.G, encBih: 1, encBhh: 1, decIh: m.H, decHh: m.G, decBih: 1, decBhh: 1,
 		att: m.P, attB: 1, w1: m.N, b1: 1, w2: m.E, b2: 1, emb: m.N}
-	m.ld = [matrices]int{encIh: m.ldG, encHh: m.ldH, encBih: m.ldG, encBhh: m.ldG, decIh: m.ldG, decHh: m.ldH, decBih: m.ldG, decBhh: m.ldG,
-		att: m.ldH, attB: m.ldP, w1: m.ldE, b1: m.ldE, w2: m.ldE, b2: m.ldE, emb: m.ldH}
+	m.ld = []int{encIh: m.ldG, encHh: m.ldH, encBih: m.ldG, encBhh: m.ldG, decIh: m.ldG, decHh: m.ldH, decBih: m.ldG, decBhh: m.ldG,
+		att: m.ldT, attB: m.ldP, w1: m.ldE, b1: m.ldE, w2: m.ldE, b2: m.ldE, emb: m.ldH}
+	for cell := range c.Cells() {
+		m.derived = append(m.derived, derived{encHhT: simd.Make(m.H * m.ldG), decHhT: simd.Make(m.H * m.ldG), encBias: simd.Make(m.G), decBias: simd.Make(m.G)})
+		if cell == 0 {
+			continue
+		}
+		m.rows, m.ld = append(m.rows, m.rows[:ofCell]...), append(m.ld, m.ld[:ofCell]...)
+		if cell >= m.D {
+			m.rows[id(cell, encIh)], m.rows[id(cell, decIh)] = m.T, m.T
+		}
+	}
 	m.w = m.newSet()
-	m.encHhT, m.decHhT = simd.Make(m.H*m.ldG), simd.Make(m.H*m.ldG)
-	m.attT, m.w2T = simd.Make(m.H*m.ldP), simd.Make(m.E*m.ldE)
-	m.encBias, m.decBias = simd.Make(m.G), simd.Make(m.G)
+	m.attT, m.w2T = simd.Make(m.T*m.ldP), simd.Make(m.E*m.ldE)
 	return m
 }
 
-func (m *model) newSet() (s set) {
+// learns makes room for what only a training of so many steps needs.
+func (m *model) learns(steps int) {
+	for cell := range m.derived {
+		d := &m.derived[cell]
+		switch {
+		case cell >= m.D:
+			d.encIhT, d.decIhT = simd.Make(m.G*m.ldT), simd.Make(m.G*m.ldT)
+		case steps > 1:
+			d.decIhT = simd.Make(m.G * m.ldH)
+		}
+	}
+}
+
+func (m *model) newSet() set {
+	s := make(set, len(m.rows))
 	for i := range s {
 		s[i] = simd.Make(m.rows[i] * m.ld[i])
 	}
 	return s
 }
 
-// view says where the numbers of a tensor of Weights are: element (i, j) is at s[i·rs + j·cs]. If i counts gates, it counts padded ones.
+// view says where the numbers of a tensor of Weights are: element (i, j) is at s[i·rs + j·cs]. If i counts gates, or j the units of all directions,
+// it counts padded ones.
 type view struct {
-	data       []float32
-	rows, cols int
-	gates      bool
-	s          []float32
-	rs, cs     int
+	data         []float32
+	rows, cols   int
+	gates, units bool
+	s            []float32
+	rs, cs       int
 }
 
-func (m *model) views(w *contextbuilder.Weights, s *set) []view {
-	n, l, h, g := m.N, m.L, m.Hidden, m.Gates()
-	encoder, decoder := w.Encoder[0], w.Decoder[0]
-	return []view{
-		{w.Embedding, n, h, false, s[emb], m.ldH, 1},
-		{encoder.WeightIH, g, n, true, s[encIh], 1, m.ldG}, {encoder.WeightHH, g, h, true, s[encHh], m.ldH, 1},
-		{encoder.BiasIH, g, 1, true, s[encBih], 1, 0}, {encoder.BiasHH, g, 1, true, s[encBhh], 1, 0},
-		{decoder.WeightIH, g, h, true, s[decIh], 1, m.ldG}, {decoder.WeightHH, g, h, true, s[decHh], m.ldH, 1},
-		{decoder.BiasIH, g, 1, true, s[decBih], 1, 0}, {decoder.BiasHH, g, 1, true, s[decBhh], 1, 0},
-		{w.Attention.Weight, l, h, false, s[att], m.ldH, 1}, {w.Attention.Bias, l, 1, false, s[attB], 1, 0},
-		{w.Hidden.Weight, n, n, false, s[w1], 1, m.ldE}, {w.Hidden.Bias, n, 1, false, s[b1], 1, 0},
-		{w.Out.Weight, n, n, false, s[w2], m.ldE, 1}, {w.Out.Bias, n, 1, false, s[b2], 1, 0},
+func (m *model) views(w *contextbuilder.Weights, s set) (v []view) {
+	n, l, h, g, t := m.N, m.L, m.Hidden, m.Gates(), m.D*m.Hidden
+	for cell, r := range w.Encoder {
+		in, upper := n, cell >= m.D
+		if upper {
+			in = t
+		}
+		v = append(v, view{r.WeightIH, g, in, true, upper, s[id(cell, encIh)], 1, m.ldG}, view{r.WeightHH, g, h, true, false, s[id(cell, encHh)], m.ldH, 1},
+			view{r.BiasIH, g, 1, true, false, s[id(cell, encBih)], 1, 0}, view{r.BiasHH, g, 1, true, false, s[id(cell, encBhh)], 1, 0})
 	}
+	for cell, r := range w.Decoder {
+		in, upper := h, cell >= m.D
+		if upper {
+			in = t
+		}
+		v = append(v, view{r.WeightIH, g, in, true, upper, s[id(cell, decIh)], 1, m.ldG}, view{r.WeightHH, g, h, true, false, s[id(cell, decHh)], m.ldH, 1},
+			view{r.BiasIH, g, 1, true, false, s[id(cell, decBih)], 1, 0}, view{r.BiasHH, g, 1, true, false, s[id(cell, decBhh)], 1, 0})
+	}
+	return append(v,
+		view{w.Embedding, n, h, false, false, s[emb], m.ldH, 1},
+		view{w.Attention.Weight, l, t, false, true, s[att], m.ldT, 1}, view{w.Attention.Bias, l, 1, false, false, s[attB], 1, 0},
+		view{w.Hidden.Weight, n, n, false, false, s[w1], 1, m.ldE}, view{w.Hidden.Bias, n, 1, false, false, s[b1], 1, 0},
+		view{w.Out.Weight, n, n, false, false, s[w2], m.ldE, 1}, view{w.Out.Bias, n, 1, false, false, s[b2], 1, 0})
 }
 
 // each calls f with the index of every number in Weights and in the set.
 func (m *model) each(v view, f func(outside, inside int)) {
-	for i := range v.rows {
-		at := i
-		if v.gates {
-			at = i/m.Hidden*m.H + i%m.Hidden
+	padded := func(i int, is bool) int {
+		if is {
+			return i/m.Hidden*m.H + i%m.Hidden
 		}
+		return i
+	}
+	for i := range v.rows {
+		row := padded(i, v.gates) * v.rs
 		for j := range v.cols {
-			f(i*v.cols+j, at*v.rs+j*v.cs)
+			f(i*v.cols+j, row+padded(j, v.units)*v.cs)
 		}
 	}
 }
 
 // load copies weights.
 func (m *model) load(w *contextbuilder.Weights) {
-	for _, v := range m.views(w, &m.w) {
+	for _, v := range m.views(w, m.w) {
 		m.each(v, func(outside, inside int) { v.s[inside] = v.data[outside] })
 	}
 	m.refresh(0, 1)
 }
 
 // store writes a set in the layout of Weights.
-func (m *model) store(s *set, w *contextbuilder.Weights) {
+func (m *model) store(s set, w *contextbuilder.Weights) {
 	for _, v := range m.views(w, s) {
 		m.each(v, func(outside, inside int) { v.data[outside] = v.s[inside] })
 	}
@@ -123,34 +186,42 @@ func (m *model) store(s *set, w *contextbuilder.Weights) {
 
 // refresh recomputes what is derived from w, for the rows of the weights in part's share.
 func (m *model) refresh(part, parts int) {
-	transpose := func(dst []float32, ldd, id, cols int) {
-		a, b := m.share(id, part, parts)
-		simd.Transpose(dst[a:], ldd, m.w[id][a*m.ld[id]:], m.ld[id], b-a, cols)
+	transpose := func(dst []float32, ldd, matrix, cols int) {
+		a, b := m.share(matrix, part, parts)
+		simd.Transpose(dst[a:], ldd, m.w[matrix][a*m.ld[matrix]:], m.ld[matrix], b-a, cols)
 	}
-	transpose(m.encHhT, m.ldG, encHh, m.H)
-	transpose(m.decHhT, m.ldG, decHh, m.H)
-	transpose(m.attT, m.ldP, att, m.H)
+	transpose(m.attT, m.ldP, att, m.T)
 	transpose(m.w2T, m.ldE, w2, m.E)
-	if m.decIhT != nil {
-		transpose(m.decIhT, m.ldH, decIh, m.G)
-	}
-	if from, to := m.share(encBih, part, parts); from == to {
-		return
-	}
-	copy(m.encBias, m.w[encBih])
-	copy(m.decBias, m.w[decBih])
+	biases, end := m.share(encBih, part, parts)
 	gates := m.G
 	if !m.LSTM {
 		gates = 2 * m.H
 	}
-	simd.Axpy(m.encBias[:gates], m.w[encBhh], 1)
-	simd.Axpy(m.decBias[:gates], m.w[decBhh], 1)
+	for cell, d := range m.derived {
+		transpose(d.encHhT, m.ldG, id(cell, encHh), m.H)
+		transpose(d.decHhT, m.ldG, id(cell, decHh), m.H)
+		ld := m.ldH
+		if d.encIhT != nil {
+			ld = m.ldT
+			transpose(d.encIhT, ld, id(cell, encIh), m.G)
+		}
+		if d.decIhT != nil {
+			transpose(d.decIhT, ld, id(cell, decIh), m.G)
+		}
+		if biases == end {
+			continue
+		}
+		copy(d.encBias, m.w[id(cell, encBih)])
+		copy(d.decBias, m.w[id(cell, decBih)])
+		simd.Axpy(d.encBias[:gates], m.w[id(cell, encBhh)], 1)
+		simd.Axpy(d.decBias[:gates], m.w[id(cell, decBhh)], 1)
+	}
 }
 
 // share is the range of a matrix's rows that belongs to part. If there are many rows, it is a multiple of 24, which is 4 tiles of a product and
 // 3 of a transpose.
-func (m *model) share(id, part, parts int) (from, to int) {
-	rows, unit := m.rows[id], 24
+func (m *model) share(matrix, part, parts int) (from, to int) {
+	rows, unit := m.rows[matrix], 24
 	if rows < 24*parts {
 		unit = 8
 	}

@@ -43,12 +43,12 @@ func (o *optimizer) next() {
 }
 
 // step moves the numbers of a matrix, from an index on, by their gradient.
-func (o *optimizer) step(weights *set, id, from int, gradient []float32) {
+func (o *optimizer) step(weights set, matrix, from int, gradient []float32) {
 	to := from + len(gradient)
-	w := weights[id][from:to]
+	w := weights[matrix][from:to]
 	if o.Optimizer == contextbuilder.SGD {
 		simd.Axpy(w, gradient, o.rate)
 		return
 	}
-	simd.Adam(w, gradient, o.m[id][from:to], o.v[id][from:to], o.adam)
+	simd.Adam(w, gradient, o.m[matrix][from:to], o.v[matrix][from:to], o.adam)
 }

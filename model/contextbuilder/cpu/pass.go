@@ -16,29 +16,53 @@ type pass struct {
 	training bool
 	decoded  bool // event decoder runs too, not the attention decoder alone
 
-	// by node; in inference, gates has one row for all
-	h, c  []float32
-	gh    []float32 // of a node as a parent: W_hh·h of the encoder, or of the decoder for leaves and what follows
-	gates []float32
+	layers []layer
+	cells  []cell // by layer and direction
 	// by step and row: s·n + i
-	previous   []int32   // the event fed in
-	gi         []float32 // training: W_ih·x; in inference previous selects from table
-	table      []float32
+	previous   []int32     // the event fed in
+	tables     [][]float32 // in inference: of each cell of the first layer, from which previous selects
 	attention  []float32
 	h1, logits []float32
 
 	learning
 }
 
+// layer has states of a layer by node, those of both directions side by side: T numbers, rows ldT apart.
+type layer struct{ h, dh []float32 }
+
+// cell is what a pass keeps of a recurrent cell of the encoder and the one of the decoder that goes on with its state.
+type cell struct {
+	*derived
+	at, direction int
+	prev          []int32   // by node: the one with the state before
+	h, dh         []float32 // the layer's, from this direction on
+	// by node; in inference, gates has one row for all
+	c     []float32
+	gh    []float32 // of a node as the one before: W_hh·h of the encoder, or of the decoder for the encoder's last state and what follows
+	gates []float32
+	// W_ih·x by node from first on: of all above the first layer, there of the decoder in training
+	gi    []float32
+	first int
+
+	learningCell
+}
+
 // set prepares for rows, which are in the order of their contexts.
 func (p *pass) set(contexts, rows, common []int32, steps int) {
 	p.contexts, p.rows, p.steps = contexts, rows, steps
 	p.build(contexts, p.L, steps, rows, common)
+	if p.Bidirectional {
+		p.turn(p.L)
+	}
 	nodes, n := len(p.parent), len(rows)*steps
-	grow(&p.h, nodes*p.ldH)
-	grow(&p.gh, nodes*p.ldG)
-	if p.LSTM {
-		grow(&p.c, nodes*p.ldH)
+	if p.layers == nil {
+		p.layers, p.cells = make([]layer, p.Layers), make([]cell, p.Cells())
+	}
+	for i := range p.layers {
+		grow(&p.layers[i].h, nodes*p.ldT)
+	}
+	for i := range p.cells {
+		p.setCell(i, nodes)
 	}
 	grow(&p.attention, n*p.ldP)
 	if p.decoded {
@@ -46,13 +70,35 @@ func (p *pass) set(contexts, rows, common []int32, steps int) {
 		grow(&p.logits, n*p.ldE)
 	}
 	p.previous = append(p.previous[:0], make([]int32, n)...)
-	if !p.training {
-		grow(&p.gates, p.ldG)
-		return
+	if p.training {
+		p.grow(nodes, len(rows), n)
 	}
-	grow(&p.gates, nodes*p.ldG)
-	grow(&p.gi, n*p.ldG)
-	p.learning.grow(p.model, nodes, len(rows), n)
+}
+
+func (p *pass) setCell(i, nodes int) {
+	c := &p.cells[i]
+	c.derived, c.at, c.direction, c.prev = &p.derived[i], i, i%p.D, p.parent
+	if c.direction == 1 {
+		c.prev = p.after
+	}
+	c.h = p.layers[i/p.D].h[c.direction*p.H:]
+	grow(&c.gh, nodes*p.ldG)
+	if p.LSTM {
+		grow(&c.c, nodes*p.ldH)
+	}
+	gates := 1
+	if p.training {
+		gates = nodes
+	}
+	grow(&c.gates, gates*p.ldG)
+	switch {
+	case i >= p.D:
+		c.first = 0
+		grow(&c.gi, nodes*p.ldG)
+	case p.training:
+		c.first = p.off[p.L+1]
+		grow(&c.gi, (nodes-c.first)*p.ldG)
+	}
 }
 
 // grow makes room for n floats, whose values are arbitrary.
@@ -63,64 +109,104 @@ func grow(s *[]float32, n int) {
 	*s = (*s)[:n]
 }
 
-// encode runs the encoder (paper, section III-B), one step per distinct prefix.
+// encode runs the encoder (paper, section III-B), one step of each cell per distinct prefix.
 func (p *pass) encode() {
-	clear(p.h[:p.H])
-	clear(p.gh[:p.G])
-	if p.LSTM {
-		clear(p.c[:p.H])
-	}
-	for l := range p.L {
-		if l > 0 {
-			p.hidden(l, p.encHhT)
+	for i := range p.cells {
+		c := &p.cells[i]
+		clear(c.h[:p.H])
+		clear(c.gh[:p.G])
+		if p.LSTM {
+			clear(c.c[:p.H])
 		}
-		from, to := p.nodes(l + 1)
-		for i := from; i < to; i++ {
-			p.cell(i, p.w[encIh][int(p.event[i])*p.ldG:], p.encBias, p.w[encBhh])
+		c.stacked(p, encIh, p.off[1], p.off[p.L+1])
+		for l := range p.L {
+			if l > 0 {
+				p.hidden(c, c.level(l, p.L), c.encHhT)
+			}
+			from, to := p.nodes(c.level(l+1, p.L))
+			for i := from; i < to; i++ {
+				gi := c.gi
+				if c.at < p.D {
+					gi = p.w[id(c.at, encIh)][int(p.event[i])*p.ldG:]
+				} else {
+					gi = gi[i*p.ldG:]
+				}
+				p.next(c, i, gi, c.encBias, p.w[id(c.at, encBhh)])
+			}
 		}
 	}
 }
 
-// hidden multiplies the states of a level by a transposed W_hh.
-func (p *pass) hidden(level int, hhT []float32) {
+// level is where a cell of the encoder is after its first events, 1 to length: the direction against time begins with the last level.
+func (c *cell) level(events, length int) int {
+	if c.direction == 1 {
+		return length + 1 - events
+	}
+	return events
+}
+
+// stacked multiplies the states of the layer below by a cell's W_ih, for some nodes. The first layer has none below.
+func (c *cell) stacked(p *pass, ih, from, to int) {
+	if c.at >= p.D {
+		below := p.layers[c.at/p.D-1].h
+		simd.Gemm(to-from, p.G, p.T, below[from*p.ldT:], p.ldT, 1, p.w[id(c.at, ih)], p.ldG, c.gi[from*p.ldG:], p.ldG, false)
+	}
+}
+
+// hidden multiplies a cell's states of a level by a transposed W_hh.
+func (p *pass) hidden(c *cell, level int, hhT []float32) {
 	from, to := p.nodes(level)
-	simd.Gemm(to-from, p.G, p.H, p.h[from*p.ldH:], p.ldH, 1, hhT, p.ldG, p.gh[from*p.ldG:], p.ldG, false)
+	simd.Gemm(to-from, p.G, p.H, c.h[from*p.ldT:], p.ldT, 1, hhT, p.ldG, c.gh[from*p.ldG:], p.ldG, false)
 }
 
-// cell computes the state of a node from its input and the state of its parent.
-func (p *pass) cell(node int, gi, bias, bhh []float32) {
-	parent, ldG, ldH := int(p.parent[node]), p.ldG, p.ldH
-	gates := p.gates
+// next computes the state of a node from its input and the state before.
+func (p *pass) next(c *cell, node int, gi, bias, bhh []float32) {
+	prev, ldG, ldH, ldT := int(c.prev[node]), p.ldG, p.ldH, p.ldT
+	gates := c.gates
 	if p.training {
 		gates = gates[node*ldG:]
 	}
-	h := p.h[node*ldH : node*ldH+p.H]
+	h := c.h[node*ldT : node*ldT+p.H]
 	if p.LSTM {
-		simd.LSTMForward(gi, bias, p.gh[parent*ldG:], p.c[parent*ldH:], gates, p.c[node*ldH:], h)
+		simd.LSTMForward(gi, bias, c.gh[prev*ldG:], c.c[prev*ldH:], gates, c.c[node*ldH:], h)
 		return
 	}
-	simd.GRUForward(gi, bias, p.gh[parent*ldG:], bhh[2*p.H:], p.h[parent*ldH:], gates, h)
+	simd.GRUForward(gi, bias, c.gh[prev*ldG:], bhh[2*p.H:], c.h[prev*ldT:], gates, h)
+}
+
+// before is the level with the states that a step of the decoder goes on from.
+func (p *pass) before(c *cell, step int) int {
+	if step == 0 {
+		return c.level(p.L, p.L)
+	}
+	return p.L + step
 }
 
 // decode runs a step of the attention decoder and the event decoder. previous has the input events of the step.
 func (p *pass) decode(step int) {
 	n := len(p.rows)
-	p.hidden(p.L+step, p.decHhT)
 	if p.training {
-		p.input(step)
+		p.embed(step)
 	}
 	from, to := p.nodes(p.L + step + 1)
-	for i := range n {
-		at := step*n + i
-		gi := p.gi
-		if p.training {
-			gi = gi[at*p.ldG:]
-		} else {
-			gi = p.table[int(p.previous[at])*p.ldG:]
+	for k := range p.cells {
+		c := &p.cells[k]
+		p.hidden(c, p.before(c, step), c.decHhT)
+		c.stacked(p, decIh, from, to)
+		if p.training && k < p.D {
+			p.input(c, step)
 		}
-		p.cell(from+i, gi, p.decBias, p.w[decBhh])
+		for i := range n {
+			gi := c.gi
+			if p.training || k >= p.D {
+				gi = gi[(from+i-c.first)*p.ldG:]
+			} else {
+				gi = p.tables[k][int(p.previous[step*n+i])*p.ldG:]
+			}
+			p.next(c, from+i, gi, c.decBias, p.w[id(k, decBhh)])
+		}
 	}
-	simd.Gemm(to-from, p.P, p.H, p.h[from*p.ldH:], p.ldH, 1, p.attT, p.ldP, p.attention[step*n*p.ldP:], p.ldP, false)
+	simd.Gemm(to-from, p.P, p.T, p.layers[p.Layers-1].h[from*p.ldT:], p.ldT, 1, p.attT, p.ldP, p.attention[step*n*p.ldP:], p.ldP, false)
 	for i, row := range p.rows {
 		at := step*n + i
 		a := p.attention[at*p.ldP : at*p.ldP+p.P]

@@ -19,9 +19,6 @@ func (e *engine) Train(ctx context.Context, w *contextbuilder.Weights, s context
 	if err := errors.Join(w.Check(), t.Validate()); err != nil {
 		return err
 	}
-	if err := w.Config.CheckSingle(); err != nil {
-		return err
-	}
 	rows, err := w.Config.CheckSamples(s, t.Steps)
 	if err != nil {
 		return err
@@ -30,14 +27,12 @@ func (e *engine) Train(ctx context.Context, w *contextbuilder.Weights, s context
 		return errors.New("no samples to train on")
 	}
 	m := newModel(w.Config)
-	if t.Steps > 1 {
-		m.decIhT = simd.Make(m.G * m.ldH)
-	}
+	m.learns(t.Steps)
 	m.load(w)
 	tr := newTrainer(m, s, t, min(runtime.GOMAXPROCS(0), mostParts))
 	defer tr.team.stop()
 	err = tr.train(ctx)
-	m.store(&m.w, w)
+	m.store(m.w, w)
 	return err
 }
 
@@ -68,10 +63,11 @@ const (
 func newTrainer(m *model, s contextbuilder.Samples, t contextbuilder.Training, workers int) *trainer {
 	n := s.Rows()
 	tr := &trainer{model: m, Training: t, samples: s, order: make([]int32, n), rank: make([]int32, n), team: newTeam(workers),
-		random: rand.New(rand.NewPCG(t.Seed, streamOrder)), teach: make([]bool, t.Steps), opt: newOptimizer(m, t)}
-	for id := range matrices {
-		if !byEvent(id) {
-			tr.g[id] = simd.Make(m.rows[id] * m.ld[id])
+		random: rand.New(rand.NewPCG(t.Seed, streamOrder)), teach: make([]bool, t.Steps), opt: newOptimizer(m, t),
+		g: make(set, len(m.w))}
+	for matrix := range m.w {
+		if !m.perEvent(matrix) {
+			tr.g[matrix] = simd.Make(m.rows[matrix] * m.ld[matrix])
 		}
 	}
 	for range 2 * workers {
@@ -127,7 +123,7 @@ func (t *trainer) gradients(batch []int32, number uint64) (loss float64) {
 	}
 	t.rows = append(t.rows[:0], batch...)
 	slices.SortFunc(t.rows, func(a, b int32) int { return int(t.rank[a]) - int(t.rank[b]) })
-	t.common = shared(t.common, t.samples.Contexts, t.L, t.rows)
+	t.common = shared(t.common, t.samples.Contexts, t.L, t.rows, t.Bidirectional)
 	cuts := t.cut()
 	t.team.run(len(t.parts), func(i int) {
 		p, from, to := t.parts[i], cuts[i], cuts[i+1]
@@ -183,20 +179,20 @@ func (t *trainer) step() {
 	t.opt.next()
 	shares := len(t.scratch)
 	t.team.run(shares, func(share int) {
-		for id := range matrices {
-			from, to := t.share(id, share, shares)
+		for matrix := range t.w {
+			from, to := t.share(matrix, share, shares)
 			if from == to {
 				continue
 			}
-			if byEvent(id) {
-				t.stepEvents(id, from, to, t.scratch[share][:t.ld[id]])
+			if t.perEvent(matrix) {
+				t.stepEvents(matrix, from, to, t.scratch[share][:t.ld[matrix]])
 				continue
 			}
-			first, end := from*t.ld[id], to*t.ld[id]
+			first, end := from*t.ld[matrix], to*t.ld[matrix]
 			for i, p := range t.parts {
-				p.gradient(id, from, to, t.g[id][first:end], i > 0)
+				p.gradient(matrix, from, to, t.g[matrix][first:end], i > 0)
 			}
-			t.opt.step(&t.w, id, first, t.g[id][first:end])
+			t.opt.step(t.w, matrix, first, t.g[matrix][first:end])
 		}
 		t.refresh(share, shares)
 	})
@@ -204,18 +200,18 @@ func (t *trainer) step() {
 
 // stepEvents moves the rows of some events in a matrix by event. scratch has room for the gradient of one row. SGD does not change rows without
 // a gradient.
-func (t *trainer) stepEvents(id, from, to int, gradient []float32) {
+func (t *trainer) stepEvents(matrix, from, to int, gradient []float32) {
 	for e := from; e < to; e++ {
 		seen := false
 		clear(gradient)
 		for _, p := range t.parts {
-			if r := p.byEvent[id]; r.has(e) {
+			if r := p.byEvent[matrix]; r.has(e) {
 				seen = true
 				simd.Axpy(gradient[:r.width], r.at(int32(e)), 1)
 			}
 		}
 		if seen || t.opt.dense() {
-			t.opt.step(&t.w, id, e*t.ld[id], gradient)
+			t.opt.step(t.w, matrix, e*t.ld[matrix], gradient)
 		}
 	}
 }

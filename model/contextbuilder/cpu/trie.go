@@ -7,11 +7,13 @@ import (
 )
 
 // trie numbers the distinct prefixes of sorted contexts. Level l has the prefixes of l events, and level 0 the empty prefix. The steps of the
-// decoder are further levels, with one node per row and step.
+// decoder are further levels, with one node per row and step. If a network reads contexts in both directions, what it computes at an event depends
+// on the whole context. Then only equal contexts share nodes.
 type trie struct {
 	off    []int   // level l has nodes off[l] … off[l+1]
 	parent []int32 // by node
 	event  []int32 // by node of the encoder: the last event of the prefix
+	after  []int32 // by node, in both directions: where the direction against time was before, the root before the newest event
 }
 
 func (t *trie) nodes(level int) (from, to int) { return t.off[level], t.off[level+1] }
@@ -39,6 +41,23 @@ func (t *trie) build(contexts []int32, length, steps int, rows, common []int32) 
 			last[i] = int32(len(t.parent) - 1)
 		}
 		t.off = append(t.off, len(t.parent))
+	}
+}
+
+// turn makes after. Levels 1 to length have equally many nodes then.
+func (t *trie) turn(length int) {
+	t.after = append(t.after[:0], t.parent...)
+	for l := 1; l < length; l++ {
+		from, to := t.nodes(l)
+		for i := from; i < to; i++ {
+			t.after[i] = int32(i + to - from)
+		}
+	}
+	for i := t.off[length]; i < t.off[length+1]; i++ {
+		t.after[i] = 0
+	}
+	for i := t.off[length+1]; i < t.off[length+2]; i++ {
+		t.after[i] -= int32(t.off[length] - t.off[1])
 	}
 }
 
@@ -111,14 +130,18 @@ func byHead(samples []sample, bits int) []sample {
 	return samples
 }
 
-// shared counts for each row how many events its context has in common with the previous one, from the left.
-func shared(common, contexts []int32, length int, rows []int32) []int32 {
+// shared counts for each row how many events its context has in common with the previous one, from the left. If whole is set, contexts have all events
+// in common, or none.
+func shared(common, contexts []int32, length int, rows []int32, whole bool) []int32 {
 	common = append(common[:0], make([]int32, len(rows))...)
 	for i := 1; i < len(rows); i++ {
 		a, b := contextOf(contexts, length, rows[i-1]), contextOf(contexts, length, rows[i])
 		k := 0
 		for k < length && a[k] == b[k] {
 			k++
+		}
+		if whole && k < length {
+			k = 0
 		}
 		common[i] = int32(k)
 	}

@@ -106,11 +106,25 @@ func argmax(x []float32) (at int32) {
 	return at
 }
 
+// cells calls f for networks with cells of each kind.
+func cells(t *testing.T, e contextbuilder.Engine, f func(t *testing.T, c contextbuilder.Config)) {
+	for name, change := range map[string]func(c *contextbuilder.Config){
+		"GRU": func(c *contextbuilder.Config) {}, "LSTM": func(c *contextbuilder.Config) { c.LSTM = true },
+		"layers":        func(c *contextbuilder.Config) { c.Layers = 2 },
+		"bidirectional": func(c *contextbuilder.Config) { c.Layers, c.Bidirectional, c.LSTM = 2, true, true },
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := small
+			change(&c)
+			supported(t, e, c)
+			f(t, c)
+		})
+	}
+}
+
 // The bits of a row do not depend on the rows asked with it.
 func testCompany(t *testing.T, e contextbuilder.Engine) {
-	for _, lstm := range []bool{false, true} {
-		c := small
-		c.LSTM = lstm
+	cells(t, e, func(t *testing.T, c contextbuilder.Config) {
 		s := Random(c, 300, 1, 4)
 		n := open(t, e, train(t, e, c, s, quick()))
 		const steps = 3
@@ -134,51 +148,55 @@ func testCompany(t *testing.T, e contextbuilder.Engine) {
 			assert.Equal(t, asked.Confidence[from:to], a.Confidence)
 			assert.Equal(t, asked.Distribution[from*c.Events:to*c.Events], a.Distribution)
 		}
-	}
+	})
 }
 
 // With dropout and random order, one seed gives one result, another seed another.
 func testSeed(t *testing.T, e contextbuilder.Engine) {
-	s := Random(small, 500, 1, 5)
-	settings := quick()
-	first := train(t, e, small, s, settings)
-	assert.Equal(t, first, train(t, e, small, s, settings))
-	settings.Seed++
-	assert.NotEqual(t, first, train(t, e, small, s, settings))
-	for change, f := range map[string]func(*contextbuilder.Training){
-		"dropout": func(s *contextbuilder.Training) { s.Dropout = 0 }, "order": func(s *contextbuilder.Training) { s.InOrder = true },
-	} {
+	cells(t, e, func(t *testing.T, c contextbuilder.Config) {
+		s := Random(c, 500, 1, 5)
 		settings := quick()
-		f(&settings)
-		assert.NotEqual(t, first, train(t, e, small, s, settings), change)
-	}
+		first := train(t, e, c, s, settings)
+		assert.Equal(t, first, train(t, e, c, s, settings))
+		settings.Seed++
+		assert.NotEqual(t, first, train(t, e, c, s, settings))
+		for change, f := range map[string]func(*contextbuilder.Training){
+			"dropout": func(s *contextbuilder.Training) { s.Dropout = 0 }, "order": func(s *contextbuilder.Training) { s.InOrder = true },
+		} {
+			settings := quick()
+			f(&settings)
+			assert.NotEqual(t, first, train(t, e, c, s, settings), change)
+		}
+	})
 }
 
 // No answer depends on the number of processors.
 func testProcessors(t *testing.T, e contextbuilder.Engine) {
-	s := Random(small, 700, 1, 6)
-	settings := quick()
-	settings.BatchSize = 200
 	type result struct {
 		w *contextbuilder.Weights
 		f contextbuilder.Prediction
 		a contextbuilder.QueryResult
 	}
-	var first *result
-	for _, processors := range []int{1, 2, 4, 8} {
-		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(processors))
-		r := result{w: train(t, e, small, s, settings)}
-		n := open(t, e, r.w)
-		var err error
-		r.f, err = n.Forward(t.Context(), s.Contexts, 2)
-		require.NoError(t, err)
-		r.a, err = n.Query(t.Context(), s, contextbuilder.Query{Iterations: 20, BatchSize: 1024})
-		require.NoError(t, err)
-		if first == nil {
-			first = &r
+	cells(t, e, func(t *testing.T, c contextbuilder.Config) {
+		s := Random(c, 700, 1, 6)
+		settings := quick()
+		settings.BatchSize = 200
+		var first *result
+		for _, processors := range []int{1, 2, 4, 8} {
+			defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(processors))
+			r := result{w: train(t, e, c, s, settings)}
+			n := open(t, e, r.w)
+			var err error
+			r.f, err = n.Forward(t.Context(), s.Contexts, 2)
+			require.NoError(t, err)
+			r.a, err = n.Query(t.Context(), s, contextbuilder.Query{Iterations: 20, BatchSize: 1024})
+			require.NoError(t, err)
+			if first == nil {
+				first = &r
+			}
+			assert.Equal(t, first, &r, "%d processors", processors)
 		}
-		assert.Equal(t, first, &r, "%d processors", processors)
-	}
+	})
 }
 
 // Progress counts batches and epochs; the loss is a row's.
