@@ -54,6 +54,8 @@ var library = map[string]any{
 	"contextbuilder.Config":       contextbuilder.Config{},
 	"contextbuilder.Init":         contextbuilder.Init,
 	"Config.Events":               contextbuilder.Config{}.Events,
+	"Config.Layers":               contextbuilder.Config{}.Layers,
+	"Config.Bidirectional":        contextbuilder.Config{}.Bidirectional,
 	"Engine.Train":                contextbuilder.Engine.Train,
 	"Engine.Open":                 contextbuilder.Engine.Open,
 	"Training.Delta":              contextbuilder.Training{}.Delta,

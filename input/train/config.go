@@ -96,7 +96,7 @@ func paramsFromParsed(conf *service.ParsedConfig) (p model.Params, err error) {
 	p = model.DefaultParams()
 	seed := 0
 	for field, value := range map[configfield.Int]*int{
-		fieldLength: &p.Length, fieldHidden: &p.Hidden, fieldEpochs: &p.Training.Epochs, fieldBatchSize: &p.Training.BatchSize,
+		fieldLength: &p.Length, fieldHidden: &p.Hidden, fieldLayers: &p.Layers, fieldEpochs: &p.Training.Epochs, fieldBatchSize: &p.Training.BatchSize,
 		fieldWarmup: &p.Training.Warmup, fieldIterations: &p.Query.Iterations, fieldQueryBatch: &p.Query.BatchSize,
 		fieldMinSamples: &p.Interpreter.MinSamples, fieldSeed: &seed,
 	} {
@@ -118,6 +118,9 @@ func paramsFromParsed(conf *service.ParsedConfig) (p model.Params, err error) {
 		return p, err
 	}
 	if p.LSTM, err = conf.FieldBool(fieldLSTM); err != nil {
+		return p, err
+	}
+	if p.Bidirectional, err = conf.FieldBool(fieldBidirectional); err != nil {
 		return p, err
 	}
 	optimizer, err := conf.FieldString(fieldOptimizer)

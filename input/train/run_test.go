@@ -31,6 +31,8 @@ func TestTrainBadConfigs(t *testing.T) {
 		{"timeout: -1s", "timeout needs to be 0 or longer", "timeout"},
 		{"timeout: 24", "timeout needs to be a duration with its unit, such as 24h",
 			`field 'timeout': "24", need a duration with its unit, such as 24h`},
+		{"layers: 17", "layers needs to be from 1 to 16", "field 'layers': 17, need 1 to 16"},
+		{"layers: 0", "layers needs to be from 1 to 16", "layers"},
 		{"hidden: 0", "hidden needs to be from 1 to 8192", "hidden"},
 		{"epochs: 0", "epochs needs to be at least 1", "field 'epochs': 0, need at least 1"},
 		{"batch_size: 0", "batch_size needs to be at least 1", "field 'batch_size': 0, need at least 1"},

@@ -9,6 +9,7 @@ import (
 	"connect-deepcase/internal/configfield"
 	"connect-deepcase/internal/mapping"
 	"connect-deepcase/model"
+	"connect-deepcase/model/contextbuilder"
 )
 
 const (
@@ -20,8 +21,9 @@ const (
 	fieldReport     = "report"
 	fieldStrategy   = "strategy"
 
-	fieldLSTM      = "lstm"
-	fieldOptimizer = "optimizer"
+	fieldLSTM          = "lstm"
+	fieldBidirectional = "bidirectional"
+	fieldOptimizer     = "optimizer"
 )
 
 var (
@@ -34,6 +36,7 @@ var (
 	fieldLength     = configfield.IntBetween("length", 1, 10_000)
 	fieldTimeout    = configfield.DurationFrom0("timeout")
 	fieldHidden     = configfield.IntBetween("hidden", 1, maxHidden)
+	fieldLayers     = configfield.IntBetween("layers", 1, contextbuilder.MaxLayers)
 	fieldEpochs     = configfield.IntAtLeast("epochs", 1)
 	fieldBatchSize  = configfield.IntAtLeast("batch_size", 1)
 	fieldRate       = configfield.FloatAbove0("learning_rate")
@@ -216,6 +219,11 @@ func hyperparameterFields() []*service.ConfigField {
 		fieldEpochs.Field().Description("How many times to go through all events.").Default(d.Training.Epochs),
 		fieldHidden.Field().Description("Size of the network's hidden state.").Default(d.Hidden).Advanced(),
 		service.NewBoolField(fieldLSTM).Description("Whether to use LSTM cells in place of GRU cells.").Default(d.LSTM).Advanced(),
+		fieldLayers.Field().Description("How many recurrent layers encoder and decoder have, one on top of the other.").Default(d.Layers).Advanced(),
+		service.NewBoolField(fieldBidirectional).
+			Description("Whether each layer also has a second direction, which reads the context from the newest event to the oldest. " +
+				"This is slower, because contexts that begin with the same events no longer share work.").
+			Default(d.Bidirectional).Advanced(),
 		fieldBatchSize.Field().Description("Events per step of the training.").Default(d.Training.BatchSize).Advanced(),
 		service.NewStringAnnotatedEnumField(fieldOptimizer, map[string]string{
 			"sgd": "Stochastic gradient descent.", "adam": "Adam.", "varadam": "Adam with a warm-up.",

@@ -140,6 +140,8 @@ func builderFlags() []ucli.Flag {
 		&ucli.IntFlag{Category: categoryBuilder, Name: "hidden", Value: p.Hidden, Usage: "`HIDDEN` layers dimension"},
 		&ucli.Float64Flag{Category: categoryBuilder, Name: "delta", Value: t.Delta, Usage: "label smoothing `DELTA`"},
 		boolFlag(categoryBuilder, "lstm", "LSTM cells instead of GRU"),
+		&ucli.IntFlag{Category: categoryBuilder, Name: "layers", Value: p.Layers, Usage: "number of recurrent `LAYERS`"},
+		boolFlag(categoryBuilder, "bidirectional", "read contexts in both directions"),
 		&ucli.IntFlag{Category: categoryTrain, Name: "epochs", Value: t.Epochs, Usage: "number of `EPOCHS` to train with"},
 		&ucli.IntFlag{Category: categoryTrain, Name: "batch", Value: t.BatchSize, Usage: "`BATCH` size to train with"},
 		&ucli.StringFlag{Category: categoryTrain, Name: "optimizer", Value: string(t.Optimizer), Usage: "`OPTIMIZER` to train with (sgd|adam|varadam)"},

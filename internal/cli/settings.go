@@ -20,6 +20,7 @@ func (s *session) params() (model.Params, error) {
 	p := model.DefaultParams()
 	p.Length, p.Timeout = s.flags.Int("length"), s.timeout()
 	p.Hidden, p.LSTM = s.flags.Int("hidden"), s.flags.Bool("lstm")
+	p.Layers, p.Bidirectional = s.flags.Int("layers"), s.flags.Bool("bidirectional")
 	t := &p.Training
 	t.Epochs, t.BatchSize, t.Delta = s.flags.Int("epochs"), s.flags.Int("batch"), s.flags.Float64("delta")
 	t.Optimizer, t.LearningRate = contextbuilder.Optimizer(s.flags.String("optimizer")), s.flags.Float64("learning-rate")
@@ -131,16 +132,17 @@ func (s *session) settled(what string, of model.Params, flags []string) error {
 // settings are the settings of a model by flag.
 func settings(p model.Params) map[string]any {
 	t := p.Training
-	return map[string]any{"hidden": p.Hidden, "lstm": p.LSTM, "delta": t.Delta, "epochs": t.Epochs, "batch": t.BatchSize,
+	return map[string]any{"hidden": p.Hidden, "lstm": p.LSTM, "layers": p.Layers, "bidirectional": p.Bidirectional, "delta": t.Delta, "epochs": t.Epochs, "batch": t.BatchSize,
 		"optimizer": t.Optimizer, "learning-rate": t.LearningRate, "seed": t.Seed, "confidence": p.Interpreter.Threshold,
 		"epsilon": p.Interpreter.Eps, "guard": p.Interpreter.Guard, "min_samples": p.Interpreter.MinSamples, "iterations": p.Query.Iterations, "query-batch": p.Query.BatchSize}
 }
 
 // Flags that change nothing if the builder or the interpreter is loaded: their values were fixed when it was made.
 var (
+	shapeSettings       = []string{"hidden", "lstm", "layers", "bidirectional"}
 	interpreterSettings = []string{"confidence", "epsilon", "guard", "min_samples", "iterations", "query-batch"}
 	originalSettings    = []string{"events-order", "events-mapping"}
-	builderSettings     = []string{"hidden", "delta", "lstm", "epochs", "batch", "optimizer", "learning-rate", "seed", "max-names", "max-memory"}
+	builderSettings     = append([]string{"delta", "epochs", "batch", "optimizer", "learning-rate", "seed", "max-names", "max-memory"}, shapeSettings...)
 )
 
 // flagOf has the flags of settings that have another name in errors.

@@ -54,7 +54,7 @@ ends training early; what was learnt until then is saved, unless training has di
 		}
 		if start != nil {
 			s.useless("the builder has a vocabulary", "max-names")
-			if err := s.settled("builder", start.Params, []string{"hidden", "lstm"}); err != nil {
+			if err := s.settled("builder", start.Params, shapeSettings); err != nil {
 				return err
 			}
 		}

@@ -3,6 +3,7 @@ package bundle
 import (
 	"encoding/json"
 	"flag"
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -26,7 +27,8 @@ const fixture = "testdata/v1"
 
 // fixtures are versions that stay readable for ever: the first form of the format, and each one after an addition.
 func fixtures(t testing.TB) map[string]*model.Model {
-	return map[string]*model.Model{fixture: clustered(t), "testdata/v1-labels": labelled(t), "testdata/v1-templates": named(t)}
+	return map[string]*model.Model{fixture: clustered(t), "testdata/v1-labels": labelled(t), "testdata/v1-templates": named(t),
+		"testdata/v2": layered(t, 2)}
 }
 
 // network has numbers that are exact in float32 and tell from which place they come.
@@ -90,6 +92,13 @@ func bare(t testing.TB) *model.Model {
 		Weights: network(t, contextbuilder.Config{Events: 3, Length: 1, Hidden: 1, LSTM: true, Layers: 1})}
 }
 
+// layered is a model before it was clustered, with recurrent layers in both directions.
+func layered(t testing.TB, layers int) *model.Model {
+	p := model.DefaultParams()
+	p.Length, p.Hidden, p.Layers, p.Bidirectional = 3, 2, layers, true
+	return &model.Model{Params: p, Names: []string{"a", "b"}, Samples: 7, Weights: network(t, p.Network(3))}
+}
+
 func written(t testing.TB, m *model.Model) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "version")
@@ -105,7 +114,7 @@ func TestReadGivesBackWhatWasWritten(t *testing.T) {
 	confident := clustered(t)
 	confident.Confidence = &model.Confidences{20: 7, 99: 33}
 	for name, m := range map[string]*model.Model{"clustered": clustered(t), "labelled": labelled(t), "bare": bare(t), "no clusters found": empty,
-		"with confidences": confident, "with templates": named(t)} {
+		"with confidences": confident, "with templates": named(t), "with layers": layered(t, contextbuilder.MaxLayers)} {
 		t.Run(name, func(t *testing.T) {
 			dir := written(t, m)
 			read, manifest, err := Read(dir)
@@ -135,7 +144,7 @@ func TestFixtures(t *testing.T) {
 		}
 		m, manifest, err := Read(fixture)
 		require.NoError(t, err)
-		require.Equal(t, 1, manifest.Format)
+		require.Contains(t, fixture, fmt.Sprintf("testdata/v%d", manifest.Format))
 		require.Equal(t, model, m)
 		dir := written(t, m)
 		for _, name := range append(manifest.names(), manifestFile) {
@@ -184,6 +193,33 @@ func TestProgramsFromBeforeTemplates(t *testing.T) {
 	for _, name := range []string{weightsFile, clusterVectorsFile, clustersFile} {
 		require.Equal(t, load(t, fixture, name), load(t, dir, name), "nothing else has changed")
 	}
+}
+
+// TestProgramsFromBeforeLayers know format 1 only. They can read what has one layer and one direction, and say of the rest that it is newer.
+func TestProgramsFromBeforeLayers(t *testing.T) {
+	one := layered(t, 1)
+	one.Params.Bidirectional = false
+	one.Weights = network(t, one.Params.Network(3))
+	dir := written(t, one)
+	manifest := string(load(t, dir, manifestFile))
+	require.Contains(t, manifest, `"format": 1`)
+	require.NotContains(t, manifest, "layers")
+	require.NotContains(t, manifest, "bidirectional")
+
+	dir = written(t, layered(t, 2))
+	require.Contains(t, string(load(t, dir, manifestFile)), `"format": 2`)
+	for _, change := range []func(params map[string]any){
+		func(params map[string]any) { delete(params, "layers") }, func(params map[string]any) { params["bidirectional"] = false },
+		func(params map[string]any) { params["layers"] = 3 },
+	} {
+		dir := written(t, layered(t, 2))
+		editManifest(t, dir, func(m map[string]any) { change(m["params"].(map[string]any)) })
+		_, _, err := Read(dir)
+		require.Error(t, err, "settings that do not fit the tensors")
+	}
+	editManifest(t, dir, func(m map[string]any) { m["format"] = 1 })
+	_, _, err := Read(dir)
+	require.ErrorContains(t, err, "params: layers 2, bidirectional true need format 2, this is 1")
 }
 
 func TestProgressIsNotKept(t *testing.T) {

@@ -95,14 +95,14 @@ func TestMissingFiles(t *testing.T) {
 
 func TestNewerFormat(t *testing.T) {
 	dir := written(t, clustered(t))
-	save(t, dir, manifestFile, []byte(`{"format": 2, "created": {"by": "somebody"}, "params": []}`))
+	save(t, dir, manifestFile, []byte(`{"format": 3, "created": {"by": "somebody"}, "params": []}`))
 	for _, read := range []func(string) error{
 		func(dir string) error { _, _, err := Read(dir); return err },
 		func(dir string) error { _, err := ReadManifest(dir); return err },
 	} {
 		err := read(dir)
 		require.ErrorIs(t, err, ErrNewerFormat)
-		require.EqualError(t, err, filepath.Join(dir, manifestFile)+": newer format: 2, this program understands 1 to 1; it needs to be updated")
+		require.EqualError(t, err, filepath.Join(dir, manifestFile)+": newer format: 3, this program understands 1 to 2; it needs to be updated")
 	}
 }
 
@@ -111,7 +111,7 @@ func TestReadRefusesManifests(t *testing.T) {
 	params := func(m map[string]any) map[string]any { return m["params"].(map[string]any) }
 	for want, spoil := range map[string]func(m map[string]any){
 		"format: is missing":                        func(m map[string]any) { delete(m, "format") },
-		"format: 0 is not one, need 1 to 1":         func(m map[string]any) { m["format"] = 0 },
+		"format: 0 is not one, need 1 to 2":         func(m map[string]any) { m["format"] = 0 },
 		"cannot unmarshal string":                   func(m map[string]any) { m["format"] = "1" },
 		"created: is missing":                       func(m map[string]any) { delete(m, "created") },
 		"samples: -1 is below 0":                    func(m map[string]any) { m["counts"].(map[string]any)["samples"] = -1 },

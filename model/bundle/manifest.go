@@ -2,6 +2,7 @@ package bundle
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -18,8 +19,12 @@ import (
 	"connect-deepcase/model/interpreter"
 )
 
-// newestFormat is the number of the newest format that this package can read, and of the one that it writes.
-const newestFormat = 1
+// Formats of versions. A version is written in the oldest format that has a place for all of it, so that as many programs as possible read it.
+const (
+	oldestFormat = 1
+	layersFormat = 2 // several recurrent layers or both directions
+	newestFormat = layersFormat
+)
 
 // ErrNewerFormat marks a version that a newer program wrote.
 var ErrNewerFormat = errors.New("newer format")
@@ -91,13 +96,16 @@ func (f File) checkSum(sum []byte) error {
 
 // params are model.Params with their own names in JSON, so that renaming a Go field cannot change the format.
 type params struct {
-	Length      int      `json:"length"`
-	Timeout     duration `json:"timeout"`
-	Hidden      int      `json:"hidden"`
-	LSTM        bool     `json:"lstm"`
-	Training    training `json:"training"`
-	Query       query    `json:"query"`
-	Interpreter options  `json:"interpreter"`
+	Length  int      `json:"length"`
+	Timeout duration `json:"timeout"`
+	Hidden  int      `json:"hidden"`
+	LSTM    bool     `json:"lstm"`
+	// Layers and Bidirectional are of layersFormat; without them, there is one layer and one direction.
+	Layers        int      `json:"layers,omitempty"`
+	Bidirectional bool     `json:"bidirectional,omitempty"`
+	Training      training `json:"training"`
+	Query         query    `json:"query"`
+	Interpreter   options  `json:"interpreter"`
 }
 
 type training struct {
@@ -245,12 +253,15 @@ func decodeList[T any](content []byte, most int, what string) ([]T, error) {
 func describe(m *model.Model, lineage Lineage, created time.Time) *Manifest {
 	t, q := m.Params.Training, m.Params.Query
 	manifest := &Manifest{
-		Format: newestFormat, Created: created.UTC(), Lineage: lineage.bounded(), Names: m.Names, Counts: count(m), Templates: m.Templates,
+		Format: oldestFormat, Created: created.UTC(), Lineage: lineage.bounded(), Names: m.Names, Counts: count(m), Templates: m.Templates,
 		Files: map[string]File{weightsFile: {}},
 		Params: params{Length: m.Params.Length, Timeout: duration(m.Params.Timeout), Hidden: m.Params.Hidden, LSTM: m.Params.LSTM,
 			Training: training{t.Epochs, t.BatchSize, t.Optimizer, t.LearningRate, t.Factor, t.Warmup, t.Delta, t.TeachRatio, t.Dropout,
 				t.Steps, t.Seed, t.InOrder},
 			Query: query{q.Iterations, q.BatchSize}, Interpreter: newOptions(m.Params.Interpreter)},
+	}
+	if p := m.Params; p.Layers > 1 || p.Bidirectional {
+		manifest.Format, manifest.Params.Layers, manifest.Params.Bidirectional = layersFormat, p.Layers, p.Bidirectional
 	}
 	if m.Confidence != nil {
 		manifest.Confidence = m.Confidence[:]
@@ -274,7 +285,7 @@ func (m *Manifest) model() *model.Model {
 		confidence = &counts
 	}
 	return &model.Model{Names: m.Names, Confidence: confidence, Samples: m.Counts.Samples, Templates: m.Templates, Params: model.Params{
-		Length: p.Length, Timeout: time.Duration(p.Timeout), Hidden: p.Hidden, LSTM: p.LSTM, Layers: 1,
+		Length: p.Length, Timeout: time.Duration(p.Timeout), Hidden: p.Hidden, LSTM: p.LSTM, Layers: cmp.Or(p.Layers, 1), Bidirectional: p.Bidirectional,
 		Training: contextbuilder.Training{Epochs: t.Epochs, BatchSize: t.BatchSize, Optimizer: t.Optimizer, LearningRate: t.LearningRate,
 			Factor: t.Factor, Warmup: t.Warmup, Delta: t.Delta, TeachRatio: t.TeachRatio, Dropout: t.Dropout, Steps: t.Steps,
 			Seed: t.Seed, InOrder: t.InOrder},
@@ -364,6 +375,9 @@ func decodeManifest(content []byte) (*Manifest, error) {
 	m := &Manifest{}
 	if err := json.Unmarshal(content, m); err != nil {
 		return nil, err
+	}
+	if p := m.Params; m.Format < layersFormat && (p.Layers > 1 || p.Bidirectional) {
+		return nil, fmt.Errorf("params: layers %d, bidirectional %t need format %d, this is %d", p.Layers, p.Bidirectional, layersFormat, m.Format)
 	}
 	if m.Created.IsZero() {
 		return nil, errors.New("created: is missing")

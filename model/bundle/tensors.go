@@ -14,7 +14,8 @@ import (
 	"connect-deepcase/model/interpreter"
 )
 
-// maxHeader is the largest header of a safetensors file, which takes a multiple of its size in memory. Ours are below 2 KiB.
+// maxHeader is the largest header of a safetensors file, which takes a multiple of its size in memory. Ours are below 2 KiB
+// with one recurrent layer, and below 40 KiB with the most.
 const maxHeader = 1 << 16
 
 // tensor encodes its numbers when they are written, so that at most one tensor at a time is in memory twice.

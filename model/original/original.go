@@ -14,7 +14,8 @@ import (
 	"connect-deepcase/model/contextbuilder"
 )
 
-// maxPickle bounds the pickle in a file, because reading takes a multiple of its size in memory. That of a ContextBuilder is below 4 KiB.
+// maxPickle bounds the pickle in a file, because reading takes a multiple of its size in memory. That of a ContextBuilder is below 4 KiB with one
+// recurrent layer, and below 64 KiB with the most.
 const maxPickle = 1 << 16
 
 // Load reads a file that the original's ContextBuilder.save wrote with torch 1.6 or newer. It is a zip archive: a pickle describes the
@@ -60,7 +61,8 @@ const alias = "decoder_attention.embedding.weight"
 
 // checkNames says what is wrong with a network that has other tensors, before any number is read.
 func checkNames(tensors []tensor) error {
-	w, err := contextbuilder.NewWeights(contextbuilder.Config{Events: 3, Length: 1, Hidden: 1, Layers: 1})
+	largest := contextbuilder.Config{Events: 3, Length: 1, Hidden: 1, Layers: contextbuilder.MaxLayers, Bidirectional: true}
+	w, err := contextbuilder.NewWeights(largest)
 	if err != nil {
 		return err
 	}
@@ -69,15 +71,32 @@ func checkNames(tensors []tensor) error {
 		known[t.Name] = true
 	}
 	for _, t := range tensors {
-		switch {
-		case known[t.name]:
-		case strings.HasSuffix(t.name, "_reverse"):
-			return fmt.Errorf("tensor %q: a bidirectional network cannot be imported, need one with a single direction", t.name)
-		case strings.Contains(t.name, ".recurrent.") && !strings.HasSuffix(t.name, "_l0"):
-			return fmt.Errorf("tensor %q: a network of several layers cannot be imported, need one with a single layer", t.name)
-		default:
-			return fmt.Errorf("tensor %q is not one of a ContextBuilder", t.name)
+		if !known[t.name] {
+			return fmt.Errorf("tensor %q is not one of a ContextBuilder of up to %d layers", t.name, contextbuilder.MaxLayers)
 		}
+	}
+	return checkAttention(tensors)
+}
+
+// checkAttention explains the shape with which the original saves a network of several layers: its attention layer takes the states of all layers,
+// but is given those of the last one, and fails.
+func checkAttention(tensors []tensor) error {
+	shapes := map[string][]int{}
+	for _, t := range tensors {
+		shapes[t.name] = t.shape
+	}
+	const name = "decoder_attention.attn.weight"
+	attention, embedding := shapes[name], shapes["embedding.weight"]
+	if len(attention) != 2 || len(embedding) != 2 {
+		return nil // another error says so
+	}
+	need := embedding[1]
+	if _, reverse := shapes["encoder.recurrent.weight_ih_l0_reverse"]; reverse {
+		need *= 2
+	}
+	if _, several := shapes["encoder.recurrent.weight_ih_l1"]; several && attention[1] > need {
+		return fmt.Errorf("tensor %q has shape %v, need [%d %d]: the original makes this layer too large for a network of several layers, which it cannot run or train",
+			name, attention, attention[0], need)
 	}
 	return nil
 }

@@ -257,8 +257,8 @@ func TestDamagedDirectory(t *testing.T) {
 			}, load, "clusters.json: sha256 is"},
 		"newer format": {
 			func(s *Store, version string) error {
-				return os.WriteFile(s.path(versionsDir, version, "manifest.json"), []byte(`{"format":2}`), 0o666)
-			}, load, "newer format: 2, this program understands 1"},
+				return os.WriteFile(s.path(versionsDir, version, "manifest.json"), []byte(`{"format":3}`), 0o666)
+			}, load, "newer format: 3, this program understands 1"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := open(t)
@@ -286,7 +286,7 @@ func TestVersionsTellsWhichCannotBeRead(t *testing.T) {
 	s := open(t)
 	one, two, three, four := publish(t, s, 1), publish(t, s, 2), publish(t, s, 3), publish(t, s, 4)
 	require.NoError(t, os.Truncate(s.path(versionsDir, one, "weights.safetensors"), 9))
-	require.NoError(t, os.WriteFile(s.path(versionsDir, two, "manifest.json"), []byte(`{"format":2}`), 0o666))
+	require.NoError(t, os.WriteFile(s.path(versionsDir, two, "manifest.json"), []byte(`{"format":3}`), 0o666))
 	require.NoError(t, os.RemoveAll(s.path(versionsDir, four)))
 	require.NoError(t, os.Mkdir(s.path(versionsDir, "lost+found"), 0o777))
 	versions, err := s.Versions()

@@ -1,5 +1,6 @@
 """Writes the files beside this one with the original (deepcase 1.0.1) and torch 2.1.0; reference.safetensors holds the weights of
-gru.pt and flat.pt under gru.*, those of lstm.pt under lstm.*."""
+gru.pt and flat.pt under gru.*, those of lstm.pt under lstm.*, and so on. The original cannot run layers.pt, because of its attention layer;
+stack.pt has the one that it needs."""
 import json
 import struct
 
@@ -16,11 +17,15 @@ def builder(**options):
 gru, lstm = builder(), builder(LSTM=True)
 gru.save("gru.pt")
 lstm.save("lstm.pt")
-builder(bidirectional=True).save("bidirectional.pt")
+bidirectional = builder(bidirectional=True)
+bidirectional.save("bidirectional.pt")
 builder(num_layers=2).save("layers.pt")
+stack = builder(num_layers=2, bidirectional=True, LSTM=True)
+stack.decoder_attention.attn = torch.nn.Linear(2 * 4, 3)
+stack.save("stack.pt")
 
 header, data = {}, b""
-for name, saved in {"gru": gru, "lstm": lstm}.items():
+for name, saved in {"gru": gru, "lstm": lstm, "bidirectional": bidirectional, "stack": stack}.items():
     for key, value in saved.state_dict().items():
         content = value.numpy().tobytes()
         header[f"{name}.{key}"] = {"dtype": "F32", "shape": list(value.shape), "data_offsets": [len(data), len(data) + len(content)]}
