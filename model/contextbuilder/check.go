@@ -25,14 +25,6 @@ func (w *Weights) Check() error {
 	return nil
 }
 
-// CheckSingle returns an error that wraps errors.ErrUnsupported unless c has one layer and one direction, for engines that can compute no others.
-func (c Config) CheckSingle() error {
-	if c.Cells() != 1 {
-		return fmt.Errorf("%w by this engine: layers %d, bidirectional %t; it computes one layer in one direction", errors.ErrUnsupported, c.Layers, c.Bidirectional)
-	}
-	return nil
-}
-
 // CheckContexts counts the rows of contexts (n×Length), and returns an error for ids that are out of range.
 func (c Config) CheckContexts(contexts []int32) (rows int, err error) {
 	if len(contexts)%c.Length != 0 {

@@ -3,7 +3,6 @@
 package enginetest
 
 import (
-	"errors"
 	"math"
 	"testing"
 
@@ -33,17 +32,6 @@ func Run(t *testing.T, e contextbuilder.Engine) {
 	t.Run("bad input", func(t *testing.T) { testBadInput(t, e) })
 }
 
-// supported skips a test of networks that an engine says it cannot compute.
-func supported(t testing.TB, e contextbuilder.Engine, c contextbuilder.Config) {
-	t.Helper()
-	n, err := e.Open(weights(t, c))
-	if errors.Is(err, errors.ErrUnsupported) {
-		t.Skip(err)
-	}
-	require.NoError(t, err)
-	require.NoError(t, n.Close())
-}
-
 func open(t testing.TB, e contextbuilder.Engine, w *contextbuilder.Weights) contextbuilder.Network {
 	t.Helper()
 	n, err := e.Open(w)
@@ -66,9 +54,7 @@ func testForward(t *testing.T, e contextbuilder.Engine) {
 	for _, name := range Names(t, "context_builder") {
 		t.Run(name, func(t *testing.T) {
 			g := Open(t, "context_builder/"+name)
-			w := g.Weights("model.")
-			supported(t, e, w.Config)
-			n := open(t, e, w)
+			n := open(t, e, g.Weights("model."))
 			for _, v := range []struct {
 				steps  int
 				prefix string
@@ -93,7 +79,6 @@ func testQuery(t *testing.T, e contextbuilder.Engine) {
 		}
 		t.Run(name, func(t *testing.T) {
 			w := g.Weights("model.")
-			supported(t, e, w.Config)
 			n := open(t, e, w)
 			s := contextbuilder.Samples{Length: w.Config.Length, Contexts: g.ids("query_X"), Events: g.ids("query_y")}
 			q := contextbuilder.DefaultQuery()
@@ -126,7 +111,6 @@ func testTraining(t *testing.T, e contextbuilder.Engine) {
 			var losses []float64
 			settings.Progress = func(p contextbuilder.Progress) { losses = append(losses, p.Loss*float64(settings.BatchSize)) }
 			w := g.Weights("initial.")
-			supported(t, e, w.Config)
 			require.NoError(t, e.Train(t.Context(), w, s, settings))
 			for i, want := range g.Floats("losses") {
 				require.Greater(t, len(losses), i)
@@ -148,7 +132,6 @@ func testGradient(t *testing.T, e contextbuilder.Engine) {
 			settings.Optimizer, settings.LearningRate = contextbuilder.SGD, 1
 			s.Contexts, s.Events = s.Contexts[:settings.BatchSize*s.Length], s.Events[:settings.BatchSize*settings.Steps]
 			w := g.Weights("initial.")
-			supported(t, e, w.Config)
 			require.NoError(t, e.Train(t.Context(), w, s, settings))
 			for _, tensor := range w.Tensors() {
 				want, initial := g.Floats("gradient."+tensor.Name), g.Floats("initial."+tensor.Name)

@@ -72,7 +72,6 @@ func testShapes(t *testing.T, e contextbuilder.Engine) {
 		{Events: 17, Length: 17, Hidden: 7, LSTM: true, Layers: 1, Bidirectional: true}, {Events: 40, Length: 30, Hidden: 33, Layers: 3, Bidirectional: true},
 	} {
 		t.Run(c.String(), func(t *testing.T) {
-			supported(t, e, c)
 			const steps = 2
 			s := Random(c, 40, steps, 3)
 			settings := quick()
@@ -107,7 +106,7 @@ func argmax(x []float32) (at int32) {
 }
 
 // cells calls f for networks with cells of each kind.
-func cells(t *testing.T, e contextbuilder.Engine, f func(t *testing.T, c contextbuilder.Config)) {
+func cells(t *testing.T, f func(t *testing.T, c contextbuilder.Config)) {
 	for name, change := range map[string]func(c *contextbuilder.Config){
 		"GRU": func(c *contextbuilder.Config) {}, "LSTM": func(c *contextbuilder.Config) { c.LSTM = true },
 		"layers":        func(c *contextbuilder.Config) { c.Layers = 2 },
@@ -116,7 +115,6 @@ func cells(t *testing.T, e contextbuilder.Engine, f func(t *testing.T, c context
 		t.Run(name, func(t *testing.T) {
 			c := small
 			change(&c)
-			supported(t, e, c)
 			f(t, c)
 		})
 	}
@@ -124,7 +122,7 @@ func cells(t *testing.T, e contextbuilder.Engine, f func(t *testing.T, c context
 
 // The bits of a row do not depend on the rows asked with it.
 func testCompany(t *testing.T, e contextbuilder.Engine) {
-	cells(t, e, func(t *testing.T, c contextbuilder.Config) {
+	cells(t, func(t *testing.T, c contextbuilder.Config) {
 		s := Random(c, 300, 1, 4)
 		n := open(t, e, train(t, e, c, s, quick()))
 		const steps = 3
@@ -153,7 +151,7 @@ func testCompany(t *testing.T, e contextbuilder.Engine) {
 
 // With dropout and random order, one seed gives one result, another seed another.
 func testSeed(t *testing.T, e contextbuilder.Engine) {
-	cells(t, e, func(t *testing.T, c contextbuilder.Config) {
+	cells(t, func(t *testing.T, c contextbuilder.Config) {
 		s := Random(c, 500, 1, 5)
 		settings := quick()
 		first := train(t, e, c, s, settings)
@@ -177,7 +175,7 @@ func testProcessors(t *testing.T, e contextbuilder.Engine) {
 		f contextbuilder.Prediction
 		a contextbuilder.QueryResult
 	}
-	cells(t, e, func(t *testing.T, c contextbuilder.Config) {
+	cells(t, func(t *testing.T, c contextbuilder.Config) {
 		s := Random(c, 700, 1, 6)
 		settings := quick()
 		settings.BatchSize = 200
