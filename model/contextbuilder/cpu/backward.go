@@ -61,7 +61,7 @@ func (p *pass) grow(nodes, rows, n int) {
 		}
 	}
 	for i := range p.layers {
-		grow(&p.layers[i].dh, nodes*m.ldT)
+		grow(&p.layers[i].dh, (nodes+1)*m.ldT)
 	}
 	for i := range p.cells {
 		c := &p.cells[i]

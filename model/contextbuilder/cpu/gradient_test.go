@@ -73,6 +73,39 @@ func TestGradientIsSlope(t *testing.T) {
 	}
 }
 
+// One long context many times is nearly all of the work, so that some parts get no rows. Sums of so many numbers round by how they are cut.
+func TestPartsWithoutRows(t *testing.T) {
+	for _, c := range []contextbuilder.Config{{Layers: 1}, {Layers: 1, Bidirectional: true}, {Layers: 2, Bidirectional: true, LSTM: true}} {
+		c.Events, c.Length, c.Hidden = 5, 300, 3
+		s := contextbuilder.Samples{Length: c.Length, Events: make([]int32, 1024)}
+		one := enginetest.Random(c, 1, 1, 1)
+		for range s.Events {
+			s.Contexts = append(s.Contexts, one.Contexts...)
+		}
+		w, err := contextbuilder.Init(c, 1)
+		require.NoError(t, err)
+		settings := contextbuilder.DefaultTraining()
+		settings.BatchSize, settings.Dropout = len(s.Events), 0
+		m := newModel(c)
+		m.learns(settings.Steps)
+		m.load(w)
+		tr := newTrainer(m, s, settings, 1)
+		defer tr.team.stop()
+		loss := tr.gradients(tr.order, 0)
+		require.Empty(t, tr.parts[1].rows)
+		got := tr.whole().Tensors()
+		tr.parts = tr.parts[:1]
+		require.InEpsilon(t, loss, tr.gradients(tr.order, 0), 1e-6)
+		for i, want := range tr.whole().Tensors() {
+			top := 0.0
+			for _, x := range want.Data {
+				top = max(top, math.Abs(float64(x)))
+			}
+			assert.InDeltaSlice(t, want.Data, got[i].Data, 1e-3*top+1e-12, "%v: %s", c, want.Name)
+		}
+	}
+}
+
 // whole is the gradient of the batch in the layout of Weights.
 func (t *trainer) whole() *contextbuilder.Weights {
 	g := t.newSet()

@@ -59,7 +59,7 @@ func (p *pass) set(contexts, rows, common []int32, steps int) {
 		p.layers, p.cells = make([]layer, p.Layers), make([]cell, p.Cells())
 	}
 	for i := range p.layers {
-		grow(&p.layers[i].h, nodes*p.ldT)
+		grow(&p.layers[i].h, (nodes+1)*p.ldT) // one more, since the second direction begins later in a row
 	}
 	for i := range p.cells {
 		p.setCell(i, nodes)
