@@ -108,6 +108,35 @@ func BenchmarkTrain(b *testing.B) {
 	}
 }
 
+// What several layers and both directions cost: they share fewer products, or none.
+func BenchmarkLayers(b *testing.B) {
+	for _, w := range workloads(b) {
+		one, two, both := w.config, w.config, w.config
+		two.Layers, both.Bidirectional = 2, true
+		for _, c := range []contextbuilder.Config{one, two, both} {
+			weights, err := contextbuilder.Init(c, 1)
+			require.NoError(b, err)
+			n, err := New().Open(weights)
+			require.NoError(b, err)
+			t := contextbuilder.DefaultTraining()
+			t.Epochs, t.LearningRate = 1, 0.001
+			run := func(job string, do func() error) {
+				b.Run(fmt.Sprintf("%s/layers=%d/bidirectional=%v/%s", w.name, c.Layers, c.Bidirectional, job), func(b *testing.B) {
+					for b.Loop() {
+						require.NoError(b, do())
+					}
+					b.ReportMetric(float64(w.samples.Rows()*b.N)/b.Elapsed().Seconds(), "samples/s")
+				})
+			}
+			run("train", func() error { return New().Train(b.Context(), weights, w.samples, t) })
+			run("forward", func() error {
+				_, err := n.Forward(b.Context(), w.samples.Contexts, 1)
+				return err
+			})
+		}
+	}
+}
+
 func BenchmarkForward(b *testing.B) {
 	for _, w := range workloads(b) {
 		weights, err := contextbuilder.Init(w.config, 1)
