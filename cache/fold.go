@@ -58,11 +58,12 @@ func (f *files) fold() error {
 				return err
 			}
 			r, ok, err := f.log.read(name, info)
-			if errors.Is(err, errDamaged) {
+			switch {
+			case errors.Is(err, errDamaged):
 				f.bounds.log.Errorf("%v: the value before it counts", err)
-			} else if err != nil {
+			case err != nil:
 				return err
-			} else if ok {
+			case ok:
 				sets = append(sets, &set{name: name, value: r.value, written: time.Unix(0, r.written), before: info, folded: true})
 			}
 		}

@@ -338,7 +338,7 @@ func (s *sequence) content(message *service.Message, id string) uint64 {
 	if id == "" {
 		return 0
 	}
-	annotated := false
+	var annotated bool
 	if message.HasStructured() {
 		document, _ := message.AsStructured()
 		annotated = field.Find(document, s.target.String()) != nil

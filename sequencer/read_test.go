@@ -268,7 +268,10 @@ func FuzzLinesAreDocuments(f *testing.F) {
 		require.Equal(t, want, got)
 		if syntax, ok := errors.AsType[*json.SyntaxError](wrong); ok { // what it quotes depends on how much was read
 			require.ErrorContains(t, err, syntax.Error())
-			require.Equal(t, wrong.(*RowError).Line, err.(*RowError).Line)
+			var expected, found *RowError
+			require.ErrorAs(t, wrong, &expected)
+			require.ErrorAs(t, err, &found)
+			require.Equal(t, expected.Line, found.Line)
 			return
 		}
 		require.Equal(t, fmt.Sprint(wrong), fmt.Sprint(err))

@@ -27,7 +27,7 @@ func ReadLine(in *bufio.Reader, most int) ([]byte, error) {
 		if len(line)+len(part) > most {
 			return nil, LongError{most}
 		}
-		if whole := err != bufio.ErrBufferFull; whole && line == nil {
+		if whole := !errors.Is(err, bufio.ErrBufferFull); whole && line == nil {
 			return part, err
 		} else if line = append(line, part...); whole {
 			return line, err

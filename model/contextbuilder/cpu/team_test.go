@@ -36,7 +36,7 @@ func TestTeamDoesEachPartOnce(t *testing.T) {
 }
 
 // The parts of this phase wait for each other.
-func TestTeamWorksAtOnce(t *testing.T) {
+func TestTeamWorksAtOnce(*testing.T) {
 	team := newTeam(2)
 	defer team.stop()
 	for range 100 {

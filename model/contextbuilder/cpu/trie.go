@@ -93,10 +93,13 @@ func byContext(contexts []int32, length, events, n int) []int32 {
 		slices.SortFunc(samples, compare)
 	} else {
 		samples = byHead(samples, width*fit)
-		for from, to := 0, 0; from < n && fit < length; from = to {
-			for to = from + 1; to < n && samples[to].head == samples[from].head; to++ {
+		for from := 0; from < n && fit < length; {
+			to := from + 1
+			for to < n && samples[to].head == samples[from].head {
+				to++
 			}
 			slices.SortFunc(samples[from:to], compare)
+			from = to
 		}
 	}
 	rows := make([]int32, n)

@@ -108,7 +108,7 @@ func argmax(x []float32) (at int32) {
 // cells calls f for networks with cells of each kind.
 func cells(t *testing.T, f func(t *testing.T, c contextbuilder.Config)) {
 	for name, change := range map[string]func(c *contextbuilder.Config){
-		"GRU": func(c *contextbuilder.Config) {}, "LSTM": func(c *contextbuilder.Config) { c.LSTM = true },
+		"GRU": func(*contextbuilder.Config) {}, "LSTM": func(c *contextbuilder.Config) { c.LSTM = true },
 		"layers":        func(c *contextbuilder.Config) { c.Layers = 2 },
 		"bidirectional": func(c *contextbuilder.Config) { c.Layers, c.Bidirectional, c.LSTM = 2, true, true },
 	} {
