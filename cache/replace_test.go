@@ -236,7 +236,7 @@ func TestGather(t *testing.T) {
 		g.mu.Lock()
 		defer g.mu.Unlock()
 		return g.next != nil && len(g.next.items) == 9
-	}, 10*time.Second, time.Millisecond)
+	}, 2*time.Minute, time.Millisecond)
 	proceed <- nil
 	require.NoError(t, <-errs)
 	require.ElementsMatch(t, []int{1, 2, 3, 4, 5, 6, 7, 8, 9}, <-begun)

@@ -47,7 +47,7 @@ func counted(t *testing.T, processor string, batches ...service.MessageBatch) st
 	for _, batch := range batches {
 		require.NoError(t, produce(t.Context(), batch))
 	}
-	require.NoError(t, s.StopWithin(10*time.Second))
+	require.NoError(t, s.StopWithin(2*time.Minute))
 	require.NoError(t, <-running)
 	return log.String()
 }

@@ -202,7 +202,7 @@ func TestPredictReloadsUnderLoad(t *testing.T) {
 		}
 	}
 	halt()
-	require.NoError(t, s.StopWithin(10*time.Second))
+	require.NoError(t, s.StopWithin(2*time.Minute))
 	require.NoError(t, <-running)
 
 	require.Len(t, end.messages, int(sent.Load()))

@@ -179,7 +179,7 @@ deepcase_sequence:
 		go func() { running <- s.Run(t.Context()) }()
 		require.NoError(t, produce(t.Context(), messages(alertOf("m", "a", 1), alertOf("m", "b", 2))))
 		require.NoError(t, produce(t.Context(), messages(alertOf("m", "c", 3), alertOf("m", "c", 4), alertOf("m", "c", 4))))
-		require.NoError(t, s.StopWithin(10*time.Second))
+		require.NoError(t, s.StopWithin(2*time.Minute))
 		require.NoError(t, <-running)
 
 		require.Len(t, end.messages, 5)
@@ -214,7 +214,7 @@ func TestSequenceFromManyThreads(t *testing.T) {
 		})
 	}
 	all.Wait()
-	require.NoError(t, s.StopWithin(10*time.Second))
+	require.NoError(t, s.StopWithin(2*time.Minute))
 	require.NoError(t, <-running)
 	require.Len(t, end.messages, threads*each)
 	for _, m := range end.messages {

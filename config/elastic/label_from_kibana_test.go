@@ -242,7 +242,7 @@ func TestAnAlertThatIsOpenedAgainTakesItsAnswerBack(t *testing.T) {
 func TestClosedAlertsWaitForTheModelDirectory(t *testing.T) {
 	k := kibana{t.TempDir()}
 	log, wait := k.start(t, closed("a", "login", "false_positive"))
-	require.Eventually(t, func() bool { return strings.Contains(log(), "An alert waits: ") }, 20*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return strings.Contains(log(), "An alert waits: ") }, 2*time.Minute, 10*time.Millisecond)
 	require.NoError(t, os.Mkdir(filepath.Join(k.folder, "model"), 0o755))
 	require.NoError(t, wait(20*time.Second), "%s", log())
 	require.Empty(t, k.lines(t, "dead-letters.ndjson"), "%s", log())

@@ -63,7 +63,7 @@ func TestTheFirstErrorOfAMessageStays(t *testing.T) {
 			}))
 			stream, err := builder.Build()
 			require.NoError(t, err)
-			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 			defer cancel()
 			ended := make(chan error, 1)
 			go func() { ended <- stream.Run(ctx) }()

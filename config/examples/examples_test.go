@@ -93,7 +93,7 @@ func start(t *testing.T, file string, variables map[string]string) (done <-chan 
 	go func() { ended <- stream.Run(ctx) }()
 	return ended, func() {
 		defer cancel()
-		closing, release := context.WithTimeout(context.Background(), 20*time.Second)
+		closing, release := context.WithTimeout(context.Background(), 2*time.Minute)
 		defer release()
 		require.NoError(t, stream.Stop(closing), file)
 		require.NoError(t, <-ended, file)

@@ -54,7 +54,7 @@ func TestScoreSyslogListens(t *testing.T) {
 		var err error
 		tcp, err = net.Dial("tcp", "127.0.0.1:"+variables["TCP_PORT"])
 		return err == nil
-	}, 10*time.Second, 20*time.Millisecond)
+	}, 2*time.Minute, 20*time.Millisecond)
 	const events = 200
 	for i := range events {
 		if i%2 == 0 {
@@ -73,7 +73,7 @@ func TestScoreSyslogListens(t *testing.T) {
 	}
 	require.NoError(t, udp.Close())
 
-	require.Eventually(t, func() bool { return len(lines[annotated](t, variables["OUTPUT"])) >= events+20 }, 20*time.Second, 50*time.Millisecond)
+	require.Eventually(t, func() bool { return len(lines[annotated](t, variables["OUTPUT"])) >= events+20 }, 2*time.Minute, 50*time.Millisecond)
 	stop()
 	seen := map[string]int{}
 	for _, d := range lines[annotated](t, variables["OUTPUT"]) {
@@ -124,7 +124,7 @@ func TestFollowAFileThatGrows(t *testing.T) {
 	came := func() int { return len(lines[annotated](t, variables["OUTPUT"])) }
 	require.NoError(t, os.WriteFile(variables["INPUT"], nil, 0o644))
 	_, stop := start(t, following, variables)
-	require.Eventually(t, func() bool { write(); return came() > 0 }, 20*time.Second, 300*time.Millisecond) // tail begins at the end
+	require.Eventually(t, func() bool { write(); return came() > 0 }, 2*time.Minute, 300*time.Millisecond) // tail begins at the end
 	require.NoError(t, os.Rename(variables["INPUT"], variables["INPUT"]+".1"))
 	for range 5 {
 		write()
@@ -132,7 +132,7 @@ func TestFollowAFileThatGrows(t *testing.T) {
 	require.Eventually(t, func() bool {
 		documents := lines[annotated](t, variables["OUTPUT"])
 		return documents[len(documents)-1].Deepcase.Event == fmt.Sprint(events-1)
-	}, 20*time.Second, 20*time.Millisecond)
+	}, 2*time.Minute, 20*time.Millisecond)
 	stop()
 	documents := lines[annotated](t, variables["OUTPUT"])
 	require.Empty(t, lines[annotated](t, variables["DEAD_LETTERS"]))
@@ -155,7 +155,7 @@ func TestScoreHTTPAnswers(t *testing.T) {
 			_ = connection.Close()
 		}
 		return err == nil
-	}, 10*time.Second, 20*time.Millisecond)
+	}, 2*time.Minute, 20*time.Millisecond)
 	post := func(body string) (status int, answer string) {
 		response, err := http.Post(url, "application/json", strings.NewReader(body))
 		require.NoError(t, err)

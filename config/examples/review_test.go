@@ -38,7 +38,7 @@ func TestReviewOfAFileThatGrows(t *testing.T) {
 			defer response.Body.Close()
 			text, err := io.ReadAll(response.Body)
 			return err == nil && strings.Contains(string(text), event)
-		}, 30*time.Second, 20*time.Millisecond, event)
+		}, 2*time.Minute, 20*time.Millisecond, event)
 	}
 	shows("firewall off")
 	f, err := os.OpenFile(file, os.O_APPEND|os.O_WRONLY, 0)
@@ -47,7 +47,7 @@ func TestReviewOfAFileThatGrows(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, f.Close())
 	shows("backup deleted")
-	require.Eventually(t, func() bool { return len(lines[annotated](t, variables["DEAD_LETTERS"])) == 1 }, 30*time.Second, 20*time.Millisecond)
+	require.Eventually(t, func() bool { return len(lines[annotated](t, variables["DEAD_LETTERS"])) == 1 }, 2*time.Minute, 20*time.Millisecond)
 	letter := lines[annotated](t, variables["DEAD_LETTERS"])[0]
 	require.Equal(t, "not JSON", letter.Document)
 	require.Contains(t, letter.Error, "refused: document: not JSON")

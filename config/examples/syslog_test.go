@@ -25,7 +25,7 @@ func TestScoreSyslogReadsFramesOfAllKinds(t *testing.T) {
 	require.Eventually(t, func() (up bool) {
 		conn, err = net.Dial("tcp", "127.0.0.1:"+variables["TCP_PORT"])
 		return err == nil
-	}, 10*time.Second, 20*time.Millisecond)
+	}, 2*time.Minute, 20*time.Millisecond)
 	defer conn.Close()
 	for _, c := range []struct {
 		stream string
@@ -38,7 +38,7 @@ func TestScoreSyslogReadsFramesOfAllKinds(t *testing.T) {
 		before := len(lines[annotated](t, variables["OUTPUT"]))
 		_, err := conn.Write([]byte(c.stream))
 		require.NoError(t, err)
-		require.Eventually(t, func() bool { return len(lines[annotated](t, variables["OUTPUT"])) == before+len(c.events) }, 10*time.Second, 20*time.Millisecond)
+		require.Eventually(t, func() bool { return len(lines[annotated](t, variables["OUTPUT"])) == before+len(c.events) }, 2*time.Minute, 20*time.Millisecond)
 		for i, d := range lines[annotated](t, variables["OUTPUT"])[before:] {
 			require.Equal(t, c.events[i], d.Deepcase.Event)
 			require.Equal(t, "web-1", d.Deepcase.Machine)

@@ -125,8 +125,8 @@ func metrics(t *testing.T) *exported {
 		defer e.mu.Unlock()
 		return e.started["deepcase_labels{outcome=error}"] && e.started["deepcase_search_passes{outcome=failed}"] &&
 			e.started["deepcase_trainings{outcome=failed}"] && e.started["deepcase_file_removed{reason=full}"]
-	}, time.Minute, 10*time.Millisecond)
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	}, 2*time.Minute, 10*time.Millisecond)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	require.NoError(t, stream.Stop(ctx))
 	require.NoError(t, <-ended)

@@ -63,7 +63,7 @@ func run(t *testing.T, yaml string, refuse func(service.MessageBatch) error) (me
 	}))
 	stream, err := builder.Build()
 	require.NoError(t, err)
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	err = stream.Run(ctx)
 	return messages, out.String(), err

@@ -97,10 +97,10 @@ func TestCloseDoesNotWaitForAPipe(t *testing.T) {
 					i.mu.Unlock()
 				}
 				return !free
-			}, 10*time.Second, time.Millisecond)
+			}, 2*time.Minute, time.Millisecond)
 			require.NoError(t, i.Close(t.Context()))
 			assert.ErrorIs(t, <-ended, context.Canceled)
-			assert.Eventually(t, func() bool { return runtime.NumGoroutine() <= before+1 }, 10*time.Second, time.Millisecond,
+			assert.Eventually(t, func() bool { return runtime.NumGoroutine() <= before+1 }, 2*time.Minute, time.Millisecond,
 				"%d goroutines before, and one that looks", before)
 		})
 	}

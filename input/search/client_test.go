@@ -142,7 +142,7 @@ func openInput(t *testing.T, fields string) *input {
 // readAll connects and reads, again and again as a pipeline does, until the input ends.
 func readAll(t *testing.T, s *input) (ids []string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	for {
 		if err := s.Connect(ctx); err != nil {

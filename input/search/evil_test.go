@@ -53,7 +53,7 @@ func openLogged(t *testing.T, fields string) (*input, *journal) {
 // attempt connects and reads until something fails (Connect's error is logged as Connect does) or all is read.
 func attempt(t *testing.T, s *input, j *journal) (ids []string, ended bool) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	if err := s.Connect(ctx); err != nil {
 		_, _ = fmt.Fprintln(j, err)

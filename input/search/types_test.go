@@ -188,7 +188,7 @@ func TestFollowsAgainWhenTypesFit(t *testing.T) {
 	} {
 		next := coarse(int64(1001+i) * s)
 		m.tell(c.types...)
-		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 		_, _, err := followed.ReadBatch(ctx)
 		cancel()
 		require.Equal(t, service.ErrNotConnected, err)

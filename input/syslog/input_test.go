@@ -52,7 +52,7 @@ func dial(t *testing.T, network string, to net.Addr) net.Conn {
 // read gives n messages, and acknowledges them.
 func read(t *testing.T, in *input, n int) (messages []*service.Message) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	for len(messages) < n {
 		batch, acknowledge, err := in.ReadBatch(ctx)
@@ -160,7 +160,7 @@ func TestWhatIsLostIsCounted(t *testing.T) {
 		_, err := conn.Write([]byte("<38>a"))
 		require.NoError(t, err)
 	}
-	require.Eventually(t, func() bool { return in.queue.unacknowledged() == 3 }, 10*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return in.queue.unacknowledged() == 3 }, 2*time.Minute, time.Millisecond)
 	_, _, err := in.ReadBatch(t.Context()) // taken, and not acknowledged
 	require.NoError(t, err)
 	require.NoError(t, in.Close(context.Background()))
@@ -186,7 +186,7 @@ func TestConnectionsAreLimited(t *testing.T) {
 		_ = third.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
 		_, err := third.Read(make([]byte, 1))
 		return os.IsTimeout(err)
-	}, 10*time.Second, 10*time.Millisecond)
+	}, 2*time.Minute, 10*time.Millisecond)
 }
 
 func TestASilentConnectionIsClosed(t *testing.T) {
@@ -218,7 +218,7 @@ func TestBytesAreBounded(t *testing.T) {
 		defer in.queue.mu.Unlock()
 		return in.queue.bytes
 	}
-	require.Eventually(t, func() bool { return held() > 60_000 }, 10*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return held() > 60_000 }, 2*time.Minute, time.Millisecond)
 	read(t, in, 50_000)
 	require.LessOrEqual(t, held(), 65_536)
 	// One that is larger than all that may be held still comes through.

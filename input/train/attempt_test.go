@@ -24,7 +24,7 @@ func TestTrainThatWasKilledIsNotTriedAgain(t *testing.T) {
 	command := exec.Command(os.Args[0])
 	command.Env = append(os.Environ(), crashModel+"="+dir, crashMore+"="+endless+"    every: 1ms\n")
 	require.NoError(t, command.Start())
-	require.Eventually(t, func() bool { content, err := os.ReadFile(marker); return err == nil && len(content) > 0 }, 20*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { content, err := os.ReadFile(marker); return err == nil && len(content) > 0 }, 2*time.Minute, time.Millisecond)
 	require.NoError(t, command.Process.Kill())
 	assert.Error(t, command.Wait())
 

@@ -172,7 +172,7 @@ func TestTrainWaitsForItsSpool(t *testing.T) {
 		defer source.(*counter).mu.Unlock()
 		return source.(*counter).waiting, source.(*counter).nacked
 	}
-	require.Eventually(t, func() bool { waiting, _ := state(); return waiting > 100 }, 10*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { waiting, _ := state(); return waiting > 100 }, 2*time.Minute, time.Millisecond)
 	open()
 	assert.NotEmpty(t, readToEnd(t, in))
 	require.NoError(t, in.Close(t.Context()))
@@ -210,22 +210,22 @@ func TestTrainStopsWhileItWaitsForItsSpool(t *testing.T) {
 	blocker := filepath.Join(dir, "spool", "events-00000001.crc.ndjson")
 	require.NoError(t, os.MkdirAll(filepath.Dir(blocker), 0o755))
 	s, _ := build(t, fmt.Sprintf("deepcase_train:\n    input: {counter: {limit: 300, after: %q}}\n    model: %q\n%s", blocker, dir, quick))
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	running := make(chan error, 1)
 	go func() { running <- s.Run(ctx) }()
 	require.Eventually(t, func() bool {
 		_, err := os.Stat(filepath.Join(dir, "spool", trainedFile)) // the spool is open
 		return err == nil
-	}, 10*time.Second, time.Millisecond)
+	}, 2*time.Minute, time.Millisecond)
 	require.NoError(t, os.Mkdir(blocker, 0o755)) // lets the counter start, too
 	source, _ := counters.Load(blocker)
 	require.Eventually(t, func() bool {
 		source.(*counter).mu.Lock()
 		defer source.(*counter).mu.Unlock()
 		return source.(*counter).waiting > 100
-	}, 10*time.Second, time.Millisecond)
-	require.NoError(t, s.StopWithin(20*time.Second))
+	}, 2*time.Minute, time.Millisecond)
+	require.NoError(t, s.StopWithin(2*time.Minute))
 	require.NoError(t, <-running)
 }
 
@@ -233,7 +233,7 @@ func TestTrainStopsWhileItWaitsForItsSpool(t *testing.T) {
 func TestTrainAgainAndAgain(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "model")
 	s, end := build(t, fmt.Sprintf("deepcase_train:\n    input: {counter: {}}\n    model: %q\n    every: 100ms\n    retain: 2\n    max_events: 500\n%s", dir, quick))
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	running := make(chan error, 1)
 	go func() { running <- s.Run(ctx) }()
@@ -244,8 +244,8 @@ func TestTrainAgainAndAgain(t *testing.T) {
 		}
 		return all
 	}
-	require.Eventually(t, func() bool { return len(versions()) >= 3 }, 30*time.Second, 20*time.Millisecond)
-	require.NoError(t, s.StopWithin(30*time.Second))
+	require.Eventually(t, func() bool { return len(versions()) >= 3 }, 2*time.Minute, 20*time.Millisecond)
+	require.NoError(t, s.StopWithin(2*time.Minute))
 	require.NoError(t, <-running)
 	_, m := current(t, dir)
 	assert.LessOrEqual(t, m.Samples, 500+500/16+3*gatherBatches)
@@ -261,13 +261,13 @@ func TestTrainAgainAndAgain(t *testing.T) {
 func TestTrainStopsInTheMiddle(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "model")
 	s, end := build(t, strings.Replace(fromFile(write(t, alerts(300)...), dir, ""), "epochs: 30", "epochs: 1000000", 1))
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	running := make(chan error, 1)
 	go func() { running <- s.Run(ctx) }()
-	require.Eventually(t, func() bool { return spooled(t, dir) == 1800 }, 10*time.Second, 10*time.Millisecond)
-	require.Eventually(t, func() bool { _, err := os.Stat(filepath.Join(dir, "spool", trainingFile)); return err == nil }, 10*time.Second, time.Millisecond)
-	require.NoError(t, s.StopWithin(20*time.Second))
+	require.Eventually(t, func() bool { return spooled(t, dir) == 1800 }, 2*time.Minute, 10*time.Millisecond)
+	require.Eventually(t, func() bool { _, err := os.Stat(filepath.Join(dir, "spool", trainingFile)); return err == nil }, 2*time.Minute, time.Millisecond)
+	require.NoError(t, s.StopWithin(2*time.Minute))
 	require.NoError(t, <-running)
 	assert.Empty(t, end())
 	models, err := store.Open(dir, true)

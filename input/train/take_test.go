@@ -28,7 +28,7 @@ func TestTrainBoundsTheBytesThatWait(t *testing.T) {
 		defer source.(*counter).mu.Unlock()
 		return source.(*counter).next
 	}
-	require.Eventually(t, func() bool { return read() >= maxWaiting/size }, 20*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return read() >= maxWaiting/size }, 2*time.Minute, time.Millisecond)
 	open()
 	assert.LessOrEqual(t, read(), maxWaiting/size+3, "a batch of up to three waits for room")
 	readToEnd(t, in)

@@ -64,7 +64,7 @@ func fromFile(path, dir, more string) string {
 func run(t testing.TB, input string) (out []*service.Message) {
 	t.Helper()
 	s, end := build(t, input)
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	require.NoError(t, s.Run(ctx))
 	return end()
@@ -346,7 +346,7 @@ func TestTrainKeepsEventsUntilClustersAreDelivered(t *testing.T) {
 	}))
 	s, err := builder.Build()
 	require.NoError(t, err)
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	require.NoError(t, s.Run(ctx))
 	_, m := current(t, dir)

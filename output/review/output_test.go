@@ -131,7 +131,7 @@ func TestLints(t *testing.T) {
 // one waits until a question is open: lists may be a second old.
 func one(t *testing.T, o *output) {
 	t.Helper()
-	require.Eventually(t, func() bool { return o.server.State().Questions == 1 }, 20*time.Second, 20*time.Millisecond)
+	require.Eventually(t, func() bool { return o.server.State().Questions == 1 }, 2*time.Minute, 20*time.Millisecond)
 }
 
 func TestAlertsBecomeQuestions(t *testing.T) {
@@ -288,7 +288,7 @@ logger: { level: NONE }
 			require.NoError(t, err)
 			ended := make(chan error, 1)
 			go func() { ended <- stream.Run(context.Background()) }()
-			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 			defer cancel()
 			var sending sync.WaitGroup
 			for _, batch := range c.batches {
@@ -308,7 +308,7 @@ logger: { level: NONE }
 			require.Eventually(t, func() bool {
 				_, page := get(t, http.DefaultClient, fmt.Sprintf("http://localhost:%d/queue", port))
 				return strings.Contains(page, "sshd: failed password")
-			}, 20*time.Second, 20*time.Millisecond)
+			}, 2*time.Minute, 20*time.Millisecond)
 			require.NoError(t, stream.Stop(ctx))
 			require.NoError(t, <-ended)
 		})

@@ -122,7 +122,7 @@ func TestSlowReadersOfTheExportKeepNobodyWaiting(t *testing.T) {
 			})
 		}()
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	for range 10 {
 		select {
