@@ -27,7 +27,7 @@ func large(b *testing.B) *model.Model {
 		m.Names = append(m.Names, fmt.Sprintf("rule %03d: an event of a sensor", i))
 	}
 	var err error
-	m.Weights, err = contextbuilder.Init(contextbuilder.Config{Events: events, Length: params.Length, Hidden: params.Hidden}, 1)
+	m.Weights, err = contextbuilder.Init(params.Network(events), 1)
 	require.NoError(b, err)
 	for i := range clusters {
 		centre := map[int32]int{}
