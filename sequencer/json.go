@@ -174,6 +174,9 @@ func (r *reader) jsonRow(object json.RawMessage, found [4]json.RawMessage) (path
 	return r.append(f)
 }
 
+// maxLabels is how many labels jsonLabel remembers.
+const maxLabels = 1000
+
 // jsonLabel is a label and its text, "" for a boolean. Labels are few: it remembers the first ones.
 func (r *reader) jsonLabel(value json.RawMessage) (label float64, kind string, err error) {
 	if known, ok := r.labels[string(value)]; ok {
@@ -184,7 +187,7 @@ func (r *reader) jsonLabel(value json.RawMessage) (label float64, kind string, e
 	}
 	kind, _ = field.JSONText(value) // no error but for a boolean
 	kind = strings.TrimSpace(kind)
-	if len(r.labels) < 1000 {
+	if len(r.labels) < maxLabels {
 		r.labels[string(value)] = jsonLabel{label, kind}
 	}
 	return label, kind, nil

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -242,6 +243,20 @@ func FuzzText(f *testing.F) { fuzzRead(f, Text, "5 22 11\n\n7\r\n8", "\xef\xbb\x
 func FuzzJSON(f *testing.F) {
 	fuzzRead(f, JSON, `[{"timestamp":1,"machine":"m","event":"a","label":null},{"timestamp":2}]`,
 		"{\"timestamp\":\"2022-01-14T00:00:09+0000\",\"machine\":{\"a\":[\"}\\\"\"]},\"event\":\"\\u00e9\"}\n{\"timestamp\" : 1e3, \"machine\":0,\"event\":true}")
+}
+
+// What comes from outside does not fill the memory, and is read the same when it is not remembered.
+func TestManyLabels(t *testing.T) {
+	var table Table
+	r, err := newReader(&table, ReadOptions{})
+	require.NoError(t, err)
+	for i := range 2 * maxLabels {
+		label, kind, err := r.jsonLabel(json.RawMessage(strconv.Itoa(i)))
+		require.NoError(t, err)
+		require.EqualValues(t, i, label)
+		require.Equal(t, strconv.Itoa(i), kind)
+	}
+	require.Len(t, r.labels, maxLabels)
 }
 
 // FuzzLinesAreDocuments: lines give the rows and errors that the decoder of encoding/json leads to.

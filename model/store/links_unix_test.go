@@ -101,6 +101,18 @@ func TestMountsAreMadeOfLinks(t *testing.T) {
 	require.Equal(t, 2, number(t, linked))
 }
 
+// Who gave up waiting leaves the directory alone, also if LOCK was removed meanwhile.
+func TestWhoGaveUpCreatesNoLockFile(t *testing.T) {
+	s := open(t)
+	publish(t, s, 1)
+	require.NoError(t, os.Remove(s.path(lockFile)))
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := s.lockFile(ctx)
+	require.ErrorIs(t, err, context.Canceled)
+	require.NoFileExists(t, s.path(lockFile))
+}
+
 // Somebody restores a backup or removes empty files while a writer works: the next writer waits all the same.
 func TestAReplacedLockFileLetsNobodyIn(t *testing.T) {
 	s := open(t)
