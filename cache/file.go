@@ -369,8 +369,8 @@ var hashed = regexp.MustCompile(`^=[0-9a-f]{64}$`)
 // unsafe matches plain names that, on a file system that ignores case, may name another file or none.
 var unsafe = regexp.MustCompile(`[A-Z]|\.$|^(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|$)`)
 
-// name is the name of the file of a key. If the key is a plain name, it is the same file as in Benthos' cache "file", whose directories can be used. No plain
-// name begins like a hash.
+// name is the name of the file of a key. If the key is a plain name, it is the same file as in Benthos' cache "file", whose directories can be used.
+// No plain name begins like a hash.
 func (f *files) name(key string) string {
 	if !plain(key) || f.folds && unsafe.MatchString(key) {
 		sum := sha256.Sum256([]byte(key))

@@ -4,7 +4,8 @@
 //	             "pattern": "5d1f7f0c8a4be2b1c9a0d37e6f42a815", "status": "scored", "score": 3, "cluster": 17, "confidence": 0.83,
 //	             "distance": 0.021, "attention": [0, 0.71], "model": "20261123T141500Z-3f2a"}
 //
-// Documents are maps of decoded JSON, or Raw: bytes, which are annotated without being decoded. Errors say what is wrong with a document, and where in it.
+// Documents are maps of decoded JSON, or Raw: bytes, which are annotated without being decoded. Errors say what is wrong with a document, and where
+// in it.
 package annotation
 
 import (

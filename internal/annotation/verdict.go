@@ -30,7 +30,8 @@ func (t Target) WriteVerdict(document map[string]any, r Result, explain bool) {
 }
 
 // verdictNames are the names of the members that a verdict may have.
-var verdictNames = []string{"pattern", "status", "score", "cluster", "distance", "confidence", "attention", "model", "answer", "answered_before", "hourly_max"}
+var verdictNames = []string{"pattern", "status", "score", "cluster", "distance", "confidence", "attention", "model", "answer",
+	"answered_before", "hourly_max"}
 
 func verdictMembers(r Result, explain bool) []member {
 	v := r.Verdict

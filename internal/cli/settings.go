@@ -132,8 +132,8 @@ func (s *session) settled(what string, of model.Params, flags []string) error {
 // settings are the settings of a model by flag.
 func settings(p model.Params) map[string]any {
 	t := p.Training
-	return map[string]any{"hidden": p.Hidden, "lstm": p.LSTM, "layers": p.Layers, "bidirectional": p.Bidirectional, "delta": t.Delta, "epochs": t.Epochs, "batch": t.BatchSize,
-		"optimizer": t.Optimizer, "learning-rate": t.LearningRate, "seed": t.Seed, "confidence": p.Interpreter.Threshold,
+	return map[string]any{"hidden": p.Hidden, "lstm": p.LSTM, "layers": p.Layers, "bidirectional": p.Bidirectional,
+		"delta": t.Delta, "epochs": t.Epochs, "batch": t.BatchSize, "optimizer": t.Optimizer, "learning-rate": t.LearningRate, "seed": t.Seed, "confidence": p.Interpreter.Threshold,
 		"epsilon": p.Interpreter.Eps, "guard": p.Interpreter.Guard, "min_samples": p.Interpreter.MinSamples, "iterations": p.Query.Iterations, "query-batch": p.Query.BatchSize}
 }
 

@@ -158,15 +158,8 @@ func (e evaluation) part(i, index int) (any, error) {
 	p := e.parts[i]
 	switch {
 	case p.path != "":
-		switch message := e.batch[index]; {
-		case e.alone:
-			if v, ok := inBytes(message, p.path); ok {
-				return v, nil
-			}
-		case e.valid && !message.HasStructured():
-			if v, ok := inValid(message, p.path); ok {
-				return v, nil
-			}
+		if v, ok := e.inBytes(e.batch[index], p.path); ok {
+			return v, nil
 		}
 		content, err := e.batch[index].AsStructured()
 		if err != nil {
@@ -180,19 +173,31 @@ func (e evaluation) part(i, index int) (any, error) {
 }
 
 // inBytes reads the value at a path out of a message's bytes. It decodes no other value, which saves most of the time if nobody else needs the
-// document decoded. It is not ok if there is no text or number. It may be ok if the document is not valid JSON, which its reader has to find out.
-func inBytes(message *service.Message, path string) (v any, ok bool) {
+// document decoded.
+func (e evaluation) inBytes(message *service.Message, path string) (v any, ok bool) {
+	if !e.alone && (!e.valid || message.HasStructured()) {
+		return nil, false
+	}
 	content, err := message.AsBytes()
 	if err != nil {
 		return nil, false
 	}
 	found := field.FindJSON(content, path)
+	if e.alone {
+		return ofAny(found)
+	}
+	return ofValid(found)
+}
+
+// ofAny is a value that was found in a document. It is not ok if it is no text or number. It may be ok if the document is not valid JSON, which its
+// reader has to find out.
+func ofAny(found json.RawMessage) (v any, ok bool) {
 	switch {
 	case len(found) == 0:
 		return nil, false
 	case found[0] == '"':
 		var text string
-		err = json.Unmarshal(found, &text)
+		err := json.Unmarshal(found, &text)
 		return text, err == nil
 	case found[0] == '-' || found[0] >= '0' && found[0] <= '9':
 		return json.Number(found), json.Valid(found) // as Benthos does
@@ -200,13 +205,8 @@ func inBytes(message *service.Message, path string) (v any, ok bool) {
 	return nil, false
 }
 
-// inValid is inBytes for a valid document. It is ok for every value, also for one that is missing.
-func inValid(message *service.Message, path string) (v any, ok bool) {
-	content, err := message.AsBytes()
-	if err != nil {
-		return nil, false
-	}
-	found := field.FindJSON(content, path)
+// ofValid is ofAny for a valid document. It is ok for every value, also for one that is missing.
+func ofValid(found json.RawMessage) (v any, ok bool) {
 	switch {
 	case len(found) == 0:
 		return nil, true
@@ -216,7 +216,7 @@ func inValid(message *service.Message, path string) (v any, ok bool) {
 	}
 	decoder := json.NewDecoder(bytes.NewReader(found))
 	decoder.UseNumber() // as Benthos does
-	err = decoder.Decode(&v)
+	err := decoder.Decode(&v)
 	return v, err == nil
 }
 
