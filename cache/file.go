@@ -45,7 +45,7 @@ Whatever kills the process, and however many processes share the directory, an e
 
 A write returns when it is on disk. So it survives a power failure if the disk keeps what it has confirmed, except on Windows. Writes at the same time wait for the disk together. `+"`deepcase_sequence`"+` writes the window of each machine once per batch, so larger batches need fewer writes.
 
-On Linux with ext4 or XFS, new values of entries that have a file are first written to one file for all, the log. That takes one flush of the disk for all that are written at the same time, which is several times as fast as writing each to its file. On other file systems, and for new entries, the disk has to confirm twice. With ext4 or XFS, more than eight files at a time are flushed by flushing the file system: if other programs write much to it, these writes wait for that, too.
+On Linux with ext4 or XFS, a new value of an entry that has a file goes to the log first, which is one file for all entries. One flush of the disk confirms all values that are written at the same time. That is several times as fast as writing each to its file. On other file systems, and for new entries, the disk has to confirm twice. With ext4 or XFS, more than eight files at a time are flushed by flushing the file system: if other programs write much to it, these writes wait for that, too.
 
 == What is removed
 

@@ -146,8 +146,8 @@ func (it *Interpreter) weigh(m *Match, s *search, t *tree, ids, values []int32, 
 	}
 }
 
-// highest finds the highest label, which known has by packed vector, of the vectors within guard of a query. If these have none, it is that of the nearest vectors with a label
-// up to farthest, all at the least distance; NoScore if there are none.
+// highest finds the highest label of the vectors within guard of a query; known has the labels by packed vector. If these vectors have none, it is that
+// of the nearest vectors with a label up to farthest, all at the least distance; NoScore if there are none.
 func (s *search) highest(t *tree, known []float64, ids, values []int32, guard, farthest int64) float64 {
 	found, least := float64(NoScore), int64(math.MaxInt64)
 	s.within(t, ids, values, max(guard, farthest), func(at int32, distance int64) bool {

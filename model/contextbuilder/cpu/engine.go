@@ -1,8 +1,8 @@
 // Package cpu is the engine that computes on the processor, in Go, with AVX2 or AVX-512 kernels if the processor has these.
 //
 // Three things make it fast and change nothing but rounding. Contexts share prefixes, so that the encoder runs once per distinct prefix, forward
-// and backward (type trie); in both directions, once per distinct context. A one-hot input selects a row of the transposed weights. A batch is cut into parts, whose gradients are added
-// in order; how many parts does not depend on the number of workers.
+// and backward (type trie); in both directions, once per distinct context. A one-hot input selects a row of the transposed weights. A batch is cut into
+// parts, whose gradients are added in order; how many parts does not depend on the number of workers.
 package cpu
 
 import (

@@ -130,22 +130,18 @@ type view struct {
 
 func (m *model) views(w *contextbuilder.Weights, s set) (v []view) {
 	n, l, h, g, t := m.N, m.L, m.Hidden, m.Gates(), m.D*m.Hidden
-	for cell, r := range w.Encoder {
-		in, upper := n, cell >= m.D
-		if upper {
-			in = t
+	recurrent := func(cells []contextbuilder.Recurrent, in, ih, hh, bih, bhh int) {
+		for cell, r := range cells {
+			upper := cell >= m.D
+			if upper {
+				in = t
+			}
+			v = append(v, view{r.WeightIH, g, in, true, upper, s[id(cell, ih)], 1, m.ldG}, view{r.WeightHH, g, h, true, false, s[id(cell, hh)], m.ldH, 1},
+				view{r.BiasIH, g, 1, true, false, s[id(cell, bih)], 1, 0}, view{r.BiasHH, g, 1, true, false, s[id(cell, bhh)], 1, 0})
 		}
-		v = append(v, view{r.WeightIH, g, in, true, upper, s[id(cell, encIh)], 1, m.ldG}, view{r.WeightHH, g, h, true, false, s[id(cell, encHh)], m.ldH, 1},
-			view{r.BiasIH, g, 1, true, false, s[id(cell, encBih)], 1, 0}, view{r.BiasHH, g, 1, true, false, s[id(cell, encBhh)], 1, 0})
 	}
-	for cell, r := range w.Decoder {
-		in, upper := h, cell >= m.D
-		if upper {
-			in = t
-		}
-		v = append(v, view{r.WeightIH, g, in, true, upper, s[id(cell, decIh)], 1, m.ldG}, view{r.WeightHH, g, h, true, false, s[id(cell, decHh)], m.ldH, 1},
-			view{r.BiasIH, g, 1, true, false, s[id(cell, decBih)], 1, 0}, view{r.BiasHH, g, 1, true, false, s[id(cell, decBhh)], 1, 0})
-	}
+	recurrent(w.Encoder, n, encIh, encHh, encBih, encBhh)
+	recurrent(w.Decoder, h, decIh, decHh, decBih, decBhh)
 	return append(v,
 		view{w.Embedding, n, h, false, false, s[emb], m.ldH, 1},
 		view{w.Attention.Weight, l, t, false, true, s[att], m.ldT, 1}, view{w.Attention.Bias, l, 1, false, false, s[attB], 1, 0},
