@@ -20,8 +20,9 @@ type learning struct {
 	dAttention []float32
 	dh1        []float32
 
-	sums    set                // gradients of biases
-	byEvent map[int]*eventRows // and of matrices by event
+	g       set                // gradients, except of matrices by event
+	stored  []bool             // by matrix: whether g has this batch's gradient yet, to which more is added
+	byEvent map[int]*eventRows // gradients of matrices by event
 	ones    []float32
 	factors []float32 // by hidden unit: the first step's input without dropout
 	weights []float32 // the same of a row's dropped units, negative
@@ -33,7 +34,6 @@ type learningCell struct {
 	dc  []float32 // by node
 	dgh []float32
 	dgi []float32 // where gi is
-	dIh []float32 // H × G, in the first layer: the gradient of the decoder's W_ih by the first step
 }
 
 // grow makes room for a backward pass.
@@ -41,17 +41,13 @@ func (p *pass) grow(nodes, rows, n int) {
 	m, g := p.model, &p.learning
 	if g.byEvent == nil {
 		g.byEvent = map[int]*eventRows{w1: newEventRows(m, w1, m.E), emb: newEventRows(m, emb, m.H)}
-		g.sums = make(set, len(m.w))
-		for matrix, width := range map[int]int{attB: m.P, b1: m.E, b2: m.E} {
-			g.sums[matrix] = simd.Make(width)
+		g.g, g.stored = make(set, len(m.w)), make([]bool, len(m.w))
+		for i := range p.cells[:m.D] {
+			g.byEvent[id(i, encIh)] = newEventRows(m, id(i, encIh), m.G)
 		}
-		for i := range p.cells {
-			for _, bias := range []int{encBih, encBhh, decBih, decBhh} {
-				g.sums[id(i, bias)] = simd.Make(m.G)
-			}
-			if i < m.D {
-				g.byEvent[id(i, encIh)] = newEventRows(m, id(i, encIh), m.G)
-				p.cells[i].dIh = simd.Make(m.H * m.ldG)
+		for matrix := range m.w {
+			if !m.perEvent(matrix) {
+				g.g[matrix] = simd.Make(m.rows[matrix] * m.ld[matrix])
 			}
 		}
 		g.factors, g.base = simd.Make(m.H), simd.Make(m.G)
@@ -129,13 +125,18 @@ func (p *pass) backward(events []int32, delta float64) {
 	for _, r := range p.byEvent {
 		r.reset()
 	}
+	clear(p.stored)
 	for i := range p.cells {
 		clear(p.cells[i].dgh[:p.G]) // the root of an empty part has no child to store here
 	}
 	p.smooth(events, delta)
 	p.attended()
 	p.unroll()
-	p.biases()
+	for matrix, g := range p.g {
+		if !p.stored[matrix] {
+			clear(g)
+		}
+	}
 }
 
 // smooth computes the loss Σ t (log t − log confidence) with t = δ/(N−2), 1−δ at the true event, and turns logits into its gradient.
@@ -189,6 +190,11 @@ func (p *pass) attended() {
 			clear(g[p.L:])
 		}
 	}
+	p.products(w2, n, p.E, p.logits, p.ldE, p.h1, p.ldE)
+	p.products(att, n, p.T, p.dAttention, p.ldP, p.layers[p.Layers-1].h[p.off[p.L+1]*p.ldT:], p.ldT)
+	p.rowSums(b2, n, p.E, p.logits, p.ldE)
+	p.rowSums(b1, n, p.E, p.dh1, p.ldE)
+	p.rowSums(attB, n, p.P, p.dAttention, p.ldP)
 }
 
 // unroll goes back through the recurrent cells, from the last step of the decoder to the first of the encoder. The gradient of a prefix is the
@@ -213,8 +219,8 @@ func (p *pass) unroll() {
 			for i := from; i < to; i++ {
 				p.back(c, i, c.dgi[(i-c.first)*p.ldG:], p.w[id(k, decBhh)], false, several || i > from && c.prev[i-1] == c.prev[i])
 			}
-			p.below(c, c.decIhT, from, to)
-			p.toState(c, p.before(c, step), p.w[id(k, decHh)])
+			p.below(c, decIh, c.decIhT, from, to)
+			p.toState(c, p.before(c, step), decHh, decBhh)
 		}
 	}
 	for k := len(p.cells) - 1; k >= 0; k-- {
@@ -231,10 +237,15 @@ func (p *pass) unroll() {
 				}
 			}
 			if l > 1 { // the first state is 0 and has no gradient
-				p.toState(c, c.level(l-1, p.L), p.w[id(k, encHh)])
+				p.toState(c, c.level(l-1, p.L), encHh, encBhh)
 			}
 		}
-		p.below(c, c.encIhT, p.off[1], p.off[p.L+1])
+		p.rowSums(id(k, encBhh), 1, p.G, c.dgh, p.ldG) // by the first state
+		if inputs != nil {
+			p.rowSums(id(k, encBih), len(inputs.used), p.G, inputs.data, inputs.ld)
+		} else {
+			p.below(c, encIh, c.encIhT, p.off[1], p.off[p.L+1])
+		}
 	}
 	p.embedded()
 }
@@ -250,18 +261,37 @@ func (p *pass) clear() {
 	}
 }
 
-// below goes back through W_ih to the states of the layer below.
-func (p *pass) below(c *cell, ihT []float32, from, to int) {
-	if c.at >= p.D {
-		dh := p.layers[c.at/p.D-1].dh
-		simd.Gemm(to-from, p.T, p.G, c.dgi[from*p.ldG:], p.ldG, 1, ihT, p.ldT, dh[from*p.ldT:], p.ldT, true)
+// below goes back through the W_ih of a cell above the first layer to the states of the layer below.
+func (p *pass) below(c *cell, ih int, ihT []float32, from, to int) {
+	dgi := c.dgi[(from-c.first)*p.ldG:]
+	p.rowSums(id(c.at, ih+encBih-encIh), to-from, p.G, dgi, p.ldG)
+	if c.at < p.D {
+		return
 	}
+	under := &p.layers[c.at/p.D-1]
+	simd.Gemm(to-from, p.T, p.G, dgi, p.ldG, 1, ihT, p.ldT, under.dh[from*p.ldT:], p.ldT, true)
+	p.products(id(c.at, ih), to-from, p.G, under.h[from*p.ldT:], p.ldT, dgi, p.ldG)
 }
 
-// toState goes back through W_hh to the states of a level.
-func (p *pass) toState(c *cell, level int, hh []float32) {
+// toState goes back through W_hh, to the states of a level.
+func (p *pass) toState(c *cell, level, hh, bhh int) {
 	from, to := p.nodes(level)
-	simd.Gemm(to-from, p.H, p.G, c.dgh[from*p.ldG:], p.ldG, 1, hh, p.ldH, c.dh[from*p.ldT:], p.ldT, !p.LSTM || len(p.cells) > 1)
+	dgh := c.dgh[from*p.ldG:]
+	simd.Gemm(to-from, p.H, p.G, dgh, p.ldG, 1, p.w[id(c.at, hh)], p.ldH, c.dh[from*p.ldT:], p.ldT, !p.LSTM || len(p.cells) > 1)
+	p.products(id(c.at, hh), to-from, p.H, dgh, p.ldG, c.h[from*p.ldT:], p.ldT)
+	p.rowSums(id(c.at, bhh), to-from, p.G, dgh, p.ldG)
+}
+
+// products adds the sum of n products a·bᵀ to the gradient of a matrix, whose rows begin with so many columns.
+func (p *pass) products(matrix, n, columns int, a []float32, lda int, b []float32, ldb int) {
+	simd.Gemm(p.model.rows[matrix], columns, n, a, 1, lda, b, ldb, p.g[matrix], p.ld[matrix], p.stored[matrix])
+	p.stored[matrix] = true
+}
+
+// rowSums adds the sum of n rows to the gradient of a bias.
+func (p *pass) rowSums(bias, n, columns int, rows []float32, ld int) {
+	simd.SumRows(p.g[bias][:columns], rows, ld, n, p.stored[bias])
+	p.stored[bias] = true
 }
 
 // back goes back through a cell, to the part of its input (dgi) and to the state before.
@@ -274,109 +304,4 @@ func (p *pass) back(c *cell, node int, dgi, bhh []float32, addI, addP bool) {
 	}
 	n := 2 * p.H
 	simd.GRUBackward(dh, gates, c.gh[prev*ldG+n:], bhh[n:], c.h[prev*ldT:], dgi, c.dgh[prev*ldG:], c.dh[prev*ldT:], addI, addP)
-}
-
-// span is a range of nodes.
-type span struct{ from, to int }
-
-// goneOn are the nodes whose states cells of the encoder and of the decoder went on from, but for the root, whose state is 0.
-func (p *pass) goneOn(c *cell) (encoder, decoder []span) {
-	first, leaves, leafEnd, end := p.off[1], p.off[p.L], p.off[p.L+1], p.off[p.L+p.steps]
-	if c.direction == 1 {
-		return []span{{p.off[2], leafEnd}}, []span{{first, p.off[2]}, {leafEnd, end}}
-	}
-	return []span{{first, leaves}}, []span{{leaves, end}}
-}
-
-// biases sums the gradients of the biases over nodes and rows.
-func (p *pass) biases() {
-	n := len(p.rows) * p.steps
-	for k := range p.cells {
-		c := &p.cells[k]
-		if inputs := p.byEvent[id(k, encIh)]; inputs != nil {
-			clear(p.sums[id(k, encBih)])
-			for _, e := range inputs.used {
-				simd.Axpy(p.sums[id(k, encBih)], inputs.at(e), 1)
-			}
-		} else {
-			simd.SumRows(p.sums[id(k, encBih)], c.dgi[p.off[1]*p.ldG:], p.ldG, p.off[p.L+1]-p.off[1])
-		}
-		simd.SumRows(p.sums[id(k, decBih)], c.dgi[(p.off[p.L+1]-c.first)*p.ldG:], p.ldG, n)
-		encoder, decoder := p.goneOn(c)
-		p.sumSpans(p.sums[id(k, encBhh)], c.dgh, append(encoder, span{0, 1})) // the root, too
-		p.sumSpans(p.sums[id(k, decBhh)], c.dgh, decoder)
-	}
-	simd.SumRows(p.sums[attB], p.dAttention, p.ldP, n)
-	simd.SumRows(p.sums[b1], p.dh1, p.ldE, n)
-	simd.SumRows(p.sums[b2], p.logits, p.ldE, n)
-}
-
-// sumSpans sums rows of dgh.
-func (p *pass) sumSpans(sum, dgh []float32, spans []span) {
-	clear(sum)
-	for _, s := range spans {
-		simd.SumRows(p.base, dgh[s.from*p.ldG:], p.ldG, s.to-s.from)
-		simd.Axpy(sum, p.base, 1)
-	}
-}
-
-// gradient writes rows from…to of the gradient of a matrix to g, or adds them.
-func (p *pass) gradient(matrix, from, to int, g []float32, add bool) {
-	if sum := p.sums[matrix]; sum != nil {
-		if !add {
-			clear(g)
-		}
-		simd.Axpy(g[:len(sum)], sum, 1)
-		return
-	}
-	n, leafEnd := len(p.rows)*p.steps, p.off[p.L+1]
-	switch matrix {
-	case att:
-		outer(n, p.dAttention, p.ldP, p.layers[p.Layers-1].h[leafEnd*p.ldT:], p.ldT, p.T, from, to, g, p.ld[matrix], add)
-	case w2:
-		outer(n, p.logits, p.ldE, p.h1, p.ldE, p.E, from, to, g, p.ld[matrix], add)
-	default:
-		p.cellGradient(matrix, from, to, g, add)
-	}
-}
-
-// cellGradient is gradient for a matrix of a cell.
-func (p *pass) cellGradient(matrix, from, to int, g []float32, add bool) {
-	k, ofFirst := cellOf(matrix)
-	c := &p.cells[k]
-	encoder, decoder := p.goneOn(c)
-	leafEnd, n, rows := p.off[p.L+1], len(p.rows)*p.steps, len(p.rows)
-	overStates := func(spans []span) {
-		for i, s := range spans {
-			outer(s.to-s.from, c.dgh[s.from*p.ldG:], p.ldG, c.h[s.from*p.ldT:], p.ldT, p.H, from, to, g, p.ld[matrix], add || i > 0)
-		}
-	}
-	overInputs := func(s span) {
-		outer(s.to-s.from, p.layers[k/p.D-1].h[s.from*p.ldT:], p.ldT, c.dgi[s.from*p.ldG:], p.ldG, p.G, from, to, g, p.ld[matrix], add)
-	}
-	switch {
-	case ofFirst == encHh:
-		overStates(encoder)
-	case ofFirst == decHh:
-		overStates(decoder)
-	case k >= p.D && ofFirst == encIh:
-		overInputs(span{p.off[1], leafEnd})
-	case k >= p.D:
-		overInputs(span{leafEnd, leafEnd + n})
-	default: // decIh of the first layer
-		first := c.dIh[from*p.ldG : to*p.ldG]
-		if !add {
-			clear(g[:len(first)])
-		}
-		simd.Axpy(g[:len(first)], first, 1)
-		outer(n-rows, p.x, p.ldH, c.dgi[rows*p.ldG:], p.ldG, p.G, from, to, g, p.ld[matrix], true)
-	}
-}
-
-// outer computes rows from…to of the sum of k outer products a·bᵀ; g has rows of ldg.
-func outer(k int, a []float32, lda int, b []float32, ldb, columns, from, to int, g []float32, ldg int, add bool) {
-	if k > 0 {
-		a = a[from:]
-	}
-	simd.Gemm(to-from, columns, k, a, 1, lda, b, ldb, g, ldg, add)
 }

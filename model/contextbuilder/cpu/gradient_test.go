@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"connect-deepcase/model/contextbuilder"
+	"connect-deepcase/model/contextbuilder/cpu/internal/simd"
 	"connect-deepcase/model/contextbuilder/enginetest"
 )
 
@@ -119,7 +120,7 @@ func (t *trainer) whole() *contextbuilder.Weights {
 				}
 				continue
 			}
-			p.gradient(id, 0, t.model.rows[id], g[id], p != t.parts[0])
+			simd.Axpy(g[id], p.g[id], 1)
 		}
 	}
 	w, _ := contextbuilder.NewWeights(t.Config)

@@ -81,6 +81,7 @@ func (p *pass) embedded() {
 		c := &p.cells[k]
 		p.first(c)
 		simd.Gemm(later, p.H, p.G, c.dgi[n*p.ldG:], p.ldG, 1, c.decIhT, p.ldH, p.dx, p.ldH, k > 0)
+		p.products(id(k, decIh), later, p.G, p.x, p.ldH, c.dgi[n*p.ldG:], p.ldG)
 	}
 	for i := range later {
 		at := n + i
@@ -95,20 +96,22 @@ func (p *pass) embedded() {
 // first goes back through the first step: with G_j the sum of dgi over the rows that keep unit j, the gradient of column j of W_ih is G_j times the
 // unit's input, and that of the unit's input is column j times G_j.
 func (p *pass) first(c *cell) {
-	n, scale := len(p.rows), float32(1/(1-p.dropout))
-	simd.SumRows(p.base, c.dgi, p.ldG, n)
+	n, matrix, scale := len(p.rows), id(c.at, decIh), float32(1/(1-p.dropout))
+	gradient := p.g[matrix]
+	p.stored[matrix] = true
+	simd.SumRows(p.base, c.dgi, p.ldG, n, false)
 	for j := range p.H {
-		copy(c.dIh[j*p.ldG:], p.base)
+		copy(gradient[j*p.ldG:], p.base)
 	}
 	for i := range n {
 		for _, j := range p.dropped(i) {
-			simd.Axpy(c.dIh[int(j)*p.ldG:int(j)*p.ldG+p.G], c.dgi[i*p.ldG:], -1)
+			simd.Axpy(gradient[int(j)*p.ldG:int(j)*p.ldG+p.G], c.dgi[i*p.ldG:], -1)
 		}
 	}
 	row := p.byEvent[emb].at(0)
 	for j := range p.H {
-		g := c.dIh[j*p.ldG : j*p.ldG+p.G]
-		row[j] += scale * simd.Dot(g, p.w[id(c.at, decIh)][j*p.ldG:])
+		g := gradient[j*p.ldG : j*p.ldG+p.G]
+		row[j] += scale * simd.Dot(g, p.w[matrix][j*p.ldG:])
 		simd.ScaleShift(g, g, p.factors[j], 0)
 	}
 }

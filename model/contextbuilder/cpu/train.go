@@ -47,7 +47,6 @@ type trainer struct {
 	team    *team
 	parts   []*pass
 	teach   []bool      // whether the true event is a step's input
-	g       set         // gradients, except of matrices by event
 	scratch [][]float32 // the gradient of a row, per share of the step
 	opt     *optimizer
 
@@ -63,13 +62,7 @@ const (
 func newTrainer(m *model, s contextbuilder.Samples, t contextbuilder.Training, workers int) *trainer {
 	n := s.Rows()
 	tr := &trainer{model: m, Training: t, samples: s, order: make([]int32, n), rank: make([]int32, n), team: newTeam(workers),
-		random: rand.New(rand.NewPCG(t.Seed, streamOrder)), teach: make([]bool, t.Steps), opt: newOptimizer(m, t),
-		g: make(set, len(m.w))}
-	for matrix := range m.w {
-		if !m.perEvent(matrix) {
-			tr.g[matrix] = simd.Make(m.rows[matrix] * m.ld[matrix])
-		}
-	}
+		random: rand.New(rand.NewPCG(t.Seed, streamOrder)), teach: make([]bool, t.Steps), opt: newOptimizer(m, t)}
 	for range 2 * workers {
 		tr.scratch = append(tr.scratch, simd.Make(max(m.ldG, m.ldE)))
 	}
@@ -189,10 +182,11 @@ func (t *trainer) step() {
 				continue
 			}
 			first, end := from*t.ld[matrix], to*t.ld[matrix]
-			for i, p := range t.parts {
-				p.gradient(matrix, from, to, t.g[matrix][first:end], i > 0)
+			sum := t.parts[0].g[matrix][first:end]
+			for _, p := range t.parts[1:] {
+				simd.Axpy(sum, p.g[matrix][first:end], 1)
 			}
-			t.opt.step(t.w, matrix, first, t.g[matrix][first:end])
+			t.opt.step(t.w, matrix, first, sum)
 		}
 		t.refresh(share, shares)
 	})

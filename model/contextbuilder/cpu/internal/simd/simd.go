@@ -56,9 +56,9 @@ func Gemm(m, n, k int, a []float32, rs, cs int, b []float32, ldb int, c []float3
 
 var one = []float32{1}
 
-// SumRows sums rows of len(dst) numbers that lie ld apart in src.
-func SumRows(dst, src []float32, ld, rows int) {
-	Gemm(1, len(dst), rows, one, 0, 0, src, ld, dst, len(dst), false)
+// SumRows sums rows of len(dst) numbers that lie ld apart in src. The sum is added to dst if add is set, else stored.
+func SumRows(dst, src []float32, ld, rows int, add bool) {
+	Gemm(1, len(dst), rows, one, 0, 0, src, ld, dst, len(dst), add)
 }
 
 // GRUForward computes the gates r, z, n (stacked in rzn) and the new state h of one row from W_ih·x (gi), W_hh·h (gh) and the state

@@ -126,11 +126,11 @@ func TestSumRows(t *testing.T) {
 		src[i] = float32(i)
 	}
 	dst := make([]float32, 16)
-	SumRows(dst, src, 20, 5)
+	SumRows(dst, src, 20, 5, false)
 	for i, x := range dst {
 		assert.Equal(t, float32(5*i+20*(0+1+2+3+4)), x)
 	}
-	SumRows(dst, nil, 20, 0)
+	SumRows(dst, nil, 20, 0, false)
 	assert.Equal(t, make([]float32, 16), dst)
 }
 
