@@ -32,7 +32,7 @@ type learning struct {
 // learningCell is the same for a cell.
 type learningCell struct {
 	dc  []float32 // by node
-	dgh []float32
+	dgh []float32 // where gh is
 	dgi []float32 // where gi is
 }
 
@@ -62,7 +62,7 @@ func (p *pass) grow(nodes, rows, n int) {
 	for i := range p.cells {
 		c := &p.cells[i]
 		c.dh = p.layers[i/m.D].dh[c.direction*m.H:]
-		grow(&c.dgh, nodes*m.ldG)
+		grow(&c.dgh, len(c.gh))
 		grow(&c.dgi, len(c.gi))
 		if m.LSTM {
 			grow(&c.dc, nodes*m.ldH)
@@ -126,9 +126,6 @@ func (p *pass) backward(events []int32, delta float64) {
 		r.reset()
 	}
 	clear(p.stored)
-	for i := range p.cells {
-		clear(p.cells[i].dgh[:p.G]) // the root of an empty part has no child to store here
-	}
 	p.smooth(events, delta)
 	p.attended()
 	p.unroll()
@@ -213,11 +210,12 @@ func (p *pass) unroll() {
 		simd.Gemm(n, p.T, p.L, p.dAttention[step*n*p.ldP:], p.ldP, 1, p.w[att], p.ldT, top[from*p.ldT:], p.ldT, several || !last)
 		for k := len(p.cells) - 1; k >= 0; k-- {
 			c := &p.cells[k]
+			p.leave(c, p.before(c, step))
 			if last && p.LSTM && !several {
 				clear(c.dc[from*p.ldH : to*p.ldH])
 			}
 			for i := from; i < to; i++ {
-				p.back(c, i, c.dgi[(i-c.first)*p.ldG:], p.w[id(k, decBhh)], false, several || i > from && c.prev[i-1] == c.prev[i])
+				p.back(c, i, c.dgi[(i-c.first)*p.ldG:], false, several || i > from && c.prev[i-1] == c.prev[i])
 			}
 			p.below(c, decIh, c.decIhT, from, to)
 			p.toState(c, p.before(c, step), decHh, decBhh)
@@ -228,16 +226,21 @@ func (p *pass) unroll() {
 		inputs := p.byEvent[id(k, encIh)]
 		for l := p.L; l > 0; l-- {
 			from, to := p.nodes(c.level(l, p.L))
+			before := 0
+			if l > 1 {
+				before = c.level(l-1, p.L)
+			}
+			p.leave(c, before)
 			for i := from; i < to; i++ {
 				add := several || i > from && c.prev[i-1] == c.prev[i] // the first child stores, the others add
 				if inputs != nil {
-					p.back(c, i, inputs.at(p.event[i]), p.w[id(k, encBhh)], true, add)
+					p.back(c, i, inputs.at(p.event[i]), true, add)
 				} else {
-					p.back(c, i, c.dgi[i*p.ldG:], p.w[id(k, encBhh)], false, add)
+					p.back(c, i, c.dgi[i*p.ldG:], false, add)
 				}
 			}
 			if l > 1 { // the first state is 0 and has no gradient
-				p.toState(c, c.level(l-1, p.L), encHh, encBhh)
+				p.toState(c, before, encHh, encBhh)
 			}
 		}
 		p.rowSums(id(k, encBhh), 1, p.G, c.dgh, p.ldG) // by the first state
@@ -256,8 +259,16 @@ func (p *pass) clear() {
 		clear(p.layers[i].dh)
 	}
 	for i := range p.cells {
-		clear(p.cells[i].dgh)
 		clear(p.cells[i].dc)
+	}
+}
+
+// leave prepares for going back to the states of a level.
+func (p *pass) leave(c *cell, level int) {
+	from, to := p.nodes(level)
+	c.atNode = from
+	if len(p.cells) > 1 || len(p.rows) == 0 { // a part without rows has a root, but nothing that would store here
+		clear(c.dgh[:(to-from)*p.ldG])
 	}
 }
 
@@ -276,10 +287,9 @@ func (p *pass) below(c *cell, ih int, ihT []float32, from, to int) {
 // toState goes back through W_hh, to the states of a level.
 func (p *pass) toState(c *cell, level, hh, bhh int) {
 	from, to := p.nodes(level)
-	dgh := c.dgh[from*p.ldG:]
-	simd.Gemm(to-from, p.H, p.G, dgh, p.ldG, 1, p.w[id(c.at, hh)], p.ldH, c.dh[from*p.ldT:], p.ldT, !p.LSTM || len(p.cells) > 1)
-	p.products(id(c.at, hh), to-from, p.H, dgh, p.ldG, c.h[from*p.ldT:], p.ldT)
-	p.rowSums(id(c.at, bhh), to-from, p.G, dgh, p.ldG)
+	simd.Gemm(to-from, p.H, p.G, c.dgh, p.ldG, 1, p.w[id(c.at, hh)], p.ldH, c.dh[from*p.ldT:], p.ldT, !p.LSTM || len(p.cells) > 1)
+	p.products(id(c.at, hh), to-from, p.H, c.dgh, p.ldG, c.h[from*p.ldT:], p.ldT)
+	p.rowSums(id(c.at, bhh), to-from, p.G, c.dgh, p.ldG)
 }
 
 // products adds the sum of n products a·bᵀ to the gradient of a matrix, whose rows begin with so many columns.
@@ -295,13 +305,12 @@ func (p *pass) rowSums(bias, n, columns int, rows []float32, ld int) {
 }
 
 // back goes back through a cell, to the part of its input (dgi) and to the state before.
-func (p *pass) back(c *cell, node int, dgi, bhh []float32, addI, addP bool) {
-	prev, ldG, ldH, ldT := int(c.prev[node]), p.ldG, p.ldH, p.ldT
-	dh, gates := c.dh[node*ldT:node*ldT+p.H], c.gates[node*ldG:]
+func (p *pass) back(c *cell, node int, dgi []float32, addI, addP bool) {
+	prev, ldH, ldT := int(c.prev[node]), p.ldH, p.ldT
+	dh, gates, dgh := c.dh[node*ldT:node*ldT+p.H], c.gates[node*p.ldA:], c.dgh[(prev-c.atNode)*p.ldG:]
 	if p.LSTM {
-		simd.LSTMBackward(dh, c.dc[node*ldH:], gates, c.c[node*ldH:], c.c[prev*ldH:], dgi, c.dgh[prev*ldG:], c.dc[prev*ldH:], addI, addP)
+		simd.LSTMBackward(dh, c.dc[node*ldH:], gates, c.c[node*ldH:], c.c[prev*ldH:], dgi, dgh, c.dc[prev*ldH:], addI, addP)
 		return
 	}
-	n := 2 * p.H
-	simd.GRUBackward(dh, gates, c.gh[prev*ldG+n:], bhh[n:], c.h[prev*ldT:], dgi, c.dgh[prev*ldG:], c.dh[prev*ldT:], addI, addP)
+	simd.GRUBackward(dh, gates, c.h[prev*ldT:], dgi, dgh, c.dh[prev*ldT:], addI, addP)
 }

@@ -60,6 +60,7 @@ type model struct {
 	// with padding
 	H, T, G, P, E           int // hidden units, those of all directions, gates times hidden units, positions, events
 	ldG, ldH, ldT, ldP, ldE int // lengths of rows for so many columns
+	ldA                     int // the same for what a cell keeps of a state: 4·H
 	rows, ld                []int
 	w                       set
 	// derived from w by refresh: transposes for the products the other way round, and sums of biases
@@ -78,6 +79,7 @@ func newModel(c contextbuilder.Config) *model {
 	m := &model{Config: c, N: c.Events, L: c.Length, D: c.Directions(), H: simd.Pad(c.Hidden), P: simd.Pad(c.Length), E: simd.Pad(c.Events)}
 	m.G, m.T = c.Gates()/c.Hidden*m.H, m.D*m.H
 	m.ldG, m.ldH, m.ldT, m.ldP, m.ldE = simd.Stride(m.G), simd.Stride(m.H), simd.Stride(m.T), simd.Stride(m.P), simd.Stride(m.E)
+	m.ldA = simd.Stride(4 * m.H)
 	m.rows = []int{encIh: m.N, encHh: m.G, encBih: 1, encBhh: 1, decIh: m.H, decHh: m.G, decBih: 1, decBhh: 1,
 		att: m.P, attB: 1, w1: m.N, b1: 1, w2: m.E, b2: 1, emb: m.N}
 	m.ld = []int{encIh: m.ldG, encHh: m.ldH, encBih: m.ldG, encBhh: m.ldG, decIh: m.ldG, decHh: m.ldH, decBih: m.ldG, decBhh: m.ldG,

@@ -38,8 +38,11 @@ type cell struct {
 	h, dh         []float32 // the layer's, from this direction on
 	// by node; in inference, gates has one row for all
 	c     []float32
-	gh    []float32 // of a node as the one before: W_hh·h of the encoder, or of the decoder for the encoder's last state and what follows
 	gates []float32
+	// by node of one level, whose first one is atNode: as the ones before, W_hh·h of the encoder, or of the decoder for the encoder's last state and
+	// what follows
+	gh     []float32
+	atNode int
 	// W_ih·x by node from first on: of all above the first layer, there of the decoder in training
 	gi    []float32
 	first int
@@ -82,7 +85,7 @@ func (p *pass) setCell(i, nodes int) {
 		c.prev = p.after
 	}
 	c.h = p.layers[i/p.D].h[c.direction*p.H:]
-	grow(&c.gh, nodes*p.ldG)
+	grow(&c.gh, max(1, len(p.rows))*p.ldG)
 	if p.LSTM {
 		grow(&c.c, nodes*p.ldH)
 	}
@@ -90,7 +93,7 @@ func (p *pass) setCell(i, nodes int) {
 	if p.training {
 		gates = nodes
 	}
-	grow(&c.gates, gates*p.ldG)
+	grow(&c.gates, gates*p.ldA)
 	switch {
 	case i >= p.D:
 		c.first = 0
@@ -115,6 +118,7 @@ func (p *pass) encode() {
 		c := &p.cells[i]
 		clear(c.h[:p.H])
 		clear(c.gh[:p.G])
+		c.atNode = 0
 		if p.LSTM {
 			clear(c.c[:p.H])
 		}
@@ -156,22 +160,23 @@ func (c *cell) stacked(p *pass, ih, from, to int) {
 // hidden multiplies a cell's states of a level by a transposed W_hh.
 func (p *pass) hidden(c *cell, level int, hhT []float32) {
 	from, to := p.nodes(level)
-	simd.Gemm(to-from, p.G, p.H, c.h[from*p.ldT:], p.ldT, 1, hhT, p.ldG, c.gh[from*p.ldG:], p.ldG, false)
+	c.atNode = from
+	simd.Gemm(to-from, p.G, p.H, c.h[from*p.ldT:], p.ldT, 1, hhT, p.ldG, c.gh, p.ldG, false)
 }
 
 // next computes the state of a node from its input and the state before.
 func (p *pass) next(c *cell, node int, gi, bias, bhh []float32) {
-	prev, ldG, ldH, ldT := int(c.prev[node]), p.ldG, p.ldH, p.ldT
-	gates := c.gates
+	prev, ldH, ldT := int(c.prev[node]), p.ldH, p.ldT
+	gates, gh := c.gates, c.gh[(prev-c.atNode)*p.ldG:]
 	if p.training {
-		gates = gates[node*ldG:]
+		gates = gates[node*p.ldA:]
 	}
 	h := c.h[node*ldT : node*ldT+p.H]
 	if p.LSTM {
-		simd.LSTMForward(gi, bias, c.gh[prev*ldG:], c.c[prev*ldH:], gates, c.c[node*ldH:], h)
+		simd.LSTMForward(gi, bias, gh, c.c[prev*ldH:], gates, c.c[node*ldH:], h)
 		return
 	}
-	simd.GRUForward(gi, bias, c.gh[prev*ldG:], bhh[2*p.H:], c.h[prev*ldT:], gates, h)
+	simd.GRUForward(gi, bias, gh, bhh[2*p.H:], c.h[prev*ldT:], gates, h)
 }
 
 // before is the level with the states that a step of the decoder goes on from.

@@ -37,8 +37,8 @@ type assembly struct {
 	width        int       // floats in a vector
 	gemm         [3][]tile // by vectors of columns, then rows − 1
 	wide         []wide    // of one row, the widest first
-	gruForward   func(h int, gi, bias, gh, bhn, hp, rzn, out *float32)
-	gruBackward  func(h int, dh, rzn, ghn, bhn, hp, dgi, dgh, dhp *float32, addI, addP uint32)
+	gruForward   func(h int, gi, bias, gh, bhn, hp, rznq, out *float32)
+	gruBackward  func(h int, dh, rznq, hp, dgi, dgh, dhp *float32, addI, addP uint32)
 	lstmForward  func(h int, gi, bias, gh, cp, ifgo, c, out *float32)
 	lstmBackward func(h int, dh, dc, ifgo, c, cp, dgi, dgh, dcp *float32, addI, addP uint32)
 	gather       func(dst, base, table *float32, ld int, idx *int32, w *float32, n, columns int, floor float32)
@@ -80,11 +80,11 @@ func (x assembly) kernels() kernels {
 	return kernels{
 		name: x.name,
 		gemm: x.product,
-		gruForward: func(gi, bias, gh, bhn, hp, rzn, h []float32) {
-			x.gruForward(len(h), &gi[0], &bias[0], &gh[0], &bhn[0], &hp[0], &rzn[0], &h[0])
+		gruForward: func(gi, bias, gh, bhn, hp, rznq, h []float32) {
+			x.gruForward(len(h), &gi[0], &bias[0], &gh[0], &bhn[0], &hp[0], &rznq[0], &h[0])
 		},
-		gruBackward: func(dh, rzn, ghn, bhn, hp, dgi, dgh, dhp []float32, addI, addP bool) {
-			x.gruBackward(len(dh), &dh[0], &rzn[0], &ghn[0], &bhn[0], &hp[0], &dgi[0], &dgh[0], &dhp[0], ones(addI), ones(addP))
+		gruBackward: func(dh, rznq, hp, dgi, dgh, dhp []float32, addI, addP bool) {
+			x.gruBackward(len(dh), &dh[0], &rznq[0], &hp[0], &dgi[0], &dgh[0], &dhp[0], ones(addI), ones(addP))
 		},
 		lstmForward: func(gi, bias, gh, cp, ifgo, c, h []float32) {
 			x.lstmForward(len(h), &gi[0], &bias[0], &gh[0], &cp[0], &ifgo[0], &c[0], &h[0])

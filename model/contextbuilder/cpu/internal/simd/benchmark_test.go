@@ -46,7 +46,7 @@ func BenchmarkGates(b *testing.B) {
 	v := drawn
 	gi, bias, gh, x, gates, h, dgi, dgh, d := v(4*n), v(4*n), v(4*n), v(n), v(4*n), v(n), v(4*n), v(4*n), v(n)
 	each(b, "GRUForward", 0, func(k kernels) { k.gruForward(gi, bias, gh, x, x, gates, h) })
-	each(b, "GRUBackward", 0, func(k kernels) { k.gruBackward(h, gates, x, x, x, dgi, dgh, d, true, false) })
+	each(b, "GRUBackward", 0, func(k kernels) { k.gruBackward(h, gates, x, dgi, dgh, d, true, false) })
 	each(b, "LSTMForward", 0, func(k kernels) { k.lstmForward(gi, bias, gh, x, gates, d, h) })
 	each(b, "LSTMBackward", 0, func(k kernels) { k.lstmBackward(h, d, gates, x, x, dgi, dgh, d, true, false) })
 }

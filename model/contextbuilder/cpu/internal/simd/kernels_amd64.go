@@ -25,12 +25,12 @@ func gemm6x2AVX2(tiles int, k int, a *float32, rs int, cs int, b *float32, ldb i
 // gemm1x8AVX2: tiles×1 rows by 64 columns; strides in bytes.
 func gemm1x8AVX2(tiles int, k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, acc int)
 
-// gruForwardAVX2: GRU gates of one row of h units (h a multiple of 16): r, z, n to rzn, the new state to out.
-func gruForwardAVX2(h int, gi *float32, bias *float32, gh *float32, bhn *float32, hp *float32, rzn *float32, out *float32)
+// gruForwardAVX2: GRU gates of one row of h units (h a multiple of 16): r, z, n and the n part of gh with its bias to rznq, the new state to out.
+func gruForwardAVX2(h int, gi *float32, bias *float32, gh *float32, bhn *float32, hp *float32, rznq *float32, out *float32)
 
 // gruBackwardAVX2: the gates' gradients of one row: dgi (dr dz dn), dgh (dr dz dn·r) and dhp (dh·z); added to dgi if addI is all ones,
 // stored if it is 0; likewise addP for dgh and dhp.
-func gruBackwardAVX2(h int, dh *float32, rzn *float32, ghn *float32, bhn *float32, hp *float32, dgi *float32, dgh *float32, dhp *float32, addI uint32, addP uint32)
+func gruBackwardAVX2(h int, dh *float32, rznq *float32, hp *float32, dgi *float32, dgh *float32, dhp *float32, addI uint32, addP uint32)
 
 // lstmForwardAVX2: LSTM gates of one row of h units (h a multiple of 16): i, f, g, o to ifgo, the new cell state to c and state to out.
 func lstmForwardAVX2(h int, gi *float32, bias *float32, gh *float32, cp *float32, ifgo *float32, c *float32, out *float32)
@@ -141,12 +141,12 @@ func gemm1x8AVX512(tiles int, k int, a *float32, rs int, cs int, b *float32, ldb
 // gemm1x24AVX512: tiles×1 rows by 384 columns; strides in bytes.
 func gemm1x24AVX512(tiles int, k int, a *float32, rs int, cs int, b *float32, ldb int, c *float32, ldc int, acc int)
 
-// gruForwardAVX512: GRU gates of one row of h units (h a multiple of 16): r, z, n to rzn, the new state to out.
-func gruForwardAVX512(h int, gi *float32, bias *float32, gh *float32, bhn *float32, hp *float32, rzn *float32, out *float32)
+// gruForwardAVX512: GRU gates of one row of h units (h a multiple of 16): r, z, n and the n part of gh with its bias to rznq, the new state to out.
+func gruForwardAVX512(h int, gi *float32, bias *float32, gh *float32, bhn *float32, hp *float32, rznq *float32, out *float32)
 
 // gruBackwardAVX512: the gates' gradients of one row: dgi (dr dz dn), dgh (dr dz dn·r) and dhp (dh·z); added to dgi if addI is all ones,
 // stored if it is 0; likewise addP for dgh and dhp.
-func gruBackwardAVX512(h int, dh *float32, rzn *float32, ghn *float32, bhn *float32, hp *float32, dgi *float32, dgh *float32, dhp *float32, addI uint32, addP uint32)
+func gruBackwardAVX512(h int, dh *float32, rznq *float32, hp *float32, dgi *float32, dgh *float32, dhp *float32, addI uint32, addP uint32)
 
 // lstmForwardAVX512: LSTM gates of one row of h units (h a multiple of 16): i, f, g, o to ifgo, the new cell state to c and state to out.
 func lstmForwardAVX512(h int, gi *float32, bias *float32, gh *float32, cp *float32, ifgo *float32, c *float32, out *float32)

@@ -1072,7 +1072,7 @@ next:
 	VZEROUPPER
 	RET
 
-// func gruForwardAVX2(h int, gi *float32, bias *float32, gh *float32, bhn *float32, hp *float32, rzn *float32, out *float32)
+// func gruForwardAVX2(h int, gi *float32, bias *float32, gh *float32, bhn *float32, hp *float32, rznq *float32, out *float32)
 // Requires: AVX, FMA3
 TEXT ·gruForwardAVX2(SB), NOSPLIT, $0-64
 	MOVQ h+0(FP), AX
@@ -1080,23 +1080,23 @@ TEXT ·gruForwardAVX2(SB), NOSPLIT, $0-64
 	SHLQ $0x02, CX
 	LEAQ (CX)(CX*2), DX
 	SHRQ $0x03, AX
-	MOVQ gi+8(FP), DX
-	MOVQ bias+16(FP), BX
-	MOVQ gh+24(FP), SI
-	MOVQ bhn+32(FP), DI
-	MOVQ hp+40(FP), R8
-	MOVQ rzn+48(FP), R9
-	MOVQ out+56(FP), R10
+	MOVQ gi+8(FP), BX
+	MOVQ bias+16(FP), SI
+	MOVQ gh+24(FP), DI
+	MOVQ bhn+32(FP), R8
+	MOVQ hp+40(FP), R9
+	MOVQ rznq+48(FP), R10
+	MOVQ out+56(FP), R11
 
 l:
 	TESTQ       AX, AX
 	JLE         l_end
-	VMOVUPS     (DX), Y0
-	VADDPS      (BX), Y0, Y0
+	VMOVUPS     (BX), Y0
 	VADDPS      (SI), Y0, Y0
-	VMOVUPS     (DX)(CX*1), Y1
-	VADDPS      (BX)(CX*1), Y1, Y1
+	VADDPS      (DI), Y0, Y0
+	VMOVUPS     (BX)(CX*1), Y1
 	VADDPS      (SI)(CX*1), Y1, Y1
+	VADDPS      (DI)(CX*1), Y1, Y1
 	VMINPS      k417cf84f<>+0(SB), Y0, Y0
 	VMINPS      k417cf84f<>+0(SB), Y1, Y1
 	VMAXPS      kc17cf84f<>+0(SB), Y0, Y0
@@ -1145,12 +1145,13 @@ l:
 	VMULPS      Y1, Y5, Y5
 	VMOVUPS     k3f000000<>+0(SB), Y1
 	VFMADD231PS Y2, Y5, Y1
-	VMOVUPS     Y0, (R9)
-	VMOVUPS     Y1, (R9)(CX*1)
-	VMOVUPS     (SI)(CX*2), Y3
-	VADDPS      (DI), Y3, Y3
-	VMOVUPS     (DX)(CX*2), Y2
-	VADDPS      (BX)(CX*2), Y2, Y2
+	VMOVUPS     Y0, (R10)
+	VMOVUPS     Y1, (R10)(CX*1)
+	VMOVUPS     (DI)(CX*2), Y3
+	VADDPS      (R8), Y3, Y3
+	VMOVUPS     Y3, (R10)(DX*1)
+	VMOVUPS     (BX)(CX*2), Y2
+	VADDPS      (SI)(CX*2), Y2, Y2
 	VFMADD231PS Y0, Y3, Y2
 	VMINPS      k40fcf84f<>+0(SB), Y2, Y2
 	VMAXPS      kc0fcf84f<>+0(SB), Y2, Y2
@@ -1177,18 +1178,18 @@ l:
 	VMOVUPS     k3ba059dd<>+0(SB), Y4
 	VFMADD213PS Y4, Y0, Y2
 	VDIVPS      Y2, Y3, Y2
-	VMOVUPS     Y2, (R9)(CX*2)
-	VMOVUPS     (R8), Y3
+	VMOVUPS     Y2, (R10)(CX*2)
+	VMOVUPS     (R9), Y3
 	VSUBPS      Y2, Y3, Y3
 	VFMADD231PS Y1, Y3, Y2
-	VMOVUPS     Y2, (R10)
-	ADDQ        $0x00000020, DX
+	VMOVUPS     Y2, (R11)
 	ADDQ        $0x00000020, BX
 	ADDQ        $0x00000020, SI
 	ADDQ        $0x00000020, DI
 	ADDQ        $0x00000020, R8
 	ADDQ        $0x00000020, R9
 	ADDQ        $0x00000020, R10
+	ADDQ        $0x00000020, R11
 	DECQ        AX
 	JMP         l
 
@@ -1682,41 +1683,39 @@ DATA k3b14aa05<>+56(SB)/4, $0x3b14aa05
 DATA k3b14aa05<>+60(SB)/4, $0x3b14aa05
 GLOBL k3b14aa05<>(SB), RODATA|NOPTR, $64
 
-// func gruBackwardAVX2(h int, dh *float32, rzn *float32, ghn *float32, bhn *float32, hp *float32, dgi *float32, dgh *float32, dhp *float32, addI uint32, addP uint32)
+// func gruBackwardAVX2(h int, dh *float32, rznq *float32, hp *float32, dgi *float32, dgh *float32, dhp *float32, addI uint32, addP uint32)
 // Requires: AVX, AVX2, FMA3
-TEXT ·gruBackwardAVX2(SB), NOSPLIT, $0-80
+TEXT ·gruBackwardAVX2(SB), NOSPLIT, $0-64
 	MOVQ         h+0(FP), AX
 	MOVQ         AX, CX
 	SHLQ         $0x02, CX
 	LEAQ         (CX)(CX*2), DX
 	SHRQ         $0x03, AX
-	MOVQ         dh+8(FP), DX
-	MOVQ         rzn+16(FP), BX
-	MOVQ         ghn+24(FP), SI
-	MOVQ         bhn+32(FP), DI
-	MOVQ         hp+40(FP), R8
-	MOVQ         dgi+48(FP), R9
-	MOVQ         dgh+56(FP), R10
-	MOVQ         dhp+64(FP), R11
-	MOVL         addI+72(FP), R12
-	VMOVD        R12, X0
+	MOVQ         dh+8(FP), BX
+	MOVQ         rznq+16(FP), SI
+	MOVQ         hp+24(FP), DI
+	MOVQ         dgi+32(FP), R8
+	MOVQ         dgh+40(FP), R9
+	MOVQ         dhp+48(FP), R10
+	MOVL         addI+56(FP), R11
+	VMOVD        R11, X0
 	VPBROADCASTD X0, Y0
-	MOVL         addP+76(FP), R12
-	VMOVD        R12, X1
+	MOVL         addP+60(FP), R11
+	VMOVD        R11, X1
 	VPBROADCASTD X1, Y1
 
 l:
 	TESTQ        AX, AX
 	JLE          l_end
 	VMOVUPS      k3f800000<>+0(SB), Y6
-	VMOVUPS      (DX), Y2
-	VMOVUPS      (BX), Y3
-	VMOVUPS      (BX)(CX*1), Y4
-	VMOVUPS      (BX)(CX*2), Y5
-	VANDPS       (R11), Y1, Y7
+	VMOVUPS      (BX), Y2
+	VMOVUPS      (SI), Y3
+	VMOVUPS      (SI)(CX*1), Y4
+	VMOVUPS      (SI)(CX*2), Y5
+	VANDPS       (R10), Y1, Y7
 	VFMADD231PS  Y2, Y4, Y7
-	VMOVUPS      Y7, (R11)
-	VMOVUPS      (R8), Y8
+	VMOVUPS      Y7, (R10)
+	VMOVUPS      (DI), Y8
 	VSUBPS       Y5, Y8, Y8
 	VMULPS       Y2, Y8, Y8
 	VMULPS       Y4, Y8, Y8
@@ -1726,39 +1725,35 @@ l:
 	VMOVAPS      Y6, Y4
 	VFNMADD231PS Y5, Y5, Y4
 	VMULPS       Y4, Y2, Y2
-	VMOVUPS      (SI), Y4
-	VADDPS       (DI), Y4, Y4
-	VMULPS       Y2, Y4, Y4
+	VMULPS       (SI)(DX*1), Y2, Y4
 	VMULPS       Y3, Y4, Y4
 	VSUBPS       Y3, Y6, Y7
 	VMULPS       Y7, Y4, Y4
 	VMULPS       Y2, Y3, Y3
-	VANDPS       (R9), Y0, Y7
+	VANDPS       (R8), Y0, Y7
+	VADDPS       Y4, Y7, Y7
+	VMOVUPS      Y7, (R8)
+	VANDPS       (R8)(CX*1), Y0, Y7
+	VADDPS       Y8, Y7, Y7
+	VMOVUPS      Y7, (R8)(CX*1)
+	VANDPS       (R8)(CX*2), Y0, Y7
+	VADDPS       Y2, Y7, Y7
+	VMOVUPS      Y7, (R8)(CX*2)
+	VANDPS       (R9), Y1, Y7
 	VADDPS       Y4, Y7, Y7
 	VMOVUPS      Y7, (R9)
-	VANDPS       (R9)(CX*1), Y0, Y7
+	VANDPS       (R9)(CX*1), Y1, Y7
 	VADDPS       Y8, Y7, Y7
 	VMOVUPS      Y7, (R9)(CX*1)
-	VANDPS       (R9)(CX*2), Y0, Y7
-	VADDPS       Y2, Y7, Y7
-	VMOVUPS      Y7, (R9)(CX*2)
-	VANDPS       (R10), Y1, Y7
-	VADDPS       Y4, Y7, Y7
-	VMOVUPS      Y7, (R10)
-	VANDPS       (R10)(CX*1), Y1, Y7
-	VADDPS       Y8, Y7, Y7
-	VMOVUPS      Y7, (R10)(CX*1)
-	VANDPS       (R10)(CX*2), Y1, Y7
+	VANDPS       (R9)(CX*2), Y1, Y7
 	VADDPS       Y3, Y7, Y7
-	VMOVUPS      Y7, (R10)(CX*2)
-	ADDQ         $0x00000020, DX
+	VMOVUPS      Y7, (R9)(CX*2)
 	ADDQ         $0x00000020, BX
 	ADDQ         $0x00000020, SI
 	ADDQ         $0x00000020, DI
 	ADDQ         $0x00000020, R8
 	ADDQ         $0x00000020, R9
 	ADDQ         $0x00000020, R10
-	ADDQ         $0x00000020, R11
 	DECQ         AX
 	JMP          l
 
@@ -7963,7 +7958,7 @@ next:
 	VZEROUPPER
 	RET
 
-// func gruForwardAVX512(h int, gi *float32, bias *float32, gh *float32, bhn *float32, hp *float32, rzn *float32, out *float32)
+// func gruForwardAVX512(h int, gi *float32, bias *float32, gh *float32, bhn *float32, hp *float32, rznq *float32, out *float32)
 // Requires: AVX, AVX512F
 TEXT ·gruForwardAVX512(SB), NOSPLIT, $0-64
 	MOVQ h+0(FP), AX
@@ -7971,29 +7966,29 @@ TEXT ·gruForwardAVX512(SB), NOSPLIT, $0-64
 	SHLQ $0x02, CX
 	LEAQ (CX)(CX*2), DX
 	SHRQ $0x04, AX
-	MOVQ gi+8(FP), DX
-	MOVQ bias+16(FP), BX
-	MOVQ gh+24(FP), SI
-	MOVQ bhn+32(FP), DI
-	MOVQ hp+40(FP), R8
-	MOVQ rzn+48(FP), R9
-	MOVQ out+56(FP), R10
+	MOVQ gi+8(FP), BX
+	MOVQ bias+16(FP), SI
+	MOVQ gh+24(FP), DI
+	MOVQ bhn+32(FP), R8
+	MOVQ hp+40(FP), R9
+	MOVQ rznq+48(FP), R10
+	MOVQ out+56(FP), R11
 	SUBQ $0x02, AX
 	JL   last
 
 pair:
-	VMOVUPS     (DX), Z0
-	VADDPS      (BX), Z0, Z0
+	VMOVUPS     (BX), Z0
 	VADDPS      (SI), Z0, Z0
-	VMOVUPS     (DX)(CX*1), Z1
-	VADDPS      (BX)(CX*1), Z1, Z1
+	VADDPS      (DI), Z0, Z0
+	VMOVUPS     (BX)(CX*1), Z1
 	VADDPS      (SI)(CX*1), Z1, Z1
-	VMOVUPS     64(DX), Z2
-	VADDPS      64(BX), Z2, Z2
+	VADDPS      (DI)(CX*1), Z1, Z1
+	VMOVUPS     64(BX), Z2
 	VADDPS      64(SI), Z2, Z2
-	VMOVUPS     64(DX)(CX*1), Z3
-	VADDPS      64(BX)(CX*1), Z3, Z3
+	VADDPS      64(DI), Z2, Z2
+	VMOVUPS     64(BX)(CX*1), Z3
 	VADDPS      64(SI)(CX*1), Z3, Z3
+	VADDPS      64(DI)(CX*1), Z3, Z3
 	VMINPS      k417cf84f<>+0(SB), Z0, Z0
 	VMINPS      k417cf84f<>+0(SB), Z1, Z1
 	VMINPS      k417cf84f<>+0(SB), Z2, Z2
@@ -8072,12 +8067,13 @@ pair:
 	VMULPS      Z1, Z11, Z11
 	VMOVUPS     k3f000000<>+0(SB), Z1
 	VFMADD231PS Z4, Z11, Z1
-	VMOVUPS     Z0, (R9)
-	VMOVUPS     Z1, (R9)(CX*1)
-	VMOVUPS     (SI)(CX*2), Z5
-	VADDPS      (DI), Z5, Z5
-	VMOVUPS     (DX)(CX*2), Z4
-	VADDPS      (BX)(CX*2), Z4, Z4
+	VMOVUPS     Z0, (R10)
+	VMOVUPS     Z1, (R10)(CX*1)
+	VMOVUPS     (DI)(CX*2), Z5
+	VADDPS      (R8), Z5, Z5
+	VMOVUPS     Z5, (R10)(DX*1)
+	VMOVUPS     (BX)(CX*2), Z4
+	VADDPS      (SI)(CX*2), Z4, Z4
 	VFMADD231PS Z0, Z5, Z4
 	VMULPS      Z3, Z2, Z0
 	VMOVUPS     k3f800000<>+0(SB), Z5
@@ -8088,12 +8084,13 @@ pair:
 	VMULPS      Z3, Z7, Z7
 	VMOVUPS     k3f000000<>+0(SB), Z3
 	VFMADD231PS Z0, Z7, Z3
-	VMOVUPS     Z2, 64(R9)
-	VMOVUPS     Z3, 64(R9)(CX*1)
-	VMOVUPS     64(SI)(CX*2), Z5
-	VADDPS      64(DI), Z5, Z5
-	VMOVUPS     64(DX)(CX*2), Z0
-	VADDPS      64(BX)(CX*2), Z0, Z0
+	VMOVUPS     Z2, 64(R10)
+	VMOVUPS     Z3, 64(R10)(CX*1)
+	VMOVUPS     64(DI)(CX*2), Z5
+	VADDPS      64(R8), Z5, Z5
+	VMOVUPS     Z5, 64(R10)(DX*1)
+	VMOVUPS     64(BX)(CX*2), Z0
+	VADDPS      64(SI)(CX*2), Z0, Z0
 	VFMADD231PS Z2, Z5, Z0
 	VMINPS      k40fcf84f<>+0(SB), Z4, Z4
 	VMINPS      k40fcf84f<>+0(SB), Z0, Z0
@@ -8136,23 +8133,23 @@ pair:
 	VFMADD213PS Z8, Z5, Z0
 	VDIVPS      Z4, Z6, Z4
 	VDIVPS      Z0, Z7, Z0
-	VMOVUPS     Z4, (R9)(CX*2)
-	VMOVUPS     (R8), Z5
+	VMOVUPS     Z4, (R10)(CX*2)
+	VMOVUPS     (R9), Z5
 	VSUBPS      Z4, Z5, Z5
 	VFMADD231PS Z1, Z5, Z4
-	VMOVUPS     Z4, (R10)
-	VMOVUPS     Z0, 64(R9)(CX*2)
-	VMOVUPS     64(R8), Z5
+	VMOVUPS     Z4, (R11)
+	VMOVUPS     Z0, 64(R10)(CX*2)
+	VMOVUPS     64(R9), Z5
 	VSUBPS      Z0, Z5, Z5
 	VFMADD231PS Z3, Z5, Z0
-	VMOVUPS     Z0, 64(R10)
-	ADDQ        $0x00000080, DX
+	VMOVUPS     Z0, 64(R11)
 	ADDQ        $0x00000080, BX
 	ADDQ        $0x00000080, SI
 	ADDQ        $0x00000080, DI
 	ADDQ        $0x00000080, R8
 	ADDQ        $0x00000080, R9
 	ADDQ        $0x00000080, R10
+	ADDQ        $0x00000080, R11
 	SUBQ        $0x02, AX
 	JGE         pair
 
@@ -8162,12 +8159,12 @@ last:
 l:
 	TESTQ       AX, AX
 	JLE         l_end
-	VMOVUPS     (DX), Z0
-	VADDPS      (BX), Z0, Z0
+	VMOVUPS     (BX), Z0
 	VADDPS      (SI), Z0, Z0
-	VMOVUPS     (DX)(CX*1), Z1
-	VADDPS      (BX)(CX*1), Z1, Z1
+	VADDPS      (DI), Z0, Z0
+	VMOVUPS     (BX)(CX*1), Z1
 	VADDPS      (SI)(CX*1), Z1, Z1
+	VADDPS      (DI)(CX*1), Z1, Z1
 	VMINPS      k417cf84f<>+0(SB), Z0, Z0
 	VMINPS      k417cf84f<>+0(SB), Z1, Z1
 	VMAXPS      kc17cf84f<>+0(SB), Z0, Z0
@@ -8216,12 +8213,13 @@ l:
 	VMULPS      Z1, Z5, Z5
 	VMOVUPS     k3f000000<>+0(SB), Z1
 	VFMADD231PS Z2, Z5, Z1
-	VMOVUPS     Z0, (R9)
-	VMOVUPS     Z1, (R9)(CX*1)
-	VMOVUPS     (SI)(CX*2), Z3
-	VADDPS      (DI), Z3, Z3
-	VMOVUPS     (DX)(CX*2), Z2
-	VADDPS      (BX)(CX*2), Z2, Z2
+	VMOVUPS     Z0, (R10)
+	VMOVUPS     Z1, (R10)(CX*1)
+	VMOVUPS     (DI)(CX*2), Z3
+	VADDPS      (R8), Z3, Z3
+	VMOVUPS     Z3, (R10)(DX*1)
+	VMOVUPS     (BX)(CX*2), Z2
+	VADDPS      (SI)(CX*2), Z2, Z2
 	VFMADD231PS Z0, Z3, Z2
 	VMINPS      k40fcf84f<>+0(SB), Z2, Z2
 	VMAXPS      kc0fcf84f<>+0(SB), Z2, Z2
@@ -8248,18 +8246,18 @@ l:
 	VMOVUPS     k3ba059dd<>+0(SB), Z4
 	VFMADD213PS Z4, Z0, Z2
 	VDIVPS      Z2, Z3, Z2
-	VMOVUPS     Z2, (R9)(CX*2)
-	VMOVUPS     (R8), Z3
+	VMOVUPS     Z2, (R10)(CX*2)
+	VMOVUPS     (R9), Z3
 	VSUBPS      Z2, Z3, Z3
 	VFMADD231PS Z1, Z3, Z2
-	VMOVUPS     Z2, (R10)
-	ADDQ        $0x00000040, DX
+	VMOVUPS     Z2, (R11)
 	ADDQ        $0x00000040, BX
 	ADDQ        $0x00000040, SI
 	ADDQ        $0x00000040, DI
 	ADDQ        $0x00000040, R8
 	ADDQ        $0x00000040, R9
 	ADDQ        $0x00000040, R10
+	ADDQ        $0x00000040, R11
 	DECQ        AX
 	JMP         l
 
@@ -8267,41 +8265,39 @@ l_end:
 	VZEROUPPER
 	RET
 
-// func gruBackwardAVX512(h int, dh *float32, rzn *float32, ghn *float32, bhn *float32, hp *float32, dgi *float32, dgh *float32, dhp *float32, addI uint32, addP uint32)
+// func gruBackwardAVX512(h int, dh *float32, rznq *float32, hp *float32, dgi *float32, dgh *float32, dhp *float32, addI uint32, addP uint32)
 // Requires: AVX, AVX512DQ, AVX512F
-TEXT ·gruBackwardAVX512(SB), NOSPLIT, $0-80
+TEXT ·gruBackwardAVX512(SB), NOSPLIT, $0-64
 	MOVQ         h+0(FP), AX
 	MOVQ         AX, CX
 	SHLQ         $0x02, CX
 	LEAQ         (CX)(CX*2), DX
 	SHRQ         $0x04, AX
-	MOVQ         dh+8(FP), DX
-	MOVQ         rzn+16(FP), BX
-	MOVQ         ghn+24(FP), SI
-	MOVQ         bhn+32(FP), DI
-	MOVQ         hp+40(FP), R8
-	MOVQ         dgi+48(FP), R9
-	MOVQ         dgh+56(FP), R10
-	MOVQ         dhp+64(FP), R11
-	MOVL         addI+72(FP), R12
-	VMOVD        R12, X0
+	MOVQ         dh+8(FP), BX
+	MOVQ         rznq+16(FP), SI
+	MOVQ         hp+24(FP), DI
+	MOVQ         dgi+32(FP), R8
+	MOVQ         dgh+40(FP), R9
+	MOVQ         dhp+48(FP), R10
+	MOVL         addI+56(FP), R11
+	VMOVD        R11, X0
 	VPBROADCASTD X0, Z0
-	MOVL         addP+76(FP), R12
-	VMOVD        R12, X1
+	MOVL         addP+60(FP), R11
+	VMOVD        R11, X1
 	VPBROADCASTD X1, Z1
 
 l:
 	TESTQ        AX, AX
 	JLE          l_end
 	VMOVUPS      k3f800000<>+0(SB), Z6
-	VMOVUPS      (DX), Z2
-	VMOVUPS      (BX), Z3
-	VMOVUPS      (BX)(CX*1), Z4
-	VMOVUPS      (BX)(CX*2), Z5
-	VANDPS       (R11), Z1, Z7
+	VMOVUPS      (BX), Z2
+	VMOVUPS      (SI), Z3
+	VMOVUPS      (SI)(CX*1), Z4
+	VMOVUPS      (SI)(CX*2), Z5
+	VANDPS       (R10), Z1, Z7
 	VFMADD231PS  Z2, Z4, Z7
-	VMOVUPS      Z7, (R11)
-	VMOVUPS      (R8), Z8
+	VMOVUPS      Z7, (R10)
+	VMOVUPS      (DI), Z8
 	VSUBPS       Z5, Z8, Z8
 	VMULPS       Z2, Z8, Z8
 	VMULPS       Z4, Z8, Z8
@@ -8311,39 +8307,35 @@ l:
 	VMOVAPS      Z6, Z4
 	VFNMADD231PS Z5, Z5, Z4
 	VMULPS       Z4, Z2, Z2
-	VMOVUPS      (SI), Z4
-	VADDPS       (DI), Z4, Z4
-	VMULPS       Z2, Z4, Z4
+	VMULPS       (SI)(DX*1), Z2, Z4
 	VMULPS       Z3, Z4, Z4
 	VSUBPS       Z3, Z6, Z7
 	VMULPS       Z7, Z4, Z4
 	VMULPS       Z2, Z3, Z3
-	VANDPS       (R9), Z0, Z7
+	VANDPS       (R8), Z0, Z7
+	VADDPS       Z4, Z7, Z7
+	VMOVUPS      Z7, (R8)
+	VANDPS       (R8)(CX*1), Z0, Z7
+	VADDPS       Z8, Z7, Z7
+	VMOVUPS      Z7, (R8)(CX*1)
+	VANDPS       (R8)(CX*2), Z0, Z7
+	VADDPS       Z2, Z7, Z7
+	VMOVUPS      Z7, (R8)(CX*2)
+	VANDPS       (R9), Z1, Z7
 	VADDPS       Z4, Z7, Z7
 	VMOVUPS      Z7, (R9)
-	VANDPS       (R9)(CX*1), Z0, Z7
+	VANDPS       (R9)(CX*1), Z1, Z7
 	VADDPS       Z8, Z7, Z7
 	VMOVUPS      Z7, (R9)(CX*1)
-	VANDPS       (R9)(CX*2), Z0, Z7
-	VADDPS       Z2, Z7, Z7
-	VMOVUPS      Z7, (R9)(CX*2)
-	VANDPS       (R10), Z1, Z7
-	VADDPS       Z4, Z7, Z7
-	VMOVUPS      Z7, (R10)
-	VANDPS       (R10)(CX*1), Z1, Z7
-	VADDPS       Z8, Z7, Z7
-	VMOVUPS      Z7, (R10)(CX*1)
-	VANDPS       (R10)(CX*2), Z1, Z7
+	VANDPS       (R9)(CX*2), Z1, Z7
 	VADDPS       Z3, Z7, Z7
-	VMOVUPS      Z7, (R10)(CX*2)
-	ADDQ         $0x00000040, DX
+	VMOVUPS      Z7, (R9)(CX*2)
 	ADDQ         $0x00000040, BX
 	ADDQ         $0x00000040, SI
 	ADDQ         $0x00000040, DI
 	ADDQ         $0x00000040, R8
 	ADDQ         $0x00000040, R9
 	ADDQ         $0x00000040, R10
-	ADDQ         $0x00000040, R11
 	DECQ         AX
 	JMP          l
 

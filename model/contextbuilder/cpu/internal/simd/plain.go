@@ -38,27 +38,28 @@ func gemm(m, n, k int, a []float32, rs, cs int, b []float32, ldb int, c []float3
 	}
 }
 
-func gruForward(gi, bias, gh, bhn, hp, rzn, h []float32) {
+func gruForward(gi, bias, gh, bhn, hp, rznq, h []float32) {
 	n := len(h)
 	for j := range h {
 		r := sigmoid(gi[j] + bias[j] + gh[j])
 		z := sigmoid(gi[n+j] + bias[n+j] + gh[n+j])
-		t := tanh(gi[2*n+j] + bias[2*n+j] + r*(gh[2*n+j]+bhn[j]))
-		rzn[j], rzn[n+j], rzn[2*n+j] = r, z, t
+		q := gh[2*n+j] + bhn[j]
+		t := tanh(gi[2*n+j] + bias[2*n+j] + r*q)
+		rznq[j], rznq[n+j], rznq[2*n+j], rznq[3*n+j] = r, z, t, q
 		h[j] = t + z*(hp[j]-t)
 	}
 }
 
-func gruBackward(dh, rzn, ghn, bhn, hp, dgi, dgh, dhp []float32, addI, addP bool) {
+func gruBackward(dh, rznq, hp, dgi, dgh, dhp []float32, addI, addP bool) {
 	start(addI, dgi)
 	start(addP, dgh, dhp)
 	n := len(dh)
 	for j, d := range dh {
-		r, z, t := rzn[j], rzn[n+j], rzn[2*n+j]
+		r, z, t, q := rznq[j], rznq[n+j], rznq[2*n+j], rznq[3*n+j]
 		dhp[j] += d * z
 		dz := d * (hp[j] - t) * z * (1 - z)
 		dn := d * (1 - z) * (1 - t*t)
-		dr := dn * (ghn[j] + bhn[j]) * r * (1 - r)
+		dr := dn * q * r * (1 - r)
 		dgi[j] += dr
 		dgi[n+j] += dz
 		dgi[2*n+j] += dn

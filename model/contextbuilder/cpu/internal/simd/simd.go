@@ -14,8 +14,8 @@ const lanes = 16
 type kernels struct {
 	name         string
 	gemm         func(m, n, k int, a []float32, rs, cs int, b []float32, ldb int, c []float32, ldc int, add bool)
-	gruForward   func(gi, bias, gh, bhn, hp, rzn, h []float32)
-	gruBackward  func(dh, rzn, ghn, bhn, hp, dgi, dgh, dhp []float32, addI, addP bool)
+	gruForward   func(gi, bias, gh, bhn, hp, rznq, h []float32)
+	gruBackward  func(dh, rznq, hp, dgi, dgh, dhp []float32, addI, addP bool)
 	lstmForward  func(gi, bias, gh, cp, ifgo, c, h []float32)
 	lstmBackward func(dh, dc, ifgo, c, cp, dgi, dgh, dcp []float32, addI, addP bool)
 	gather       func(dst, base, table []float32, ld int, index []int32, w []float32, floor float32)
@@ -61,18 +61,18 @@ func SumRows(dst, src []float32, ld, rows int, add bool) {
 	Gemm(1, len(dst), rows, one, 0, 0, src, ld, dst, len(dst), add)
 }
 
-// GRUForward computes the gates r, z, n (stacked in rzn) and the new state h of one row from W_ih·x (gi), W_hh·h (gh) and the state
-// before (hp). bias is b_ih + (b_hr, b_hz, 0), bhn is b_hn. len(h) units.
-func GRUForward(gi, bias, gh, bhn, hp, rzn, h []float32) {
+// GRUForward computes the gates r, z, n and q = W_hn·h + b_hn (stacked in rznq) and the new state h of one row from W_ih·x (gi), W_hh·h (gh) and
+// the state before (hp). bias is b_ih + (b_hr, b_hz, 0), bhn is b_hn. len(h) units.
+func GRUForward(gi, bias, gh, bhn, hp, rznq, h []float32) {
 	n := len(h)
-	use.gruForward(gi[:3*n], bias[:3*n], gh[:3*n], bhn[:n], hp[:n], rzn[:3*n], h)
+	use.gruForward(gi[:3*n], bias[:3*n], gh[:3*n], bhn[:n], hp[:n], rznq[:4*n], h)
 }
 
 // GRUBackward computes from the gradient of a row's new state (dh) those of gi, of gh and of the state before (but for what comes
-// through gh). ghn is the n part of gh. The first is added to dgi if addI is set, else stored; likewise addP for dgh and dhp.
-func GRUBackward(dh, rzn, ghn, bhn, hp, dgi, dgh, dhp []float32, addI, addP bool) {
+// through gh). The first is added to dgi if addI is set, else stored; likewise addP for dgh and dhp.
+func GRUBackward(dh, rznq, hp, dgi, dgh, dhp []float32, addI, addP bool) {
 	n := len(dh)
-	use.gruBackward(dh, rzn[:3*n], ghn[:n], bhn[:n], hp[:n], dgi[:3*n], dgh[:3*n], dhp[:n], addI, addP)
+	use.gruBackward(dh, rznq[:4*n], hp[:n], dgi[:3*n], dgh[:3*n], dhp[:n], addI, addP)
 }
 
 // LSTMForward computes the gates i, f, g, o (stacked in ifgo), the new cell state c and the new state h of one row from W_ih·x (gi),

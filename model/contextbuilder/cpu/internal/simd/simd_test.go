@@ -143,11 +143,11 @@ func TestGates(t *testing.T) {
 			next := func() func() float32 { return uniform(seed) }
 			twins(t, "GRU forward", 2e-6, func(k kernels, g *guarded) {
 				f := next()
-				k.gruForward(g.floats(3*n, wide(f)), g.floats(3*n, f), g.floats(3*n, f), g.floats(n, f), g.floats(n, f), g.floats(3*n, f), g.floats(n, f))
+				k.gruForward(g.floats(3*n, wide(f)), g.floats(3*n, f), g.floats(3*n, f), g.floats(n, f), g.floats(n, f), g.floats(4*n, f), g.floats(n, f))
 			})
 			twins(t, "GRU backward", 2e-6, func(k kernels, g *guarded) {
 				f := next()
-				k.gruBackward(g.floats(n, f), g.floats(3*n, share(f)), g.floats(n, f), g.floats(n, f), g.floats(n, f),
+				k.gruBackward(g.floats(n, f), g.floats(4*n, share(f)), g.floats(n, f),
 					g.floats(3*n, f), g.floats(3*n, f), g.floats(n, f), addI, addP)
 			})
 			twins(t, "LSTM forward", 2e-6, func(k kernels, g *guarded) {
@@ -206,7 +206,7 @@ func TestFunctions(t *testing.T) {
 	for _, k := range available() {
 		x, y := Make(16), Make(16)
 		zero, state := Make(48), Make(16)
-		gates := Make(48)
+		gates := Make(64)
 		for v := float32(-100); v < 88; v += 0.37 {
 			for i := range x {
 				x[i] = v + float32(i)*1e-3
@@ -255,7 +255,7 @@ func TestShortSlices(t *testing.T) {
 		"A":    func() { Gemm(2, 16, 3, s(5), 3, 1, s(48), 16, s(32), 16, false) },
 		"B":    func() { Gemm(2, 16, 3, s(6), 3, 1, s(47), 16, s(32), 16, false) },
 		"C":    func() { Gemm(2, 16, 3, s(6), 3, 1, s(48), 16, s(31), 16, false) },
-		"GRU":  func() { GRUForward(s(47), s(48), s(48), s(16), s(16), s(48), s(16)) },
+		"GRU":  func() { GRUForward(s(47), s(48), s(48), s(16), s(16), s(64), s(16)) },
 		"axpy": func() { Axpy(s(32), s(16), 1) }, "dot": func() { Dot(s(32), s(16)) },
 		"transpose": func() { Transpose(s(63), 8, s(64), 8, 8, 8) },
 		"adam":      func() { Adam(s(16), s(16), s(16), s(0), AdamStep{}) },

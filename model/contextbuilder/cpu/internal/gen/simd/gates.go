@@ -121,13 +121,13 @@ func gate3(p, h4 Register) [3]Mem {
 }
 
 func gruForward() {
-	text("gruForward", "func(h int, gi, bias, gh, bhn, hp, rzn, out *float32)",
-		"GRU gates of one row of h units (h a multiple of 16): r, z, n to rzn, the new state to out.")
-	n, h4, _ := units()
+	text("gruForward", "func(h int, gi, bias, gh, bhn, hp, rznq, out *float32)",
+		"GRU gates of one row of h units (h a multiple of 16): r, z, n and the n part of gh with its bias to rznq, the new state to out.")
+	n, h4, h12 := units()
 	gi, bias, gh := Load(Param("gi"), GP64()), Load(Param("bias"), GP64()), Load(Param("gh"), GP64())
-	bhn, hp, rzn, out := Load(Param("bhn"), GP64()), Load(Param("hp"), GP64()), Load(Param("rzn"), GP64()), Load(Param("out"), GP64())
+	bhn, hp, rznq, out := Load(Param("bhn"), GP64()), Load(Param("hp"), GP64()), Load(Param("rznq"), GP64()), Load(Param("out"), GP64())
 	several := func(vectors int) {
-		i, b, g, o := gate3(gi, h4), gate3(bias, h4), gate3(gh, h4), gate3(rzn, h4)
+		i, b, g, o := gate3(gi, h4), gate3(bias, h4), gate3(gh, h4), gate4(rznq, h4, h12)
 		at := func(m Mem, vector int) Mem {
 			m.Disp += 4 * Width * vector
 			return m
@@ -147,6 +147,7 @@ func gruForward() {
 			VMOVUPS(z, at(o[1], k))
 			VMOVUPS(at(g[2], k), u)
 			VADDPS(at(Mem{Base: bhn}, k), u, u)
+			VMOVUPS(u, at(o[3], k))
 			VMOVUPS(at(i[2], k), t[k])
 			VADDPS(at(b[2], k), t[k], t[k])
 			VFMADD231PS(r, u, t[k])
@@ -159,7 +160,7 @@ func gruForward() {
 			VFMADD231PS(rz[2*k+1], u, t) // n + z(h−n)
 			VMOVUPS(t, at(Mem{Base: out}, k))
 		}
-		for _, p := range []Register{gi, bias, gh, bhn, hp, rzn, out} {
+		for _, p := range []Register{gi, bias, gh, bhn, hp, rznq, out} {
 			ADDQ(Bytes(vectors), p)
 		}
 	}
@@ -178,15 +179,15 @@ func gruForward() {
 }
 
 func gruBackward() {
-	text("gruBackward", "func(h int, dh, rzn, ghn, bhn, hp, dgi, dgh, dhp *float32, addI, addP uint32)",
+	text("gruBackward", "func(h int, dh, rznq, hp, dgi, dgh, dhp *float32, addI, addP uint32)",
 		"the gates' gradients of one row: dgi (dr dz dn), dgh (dr dz dn·r) and dhp (dh·z); added to dgi if addI is all ones,",
 		"stored if it is 0; likewise addP for dgh and dhp.")
-	n, h4, _ := units()
-	dh, rzn, ghn, bhn := Load(Param("dh"), GP64()), Load(Param("rzn"), GP64()), Load(Param("ghn"), GP64()), Load(Param("bhn"), GP64())
+	n, h4, h12 := units()
+	dh, rznq := Load(Param("dh"), GP64()), Load(Param("rznq"), GP64())
 	hp, dgi, dgh, dhp := Load(Param("hp"), GP64()), Load(Param("dgi"), GP64()), Load(Param("dgh"), GP64()), Load(Param("dhp"), GP64())
 	mi, mp := mask("addI"), mask("addP")
 	loop("l", n, func() {
-		g, di, dg := gate3(rzn, h4), gate3(dgi, h4), gate3(dgh, h4)
+		g, di, dg := gate4(rznq, h4, h12), gate3(dgi, h4), gate3(dgh, h4)
 		d, r, z, t, one := New(), New(), New(), New(), New()
 		VMOVUPS(Float(1), one)
 		VMOVUPS(Mem{Base: dh}, d)
@@ -210,11 +211,9 @@ func gruBackward() {
 		VMOVAPS(one, y)
 		VFNMADD231PS(t, t, y)
 		VMULPS(y, d, d)
-		// dr = dn (ghn + bhn) r (1−r)
+		// dr = dn q r (1−r)
 		dr := New()
-		VMOVUPS(Mem{Base: ghn}, dr)
-		VADDPS(Mem{Base: bhn}, dr, dr)
-		VMULPS(d, dr, dr)
+		VMULPS(g[3], d, dr)
 		VMULPS(r, dr, dr)
 		VSUBPS(r, one, x)
 		VMULPS(x, dr, dr)
@@ -229,7 +228,7 @@ func gruBackward() {
 			VADDPS(v, x, x)
 			VMOVUPS(x, dg[q])
 		}
-		advance(dh, rzn, ghn, bhn, hp, dgi, dgh, dhp)
+		advance(dh, rznq, hp, dgi, dgh, dhp)
 	})
 	End()
 }
