@@ -4,12 +4,14 @@
 // With attention w on the simplex the hidden layer's input is W1·v + b1 = A·u, where A = [b1 | the W1 columns of the context's K distinct
 // events] and u = [1, the attention summed over equal events]. While the set of active ReLU units stays the same the logits are P·u,
 // with P = [q | W2·diag(active)·A], so that an iteration costs O(N·K) and not O(N²). If a unit becomes active
-// or inactive, P changes by rank one.
+// or inactive, P changes by rank one. From each column of P the true event's number is taken away: the true event's logit is 0, which softmax does
+// not mind, and the derivative by u is that of the others alone, where confidence − 1 would cancel near confidence 1.
 package attention
 
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -27,7 +29,7 @@ import (
 type Decoder struct {
 	events, length, stride int       // N, L, N rounded up
 	w1, b1                 []float32 // N columns and one of zeros; one
-	w2                     []float32 // N columns
+	w2                     []float32 // N columns, times log2 e like q and base: logits are for powers of 2
 	// base = W2·diag(first)·W1 and q = W2·diag(first)·b1 + b2. The P of each sample starts from these, so that no sample costs O(N²K).
 	base, q []float32
 	first   []uint64 // one bit per unit: whether it is active under the mean of all events
@@ -45,6 +47,11 @@ func newDecoder(w *contextbuilder.Weights, k kernels) *Decoder {
 		b1: simd.Make(s), q: simd.Make(s), base: simd.Make(n * s), first: make([]uint64, (s+63)/64)}
 	copy(d.b1, w.Hidden.Bias)
 	copy(d.q, w.Out.Bias)
+	for _, v := range [][]float32{d.w2, d.q} {
+		for i := range v {
+			v[i] *= math.Log2E
+		}
+	}
 	// W1 and b1 of the units in first
 	w1, b1 := simd.Make(len(d.w1)), simd.Make(s)
 	copy(w1, d.w1)

@@ -235,6 +235,27 @@ func fill(v []float32, x float32) {
 	}
 }
 
+// Where exponentials relative to the true event's overflow at first, the search still finds its way from a confidence of 0 to one of 1.
+func TestHopelessStart(t *testing.T) {
+	w := network(t, 3, 2, 0, 1)
+	for i := range 3 {
+		w.Hidden.Weight[i*3+i] = 1 // the hidden layer is the attention by event
+	}
+	w.Out.Weight[0*3+2], w.Out.Weight[1*3+1] = 200, 400
+	s, initial := contextbuilder.Samples{Length: 2, Contexts: []int32{1, 2}, Events: []int32{0}}, []float32{0.9, 0.1}
+	q := contextbuilder.Query{Iterations: 100, BatchSize: 1, Distribution: true}
+	want := queryOne(w, s.Contexts, 0, initial, q)
+	require.Less(t, want.before, 1e-100)
+	require.Greater(t, want.confidence, 0.99)
+	for _, k := range available() {
+		got := ask(t, newDecoder(w, k), s, initial, q, 1)
+		require.InDelta(t, 0, got.Before[0], 1e-30)
+		require.InDelta(t, want.confidence, got.Confidence[0], 1e-6)
+		require.InDeltaSlice(t, want.attention, got.Attention, 1e-4)
+		require.InDeltaSlice(t, want.distribution, got.Distribution, 1e-6)
+	}
+}
+
 func TestInitialAttentionThatIsNoNumber(t *testing.T) {
 	for _, k := range available() {
 		w := network(t, 20, 10, 1, 7)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"math/bits"
+	"slices"
 
 	"connect-deepcase/model/contextbuilder"
 	"connect-deepcase/model/contextbuilder/cpu/internal/simd"
@@ -12,10 +13,7 @@ import (
 // lanes is the number of samples that go through Adam together.
 const lanes = 16
 
-const (
-	group          = 4  // columns that the kernels in assembly take at a time
-	scratchNumbers = 32 // floats per lane that these kernels share: 8 times numbers in gen/attention
-)
+const group = 4 // columns that the kernels in assembly take at a time
 
 // block is the state of up to sixteen samples. Arrays by position (L of them) and by column (a distinct event of the context) have rows of sixteen
 // lanes, one per sample. Other arrays have one part per lane.
@@ -34,25 +32,29 @@ type block struct {
 
 	distinct   [lanes]int     // columns of the sample, K
 	events     [lanes]int32   // the true event
-	confidence [lanes]float32 // in the true event
-	p          []float32      // P: the bias' column, then padded ones, with the Decoder's stride; those beyond K are zero
+	p          []float32      // P: the bias' column, then k ones, with the Decoder's stride; those beyond K are zero
 	pStride    int            // from a lane's P to the next
-	e          []float32      // exponentials of the logits below their maximum; 0 at the true event
+	e          []float32      // 2 to the power of the logits
+	sums       []float32      // of the kernels in assembly: Pᵀ·e, padded columns for each lane
+	shift      [lanes]float32 // what rebase has taken away from all logits
+	hit        [lanes]float32 // 2 to the power of the true event's logit, which is −shift
+	others     [lanes]float32 // sum of e
+	total      [lanes]float32 // others + hit
+	confidence [lanes]float32 // in the true event
 	active     []uint64       // one bit per unit: whether it is part of p
 	next       []uint64       // those that the last forward found
 	changed    [lanes]uint16  // not zero if these two differ
 	units      []int32        // those of a lane that flip
 	signs      []float32      // 1 for a unit that becomes active, −1 for one that becomes inactive
 	z          []float32      // hidden layer, of the plain kernels
-	scratch    []float32      // of the others
 }
 
 func newBlock(d *Decoder) *block {
 	n, l := d.stride, d.length
 	f := func(rows int) []float32 { return simd.Make(rows * lanes) }
 	b := &block{d: d, theta: f(l), m: f(l), v: f(l), w: f(l), one: f(l), zero: f(l + group), u: f(l + group), gu: f(l + group),
-		offsets: make([]int32, (l+1)*lanes), column: make([]int32, l*lanes), e: f(n), z: simd.Make(n),
-		active: make([]uint64, lanes*len(d.first)), next: make([]uint64, lanes*len(d.first)), scratch: f(scratchNumbers)}
+		offsets: make([]int32, (l+1)*lanes), column: make([]int32, l*lanes), e: f(n), sums: f(l + group), z: simd.Make(n),
+		active: make([]uint64, lanes*len(d.first)), next: make([]uint64, lanes*len(d.first))}
 	for i := range b.one {
 		b.one[i] = 1
 	}
@@ -67,7 +69,7 @@ func (b *block) set(s contextbuilder.Samples, initial []float32, rows []int32) {
 		b.k = max(b.k, b.columns(i, s.Context(int(row))))
 	}
 	b.padded = (b.k + group - 1) / group * group
-	b.pStride = n * (1 + b.padded)
+	b.pStride = n * (1 + b.k)
 	if need := lanes * b.pStride; need > len(b.p) { // contexts repeat: most have a few distinct events, whatever their length
 		b.p = simd.Make(need)
 	}
@@ -78,23 +80,32 @@ func (b *block) set(s contextbuilder.Samples, initial []float32, rows []int32) {
 		clear(v)
 	}
 	for i, row := range rows {
-		p, k := b.p[i*b.pStride:][:b.pStride], b.distinct[i]
-		copy(p[:n], d.q)
+		p, k, y := b.p[i*b.pStride:][:b.pStride], b.distinct[i], s.Events[row]
+		relative(p[:n], d.q, y)
+		p[y] = negativeInf // is not one of the others
 		for j := range k {
-			copy(p[(j+1)*n:][:n], d.base[b.offsets[j*lanes+i]:])
+			relative(p[(j+1)*n:][:n], d.base[b.offsets[j*lanes+i]:], y)
 		}
 		clear(p[(k+1)*n:])
 		for j := k; j < b.k; j++ {
 			b.offsets[j*lanes+i] = int32(d.events * n) // a column of zeros
 		}
 		copy(b.active[i*len(d.first):], d.first)
-		b.events[i] = s.Events[row]
+		b.events[i], b.shift[i], b.hit[i] = y, 0, 1
 		attention := initial[int(row)*l:][:l]
 		for p, a := range attention {
 			b.theta[p*lanes+i] = a
 			b.hot[(p*b.padded+int(b.column[p*lanes+i]))*lanes+i] = 1
 		}
 		b.attend(i, attention)
+	}
+}
+
+// relative writes a column of P.
+func relative(to, from []float32, y int32) {
+	at := from[y]
+	for i, x := range from[:len(to)] {
+		to[i] = x - at
 	}
 }
 
@@ -135,6 +146,48 @@ func (b *block) forward() {
 		}
 	}
 	b.d.kernels.confide(b)
+	again := false
+	for lane, t := range b.total[:b.rows] {
+		if !(t > lowTotal && t < highTotal) {
+			b.rebase(lane)
+			again = true
+		}
+	}
+	if again {
+		b.d.kernels.confide(b)
+	}
+}
+
+// The exponentials of a lane are precise while their total lies between these.
+const lowTotal, highTotal = 0x1p-60, 0x1p100
+
+// rebase takes a lane's highest logit away from all, where they left the range of exponentials. Most never do: logits are
+// relative to that of the true event.
+func (b *block) rebase(lane int) {
+	n := b.d.stride
+	p, e := b.p[lane*b.pStride:][:b.pStride], b.e[lane*n:][:n]
+	b.logits(lane, e)
+	top := max(slices.Max(e), -b.shift[lane])
+	if math.IsInf(float64(top), 0) || top != top {
+		return // and the confidence is NaN
+	}
+	for i := range n {
+		p[i] -= top
+	}
+	b.shift[lane] += top
+	b.hit[lane] = float32(math.Exp2(-float64(min(b.shift[lane], lowest))))
+}
+
+// logits computes P·u for a lane.
+func (b *block) logits(lane int, to []float32) {
+	p := b.p[lane*b.pStride:][:b.pStride]
+	copy(to, p)
+	for j := range b.k {
+		column, f := p[(j+1)*len(to):][:len(to)], b.u[j*lanes+lane]
+		for i := range to {
+			to[i] += column[i] * f
+		}
+	}
 }
 
 // flip changes a lane's P by the units that signs found to differ.
@@ -207,6 +260,7 @@ func (b *block) query(ctx context.Context, q contextbuilder.Query, out contextbu
 // distribution writes a lane's confidence in every event.
 func (b *block) distribution(lane int, out []float32) {
 	e, y := b.e[lane*b.d.stride:][:len(out)], b.events[lane]
+	e[y] = 0
 	var others float32
 	for _, x := range e {
 		others += x

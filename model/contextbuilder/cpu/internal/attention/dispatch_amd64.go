@@ -20,23 +20,19 @@ func available() (all []kernels) {
 
 // assembly are the kernels for one kind of vectors, as the generator writes them.
 type assembly struct {
-	name         string
-	width        int // floats in a vector: lanes that adam works on
-	signs        func(w1, b1, u *float32, offsets *int32, active, next *uint64, changed *uint16, n, k64, bits, lanes int)
-	logits       func(p, u, e, scratch *float32, events *int32, n, k64, stride, lanes int)
-	exponentials func(e, scratch, confidence *float32, events *int32, n, lanes int)
-	derivatives  func(p, e, gu, scratch *float32, events *int32, n, k64, stride, lanes int)
-	flip         func(p, b1, w1 *float32, offsets *int32, w2 *float32, units *int32, signs *float32, count, n, k int)
-	adam         func(theta, m, v, w, mul, dot, gu, u, hot *float32, length, groups int, invB, rate, scale float32)
+	name    string
+	width   int // floats in a vector: lanes that settle and adam work on
+	signs   func(w1, b1, u *float32, offsets *int32, active, next *uint64, changed *uint16, n, k64, bits, lanes int)
+	confide func(p, u, e, sums, others *float32, n, k64, stride, pitch, lanes int)
+	settle  func(sums, others, hit, total, confidence, gu *float32, pitch, groups int)
+	flip    func(p, b1, w1 *float32, offsets *int32, w2 *float32, units *int32, signs *float32, count, n, k, y int)
+	adam    func(theta, m, v, w, mul, dot, gu, u, hot *float32, length, groups int, invB, rate, scale float32)
 }
 
 var (
-	avx2   = assembly{"AVX2", 8, signsAVX2, logitsAVX2, exponentialsAVX2, derivativesAVX2, flipAVX2, adamAVX2}
-	avx512 = assembly{"AVX-512", 16, signsAVX512, logitsAVX512, exponentialsAVX512, derivativesAVX512, flipAVX512, adamAVX512}
+	avx2   = assembly{"AVX2", 8, signsAVX2, confideAVX2, settleAVX2, flipAVX2, adamAVX2}
+	avx512 = assembly{"AVX-512", 16, signsAVX512, confideAVX512, settleAVX512, flipAVX512, adamAVX512}
 )
-
-// nearBytes is how much of P stays in the L1 cache from logits to derivatives.
-const nearBytes = 16 << 10
 
 func (x assembly) kernels() kernels {
 	const row = 4 * lanes // bytes
@@ -46,20 +42,15 @@ func (x assembly) kernels() kernels {
 			d := b.d
 			x.signs(&d.w1[0], &d.b1[0], &b.u[0], &b.offsets[0], &b.active[0], &b.next[0], &b.changed[0], d.stride, b.k*row, 8*len(d.first), b.rows)
 		},
-		// Each kernel goes over several samples, so that one's latency hides another's, but over no more than the cache holds.
 		confide: func(b *block) {
-			n, k64 := b.d.stride, b.k*row
-			near := max(2, nearBytes/4/b.pStride&^1) // even: AVX-512 takes lanes in pairs
-			for i := 0; i < b.rows; i += near {
-				p, e, events, some := &b.p[i*b.pStride], &b.e[i*n], &b.events[i], min(near, b.rows-i)
-				x.logits(p, &b.u[i], e, &b.scratch[0], events, n, k64, b.pStride, some)
-				x.exponentials(e, &b.scratch[0], &b.confidence[i], events, n, some)
-				x.derivatives(p, e, &b.gu[i], &b.scratch[0], events, n, k64, b.pStride, some)
+			x.confide(&b.p[0], &b.u[0], &b.e[0], &b.sums[0], &b.others[0], b.d.stride, b.k*row, b.pStride, b.padded, b.rows)
+			for i := 0; i < b.rows; i += x.width {
+				x.settle(&b.sums[i*b.padded], &b.others[i], &b.hit[i], &b.total[i], &b.confidence[i], &b.gu[i], b.padded, b.padded/group)
 			}
 		},
 		flip: func(b *block, lane int) {
 			d := b.d
-			x.flip(&b.p[lane*b.pStride], &d.b1[0], &d.w1[0], &b.offsets[lane], &d.w2[0], &b.units[0], &b.signs[0], len(b.units), d.stride, b.distinct[lane])
+			x.flip(&b.p[lane*b.pStride], &d.b1[0], &d.w1[0], &b.offsets[lane], &d.w2[0], &b.units[0], &b.signs[0], len(b.units), d.stride, b.distinct[lane], int(b.events[lane]))
 		},
 		adam: func(b *block, mul, dot []float32, invB, rate, scale float32) {
 			for i := 0; i < b.rows; i += x.width {

@@ -7,17 +7,14 @@ package attention
 // signsAVX2: see signsPlain.
 func signsAVX2(w1 *float32, b1 *float32, u *float32, offsets *int32, active *uint64, next *uint64, changed *uint16, n int, k64 int, bits int, lanes int)
 
-// logitsAVX2: see confidePlain.
-func logitsAVX2(p *float32, u *float32, e *float32, scratch *float32, events *int32, n int, k64 int, stride int, lanes int)
+// confideAVX2: see confidePlain.
+func confideAVX2(p *float32, u *float32, e *float32, sums *float32, others *float32, n int, k64 int, stride int, pitch int, lanes int)
 
-// exponentialsAVX2: see confidePlain.
-func exponentialsAVX2(e *float32, scratch *float32, confidence *float32, events *int32, n int, lanes int)
-
-// derivativesAVX2: see confidePlain.
-func derivativesAVX2(p *float32, e *float32, gu *float32, scratch *float32, events *int32, n int, k64 int, stride int, lanes int)
+// settleAVX2: see confidePlain.
+func settleAVX2(sums *float32, others *float32, hit *float32, total *float32, confidence *float32, gu *float32, pitch int, groups int)
 
 // flipAVX2: see flipPlain.
-func flipAVX2(p *float32, b1 *float32, w1 *float32, offsets *int32, w2 *float32, units *int32, signs *float32, count int, n int, k int)
+func flipAVX2(p *float32, b1 *float32, w1 *float32, offsets *int32, w2 *float32, units *int32, signs *float32, count int, n int, k int, y int)
 
 // adamAVX2: see adamPlain.
 func adamAVX2(theta *float32, m *float32, v *float32, w *float32, mul *float32, dot *float32, gu *float32, u *float32, hot *float32, length int, groups int, invB float32, rate float32, scale float32)
@@ -25,17 +22,14 @@ func adamAVX2(theta *float32, m *float32, v *float32, w *float32, mul *float32, 
 // signsAVX512: see signsPlain.
 func signsAVX512(w1 *float32, b1 *float32, u *float32, offsets *int32, active *uint64, next *uint64, changed *uint16, n int, k64 int, bits int, lanes int)
 
-// logitsAVX512: see confidePlain.
-func logitsAVX512(p *float32, u *float32, e *float32, scratch *float32, events *int32, n int, k64 int, stride int, lanes int)
+// confideAVX512: see confidePlain.
+func confideAVX512(p *float32, u *float32, e *float32, sums *float32, others *float32, n int, k64 int, stride int, pitch int, lanes int)
 
-// exponentialsAVX512: see confidePlain.
-func exponentialsAVX512(e *float32, scratch *float32, confidence *float32, events *int32, n int, lanes int)
-
-// derivativesAVX512: see confidePlain.
-func derivativesAVX512(p *float32, e *float32, gu *float32, scratch *float32, events *int32, n int, k64 int, stride int, lanes int)
+// settleAVX512: see confidePlain.
+func settleAVX512(sums *float32, others *float32, hit *float32, total *float32, confidence *float32, gu *float32, pitch int, groups int)
 
 // flipAVX512: see flipPlain.
-func flipAVX512(p *float32, b1 *float32, w1 *float32, offsets *int32, w2 *float32, units *int32, signs *float32, count int, n int, k int)
+func flipAVX512(p *float32, b1 *float32, w1 *float32, offsets *int32, w2 *float32, units *int32, signs *float32, count int, n int, k int, y int)
 
 // adamAVX512: see adamPlain.
 func adamAVX512(theta *float32, m *float32, v *float32, w *float32, mul *float32, dot *float32, gu *float32, u *float32, hot *float32, length int, groups int, invB float32, rate float32, scale float32)

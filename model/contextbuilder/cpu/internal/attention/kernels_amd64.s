@@ -189,101 +189,108 @@ chunks1end:
 	VZEROUPPER
 	RET
 
-// func logitsAVX2(p *float32, u *float32, e *float32, scratch *float32, events *int32, n int, k64 int, stride int, lanes int)
-// Requires: AVX, FMA3
-TEXT ·logitsAVX2(SB), NOSPLIT, $0-72
+// func confideAVX2(p *float32, u *float32, e *float32, sums *float32, others *float32, n int, k64 int, stride int, pitch int, lanes int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·confideAVX2(SB), NOSPLIT, $0-80
 	MOVQ p+0(FP), AX
-	MOVQ e+16(FP), CX
-	MOVQ scratch+24(FP), BX
-	XORQ DX, DX
+	MOVQ u+8(FP), CX
+	MOVQ e+16(FP), DX
+	MOVQ sums+24(FP), BX
+	MOVQ others+32(FP), SI
+	MOVQ n+40(FP), DI
+	SHLQ $0x02, DI
 
 lanes:
-	MOVQ    u+8(FP), SI
-	LEAQ    (SI)(DX*1), SI
-	MOVQ    n+40(FP), DI
-	SHLQ    $0x02, DI
-	MOVQ    n+40(FP), R8
-	SHLQ    $0x02, R8
-	XORQ    R9, R9
-	VMOVUPS kff61b1e6<>+0(SB), Y0
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	MOVQ   DI, R8
+	XORQ   R9, R9
 
-chunks4:
-	CMPQ    R8, $0x00000100
-	JLT     chunks4end
-	VMOVUPS (AX)(R9*1), Y1
-	VMOVUPS 32(AX)(R9*1), Y2
-	VMOVUPS 64(AX)(R9*1), Y3
-	VMOVUPS 96(AX)(R9*1), Y4
-	VMOVUPS 128(AX)(R9*1), Y5
-	VMOVUPS 160(AX)(R9*1), Y6
-	VMOVUPS 192(AX)(R9*1), Y7
-	VMOVUPS 224(AX)(R9*1), Y8
-	MOVQ    R9, R10
-	XORQ    R11, R11
-
-chunks4columns:
-	ADDQ         DI, R10
-	VBROADCASTSS (SI)(R11*1), Y9
-	VFMADD231PS  (AX)(R10*1), Y9, Y1
-	VFMADD231PS  32(AX)(R10*1), Y9, Y2
-	VFMADD231PS  64(AX)(R10*1), Y9, Y3
-	VFMADD231PS  96(AX)(R10*1), Y9, Y4
-	VFMADD231PS  128(AX)(R10*1), Y9, Y5
-	VFMADD231PS  160(AX)(R10*1), Y9, Y6
-	VFMADD231PS  192(AX)(R10*1), Y9, Y7
-	VFMADD231PS  224(AX)(R10*1), Y9, Y8
-	ADDQ         $0x40, R11
-	CMPQ         R11, k64+48(FP)
-	JLT          chunks4columns
-	VMAXPS       Y1, Y0, Y0
-	VMOVUPS      Y1, (CX)(R9*1)
-	VMAXPS       Y2, Y0, Y0
-	VMOVUPS      Y2, 32(CX)(R9*1)
-	VMAXPS       Y3, Y0, Y0
-	VMOVUPS      Y3, 64(CX)(R9*1)
-	VMAXPS       Y4, Y0, Y0
-	VMOVUPS      Y4, 96(CX)(R9*1)
-	VMAXPS       Y5, Y0, Y0
-	VMOVUPS      Y5, 128(CX)(R9*1)
-	VMAXPS       Y6, Y0, Y0
-	VMOVUPS      Y6, 160(CX)(R9*1)
-	VMAXPS       Y7, Y0, Y0
-	VMOVUPS      Y7, 192(CX)(R9*1)
-	VMAXPS       Y8, Y0, Y0
-	VMOVUPS      Y8, 224(CX)(R9*1)
-	ADDQ         $0x00000100, R9
-	SUBQ         $0x00000100, R8
-	JMP          chunks4
-
-chunks4end:
 chunks2:
 	CMPQ    R8, $0x00000080
 	JLT     chunks2end
-	VMOVUPS (AX)(R9*1), Y1
-	VMOVUPS 32(AX)(R9*1), Y2
-	VMOVUPS 64(AX)(R9*1), Y3
-	VMOVUPS 96(AX)(R9*1), Y4
-	MOVQ    R9, R10
+	LEAQ    (AX)(R9*1), R10
+	VMOVUPS (R10), Y2
+	VMOVUPS 32(R10), Y3
+	VMOVUPS 64(R10), Y4
+	VMOVUPS 96(R10), Y5
 	XORQ    R11, R11
 
 chunks2columns:
 	ADDQ         DI, R10
-	VBROADCASTSS (SI)(R11*1), Y5
-	VFMADD231PS  (AX)(R10*1), Y5, Y1
-	VFMADD231PS  32(AX)(R10*1), Y5, Y2
-	VFMADD231PS  64(AX)(R10*1), Y5, Y3
-	VFMADD231PS  96(AX)(R10*1), Y5, Y4
+	VBROADCASTSS (CX)(R11*1), Y6
+	VFMADD231PS  (R10), Y6, Y2
+	VFMADD231PS  32(R10), Y6, Y3
+	VFMADD231PS  64(R10), Y6, Y4
+	VFMADD231PS  96(R10), Y6, Y5
 	ADDQ         $0x40, R11
 	CMPQ         R11, k64+48(FP)
 	JLT          chunks2columns
-	VMAXPS       Y1, Y0, Y0
-	VMOVUPS      Y1, (CX)(R9*1)
-	VMAXPS       Y2, Y0, Y0
-	VMOVUPS      Y2, 32(CX)(R9*1)
-	VMAXPS       Y3, Y0, Y0
-	VMOVUPS      Y3, 64(CX)(R9*1)
-	VMAXPS       Y4, Y0, Y0
-	VMOVUPS      Y4, 96(CX)(R9*1)
+	VMOVUPS      kc2c80000<>+0(SB), Y6
+	VMAXPS       Y2, Y6, Y2
+	VMAXPS       Y3, Y6, Y3
+	VMOVUPS      k42fc0000<>+0(SB), Y6
+	VMINPS       Y2, Y6, Y2
+	VMINPS       Y3, Y6, Y3
+	VADDPS       k49c00000<>+0(SB), Y2, Y6
+	VADDPS       k49c00000<>+0(SB), Y3, Y7
+	VPERMPS      powersAVX2<>+0(SB), Y6, Y8
+	VPERMPS      powersAVX2<>+0(SB), Y7, Y9
+	VPSLLD       $0x14, Y6, Y10
+	VPADDD       Y10, Y8, Y8
+	VPSLLD       $0x14, Y7, Y11
+	VPADDD       Y11, Y9, Y9
+	VSUBPS       k49c00000<>+0(SB), Y6, Y6
+	VSUBPS       k49c00000<>+0(SB), Y7, Y7
+	VSUBPS       Y6, Y2, Y2
+	VSUBPS       Y7, Y3, Y3
+	VMOVUPS      k3d635ccd<>+0(SB), Y10
+	VMOVUPS      k3d635ccd<>+0(SB), Y11
+	VFMADD213PS  k3e760619<>+0(SB), Y2, Y10
+	VFMADD213PS  k3e760619<>+0(SB), Y3, Y11
+	VFMADD213PS  k3f317218<>+0(SB), Y2, Y10
+	VFMADD213PS  k3f317218<>+0(SB), Y3, Y11
+	VMULPS       Y8, Y2, Y2
+	VMULPS       Y9, Y3, Y3
+	VFMADD213PS  Y8, Y10, Y2
+	VFMADD213PS  Y9, Y11, Y3
+	VMOVUPS      kc2c80000<>+0(SB), Y6
+	VMAXPS       Y4, Y6, Y4
+	VMAXPS       Y5, Y6, Y5
+	VMOVUPS      k42fc0000<>+0(SB), Y6
+	VMINPS       Y4, Y6, Y4
+	VMINPS       Y5, Y6, Y5
+	VADDPS       k49c00000<>+0(SB), Y4, Y6
+	VADDPS       k49c00000<>+0(SB), Y5, Y7
+	VPERMPS      powersAVX2<>+0(SB), Y6, Y8
+	VPERMPS      powersAVX2<>+0(SB), Y7, Y9
+	VPSLLD       $0x14, Y6, Y10
+	VPADDD       Y10, Y8, Y8
+	VPSLLD       $0x14, Y7, Y11
+	VPADDD       Y11, Y9, Y9
+	VSUBPS       k49c00000<>+0(SB), Y6, Y6
+	VSUBPS       k49c00000<>+0(SB), Y7, Y7
+	VSUBPS       Y6, Y4, Y4
+	VSUBPS       Y7, Y5, Y5
+	VMOVUPS      k3d635ccd<>+0(SB), Y10
+	VMOVUPS      k3d635ccd<>+0(SB), Y11
+	VFMADD213PS  k3e760619<>+0(SB), Y4, Y10
+	VFMADD213PS  k3e760619<>+0(SB), Y5, Y11
+	VFMADD213PS  k3f317218<>+0(SB), Y4, Y10
+	VFMADD213PS  k3f317218<>+0(SB), Y5, Y11
+	VMULPS       Y8, Y4, Y4
+	VMULPS       Y9, Y5, Y5
+	VFMADD213PS  Y8, Y10, Y4
+	VFMADD213PS  Y9, Y11, Y5
+	LEAQ         (DX)(R9*1), R10
+	VADDPS       Y2, Y0, Y0
+	VMOVUPS      Y2, (R10)
+	VADDPS       Y3, Y1, Y1
+	VMOVUPS      Y3, 32(R10)
+	VADDPS       Y4, Y0, Y0
+	VMOVUPS      Y4, 64(R10)
+	VADDPS       Y5, Y1, Y1
+	VMOVUPS      Y5, 96(R10)
 	ADDQ         $0x00000080, R9
 	SUBQ         $0x00000080, R8
 	JMP          chunks2
@@ -292,264 +299,416 @@ chunks2end:
 chunks1:
 	CMPQ    R8, $0x00000040
 	JLT     chunks1end
-	VMOVUPS (AX)(R9*1), Y1
-	VMOVUPS 32(AX)(R9*1), Y2
-	MOVQ    R9, R10
+	LEAQ    (AX)(R9*1), R10
+	VMOVUPS (R10), Y2
+	VMOVUPS 32(R10), Y3
 	XORQ    R11, R11
 
 chunks1columns:
 	ADDQ         DI, R10
-	VBROADCASTSS (SI)(R11*1), Y3
-	VFMADD231PS  (AX)(R10*1), Y3, Y1
-	VFMADD231PS  32(AX)(R10*1), Y3, Y2
+	VBROADCASTSS (CX)(R11*1), Y4
+	VFMADD231PS  (R10), Y4, Y2
+	VFMADD231PS  32(R10), Y4, Y3
 	ADDQ         $0x40, R11
 	CMPQ         R11, k64+48(FP)
 	JLT          chunks1columns
-	VMAXPS       Y1, Y0, Y0
-	VMOVUPS      Y1, (CX)(R9*1)
-	VMAXPS       Y2, Y0, Y0
-	VMOVUPS      Y2, 32(CX)(R9*1)
+	VMOVUPS      kc2c80000<>+0(SB), Y4
+	VMAXPS       Y2, Y4, Y2
+	VMAXPS       Y3, Y4, Y3
+	VMOVUPS      k42fc0000<>+0(SB), Y4
+	VMINPS       Y2, Y4, Y2
+	VMINPS       Y3, Y4, Y3
+	VADDPS       k49c00000<>+0(SB), Y2, Y4
+	VADDPS       k49c00000<>+0(SB), Y3, Y5
+	VPERMPS      powersAVX2<>+0(SB), Y4, Y6
+	VPERMPS      powersAVX2<>+0(SB), Y5, Y7
+	VPSLLD       $0x14, Y4, Y8
+	VPADDD       Y8, Y6, Y6
+	VPSLLD       $0x14, Y5, Y9
+	VPADDD       Y9, Y7, Y7
+	VSUBPS       k49c00000<>+0(SB), Y4, Y4
+	VSUBPS       k49c00000<>+0(SB), Y5, Y5
+	VSUBPS       Y4, Y2, Y2
+	VSUBPS       Y5, Y3, Y3
+	VMOVUPS      k3d635ccd<>+0(SB), Y8
+	VMOVUPS      k3d635ccd<>+0(SB), Y9
+	VFMADD213PS  k3e760619<>+0(SB), Y2, Y8
+	VFMADD213PS  k3e760619<>+0(SB), Y3, Y9
+	VFMADD213PS  k3f317218<>+0(SB), Y2, Y8
+	VFMADD213PS  k3f317218<>+0(SB), Y3, Y9
+	VMULPS       Y6, Y2, Y2
+	VMULPS       Y7, Y3, Y3
+	VFMADD213PS  Y6, Y8, Y2
+	VFMADD213PS  Y7, Y9, Y3
+	LEAQ         (DX)(R9*1), R10
+	VADDPS       Y2, Y0, Y0
+	VMOVUPS      Y2, (R10)
+	VADDPS       Y3, Y1, Y1
+	VMOVUPS      Y3, 32(R10)
 	ADDQ         $0x00000040, R9
 	SUBQ         $0x00000040, R8
 	JMP          chunks1
 
 chunks1end:
-	VMOVUPS      Y0, Y0
-	VPERM2F128   $0x01, Y0, Y0, Y1
-	VMAXPS       Y1, Y0, Y0
-	VPERMILPS    $0x4e, Y0, Y1
-	VMAXPS       Y1, Y0, Y0
-	VPERMILPS    $0xb1, Y0, Y1
-	VMAXPS       Y1, Y0, Y0
-	VMOVUPS      Y0, (BX)
-	MOVL         $0xff800000, SI
-	MOVQ         events+32(FP), DI
-	MOVLQSX      (DI)(DX*1), DI
-	SHLQ         $0x02, DI
-	VBROADCASTSS (CX)(DI*1), Y0
-	MOVL         SI, (CX)(DI*1)
-	VMOVUPS      Y0, 32(BX)
-	MOVQ         stride+56(FP), SI
-	SHLQ         $0x02, SI
-	ADDQ         SI, AX
-	MOVQ         n+40(FP), SI
-	SHLQ         $0x02, SI
-	ADDQ         SI, CX
-	ADDQ         $0x00000004, DX
-	ADDQ         $0x00000080, BX
-	SUBQ         $0x01, lanes+64(FP)
-	JG           lanes
-	VZEROUPPER
-	RET
+	VADDPS Y1, Y0, Y0
+	LEAQ   (AX)(DI*1), R8
+	MOVQ   k64+48(FP), R11
+	LEAQ   (DI)(DI*2), R9
+	MOVQ   BX, R10
 
-DATA kff61b1e6<>+0(SB)/4, $0xff61b1e6
-DATA kff61b1e6<>+4(SB)/4, $0xff61b1e6
-DATA kff61b1e6<>+8(SB)/4, $0xff61b1e6
-DATA kff61b1e6<>+12(SB)/4, $0xff61b1e6
-DATA kff61b1e6<>+16(SB)/4, $0xff61b1e6
-DATA kff61b1e6<>+20(SB)/4, $0xff61b1e6
-DATA kff61b1e6<>+24(SB)/4, $0xff61b1e6
-DATA kff61b1e6<>+28(SB)/4, $0xff61b1e6
-DATA kff61b1e6<>+32(SB)/4, $0xff61b1e6
-DATA kff61b1e6<>+36(SB)/4, $0xff61b1e6
-DATA kff61b1e6<>+40(SB)/4, $0xff61b1e6
-DATA kff61b1e6<>+44(SB)/4, $0xff61b1e6
-DATA kff61b1e6<>+48(SB)/4, $0xff61b1e6
-DATA kff61b1e6<>+52(SB)/4, $0xff61b1e6
-DATA kff61b1e6<>+56(SB)/4, $0xff61b1e6
-DATA kff61b1e6<>+60(SB)/4, $0xff61b1e6
-GLOBL kff61b1e6<>(SB), RODATA|NOPTR, $64
+group:
+	CMPQ   R11, $0x00000100
+	JLT    rest3
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	XORQ   R12, R12
 
-// func exponentialsAVX2(e *float32, scratch *float32, confidence *float32, events *int32, n int, lanes int)
-// Requires: AVX, AVX2, FMA3
-TEXT ·exponentialsAVX2(SB), NOSPLIT, $0-48
-	MOVQ e+0(FP), AX
-	MOVQ scratch+8(FP), DX
-	XORQ CX, CX
-
-lanes:
-	VMOVUPS (DX), Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	MOVQ    n+32(FP), SI
-	SHLQ    $0x02, SI
-	XORQ    BX, BX
-
-one:
-	SUBQ         $0x40, SI
-	JL           oneend
-	VMOVUPS      (AX)(BX*1), Y3
-	VSUBPS       Y0, Y3, Y3
-	VMOVUPS      32(AX)(BX*1), Y4
-	VSUBPS       Y0, Y4, Y4
-	VMOVUPS      kc2ae999a<>+0(SB), Y5
-	VMAXPS       Y3, Y5, Y3
-	VMAXPS       Y4, Y5, Y4
-	VMULPS       k3fb8aa3b<>+0(SB), Y3, Y5
-	VROUNDPS     $0x08, Y5, Y5
-	VMULPS       k3fb8aa3b<>+0(SB), Y4, Y6
-	VROUNDPS     $0x08, Y6, Y6
-	VFNMADD231PS k3f318000<>+0(SB), Y5, Y3
-	VFNMADD231PS k3f318000<>+0(SB), Y6, Y4
-	VFNMADD231PS kb95e8083<>+0(SB), Y5, Y3
-	VFNMADD231PS kb95e8083<>+0(SB), Y6, Y4
-	VMOVUPS      k39506967<>+0(SB), Y7
-	VMOVUPS      k39506967<>+0(SB), Y8
-	VFMADD213PS  k3ab743ce<>+0(SB), Y3, Y7
-	VFMADD213PS  k3ab743ce<>+0(SB), Y4, Y8
-	VFMADD213PS  k3c088908<>+0(SB), Y3, Y7
-	VFMADD213PS  k3c088908<>+0(SB), Y4, Y8
-	VFMADD213PS  k3d2aa9c1<>+0(SB), Y3, Y7
-	VFMADD213PS  k3d2aa9c1<>+0(SB), Y4, Y8
-	VFMADD213PS  k3e2aaaaa<>+0(SB), Y3, Y7
-	VFMADD213PS  k3e2aaaaa<>+0(SB), Y4, Y8
-	VFMADD213PS  k3f000000<>+0(SB), Y3, Y7
-	VFMADD213PS  k3f000000<>+0(SB), Y4, Y8
-	VFMADD213PS  k3f800000<>+0(SB), Y3, Y7
-	VFMADD213PS  k3f800000<>+0(SB), Y4, Y8
-	VFMADD213PS  k3f800000<>+0(SB), Y7, Y3
-	VFMADD213PS  k3f800000<>+0(SB), Y8, Y4
-	VCVTPS2DQ    Y5, Y5
-	VPADDD       k0000007f<>+0(SB), Y5, Y5
-	VPSLLD       $0x17, Y5, Y5
-	VMULPS       Y5, Y3, Y3
-	VCVTPS2DQ    Y6, Y6
-	VPADDD       k0000007f<>+0(SB), Y6, Y6
-	VPSLLD       $0x17, Y6, Y6
-	VMULPS       Y6, Y4, Y4
-	VADDPS       Y3, Y1, Y1
-	VMOVUPS      Y3, (AX)(BX*1)
-	VADDPS       Y4, Y2, Y2
-	VMOVUPS      Y4, 32(AX)(BX*1)
-	ADDQ         $0x00000040, BX
-	JMP          one
-
-oneend:
-	ADDQ         $0x40, SI
+columns4:
+	VMOVUPS      (DX)(R12*1), Y5
+	VFMADD231PS  (R8), Y5, Y1
+	VFMADD231PS  (R8)(DI*1), Y5, Y2
+	VFMADD231PS  (R8)(DI*2), Y5, Y3
+	VFMADD231PS  (R8)(R9*1), Y5, Y4
+	VMOVUPS      32(DX)(R12*1), Y5
+	VFMADD231PS  32(R8), Y5, Y1
+	VFMADD231PS  32(R8)(DI*1), Y5, Y2
+	VFMADD231PS  32(R8)(DI*2), Y5, Y3
+	VFMADD231PS  32(R8)(R9*1), Y5, Y4
+	ADDQ         $0x40, R12
+	ADDQ         $0x40, R8
+	CMPQ         R12, DI
+	JLT          columns4
+	VSHUFPS      $0x88, Y2, Y1, Y5
+	VSHUFPS      $0xdd, Y2, Y1, Y1
+	VADDPS       Y1, Y5, Y5
+	VSHUFPS      $0x88, Y4, Y3, Y1
+	VSHUFPS      $0xdd, Y4, Y3, Y2
 	VADDPS       Y2, Y1, Y1
-	VMOVUPS      Y1, Y1
-	VPERM2F128   $0x01, Y1, Y1, Y0
+	VSHUFPS      $0x88, Y1, Y5, Y2
+	VSHUFPS      $0xdd, Y1, Y5, Y1
+	VADDPS       Y1, Y2, Y2
+	VEXTRACTF128 $0x01, Y2, X1
+	VADDPS       X1, X2, X1
+	VMOVUPS      X1, (R10)
+	ADDQ         $0x10, R10
+	ADDQ         R9, R8
+	SUBQ         $0x00000100, R11
+	JMP          group
+
+rest3:
+	CMPQ   R11, $0x000000c0
+	JNE    rest2
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	XORQ   R12, R12
+
+columns3:
+	VMOVUPS      (DX)(R12*1), Y4
+	VFMADD231PS  (R8), Y4, Y1
+	VFMADD231PS  (R8)(DI*1), Y4, Y2
+	VFMADD231PS  (R8)(DI*2), Y4, Y3
+	VMOVUPS      32(DX)(R12*1), Y4
+	VFMADD231PS  32(R8), Y4, Y1
+	VFMADD231PS  32(R8)(DI*1), Y4, Y2
+	VFMADD231PS  32(R8)(DI*2), Y4, Y3
+	ADDQ         $0x40, R12
+	ADDQ         $0x40, R8
+	CMPQ         R12, DI
+	JLT          columns3
+	VSHUFPS      $0x88, Y2, Y1, Y4
+	VSHUFPS      $0xdd, Y2, Y1, Y1
+	VADDPS       Y1, Y4, Y4
+	VSHUFPS      $0x88, Y0, Y3, Y1
+	VSHUFPS      $0xdd, Y0, Y3, Y0
 	VADDPS       Y0, Y1, Y1
-	VPERMILPS    $0x4e, Y1, Y0
+	VSHUFPS      $0x88, Y1, Y4, Y0
+	VSHUFPS      $0xdd, Y1, Y4, Y1
+	VADDPS       Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X1
+	VEXTRACTPS   $0x03, X1, (SI)
+	VINSERTPS    $0x08, X1, X1, X1
+	VMOVUPS      X1, (R10)
+	JMP          done
+
+rest2:
+	CMPQ   R11, $0x00000080
+	JNE    rest1
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	XORQ   R12, R12
+
+columns2:
+	VMOVUPS      (DX)(R12*1), Y3
+	VFMADD231PS  (R8), Y3, Y1
+	VFMADD231PS  (R8)(DI*1), Y3, Y2
+	VMOVUPS      32(DX)(R12*1), Y3
+	VFMADD231PS  32(R8), Y3, Y1
+	VFMADD231PS  32(R8)(DI*1), Y3, Y2
+	ADDQ         $0x40, R12
+	ADDQ         $0x40, R8
+	CMPQ         R12, DI
+	JLT          columns2
+	VXORPS       Y3, Y3, Y3
+	VSHUFPS      $0x88, Y2, Y1, Y4
+	VSHUFPS      $0xdd, Y2, Y1, Y1
+	VADDPS       Y1, Y4, Y4
+	VSHUFPS      $0x88, Y3, Y0, Y1
+	VSHUFPS      $0xdd, Y3, Y0, Y0
 	VADDPS       Y0, Y1, Y1
-	VPERMILPS    $0xb1, Y1, Y0
+	VSHUFPS      $0x88, Y1, Y4, Y0
+	VSHUFPS      $0xdd, Y1, Y4, Y1
+	VADDPS       Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X1
+	VEXTRACTPS   $0x02, X1, (SI)
+	VINSERTPS    $0x04, X1, X1, X1
+	VMOVUPS      X1, (R10)
+	JMP          done
+
+rest1:
+	CMPQ   R11, $0x00000040
+	JNE    rest0
+	VXORPS Y1, Y1, Y1
+	XORQ   R12, R12
+
+columns1:
+	VMOVUPS      (DX)(R12*1), Y2
+	VFMADD231PS  (R8), Y2, Y1
+	VMOVUPS      32(DX)(R12*1), Y2
+	VFMADD231PS  32(R8), Y2, Y1
+	ADDQ         $0x40, R12
+	ADDQ         $0x40, R8
+	CMPQ         R12, DI
+	JLT          columns1
+	VXORPS       Y2, Y2, Y2
+	VSHUFPS      $0x88, Y0, Y1, Y3
+	VSHUFPS      $0xdd, Y0, Y1, Y0
+	VADDPS       Y0, Y3, Y3
+	VSHUFPS      $0x88, Y2, Y2, Y0
+	VSHUFPS      $0xdd, Y2, Y2, Y1
+	VADDPS       Y1, Y0, Y0
+	VSHUFPS      $0x88, Y0, Y3, Y1
+	VSHUFPS      $0xdd, Y0, Y3, Y0
 	VADDPS       Y0, Y1, Y1
-	VMOVUPS      32(DX), Y2
-	VMOVUPS      (DX), Y0
-	VSUBPS       Y0, Y2, Y2
-	VMOVUPS      kc2ae999a<>+0(SB), Y0
-	VMAXPS       Y2, Y0, Y2
-	VMULPS       k3fb8aa3b<>+0(SB), Y2, Y0
-	VROUNDPS     $0x08, Y0, Y0
-	VFNMADD231PS k3f318000<>+0(SB), Y0, Y2
-	VFNMADD231PS kb95e8083<>+0(SB), Y0, Y2
-	VMOVUPS      k39506967<>+0(SB), Y3
-	VFMADD213PS  k3ab743ce<>+0(SB), Y2, Y3
-	VFMADD213PS  k3c088908<>+0(SB), Y2, Y3
-	VFMADD213PS  k3d2aa9c1<>+0(SB), Y2, Y3
-	VFMADD213PS  k3e2aaaaa<>+0(SB), Y2, Y3
-	VFMADD213PS  k3f000000<>+0(SB), Y2, Y3
-	VFMADD213PS  k3f800000<>+0(SB), Y2, Y3
-	VFMADD213PS  k3f800000<>+0(SB), Y3, Y2
-	VCVTPS2DQ    Y0, Y0
-	VPADDD       k0000007f<>+0(SB), Y0, Y0
-	VPSLLD       $0x17, Y0, Y0
-	VMULPS       Y0, Y2, Y2
-	VADDPS       Y2, Y1, Y0
-	VMOVUPS      k3f800000<>+0(SB), Y3
-	VDIVPS       Y0, Y3, Y0
-	VMOVUPS      Y1, 64(DX)
-	VMOVUPS      Y0, 96(DX)
-	VMULPS       Y0, Y2, Y2
-	XORL         BX, BX
-	MOVQ         events+24(FP), SI
-	MOVLQSX      (SI)(CX*1), SI
-	SHLQ         $0x02, SI
-	MOVL         BX, (AX)(SI*1)
-	MOVQ         confidence+16(FP), BX
-	LEAQ         (BX)(CX*1), BX
-	VMOVSS       X2, (BX)
-	MOVQ         n+32(FP), BX
-	SHLQ         $0x02, BX
-	ADDQ         BX, AX
-	ADDQ         $0x00000004, CX
-	ADDQ         $0x00000080, DX
-	SUBQ         $0x01, lanes+40(FP)
-	JG           lanes
+	VEXTRACTF128 $0x01, Y1, X0
+	VADDPS       X0, X1, X0
+	VEXTRACTPS   $0x01, X0, (SI)
+	VINSERTPS    $0x02, X0, X0, X0
+	VMOVUPS      X0, (R10)
+	JMP          done
+
+rest0:
+	VXORPS       Y1, Y1, Y1
+	VSHUFPS      $0x88, Y1, Y0, Y2
+	VSHUFPS      $0xdd, Y1, Y0, Y0
+	VADDPS       Y0, Y2, Y2
+	VSHUFPS      $0x88, Y1, Y1, Y0
+	VSHUFPS      $0xdd, Y1, Y1, Y1
+	VADDPS       Y1, Y0, Y0
+	VSHUFPS      $0x88, Y0, Y2, Y1
+	VSHUFPS      $0xdd, Y0, Y2, Y0
+	VADDPS       Y0, Y1, Y1
+	VEXTRACTF128 $0x01, Y1, X0
+	VADDPS       X0, X1, X0
+	VMOVSS       X0, (SI)
+
+done:
+	MOVQ stride+56(FP), R8
+	SHLQ $0x02, R8
+	ADDQ R8, AX
+	MOVQ n+40(FP), R8
+	SHLQ $0x02, R8
+	ADDQ R8, DX
+	MOVQ pitch+64(FP), R8
+	SHLQ $0x02, R8
+	ADDQ R8, BX
+	ADDQ $0x04, CX
+	ADDQ $0x04, SI
+	DECQ lanes+72(FP)
+	JG   lanes
 	VZEROUPPER
 	RET
 
-DATA k3fb8aa3b<>+0(SB)/4, $0x3fb8aa3b
-DATA k3fb8aa3b<>+4(SB)/4, $0x3fb8aa3b
-DATA k3fb8aa3b<>+8(SB)/4, $0x3fb8aa3b
-DATA k3fb8aa3b<>+12(SB)/4, $0x3fb8aa3b
-DATA k3fb8aa3b<>+16(SB)/4, $0x3fb8aa3b
-DATA k3fb8aa3b<>+20(SB)/4, $0x3fb8aa3b
-DATA k3fb8aa3b<>+24(SB)/4, $0x3fb8aa3b
-DATA k3fb8aa3b<>+28(SB)/4, $0x3fb8aa3b
-DATA k3fb8aa3b<>+32(SB)/4, $0x3fb8aa3b
-DATA k3fb8aa3b<>+36(SB)/4, $0x3fb8aa3b
-DATA k3fb8aa3b<>+40(SB)/4, $0x3fb8aa3b
-DATA k3fb8aa3b<>+44(SB)/4, $0x3fb8aa3b
-DATA k3fb8aa3b<>+48(SB)/4, $0x3fb8aa3b
-DATA k3fb8aa3b<>+52(SB)/4, $0x3fb8aa3b
-DATA k3fb8aa3b<>+56(SB)/4, $0x3fb8aa3b
-DATA k3fb8aa3b<>+60(SB)/4, $0x3fb8aa3b
-GLOBL k3fb8aa3b<>(SB), RODATA|NOPTR, $64
+DATA kc2c80000<>+0(SB)/4, $0xc2c80000
+DATA kc2c80000<>+4(SB)/4, $0xc2c80000
+DATA kc2c80000<>+8(SB)/4, $0xc2c80000
+DATA kc2c80000<>+12(SB)/4, $0xc2c80000
+DATA kc2c80000<>+16(SB)/4, $0xc2c80000
+DATA kc2c80000<>+20(SB)/4, $0xc2c80000
+DATA kc2c80000<>+24(SB)/4, $0xc2c80000
+DATA kc2c80000<>+28(SB)/4, $0xc2c80000
+DATA kc2c80000<>+32(SB)/4, $0xc2c80000
+DATA kc2c80000<>+36(SB)/4, $0xc2c80000
+DATA kc2c80000<>+40(SB)/4, $0xc2c80000
+DATA kc2c80000<>+44(SB)/4, $0xc2c80000
+DATA kc2c80000<>+48(SB)/4, $0xc2c80000
+DATA kc2c80000<>+52(SB)/4, $0xc2c80000
+DATA kc2c80000<>+56(SB)/4, $0xc2c80000
+DATA kc2c80000<>+60(SB)/4, $0xc2c80000
+GLOBL kc2c80000<>(SB), RODATA|NOPTR, $64
 
-DATA k3f318000<>+0(SB)/4, $0x3f318000
-DATA k3f318000<>+4(SB)/4, $0x3f318000
-DATA k3f318000<>+8(SB)/4, $0x3f318000
-DATA k3f318000<>+12(SB)/4, $0x3f318000
-DATA k3f318000<>+16(SB)/4, $0x3f318000
-DATA k3f318000<>+20(SB)/4, $0x3f318000
-DATA k3f318000<>+24(SB)/4, $0x3f318000
-DATA k3f318000<>+28(SB)/4, $0x3f318000
-DATA k3f318000<>+32(SB)/4, $0x3f318000
-DATA k3f318000<>+36(SB)/4, $0x3f318000
-DATA k3f318000<>+40(SB)/4, $0x3f318000
-DATA k3f318000<>+44(SB)/4, $0x3f318000
-DATA k3f318000<>+48(SB)/4, $0x3f318000
-DATA k3f318000<>+52(SB)/4, $0x3f318000
-DATA k3f318000<>+56(SB)/4, $0x3f318000
-DATA k3f318000<>+60(SB)/4, $0x3f318000
-GLOBL k3f318000<>(SB), RODATA|NOPTR, $64
+DATA k49c00000<>+0(SB)/4, $0x49c00000
+DATA k49c00000<>+4(SB)/4, $0x49c00000
+DATA k49c00000<>+8(SB)/4, $0x49c00000
+DATA k49c00000<>+12(SB)/4, $0x49c00000
+DATA k49c00000<>+16(SB)/4, $0x49c00000
+DATA k49c00000<>+20(SB)/4, $0x49c00000
+DATA k49c00000<>+24(SB)/4, $0x49c00000
+DATA k49c00000<>+28(SB)/4, $0x49c00000
+DATA k49c00000<>+32(SB)/4, $0x49c00000
+DATA k49c00000<>+36(SB)/4, $0x49c00000
+DATA k49c00000<>+40(SB)/4, $0x49c00000
+DATA k49c00000<>+44(SB)/4, $0x49c00000
+DATA k49c00000<>+48(SB)/4, $0x49c00000
+DATA k49c00000<>+52(SB)/4, $0x49c00000
+DATA k49c00000<>+56(SB)/4, $0x49c00000
+DATA k49c00000<>+60(SB)/4, $0x49c00000
+GLOBL k49c00000<>(SB), RODATA|NOPTR, $64
 
-DATA kb95e8083<>+0(SB)/4, $0xb95e8083
-DATA kb95e8083<>+4(SB)/4, $0xb95e8083
-DATA kb95e8083<>+8(SB)/4, $0xb95e8083
-DATA kb95e8083<>+12(SB)/4, $0xb95e8083
-DATA kb95e8083<>+16(SB)/4, $0xb95e8083
-DATA kb95e8083<>+20(SB)/4, $0xb95e8083
-DATA kb95e8083<>+24(SB)/4, $0xb95e8083
-DATA kb95e8083<>+28(SB)/4, $0xb95e8083
-DATA kb95e8083<>+32(SB)/4, $0xb95e8083
-DATA kb95e8083<>+36(SB)/4, $0xb95e8083
-DATA kb95e8083<>+40(SB)/4, $0xb95e8083
-DATA kb95e8083<>+44(SB)/4, $0xb95e8083
-DATA kb95e8083<>+48(SB)/4, $0xb95e8083
-DATA kb95e8083<>+52(SB)/4, $0xb95e8083
-DATA kb95e8083<>+56(SB)/4, $0xb95e8083
-DATA kb95e8083<>+60(SB)/4, $0xb95e8083
-GLOBL kb95e8083<>(SB), RODATA|NOPTR, $64
+DATA powersAVX2<>+0(SB)/4, $0x3f800000
+DATA powersAVX2<>+4(SB)/4, $0x3f7b95c2
+DATA powersAVX2<>+8(SB)/4, $0x3f7837f0
+DATA powersAVX2<>+12(SB)/4, $0x3f75fed7
+DATA powersAVX2<>+16(SB)/4, $0x3f7504f3
+DATA powersAVX2<>+20(SB)/4, $0x3f75672a
+DATA powersAVX2<>+24(SB)/4, $0x3f7744fd
+DATA powersAVX2<>+28(SB)/4, $0x3f7ac0c7
+GLOBL powersAVX2<>(SB), RODATA|NOPTR, $32
 
-DATA k39506967<>+0(SB)/4, $0x39506967
-DATA k39506967<>+4(SB)/4, $0x39506967
-DATA k39506967<>+8(SB)/4, $0x39506967
-DATA k39506967<>+12(SB)/4, $0x39506967
-DATA k39506967<>+16(SB)/4, $0x39506967
-DATA k39506967<>+20(SB)/4, $0x39506967
-DATA k39506967<>+24(SB)/4, $0x39506967
-DATA k39506967<>+28(SB)/4, $0x39506967
-DATA k39506967<>+32(SB)/4, $0x39506967
-DATA k39506967<>+36(SB)/4, $0x39506967
-DATA k39506967<>+40(SB)/4, $0x39506967
-DATA k39506967<>+44(SB)/4, $0x39506967
-DATA k39506967<>+48(SB)/4, $0x39506967
-DATA k39506967<>+52(SB)/4, $0x39506967
-DATA k39506967<>+56(SB)/4, $0x39506967
-DATA k39506967<>+60(SB)/4, $0x39506967
-GLOBL k39506967<>(SB), RODATA|NOPTR, $64
+DATA k3d635ccd<>+0(SB)/4, $0x3d635ccd
+DATA k3d635ccd<>+4(SB)/4, $0x3d635ccd
+DATA k3d635ccd<>+8(SB)/4, $0x3d635ccd
+DATA k3d635ccd<>+12(SB)/4, $0x3d635ccd
+DATA k3d635ccd<>+16(SB)/4, $0x3d635ccd
+DATA k3d635ccd<>+20(SB)/4, $0x3d635ccd
+DATA k3d635ccd<>+24(SB)/4, $0x3d635ccd
+DATA k3d635ccd<>+28(SB)/4, $0x3d635ccd
+DATA k3d635ccd<>+32(SB)/4, $0x3d635ccd
+DATA k3d635ccd<>+36(SB)/4, $0x3d635ccd
+DATA k3d635ccd<>+40(SB)/4, $0x3d635ccd
+DATA k3d635ccd<>+44(SB)/4, $0x3d635ccd
+DATA k3d635ccd<>+48(SB)/4, $0x3d635ccd
+DATA k3d635ccd<>+52(SB)/4, $0x3d635ccd
+DATA k3d635ccd<>+56(SB)/4, $0x3d635ccd
+DATA k3d635ccd<>+60(SB)/4, $0x3d635ccd
+GLOBL k3d635ccd<>(SB), RODATA|NOPTR, $64
+
+DATA k3e760619<>+0(SB)/4, $0x3e760619
+DATA k3e760619<>+4(SB)/4, $0x3e760619
+DATA k3e760619<>+8(SB)/4, $0x3e760619
+DATA k3e760619<>+12(SB)/4, $0x3e760619
+DATA k3e760619<>+16(SB)/4, $0x3e760619
+DATA k3e760619<>+20(SB)/4, $0x3e760619
+DATA k3e760619<>+24(SB)/4, $0x3e760619
+DATA k3e760619<>+28(SB)/4, $0x3e760619
+DATA k3e760619<>+32(SB)/4, $0x3e760619
+DATA k3e760619<>+36(SB)/4, $0x3e760619
+DATA k3e760619<>+40(SB)/4, $0x3e760619
+DATA k3e760619<>+44(SB)/4, $0x3e760619
+DATA k3e760619<>+48(SB)/4, $0x3e760619
+DATA k3e760619<>+52(SB)/4, $0x3e760619
+DATA k3e760619<>+56(SB)/4, $0x3e760619
+DATA k3e760619<>+60(SB)/4, $0x3e760619
+GLOBL k3e760619<>(SB), RODATA|NOPTR, $64
+
+DATA k3f317218<>+0(SB)/4, $0x3f317218
+DATA k3f317218<>+4(SB)/4, $0x3f317218
+DATA k3f317218<>+8(SB)/4, $0x3f317218
+DATA k3f317218<>+12(SB)/4, $0x3f317218
+DATA k3f317218<>+16(SB)/4, $0x3f317218
+DATA k3f317218<>+20(SB)/4, $0x3f317218
+DATA k3f317218<>+24(SB)/4, $0x3f317218
+DATA k3f317218<>+28(SB)/4, $0x3f317218
+DATA k3f317218<>+32(SB)/4, $0x3f317218
+DATA k3f317218<>+36(SB)/4, $0x3f317218
+DATA k3f317218<>+40(SB)/4, $0x3f317218
+DATA k3f317218<>+44(SB)/4, $0x3f317218
+DATA k3f317218<>+48(SB)/4, $0x3f317218
+DATA k3f317218<>+52(SB)/4, $0x3f317218
+DATA k3f317218<>+56(SB)/4, $0x3f317218
+DATA k3f317218<>+60(SB)/4, $0x3f317218
+GLOBL k3f317218<>(SB), RODATA|NOPTR, $64
+
+DATA k42fc0000<>+0(SB)/4, $0x42fc0000
+DATA k42fc0000<>+4(SB)/4, $0x42fc0000
+DATA k42fc0000<>+8(SB)/4, $0x42fc0000
+DATA k42fc0000<>+12(SB)/4, $0x42fc0000
+DATA k42fc0000<>+16(SB)/4, $0x42fc0000
+DATA k42fc0000<>+20(SB)/4, $0x42fc0000
+DATA k42fc0000<>+24(SB)/4, $0x42fc0000
+DATA k42fc0000<>+28(SB)/4, $0x42fc0000
+DATA k42fc0000<>+32(SB)/4, $0x42fc0000
+DATA k42fc0000<>+36(SB)/4, $0x42fc0000
+DATA k42fc0000<>+40(SB)/4, $0x42fc0000
+DATA k42fc0000<>+44(SB)/4, $0x42fc0000
+DATA k42fc0000<>+48(SB)/4, $0x42fc0000
+DATA k42fc0000<>+52(SB)/4, $0x42fc0000
+DATA k42fc0000<>+56(SB)/4, $0x42fc0000
+DATA k42fc0000<>+60(SB)/4, $0x42fc0000
+GLOBL k42fc0000<>(SB), RODATA|NOPTR, $64
+
+// func settleAVX2(sums *float32, others *float32, hit *float32, total *float32, confidence *float32, gu *float32, pitch int, groups int)
+// Requires: AVX
+TEXT ·settleAVX2(SB), NOSPLIT, $0-64
+	MOVQ    hit+16(FP), AX
+	VMOVUPS (AX), Y0
+	MOVQ    others+8(FP), AX
+	VADDPS  (AX), Y0, Y1
+	MOVQ    total+24(FP), AX
+	VMOVUPS Y1, (AX)
+	VMOVUPS k3f800000<>+0(SB), Y2
+	VDIVPS  Y1, Y2, Y2
+	VMULPS  Y2, Y0, Y0
+	MOVQ    confidence+32(FP), AX
+	VMOVUPS Y0, (AX)
+	VMULPS  k3f317218<>+0(SB), Y2, Y2
+	MOVQ    pitch+48(FP), AX
+	SHLQ    $0x02, AX
+	MOVQ    pitch+48(FP), DX
+	SHLQ    $0x02, DX
+	MOVQ    gu+40(FP), BX
+	LEAQ    (AX)(AX*2), CX
+	SHLQ    $0x02, DX
+	MOVQ    sums+0(FP), SI
+	LEAQ    (SI)(DX*1), DX
+	MOVQ    groups+56(FP), DI
+
+group:
+	VMOVUPS     (SI), X3
+	VINSERTF128 $0x01, (DX), Y3, Y3
+	VMOVUPS     (SI)(AX*1), X4
+	VINSERTF128 $0x01, (DX)(AX*1), Y4, Y4
+	VMOVUPS     (SI)(AX*2), X5
+	VINSERTF128 $0x01, (DX)(AX*2), Y5, Y5
+	VMOVUPS     (SI)(CX*1), X6
+	VINSERTF128 $0x01, (DX)(CX*1), Y6, Y6
+	VUNPCKLPS   Y4, Y3, Y0
+	VUNPCKHPS   Y4, Y3, Y7
+	VUNPCKLPS   Y6, Y5, Y1
+	VUNPCKHPS   Y6, Y5, Y8
+	VUNPCKLPD   Y1, Y0, Y9
+	VUNPCKHPD   Y1, Y0, Y0
+	VUNPCKLPD   Y8, Y7, Y1
+	VUNPCKHPD   Y8, Y7, Y7
+	VMULPS      Y2, Y9, Y9
+	VMOVUPS     Y9, (BX)
+	VMULPS      Y2, Y0, Y0
+	VMOVUPS     Y0, 64(BX)
+	VMULPS      Y2, Y1, Y1
+	VMOVUPS     Y1, 128(BX)
+	VMULPS      Y2, Y7, Y7
+	VMOVUPS     Y7, 192(BX)
+	ADDQ        $0x10, SI
+	ADDQ        $0x10, DX
+	ADDQ        $0x00000100, BX
+	DECQ        DI
+	JG          group
+	VZEROUPPER
+	RET
 
 DATA k3f800000<>+0(SB)/4, $0x3f800000
 DATA k3f800000<>+4(SB)/4, $0x3f800000
@@ -569,278 +728,9 @@ DATA k3f800000<>+56(SB)/4, $0x3f800000
 DATA k3f800000<>+60(SB)/4, $0x3f800000
 GLOBL k3f800000<>(SB), RODATA|NOPTR, $64
 
-DATA k3ab743ce<>+0(SB)/4, $0x3ab743ce
-DATA k3ab743ce<>+4(SB)/4, $0x3ab743ce
-DATA k3ab743ce<>+8(SB)/4, $0x3ab743ce
-DATA k3ab743ce<>+12(SB)/4, $0x3ab743ce
-DATA k3ab743ce<>+16(SB)/4, $0x3ab743ce
-DATA k3ab743ce<>+20(SB)/4, $0x3ab743ce
-DATA k3ab743ce<>+24(SB)/4, $0x3ab743ce
-DATA k3ab743ce<>+28(SB)/4, $0x3ab743ce
-DATA k3ab743ce<>+32(SB)/4, $0x3ab743ce
-DATA k3ab743ce<>+36(SB)/4, $0x3ab743ce
-DATA k3ab743ce<>+40(SB)/4, $0x3ab743ce
-DATA k3ab743ce<>+44(SB)/4, $0x3ab743ce
-DATA k3ab743ce<>+48(SB)/4, $0x3ab743ce
-DATA k3ab743ce<>+52(SB)/4, $0x3ab743ce
-DATA k3ab743ce<>+56(SB)/4, $0x3ab743ce
-DATA k3ab743ce<>+60(SB)/4, $0x3ab743ce
-GLOBL k3ab743ce<>(SB), RODATA|NOPTR, $64
-
-DATA k3c088908<>+0(SB)/4, $0x3c088908
-DATA k3c088908<>+4(SB)/4, $0x3c088908
-DATA k3c088908<>+8(SB)/4, $0x3c088908
-DATA k3c088908<>+12(SB)/4, $0x3c088908
-DATA k3c088908<>+16(SB)/4, $0x3c088908
-DATA k3c088908<>+20(SB)/4, $0x3c088908
-DATA k3c088908<>+24(SB)/4, $0x3c088908
-DATA k3c088908<>+28(SB)/4, $0x3c088908
-DATA k3c088908<>+32(SB)/4, $0x3c088908
-DATA k3c088908<>+36(SB)/4, $0x3c088908
-DATA k3c088908<>+40(SB)/4, $0x3c088908
-DATA k3c088908<>+44(SB)/4, $0x3c088908
-DATA k3c088908<>+48(SB)/4, $0x3c088908
-DATA k3c088908<>+52(SB)/4, $0x3c088908
-DATA k3c088908<>+56(SB)/4, $0x3c088908
-DATA k3c088908<>+60(SB)/4, $0x3c088908
-GLOBL k3c088908<>(SB), RODATA|NOPTR, $64
-
-DATA k3d2aa9c1<>+0(SB)/4, $0x3d2aa9c1
-DATA k3d2aa9c1<>+4(SB)/4, $0x3d2aa9c1
-DATA k3d2aa9c1<>+8(SB)/4, $0x3d2aa9c1
-DATA k3d2aa9c1<>+12(SB)/4, $0x3d2aa9c1
-DATA k3d2aa9c1<>+16(SB)/4, $0x3d2aa9c1
-DATA k3d2aa9c1<>+20(SB)/4, $0x3d2aa9c1
-DATA k3d2aa9c1<>+24(SB)/4, $0x3d2aa9c1
-DATA k3d2aa9c1<>+28(SB)/4, $0x3d2aa9c1
-DATA k3d2aa9c1<>+32(SB)/4, $0x3d2aa9c1
-DATA k3d2aa9c1<>+36(SB)/4, $0x3d2aa9c1
-DATA k3d2aa9c1<>+40(SB)/4, $0x3d2aa9c1
-DATA k3d2aa9c1<>+44(SB)/4, $0x3d2aa9c1
-DATA k3d2aa9c1<>+48(SB)/4, $0x3d2aa9c1
-DATA k3d2aa9c1<>+52(SB)/4, $0x3d2aa9c1
-DATA k3d2aa9c1<>+56(SB)/4, $0x3d2aa9c1
-DATA k3d2aa9c1<>+60(SB)/4, $0x3d2aa9c1
-GLOBL k3d2aa9c1<>(SB), RODATA|NOPTR, $64
-
-DATA k3e2aaaaa<>+0(SB)/4, $0x3e2aaaaa
-DATA k3e2aaaaa<>+4(SB)/4, $0x3e2aaaaa
-DATA k3e2aaaaa<>+8(SB)/4, $0x3e2aaaaa
-DATA k3e2aaaaa<>+12(SB)/4, $0x3e2aaaaa
-DATA k3e2aaaaa<>+16(SB)/4, $0x3e2aaaaa
-DATA k3e2aaaaa<>+20(SB)/4, $0x3e2aaaaa
-DATA k3e2aaaaa<>+24(SB)/4, $0x3e2aaaaa
-DATA k3e2aaaaa<>+28(SB)/4, $0x3e2aaaaa
-DATA k3e2aaaaa<>+32(SB)/4, $0x3e2aaaaa
-DATA k3e2aaaaa<>+36(SB)/4, $0x3e2aaaaa
-DATA k3e2aaaaa<>+40(SB)/4, $0x3e2aaaaa
-DATA k3e2aaaaa<>+44(SB)/4, $0x3e2aaaaa
-DATA k3e2aaaaa<>+48(SB)/4, $0x3e2aaaaa
-DATA k3e2aaaaa<>+52(SB)/4, $0x3e2aaaaa
-DATA k3e2aaaaa<>+56(SB)/4, $0x3e2aaaaa
-DATA k3e2aaaaa<>+60(SB)/4, $0x3e2aaaaa
-GLOBL k3e2aaaaa<>(SB), RODATA|NOPTR, $64
-
-DATA k3f000000<>+0(SB)/4, $0x3f000000
-DATA k3f000000<>+4(SB)/4, $0x3f000000
-DATA k3f000000<>+8(SB)/4, $0x3f000000
-DATA k3f000000<>+12(SB)/4, $0x3f000000
-DATA k3f000000<>+16(SB)/4, $0x3f000000
-DATA k3f000000<>+20(SB)/4, $0x3f000000
-DATA k3f000000<>+24(SB)/4, $0x3f000000
-DATA k3f000000<>+28(SB)/4, $0x3f000000
-DATA k3f000000<>+32(SB)/4, $0x3f000000
-DATA k3f000000<>+36(SB)/4, $0x3f000000
-DATA k3f000000<>+40(SB)/4, $0x3f000000
-DATA k3f000000<>+44(SB)/4, $0x3f000000
-DATA k3f000000<>+48(SB)/4, $0x3f000000
-DATA k3f000000<>+52(SB)/4, $0x3f000000
-DATA k3f000000<>+56(SB)/4, $0x3f000000
-DATA k3f000000<>+60(SB)/4, $0x3f000000
-GLOBL k3f000000<>(SB), RODATA|NOPTR, $64
-
-DATA kc2ae999a<>+0(SB)/4, $0xc2ae999a
-DATA kc2ae999a<>+4(SB)/4, $0xc2ae999a
-DATA kc2ae999a<>+8(SB)/4, $0xc2ae999a
-DATA kc2ae999a<>+12(SB)/4, $0xc2ae999a
-DATA kc2ae999a<>+16(SB)/4, $0xc2ae999a
-DATA kc2ae999a<>+20(SB)/4, $0xc2ae999a
-DATA kc2ae999a<>+24(SB)/4, $0xc2ae999a
-DATA kc2ae999a<>+28(SB)/4, $0xc2ae999a
-DATA kc2ae999a<>+32(SB)/4, $0xc2ae999a
-DATA kc2ae999a<>+36(SB)/4, $0xc2ae999a
-DATA kc2ae999a<>+40(SB)/4, $0xc2ae999a
-DATA kc2ae999a<>+44(SB)/4, $0xc2ae999a
-DATA kc2ae999a<>+48(SB)/4, $0xc2ae999a
-DATA kc2ae999a<>+52(SB)/4, $0xc2ae999a
-DATA kc2ae999a<>+56(SB)/4, $0xc2ae999a
-DATA kc2ae999a<>+60(SB)/4, $0xc2ae999a
-GLOBL kc2ae999a<>(SB), RODATA|NOPTR, $64
-
-DATA k0000007f<>+0(SB)/4, $0x0000007f
-DATA k0000007f<>+4(SB)/4, $0x0000007f
-DATA k0000007f<>+8(SB)/4, $0x0000007f
-DATA k0000007f<>+12(SB)/4, $0x0000007f
-DATA k0000007f<>+16(SB)/4, $0x0000007f
-DATA k0000007f<>+20(SB)/4, $0x0000007f
-DATA k0000007f<>+24(SB)/4, $0x0000007f
-DATA k0000007f<>+28(SB)/4, $0x0000007f
-DATA k0000007f<>+32(SB)/4, $0x0000007f
-DATA k0000007f<>+36(SB)/4, $0x0000007f
-DATA k0000007f<>+40(SB)/4, $0x0000007f
-DATA k0000007f<>+44(SB)/4, $0x0000007f
-DATA k0000007f<>+48(SB)/4, $0x0000007f
-DATA k0000007f<>+52(SB)/4, $0x0000007f
-DATA k0000007f<>+56(SB)/4, $0x0000007f
-DATA k0000007f<>+60(SB)/4, $0x0000007f
-GLOBL k0000007f<>(SB), RODATA|NOPTR, $64
-
-// func derivativesAVX2(p *float32, e *float32, gu *float32, scratch *float32, events *int32, n int, k64 int, stride int, lanes int)
-// Requires: AVX, FMA3
-TEXT ·derivativesAVX2(SB), NOSPLIT, $0-72
-	MOVQ p+0(FP), AX
-	MOVQ e+8(FP), CX
-	MOVQ scratch+24(FP), BX
-	XORQ DX, DX
-
-lanes:
-	MOVQ    n+40(FP), SI
-	SHLQ    $0x02, SI
-	LEAQ    (AX)(SI*1), SI
-	VMOVUPS 64(BX), Y0
-	VMOVUPS 96(BX), Y1
-	MOVQ    n+40(FP), DI
-	SHLQ    $0x02, DI
-	MOVQ    gu+16(FP), R8
-	LEAQ    (R8)(DX*1), R9
-	MOVQ    k64+48(FP), R10
-	LEAQ    (DI)(DI*2), R8
-
-group:
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	XORQ   R11, R11
-	CMPQ   R10, $0x00000100
-	JLT    columns4end
-
-columns4:
-	VMOVUPS     (CX)(R11*1), Y6
-	VFMADD231PS (SI), Y6, Y2
-	VFMADD231PS (SI)(DI*1), Y6, Y3
-	VFMADD231PS (SI)(DI*2), Y6, Y4
-	VFMADD231PS (SI)(R8*1), Y6, Y5
-	VMOVUPS     32(CX)(R11*1), Y6
-	VFMADD231PS 32(SI), Y6, Y2
-	VFMADD231PS 32(SI)(DI*1), Y6, Y3
-	VFMADD231PS 32(SI)(DI*2), Y6, Y4
-	VFMADD231PS 32(SI)(R8*1), Y6, Y5
-	ADDQ        $0x40, R11
-	ADDQ        $0x40, SI
-	CMPQ        R11, DI
-	JLT         columns4
-	JMP         reduce
-
-columns4end:
-	CMPQ R10, $0x000000c0
-	JLT  columns3end
-
-columns3:
-	VMOVUPS     (CX)(R11*1), Y6
-	VFMADD231PS (SI), Y6, Y2
-	VFMADD231PS (SI)(DI*1), Y6, Y3
-	VFMADD231PS (SI)(DI*2), Y6, Y4
-	VMOVUPS     32(CX)(R11*1), Y6
-	VFMADD231PS 32(SI), Y6, Y2
-	VFMADD231PS 32(SI)(DI*1), Y6, Y3
-	VFMADD231PS 32(SI)(DI*2), Y6, Y4
-	ADDQ        $0x40, R11
-	ADDQ        $0x40, SI
-	CMPQ        R11, DI
-	JLT         columns3
-	JMP         reduce
-
-columns3end:
-	CMPQ R10, $0x00000080
-	JLT  columns2end
-
-columns2:
-	VMOVUPS     (CX)(R11*1), Y6
-	VFMADD231PS (SI), Y6, Y2
-	VFMADD231PS (SI)(DI*1), Y6, Y3
-	VMOVUPS     32(CX)(R11*1), Y6
-	VFMADD231PS 32(SI), Y6, Y2
-	VFMADD231PS 32(SI)(DI*1), Y6, Y3
-	ADDQ        $0x40, R11
-	ADDQ        $0x40, SI
-	CMPQ        R11, DI
-	JLT         columns2
-	JMP         reduce
-
-columns2end:
-	CMPQ R10, $0x00000040
-	JLT  columns1end
-
-columns1:
-	VMOVUPS     (CX)(R11*1), Y6
-	VFMADD231PS (SI), Y6, Y2
-	VMOVUPS     32(CX)(R11*1), Y6
-	VFMADD231PS 32(SI), Y6, Y2
-	ADDQ        $0x40, R11
-	ADDQ        $0x40, SI
-	CMPQ        R11, DI
-	JLT         columns1
-	JMP         reduce
-
-columns1end:
-reduce:
-	VSHUFPS      $0x88, Y3, Y2, Y6
-	VSHUFPS      $0xdd, Y3, Y2, Y2
-	VADDPS       Y2, Y6, Y6
-	VSHUFPS      $0x88, Y5, Y4, Y2
-	VSHUFPS      $0xdd, Y5, Y4, Y3
-	VADDPS       Y3, Y2, Y2
-	VSHUFPS      $0x88, Y2, Y6, Y3
-	VSHUFPS      $0xdd, Y2, Y6, Y2
-	VADDPS       Y2, Y3, Y3
-	VPERM2F128   $0x01, Y3, Y3, Y2
-	VADDPS       Y2, Y3, Y3
-	MOVQ         events+32(FP), R11
-	MOVLQSX      (R11)(DX*1), R11
-	SHLQ         $0x02, R11
-	ADDQ         SI, R11
-	SUBQ         DI, R11
-	VMOVSS       (R11), X2
-	VINSERTPS    $0x10, (R11)(DI*1), X2, X2
-	VINSERTPS    $0x20, (R11)(DI*2), X2, X2
-	VINSERTPS    $0x30, (R11)(R8*1), X2, X2
-	VFNMADD231PS X2, X0, X3
-	VMULPS       X1, X3, X3
-	VMOVSS       X3, (R9)
-	VEXTRACTPS   $0x01, X3, 64(R9)
-	VEXTRACTPS   $0x02, X3, 128(R9)
-	VEXTRACTPS   $0x03, X3, 192(R9)
-	ADDQ         $0x00000100, R9
-	ADDQ         R8, SI
-	SUBQ         $0x00000100, R10
-	JG           group
-	MOVQ         stride+56(FP), SI
-	SHLQ         $0x02, SI
-	ADDQ         SI, AX
-	MOVQ         n+40(FP), SI
-	SHLQ         $0x02, SI
-	ADDQ         SI, CX
-	ADDQ         $0x00000004, DX
-	ADDQ         $0x00000080, BX
-	SUBQ         $0x01, lanes+64(FP)
-	JG           lanes
-	VZEROUPPER
-	RET
-
-// func flipAVX2(p *float32, b1 *float32, w1 *float32, offsets *int32, w2 *float32, units *int32, signs *float32, count int, n int, k int)
+// func flipAVX2(p *float32, b1 *float32, w1 *float32, offsets *int32, w2 *float32, units *int32, signs *float32, count int, n int, k int, y int)
 // Requires: AVX, AVX2, FMA3
-TEXT ·flipAVX2(SB), NOSPLIT, $0-80
+TEXT ·flipAVX2(SB), NOSPLIT, $0-88
 	MOVQ p+0(FP), AX
 	MOVQ b1+8(FP), CX
 	MOVQ offsets+24(FP), DX
@@ -849,48 +739,70 @@ TEXT ·flipAVX2(SB), NOSPLIT, $0-80
 	MOVQ count+56(FP), DI
 
 column:
-	MOVQ n+64(FP), R8
-	SHLQ $0x02, R8
-	MOVQ w2+32(FP), R9
+	MOVQ   n+64(FP), R8
+	SHLQ   $0x02, R8
+	MOVQ   w2+32(FP), R9
+	VXORPS Y1, Y1, Y1
+	XORQ   R10, R10
+
+truth:
+	MOVLQSX      (BX)(R10*4), R11
+	VMOVSS       (CX)(R11*4), X0
+	VMULSS       (SI)(R10*4), X0, X0
+	IMULQ        n+64(FP), R11
+	ADDQ         y+80(FP), R11
+	VFMADD231SS  (R9)(R11*4), X0, X1
+	INCQ         R10
+	CMPQ         R10, DI
+	JLT          truth
+	VBROADCASTSS X1, Y1
 
 chunks4:
 	CMPQ    R8, $0x00000100
 	JLT     chunks4end
-	VMOVUPS (AX), Y0
-	VMOVUPS 32(AX), Y1
-	VMOVUPS 64(AX), Y2
-	VMOVUPS 96(AX), Y3
-	VMOVUPS 128(AX), Y4
-	VMOVUPS 160(AX), Y5
-	VMOVUPS 192(AX), Y6
-	VMOVUPS 224(AX), Y7
+	VMOVUPS (AX), Y2
+	VMOVUPS 32(AX), Y3
+	VMOVUPS 64(AX), Y4
+	VMOVUPS 96(AX), Y5
+	VMOVUPS 128(AX), Y6
+	VMOVUPS 160(AX), Y7
+	VMOVUPS 192(AX), Y8
+	VMOVUPS 224(AX), Y9
 	XORQ    R10, R10
 
 chunks4units:
 	MOVLQSX      (BX)(R10*4), R11
-	VMOVSS       (CX)(R11*4), X8
-	VMULSS       (SI)(R10*4), X8, X8
-	VBROADCASTSS X8, Y8
+	VMOVSS       (CX)(R11*4), X0
+	VMULSS       (SI)(R10*4), X0, X0
 	IMULQ        n+64(FP), R11
-	VFMADD231PS  (R9)(R11*4), Y8, Y0
-	VFMADD231PS  32(R9)(R11*4), Y8, Y1
-	VFMADD231PS  64(R9)(R11*4), Y8, Y2
-	VFMADD231PS  96(R9)(R11*4), Y8, Y3
-	VFMADD231PS  128(R9)(R11*4), Y8, Y4
-	VFMADD231PS  160(R9)(R11*4), Y8, Y5
-	VFMADD231PS  192(R9)(R11*4), Y8, Y6
-	VFMADD231PS  224(R9)(R11*4), Y8, Y7
+	VBROADCASTSS X0, Y0
+	VFMADD231PS  (R9)(R11*4), Y0, Y2
+	VFMADD231PS  32(R9)(R11*4), Y0, Y3
+	VFMADD231PS  64(R9)(R11*4), Y0, Y4
+	VFMADD231PS  96(R9)(R11*4), Y0, Y5
+	VFMADD231PS  128(R9)(R11*4), Y0, Y6
+	VFMADD231PS  160(R9)(R11*4), Y0, Y7
+	VFMADD231PS  192(R9)(R11*4), Y0, Y8
+	VFMADD231PS  224(R9)(R11*4), Y0, Y9
 	INCQ         R10
 	CMPQ         R10, DI
 	JLT          chunks4units
-	VMOVUPS      Y0, (AX)
-	VMOVUPS      Y1, 32(AX)
-	VMOVUPS      Y2, 64(AX)
-	VMOVUPS      Y3, 96(AX)
-	VMOVUPS      Y4, 128(AX)
-	VMOVUPS      Y5, 160(AX)
-	VMOVUPS      Y6, 192(AX)
-	VMOVUPS      Y7, 224(AX)
+	VSUBPS       Y1, Y2, Y2
+	VMOVUPS      Y2, (AX)
+	VSUBPS       Y1, Y3, Y3
+	VMOVUPS      Y3, 32(AX)
+	VSUBPS       Y1, Y4, Y4
+	VMOVUPS      Y4, 64(AX)
+	VSUBPS       Y1, Y5, Y5
+	VMOVUPS      Y5, 96(AX)
+	VSUBPS       Y1, Y6, Y6
+	VMOVUPS      Y6, 128(AX)
+	VSUBPS       Y1, Y7, Y7
+	VMOVUPS      Y7, 160(AX)
+	VSUBPS       Y1, Y8, Y8
+	VMOVUPS      Y8, 192(AX)
+	VSUBPS       Y1, Y9, Y9
+	VMOVUPS      Y9, 224(AX)
 	ADDQ         $0x00000100, AX
 	ADDQ         $0x00000100, R9
 	SUBQ         $0x00000100, R8
@@ -900,29 +812,33 @@ chunks4end:
 chunks2:
 	CMPQ    R8, $0x00000080
 	JLT     chunks2end
-	VMOVUPS (AX), Y0
-	VMOVUPS 32(AX), Y1
-	VMOVUPS 64(AX), Y2
-	VMOVUPS 96(AX), Y3
+	VMOVUPS (AX), Y2
+	VMOVUPS 32(AX), Y3
+	VMOVUPS 64(AX), Y4
+	VMOVUPS 96(AX), Y5
 	XORQ    R10, R10
 
 chunks2units:
 	MOVLQSX      (BX)(R10*4), R11
-	VMOVSS       (CX)(R11*4), X4
-	VMULSS       (SI)(R10*4), X4, X4
-	VBROADCASTSS X4, Y4
+	VMOVSS       (CX)(R11*4), X0
+	VMULSS       (SI)(R10*4), X0, X0
 	IMULQ        n+64(FP), R11
-	VFMADD231PS  (R9)(R11*4), Y4, Y0
-	VFMADD231PS  32(R9)(R11*4), Y4, Y1
-	VFMADD231PS  64(R9)(R11*4), Y4, Y2
-	VFMADD231PS  96(R9)(R11*4), Y4, Y3
+	VBROADCASTSS X0, Y0
+	VFMADD231PS  (R9)(R11*4), Y0, Y2
+	VFMADD231PS  32(R9)(R11*4), Y0, Y3
+	VFMADD231PS  64(R9)(R11*4), Y0, Y4
+	VFMADD231PS  96(R9)(R11*4), Y0, Y5
 	INCQ         R10
 	CMPQ         R10, DI
 	JLT          chunks2units
-	VMOVUPS      Y0, (AX)
-	VMOVUPS      Y1, 32(AX)
-	VMOVUPS      Y2, 64(AX)
-	VMOVUPS      Y3, 96(AX)
+	VSUBPS       Y1, Y2, Y2
+	VMOVUPS      Y2, (AX)
+	VSUBPS       Y1, Y3, Y3
+	VMOVUPS      Y3, 32(AX)
+	VSUBPS       Y1, Y4, Y4
+	VMOVUPS      Y4, 64(AX)
+	VSUBPS       Y1, Y5, Y5
+	VMOVUPS      Y5, 96(AX)
 	ADDQ         $0x00000080, AX
 	ADDQ         $0x00000080, R9
 	SUBQ         $0x00000080, R8
@@ -932,23 +848,25 @@ chunks2end:
 chunks1:
 	CMPQ    R8, $0x00000040
 	JLT     chunks1end
-	VMOVUPS (AX), Y0
-	VMOVUPS 32(AX), Y1
+	VMOVUPS (AX), Y2
+	VMOVUPS 32(AX), Y3
 	XORQ    R10, R10
 
 chunks1units:
 	MOVLQSX      (BX)(R10*4), R11
-	VMOVSS       (CX)(R11*4), X2
-	VMULSS       (SI)(R10*4), X2, X2
-	VBROADCASTSS X2, Y2
+	VMOVSS       (CX)(R11*4), X0
+	VMULSS       (SI)(R10*4), X0, X0
 	IMULQ        n+64(FP), R11
-	VFMADD231PS  (R9)(R11*4), Y2, Y0
-	VFMADD231PS  32(R9)(R11*4), Y2, Y1
+	VBROADCASTSS X0, Y0
+	VFMADD231PS  (R9)(R11*4), Y0, Y2
+	VFMADD231PS  32(R9)(R11*4), Y0, Y3
 	INCQ         R10
 	CMPQ         R10, DI
 	JLT          chunks1units
-	VMOVUPS      Y0, (AX)
-	VMOVUPS      Y1, 32(AX)
+	VSUBPS       Y1, Y2, Y2
+	VMOVUPS      Y2, (AX)
+	VSUBPS       Y1, Y3, Y3
+	VMOVUPS      Y3, 32(AX)
 	ADDQ         $0x00000040, AX
 	ADDQ         $0x00000040, R9
 	SUBQ         $0x00000040, R8
@@ -1043,35 +961,33 @@ collect:
 	XORQ         DI, DI
 
 softmax:
-	VMOVUPS      (R9)(DI*1), Y1
-	VSUBPS       Y2, Y1, Y1
-	VMOVUPS      kc2ae999a<>+0(SB), Y3
-	VMAXPS       Y1, Y3, Y1
-	VMULPS       k3fb8aa3b<>+0(SB), Y1, Y3
-	VROUNDPS     $0x08, Y3, Y3
-	VFNMADD231PS k3f318000<>+0(SB), Y3, Y1
-	VFNMADD231PS kb95e8083<>+0(SB), Y3, Y1
-	VMOVUPS      k39506967<>+0(SB), Y4
-	VFMADD213PS  k3ab743ce<>+0(SB), Y1, Y4
-	VFMADD213PS  k3c088908<>+0(SB), Y1, Y4
-	VFMADD213PS  k3d2aa9c1<>+0(SB), Y1, Y4
-	VFMADD213PS  k3e2aaaaa<>+0(SB), Y1, Y4
-	VFMADD213PS  k3f000000<>+0(SB), Y1, Y4
-	VFMADD213PS  k3f800000<>+0(SB), Y1, Y4
-	VFMADD213PS  k3f800000<>+0(SB), Y4, Y1
-	VCVTPS2DQ    Y3, Y3
-	VPADDD       k0000007f<>+0(SB), Y3, Y3
-	VPSLLD       $0x17, Y3, Y3
-	VMULPS       Y3, Y1, Y1
-	VADDPS       Y1, Y0, Y0
-	VMOVUPS      Y1, (CX)(DI*1)
-	ADDQ         $0x40, DI
-	CMPQ         DI, AX
-	JLT          softmax
-	VMOVUPS      k3f800000<>+0(SB), Y1
-	VDIVPS       Y0, Y1, Y0
-	MOVQ         u+56(FP), DX
-	XORQ         R8, R8
+	VMOVUPS     (R9)(DI*1), Y1
+	VSUBPS      Y2, Y1, Y1
+	VMULPS      k3fb8aa3b<>+0(SB), Y1, Y1
+	VMOVUPS     kc2c80000<>+0(SB), Y3
+	VMAXPS      Y1, Y3, Y1
+	VMOVUPS     k42fc0000<>+0(SB), Y3
+	VMINPS      Y1, Y3, Y1
+	VADDPS      k49c00000<>+0(SB), Y1, Y3
+	VPERMPS     powersAVX2<>+0(SB), Y3, Y4
+	VPSLLD      $0x14, Y3, Y5
+	VPADDD      Y5, Y4, Y4
+	VSUBPS      k49c00000<>+0(SB), Y3, Y3
+	VSUBPS      Y3, Y1, Y1
+	VMOVUPS     k3d635ccd<>+0(SB), Y5
+	VFMADD213PS k3e760619<>+0(SB), Y1, Y5
+	VFMADD213PS k3f317218<>+0(SB), Y1, Y5
+	VMULPS      Y4, Y1, Y1
+	VFMADD213PS Y4, Y5, Y1
+	VADDPS      Y1, Y0, Y0
+	VMOVUPS     Y1, (CX)(DI*1)
+	ADDQ        $0x40, DI
+	CMPQ        DI, AX
+	JLT         softmax
+	VMOVUPS     k3f800000<>+0(SB), Y1
+	VDIVPS      Y0, Y1, Y0
+	MOVQ        u+56(FP), DX
+	XORQ        R8, R8
 
 spread:
 	VXORPS Y2, Y2, Y2
@@ -1112,6 +1028,24 @@ normalise:
 	JLT     normalise
 	VZEROUPPER
 	RET
+
+DATA kff61b1e6<>+0(SB)/4, $0xff61b1e6
+DATA kff61b1e6<>+4(SB)/4, $0xff61b1e6
+DATA kff61b1e6<>+8(SB)/4, $0xff61b1e6
+DATA kff61b1e6<>+12(SB)/4, $0xff61b1e6
+DATA kff61b1e6<>+16(SB)/4, $0xff61b1e6
+DATA kff61b1e6<>+20(SB)/4, $0xff61b1e6
+DATA kff61b1e6<>+24(SB)/4, $0xff61b1e6
+DATA kff61b1e6<>+28(SB)/4, $0xff61b1e6
+DATA kff61b1e6<>+32(SB)/4, $0xff61b1e6
+DATA kff61b1e6<>+36(SB)/4, $0xff61b1e6
+DATA kff61b1e6<>+40(SB)/4, $0xff61b1e6
+DATA kff61b1e6<>+44(SB)/4, $0xff61b1e6
+DATA kff61b1e6<>+48(SB)/4, $0xff61b1e6
+DATA kff61b1e6<>+52(SB)/4, $0xff61b1e6
+DATA kff61b1e6<>+56(SB)/4, $0xff61b1e6
+DATA kff61b1e6<>+60(SB)/4, $0xff61b1e6
+GLOBL kff61b1e6<>(SB), RODATA|NOPTR, $64
 
 DATA k3dcccccd<>+0(SB)/4, $0x3dcccccd
 DATA k3dcccccd<>+4(SB)/4, $0x3dcccccd
@@ -1184,6 +1118,24 @@ DATA k322bcc77<>+52(SB)/4, $0x322bcc77
 DATA k322bcc77<>+56(SB)/4, $0x322bcc77
 DATA k322bcc77<>+60(SB)/4, $0x322bcc77
 GLOBL k322bcc77<>(SB), RODATA|NOPTR, $64
+
+DATA k3fb8aa3b<>+0(SB)/4, $0x3fb8aa3b
+DATA k3fb8aa3b<>+4(SB)/4, $0x3fb8aa3b
+DATA k3fb8aa3b<>+8(SB)/4, $0x3fb8aa3b
+DATA k3fb8aa3b<>+12(SB)/4, $0x3fb8aa3b
+DATA k3fb8aa3b<>+16(SB)/4, $0x3fb8aa3b
+DATA k3fb8aa3b<>+20(SB)/4, $0x3fb8aa3b
+DATA k3fb8aa3b<>+24(SB)/4, $0x3fb8aa3b
+DATA k3fb8aa3b<>+28(SB)/4, $0x3fb8aa3b
+DATA k3fb8aa3b<>+32(SB)/4, $0x3fb8aa3b
+DATA k3fb8aa3b<>+36(SB)/4, $0x3fb8aa3b
+DATA k3fb8aa3b<>+40(SB)/4, $0x3fb8aa3b
+DATA k3fb8aa3b<>+44(SB)/4, $0x3fb8aa3b
+DATA k3fb8aa3b<>+48(SB)/4, $0x3fb8aa3b
+DATA k3fb8aa3b<>+52(SB)/4, $0x3fb8aa3b
+DATA k3fb8aa3b<>+56(SB)/4, $0x3fb8aa3b
+DATA k3fb8aa3b<>+60(SB)/4, $0x3fb8aa3b
+GLOBL k3fb8aa3b<>(SB), RODATA|NOPTR, $64
 
 // func signsAVX512(w1 *float32, b1 *float32, u *float32, offsets *int32, active *uint64, next *uint64, changed *uint16, n int, k64 int, bits int, lanes int)
 // Requires: AVX, AVX512DQ, AVX512F
@@ -1387,582 +1339,602 @@ chunks1end:
 	VZEROUPPER
 	RET
 
-// func logitsAVX512(p *float32, u *float32, e *float32, scratch *float32, events *int32, n int, k64 int, stride int, lanes int)
-// Requires: AVX, AVX512F
-TEXT ·logitsAVX512(SB), NOSPLIT, $0-72
-	MOVQ p+0(FP), AX
-	MOVQ e+16(FP), CX
-	MOVQ scratch+24(FP), BX
-	XORQ DX, DX
-
-lanes:
-	MOVQ    stride+56(FP), SI
-	SHLQ    $0x02, SI
-	LEAQ    (AX)(SI*1), SI
+// func confideAVX512(p *float32, u *float32, e *float32, sums *float32, others *float32, n int, k64 int, stride int, pitch int, lanes int)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·confideAVX512(SB), NOSPLIT, $0-80
+	MOVQ    p+0(FP), AX
+	MOVQ    u+8(FP), CX
+	MOVQ    e+16(FP), DX
+	MOVQ    sums+24(FP), BX
+	MOVQ    others+32(FP), SI
 	MOVQ    n+40(FP), DI
 	SHLQ    $0x02, DI
-	LEAQ    (CX)(DI*1), DI
-	MOVQ    u+8(FP), R8
-	LEAQ    (R8)(DX*1), R8
-	MOVQ    n+40(FP), R9
-	SHLQ    $0x02, R9
-	MOVQ    n+40(FP), R10
-	SHLQ    $0x02, R10
-	XORQ    R11, R11
-	VMOVUPS kff61b1e6<>+0(SB), Z0
-	VMOVUPS kff61b1e6<>+0(SB), Z1
+	VMOVUPS kc2c80000<>+0(SB), Z0
+	VMOVUPS k49c00000<>+0(SB), Z1
+	VMOVUPS powersAVX512<>+0(SB), Z2
+	VMOVUPS k3d635ccd<>+0(SB), Z3
+	VMOVUPS k3e760619<>+0(SB), Z4
+	VMOVUPS k3f317218<>+0(SB), Z5
 
+lanes:
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	MOVQ   DI, R8
+	XORQ   R9, R9
+
+chunks8:
+	CMPQ    R8, $0x00000200
+	JLT     chunks8end
+	LEAQ    (AX)(R9*1), R10
+	VMOVUPS (R10), Z8
+	VMOVUPS 64(R10), Z9
+	VMOVUPS 128(R10), Z10
+	VMOVUPS 192(R10), Z11
+	VMOVUPS 256(R10), Z12
+	VMOVUPS 320(R10), Z13
+	VMOVUPS 384(R10), Z14
+	VMOVUPS 448(R10), Z15
+	XORQ    R11, R11
+
+chunks8columns:
+	ADDQ         DI, R10
+	VBROADCASTSS (CX)(R11*1), Z16
+	VFMADD231PS  (R10), Z16, Z8
+	VFMADD231PS  64(R10), Z16, Z9
+	VFMADD231PS  128(R10), Z16, Z10
+	VFMADD231PS  192(R10), Z16, Z11
+	VFMADD231PS  256(R10), Z16, Z12
+	VFMADD231PS  320(R10), Z16, Z13
+	VFMADD231PS  384(R10), Z16, Z14
+	VFMADD231PS  448(R10), Z16, Z15
+	ADDQ         $0x40, R11
+	CMPQ         R11, k64+48(FP)
+	JLT          chunks8columns
+	VMOVUPS      Z0, Z16
+	VMAXPS       Z8, Z16, Z8
+	VMAXPS       Z9, Z16, Z9
+	VMAXPS       Z10, Z16, Z10
+	VMAXPS       Z11, Z16, Z11
+	VADDPS       Z1, Z8, Z16
+	VADDPS       Z1, Z9, Z17
+	VADDPS       Z1, Z10, Z18
+	VADDPS       Z1, Z11, Z19
+	VPERMPS      Z2, Z16, Z20
+	VPERMPS      Z2, Z17, Z21
+	VPERMPS      Z2, Z18, Z22
+	VPERMPS      Z2, Z19, Z23
+	VSUBPS       Z1, Z16, Z16
+	VSUBPS       Z1, Z17, Z17
+	VSUBPS       Z1, Z18, Z18
+	VSUBPS       Z1, Z19, Z19
+	VSUBPS       Z16, Z8, Z8
+	VSUBPS       Z17, Z9, Z9
+	VSUBPS       Z18, Z10, Z10
+	VSUBPS       Z19, Z11, Z11
+	VMOVUPS      Z3, Z24
+	VMOVUPS      Z3, Z25
+	VMOVUPS      Z3, Z26
+	VMOVUPS      Z3, Z27
+	VFMADD213PS  Z4, Z8, Z24
+	VFMADD213PS  Z4, Z9, Z25
+	VFMADD213PS  Z4, Z10, Z26
+	VFMADD213PS  Z4, Z11, Z27
+	VFMADD213PS  Z5, Z8, Z24
+	VFMADD213PS  Z5, Z9, Z25
+	VFMADD213PS  Z5, Z10, Z26
+	VFMADD213PS  Z5, Z11, Z27
+	VMULPS       Z20, Z8, Z8
+	VMULPS       Z21, Z9, Z9
+	VMULPS       Z22, Z10, Z10
+	VMULPS       Z23, Z11, Z11
+	VFMADD213PS  Z20, Z24, Z8
+	VFMADD213PS  Z21, Z25, Z9
+	VFMADD213PS  Z22, Z26, Z10
+	VFMADD213PS  Z23, Z27, Z11
+	VSCALEFPS    Z16, Z8, Z8
+	VSCALEFPS    Z17, Z9, Z9
+	VSCALEFPS    Z18, Z10, Z10
+	VSCALEFPS    Z19, Z11, Z11
+	VMOVUPS      Z0, Z16
+	VMAXPS       Z12, Z16, Z12
+	VMAXPS       Z13, Z16, Z13
+	VMAXPS       Z14, Z16, Z14
+	VMAXPS       Z15, Z16, Z15
+	VADDPS       Z1, Z12, Z16
+	VADDPS       Z1, Z13, Z17
+	VADDPS       Z1, Z14, Z18
+	VADDPS       Z1, Z15, Z19
+	VPERMPS      Z2, Z16, Z20
+	VPERMPS      Z2, Z17, Z21
+	VPERMPS      Z2, Z18, Z22
+	VPERMPS      Z2, Z19, Z23
+	VSUBPS       Z1, Z16, Z16
+	VSUBPS       Z1, Z17, Z17
+	VSUBPS       Z1, Z18, Z18
+	VSUBPS       Z1, Z19, Z19
+	VSUBPS       Z16, Z12, Z12
+	VSUBPS       Z17, Z13, Z13
+	VSUBPS       Z18, Z14, Z14
+	VSUBPS       Z19, Z15, Z15
+	VMOVUPS      Z3, Z24
+	VMOVUPS      Z3, Z25
+	VMOVUPS      Z3, Z26
+	VMOVUPS      Z3, Z27
+	VFMADD213PS  Z4, Z12, Z24
+	VFMADD213PS  Z4, Z13, Z25
+	VFMADD213PS  Z4, Z14, Z26
+	VFMADD213PS  Z4, Z15, Z27
+	VFMADD213PS  Z5, Z12, Z24
+	VFMADD213PS  Z5, Z13, Z25
+	VFMADD213PS  Z5, Z14, Z26
+	VFMADD213PS  Z5, Z15, Z27
+	VMULPS       Z20, Z12, Z12
+	VMULPS       Z21, Z13, Z13
+	VMULPS       Z22, Z14, Z14
+	VMULPS       Z23, Z15, Z15
+	VFMADD213PS  Z20, Z24, Z12
+	VFMADD213PS  Z21, Z25, Z13
+	VFMADD213PS  Z22, Z26, Z14
+	VFMADD213PS  Z23, Z27, Z15
+	VSCALEFPS    Z16, Z12, Z12
+	VSCALEFPS    Z17, Z13, Z13
+	VSCALEFPS    Z18, Z14, Z14
+	VSCALEFPS    Z19, Z15, Z15
+	LEAQ         (DX)(R9*1), R10
+	VADDPS       Z8, Z6, Z6
+	VMOVUPS      Z8, (R10)
+	VADDPS       Z9, Z7, Z7
+	VMOVUPS      Z9, 64(R10)
+	VADDPS       Z10, Z6, Z6
+	VMOVUPS      Z10, 128(R10)
+	VADDPS       Z11, Z7, Z7
+	VMOVUPS      Z11, 192(R10)
+	VADDPS       Z12, Z6, Z6
+	VMOVUPS      Z12, 256(R10)
+	VADDPS       Z13, Z7, Z7
+	VMOVUPS      Z13, 320(R10)
+	VADDPS       Z14, Z6, Z6
+	VMOVUPS      Z14, 384(R10)
+	VADDPS       Z15, Z7, Z7
+	VMOVUPS      Z15, 448(R10)
+	ADDQ         $0x00000200, R9
+	SUBQ         $0x00000200, R8
+	JMP          chunks8
+
+chunks8end:
 chunks4:
-	CMPQ    R10, $0x00000100
+	CMPQ    R8, $0x00000100
 	JLT     chunks4end
-	VMOVUPS (AX)(R11*1), Z2
-	VMOVUPS 64(AX)(R11*1), Z3
-	VMOVUPS 128(AX)(R11*1), Z4
-	VMOVUPS 192(AX)(R11*1), Z5
-	VMOVUPS (SI)(R11*1), Z6
-	VMOVUPS 64(SI)(R11*1), Z7
-	VMOVUPS 128(SI)(R11*1), Z8
-	VMOVUPS 192(SI)(R11*1), Z9
-	MOVQ    R11, R12
-	XORQ    R13, R13
+	LEAQ    (AX)(R9*1), R10
+	VMOVUPS (R10), Z8
+	VMOVUPS 64(R10), Z9
+	VMOVUPS 128(R10), Z10
+	VMOVUPS 192(R10), Z11
+	XORQ    R11, R11
 
 chunks4columns:
-	ADDQ         R9, R12
-	VBROADCASTSS (R8)(R13*1), Z10
-	VBROADCASTSS 4(R8)(R13*1), Z11
-	VFMADD231PS  (AX)(R12*1), Z10, Z2
-	VFMADD231PS  64(AX)(R12*1), Z10, Z3
-	VFMADD231PS  128(AX)(R12*1), Z10, Z4
-	VFMADD231PS  192(AX)(R12*1), Z10, Z5
-	VFMADD231PS  (SI)(R12*1), Z11, Z6
-	VFMADD231PS  64(SI)(R12*1), Z11, Z7
-	VFMADD231PS  128(SI)(R12*1), Z11, Z8
-	VFMADD231PS  192(SI)(R12*1), Z11, Z9
-	ADDQ         $0x40, R13
-	CMPQ         R13, k64+48(FP)
+	ADDQ         DI, R10
+	VBROADCASTSS (CX)(R11*1), Z12
+	VFMADD231PS  (R10), Z12, Z8
+	VFMADD231PS  64(R10), Z12, Z9
+	VFMADD231PS  128(R10), Z12, Z10
+	VFMADD231PS  192(R10), Z12, Z11
+	ADDQ         $0x40, R11
+	CMPQ         R11, k64+48(FP)
 	JLT          chunks4columns
-	VMAXPS       Z2, Z0, Z0
-	VMOVUPS      Z2, (CX)(R11*1)
-	VMAXPS       Z3, Z0, Z0
-	VMOVUPS      Z3, 64(CX)(R11*1)
-	VMAXPS       Z4, Z0, Z0
-	VMOVUPS      Z4, 128(CX)(R11*1)
-	VMAXPS       Z5, Z0, Z0
-	VMOVUPS      Z5, 192(CX)(R11*1)
-	VMAXPS       Z6, Z1, Z1
-	VMOVUPS      Z6, (DI)(R11*1)
-	VMAXPS       Z7, Z1, Z1
-	VMOVUPS      Z7, 64(DI)(R11*1)
-	VMAXPS       Z8, Z1, Z1
-	VMOVUPS      Z8, 128(DI)(R11*1)
-	VMAXPS       Z9, Z1, Z1
-	VMOVUPS      Z9, 192(DI)(R11*1)
-	ADDQ         $0x00000100, R11
-	SUBQ         $0x00000100, R10
+	VMOVUPS      Z0, Z12
+	VMAXPS       Z8, Z12, Z8
+	VMAXPS       Z9, Z12, Z9
+	VMAXPS       Z10, Z12, Z10
+	VMAXPS       Z11, Z12, Z11
+	VADDPS       Z1, Z8, Z12
+	VADDPS       Z1, Z9, Z13
+	VADDPS       Z1, Z10, Z14
+	VADDPS       Z1, Z11, Z15
+	VPERMPS      Z2, Z12, Z16
+	VPERMPS      Z2, Z13, Z17
+	VPERMPS      Z2, Z14, Z18
+	VPERMPS      Z2, Z15, Z19
+	VSUBPS       Z1, Z12, Z12
+	VSUBPS       Z1, Z13, Z13
+	VSUBPS       Z1, Z14, Z14
+	VSUBPS       Z1, Z15, Z15
+	VSUBPS       Z12, Z8, Z8
+	VSUBPS       Z13, Z9, Z9
+	VSUBPS       Z14, Z10, Z10
+	VSUBPS       Z15, Z11, Z11
+	VMOVUPS      Z3, Z20
+	VMOVUPS      Z3, Z21
+	VMOVUPS      Z3, Z22
+	VMOVUPS      Z3, Z23
+	VFMADD213PS  Z4, Z8, Z20
+	VFMADD213PS  Z4, Z9, Z21
+	VFMADD213PS  Z4, Z10, Z22
+	VFMADD213PS  Z4, Z11, Z23
+	VFMADD213PS  Z5, Z8, Z20
+	VFMADD213PS  Z5, Z9, Z21
+	VFMADD213PS  Z5, Z10, Z22
+	VFMADD213PS  Z5, Z11, Z23
+	VMULPS       Z16, Z8, Z8
+	VMULPS       Z17, Z9, Z9
+	VMULPS       Z18, Z10, Z10
+	VMULPS       Z19, Z11, Z11
+	VFMADD213PS  Z16, Z20, Z8
+	VFMADD213PS  Z17, Z21, Z9
+	VFMADD213PS  Z18, Z22, Z10
+	VFMADD213PS  Z19, Z23, Z11
+	VSCALEFPS    Z12, Z8, Z8
+	VSCALEFPS    Z13, Z9, Z9
+	VSCALEFPS    Z14, Z10, Z10
+	VSCALEFPS    Z15, Z11, Z11
+	LEAQ         (DX)(R9*1), R10
+	VADDPS       Z8, Z6, Z6
+	VMOVUPS      Z8, (R10)
+	VADDPS       Z9, Z7, Z7
+	VMOVUPS      Z9, 64(R10)
+	VADDPS       Z10, Z6, Z6
+	VMOVUPS      Z10, 128(R10)
+	VADDPS       Z11, Z7, Z7
+	VMOVUPS      Z11, 192(R10)
+	ADDQ         $0x00000100, R9
+	SUBQ         $0x00000100, R8
 	JMP          chunks4
 
 chunks4end:
 chunks2:
-	CMPQ    R10, $0x00000080
+	CMPQ    R8, $0x00000080
 	JLT     chunks2end
-	VMOVUPS (AX)(R11*1), Z2
-	VMOVUPS 64(AX)(R11*1), Z3
-	VMOVUPS (SI)(R11*1), Z4
-	VMOVUPS 64(SI)(R11*1), Z5
-	MOVQ    R11, R12
-	XORQ    R13, R13
+	LEAQ    (AX)(R9*1), R10
+	VMOVUPS (R10), Z8
+	VMOVUPS 64(R10), Z9
+	XORQ    R11, R11
 
 chunks2columns:
-	ADDQ         R9, R12
-	VBROADCASTSS (R8)(R13*1), Z6
-	VBROADCASTSS 4(R8)(R13*1), Z7
-	VFMADD231PS  (AX)(R12*1), Z6, Z2
-	VFMADD231PS  64(AX)(R12*1), Z6, Z3
-	VFMADD231PS  (SI)(R12*1), Z7, Z4
-	VFMADD231PS  64(SI)(R12*1), Z7, Z5
-	ADDQ         $0x40, R13
-	CMPQ         R13, k64+48(FP)
+	ADDQ         DI, R10
+	VBROADCASTSS (CX)(R11*1), Z10
+	VFMADD231PS  (R10), Z10, Z8
+	VFMADD231PS  64(R10), Z10, Z9
+	ADDQ         $0x40, R11
+	CMPQ         R11, k64+48(FP)
 	JLT          chunks2columns
-	VMAXPS       Z2, Z0, Z0
-	VMOVUPS      Z2, (CX)(R11*1)
-	VMAXPS       Z3, Z0, Z0
-	VMOVUPS      Z3, 64(CX)(R11*1)
-	VMAXPS       Z4, Z1, Z1
-	VMOVUPS      Z4, (DI)(R11*1)
-	VMAXPS       Z5, Z1, Z1
-	VMOVUPS      Z5, 64(DI)(R11*1)
-	ADDQ         $0x00000080, R11
-	SUBQ         $0x00000080, R10
+	VMOVUPS      Z0, Z10
+	VMAXPS       Z8, Z10, Z8
+	VMAXPS       Z9, Z10, Z9
+	VADDPS       Z1, Z8, Z10
+	VADDPS       Z1, Z9, Z11
+	VPERMPS      Z2, Z10, Z12
+	VPERMPS      Z2, Z11, Z13
+	VSUBPS       Z1, Z10, Z10
+	VSUBPS       Z1, Z11, Z11
+	VSUBPS       Z10, Z8, Z8
+	VSUBPS       Z11, Z9, Z9
+	VMOVUPS      Z3, Z14
+	VMOVUPS      Z3, Z15
+	VFMADD213PS  Z4, Z8, Z14
+	VFMADD213PS  Z4, Z9, Z15
+	VFMADD213PS  Z5, Z8, Z14
+	VFMADD213PS  Z5, Z9, Z15
+	VMULPS       Z12, Z8, Z8
+	VMULPS       Z13, Z9, Z9
+	VFMADD213PS  Z12, Z14, Z8
+	VFMADD213PS  Z13, Z15, Z9
+	VSCALEFPS    Z10, Z8, Z8
+	VSCALEFPS    Z11, Z9, Z9
+	LEAQ         (DX)(R9*1), R10
+	VADDPS       Z8, Z6, Z6
+	VMOVUPS      Z8, (R10)
+	VADDPS       Z9, Z7, Z7
+	VMOVUPS      Z9, 64(R10)
+	ADDQ         $0x00000080, R9
+	SUBQ         $0x00000080, R8
 	JMP          chunks2
 
 chunks2end:
 chunks1:
-	CMPQ    R10, $0x00000040
+	CMPQ    R8, $0x00000040
 	JLT     chunks1end
-	VMOVUPS (AX)(R11*1), Z2
-	VMOVUPS (SI)(R11*1), Z3
-	MOVQ    R11, R12
-	XORQ    R13, R13
+	LEAQ    (AX)(R9*1), R10
+	VMOVUPS (R10), Z8
+	XORQ    R11, R11
 
 chunks1columns:
-	ADDQ         R9, R12
-	VBROADCASTSS (R8)(R13*1), Z4
-	VBROADCASTSS 4(R8)(R13*1), Z5
-	VFMADD231PS  (AX)(R12*1), Z4, Z2
-	VFMADD231PS  (SI)(R12*1), Z5, Z3
-	ADDQ         $0x40, R13
-	CMPQ         R13, k64+48(FP)
+	ADDQ         DI, R10
+	VBROADCASTSS (CX)(R11*1), Z9
+	VFMADD231PS  (R10), Z9, Z8
+	ADDQ         $0x40, R11
+	CMPQ         R11, k64+48(FP)
 	JLT          chunks1columns
-	VMAXPS       Z2, Z0, Z0
-	VMOVUPS      Z2, (CX)(R11*1)
-	VMAXPS       Z3, Z1, Z1
-	VMOVUPS      Z3, (DI)(R11*1)
-	ADDQ         $0x00000040, R11
-	SUBQ         $0x00000040, R10
+	VMOVUPS      Z0, Z9
+	VMAXPS       Z8, Z9, Z8
+	VADDPS       Z1, Z8, Z9
+	VPERMPS      Z2, Z9, Z10
+	VSUBPS       Z1, Z9, Z9
+	VSUBPS       Z9, Z8, Z8
+	VMOVUPS      Z3, Z11
+	VFMADD213PS  Z4, Z8, Z11
+	VFMADD213PS  Z5, Z8, Z11
+	VMULPS       Z10, Z8, Z8
+	VFMADD213PS  Z10, Z11, Z8
+	VSCALEFPS    Z9, Z8, Z8
+	LEAQ         (DX)(R9*1), R10
+	VADDPS       Z8, Z6, Z6
+	VMOVUPS      Z8, (R10)
+	ADDQ         $0x00000040, R9
+	SUBQ         $0x00000040, R8
 	JMP          chunks1
 
 chunks1end:
-	VSHUFF32X4   $0x44, Z1, Z0, Z2
-	VSHUFF32X4   $0xee, Z1, Z0, Z0
-	VMAXPS       Z0, Z2, Z2
-	VSHUFF32X4   $0xb1, Z2, Z2, Z0
-	VMAXPS       Z0, Z2, Z2
-	VPERMILPS    $0x4e, Z2, Z0
-	VMAXPS       Z0, Z2, Z2
-	VPERMILPS    $0xb1, Z2, Z0
-	VMAXPS       Z0, Z2, Z2
-	VMOVUPS      Z2, (BX)
-	MOVL         $0xff800000, SI
-	MOVQ         events+32(FP), R8
-	MOVLQSX      (R8)(DX*1), R8
-	SHLQ         $0x02, R8
-	VBROADCASTSS (CX)(R8*1), Z0
-	MOVL         SI, (CX)(R8*1)
-	MOVQ         events+32(FP), R8
-	MOVLQSX      4(R8)(DX*1), R8
-	SHLQ         $0x02, R8
-	VBROADCASTSS (DI)(R8*1), Y1
-	VINSERTF64X4 $0x01, Y1, Z0, Z0
-	MOVL         SI, (DI)(R8*1)
-	VMOVUPS      Z0, 64(BX)
-	MOVQ         stride+56(FP), SI
-	SHLQ         $0x02, SI
-	ADDQ         SI, AX
-	ADDQ         SI, AX
-	MOVQ         n+40(FP), SI
-	SHLQ         $0x02, SI
-	ADDQ         SI, CX
-	ADDQ         SI, CX
-	ADDQ         $0x00000008, DX
-	ADDQ         $0x00000100, BX
-	SUBQ         $0x02, lanes+64(FP)
-	JG           lanes
-	VZEROUPPER
-	RET
-
-// func exponentialsAVX512(e *float32, scratch *float32, confidence *float32, events *int32, n int, lanes int)
-// Requires: AVX, AVX512DQ, AVX512F
-TEXT ·exponentialsAVX512(SB), NOSPLIT, $0-48
-	MOVQ    e+0(FP), AX
-	VMOVUPS k3fb8aa3b<>+0(SB), Z0
-	VMOVUPS k3f318000<>+0(SB), Z1
-	VMOVUPS kb95e8083<>+0(SB), Z2
-	VMOVUPS k39506967<>+0(SB), Z3
-	VMOVUPS k3f800000<>+0(SB), Z4
-	VMOVUPS k3ab743ce<>+0(SB), Z5
-	VMOVUPS k3c088908<>+0(SB), Z6
-	VMOVUPS k3d2aa9c1<>+0(SB), Z7
-	VMOVUPS k3e2aaaaa<>+0(SB), Z8
-	VMOVUPS k3f000000<>+0(SB), Z9
-	MOVQ    scratch+8(FP), DX
-	XORQ    CX, CX
-
-lanes:
-	VMOVUPS    (DX), Z10
-	MOVQ       n+32(FP), BX
-	SHLQ       $0x02, BX
-	LEAQ       (AX)(BX*1), BX
-	VSHUFF32X4 $0x00, Z10, Z10, Z11
-	VSHUFF32X4 $0xaa, Z10, Z10, Z10
-	VXORPS     Z12, Z12, Z12
-	VXORPS     Z13, Z13, Z13
-	MOVQ       n+32(FP), DI
-	SHLQ       $0x02, DI
-	XORQ       SI, SI
-
-two:
-	SUBQ         $0x80, DI
-	JL           twoend
-	VMOVUPS      (AX)(SI*1), Z14
-	VSUBPS       Z11, Z14, Z14
-	VMOVUPS      64(AX)(SI*1), Z15
-	VSUBPS       Z11, Z15, Z15
-	VMOVUPS      (BX)(SI*1), Z16
-	VSUBPS       Z10, Z16, Z16
-	VMOVUPS      64(BX)(SI*1), Z17
-	VSUBPS       Z10, Z17, Z17
-	VMOVUPS      kc2ae999a<>+0(SB), Z18
-	VMAXPS       Z14, Z18, Z14
-	VMAXPS       Z15, Z18, Z15
-	VMAXPS       Z16, Z18, Z16
-	VMAXPS       Z17, Z18, Z17
-	VMULPS       Z0, Z14, Z18
-	VRNDSCALEPS  $0x08, Z18, Z18
-	VMULPS       Z0, Z15, Z19
-	VRNDSCALEPS  $0x08, Z19, Z19
-	VMULPS       Z0, Z16, Z20
-	VRNDSCALEPS  $0x08, Z20, Z20
-	VMULPS       Z0, Z17, Z21
-	VRNDSCALEPS  $0x08, Z21, Z21
-	VFNMADD231PS Z1, Z18, Z14
-	VFNMADD231PS Z1, Z19, Z15
-	VFNMADD231PS Z1, Z20, Z16
-	VFNMADD231PS Z1, Z21, Z17
-	VFNMADD231PS Z2, Z18, Z14
-	VFNMADD231PS Z2, Z19, Z15
-	VFNMADD231PS Z2, Z20, Z16
-	VFNMADD231PS Z2, Z21, Z17
-	VMOVUPS      Z3, Z22
-	VMOVUPS      Z3, Z23
-	VMOVUPS      Z3, Z24
-	VMOVUPS      Z3, Z25
-	VFMADD213PS  Z5, Z14, Z22
-	VFMADD213PS  Z5, Z15, Z23
-	VFMADD213PS  Z5, Z16, Z24
-	VFMADD213PS  Z5, Z17, Z25
-	VFMADD213PS  Z6, Z14, Z22
-	VFMADD213PS  Z6, Z15, Z23
-	VFMADD213PS  Z6, Z16, Z24
-	VFMADD213PS  Z6, Z17, Z25
-	VFMADD213PS  Z7, Z14, Z22
-	VFMADD213PS  Z7, Z15, Z23
-	VFMADD213PS  Z7, Z16, Z24
-	VFMADD213PS  Z7, Z17, Z25
-	VFMADD213PS  Z8, Z14, Z22
-	VFMADD213PS  Z8, Z15, Z23
-	VFMADD213PS  Z8, Z16, Z24
-	VFMADD213PS  Z8, Z17, Z25
-	VFMADD213PS  Z9, Z14, Z22
-	VFMADD213PS  Z9, Z15, Z23
-	VFMADD213PS  Z9, Z16, Z24
-	VFMADD213PS  Z9, Z17, Z25
-	VFMADD213PS  Z4, Z14, Z22
-	VFMADD213PS  Z4, Z15, Z23
-	VFMADD213PS  Z4, Z16, Z24
-	VFMADD213PS  Z4, Z17, Z25
-	VFMADD213PS  Z4, Z22, Z14
-	VFMADD213PS  Z4, Z23, Z15
-	VFMADD213PS  Z4, Z24, Z16
-	VFMADD213PS  Z4, Z25, Z17
-	VSCALEFPS    Z18, Z14, Z14
-	VSCALEFPS    Z19, Z15, Z15
-	VSCALEFPS    Z20, Z16, Z16
-	VSCALEFPS    Z21, Z17, Z17
-	VADDPS       Z14, Z12, Z12
-	VMOVUPS      Z14, (AX)(SI*1)
-	VADDPS       Z15, Z12, Z12
-	VMOVUPS      Z15, 64(AX)(SI*1)
-	VADDPS       Z16, Z13, Z13
-	VMOVUPS      Z16, (BX)(SI*1)
-	VADDPS       Z17, Z13, Z13
-	VMOVUPS      Z17, 64(BX)(SI*1)
-	ADDQ         $0x00000080, SI
-	JMP          two
-
-twoend:
-	ADDQ $0x80, DI
-
-one:
-	SUBQ         $0x40, DI
-	JL           oneend
-	VMOVUPS      (AX)(SI*1), Z14
-	VSUBPS       Z11, Z14, Z14
-	VMOVUPS      (BX)(SI*1), Z15
-	VSUBPS       Z10, Z15, Z15
-	VMOVUPS      kc2ae999a<>+0(SB), Z16
-	VMAXPS       Z14, Z16, Z14
-	VMAXPS       Z15, Z16, Z15
-	VMULPS       Z0, Z14, Z16
-	VRNDSCALEPS  $0x08, Z16, Z16
-	VMULPS       Z0, Z15, Z17
-	VRNDSCALEPS  $0x08, Z17, Z17
-	VFNMADD231PS Z1, Z16, Z14
-	VFNMADD231PS Z1, Z17, Z15
-	VFNMADD231PS Z2, Z16, Z14
-	VFNMADD231PS Z2, Z17, Z15
-	VMOVUPS      Z3, Z18
-	VMOVUPS      Z3, Z19
-	VFMADD213PS  Z5, Z14, Z18
-	VFMADD213PS  Z5, Z15, Z19
-	VFMADD213PS  Z6, Z14, Z18
-	VFMADD213PS  Z6, Z15, Z19
-	VFMADD213PS  Z7, Z14, Z18
-	VFMADD213PS  Z7, Z15, Z19
-	VFMADD213PS  Z8, Z14, Z18
-	VFMADD213PS  Z8, Z15, Z19
-	VFMADD213PS  Z9, Z14, Z18
-	VFMADD213PS  Z9, Z15, Z19
-	VFMADD213PS  Z4, Z14, Z18
-	VFMADD213PS  Z4, Z15, Z19
-	VFMADD213PS  Z4, Z18, Z14
-	VFMADD213PS  Z4, Z19, Z15
-	VSCALEFPS    Z16, Z14, Z14
-	VSCALEFPS    Z17, Z15, Z15
-	VADDPS       Z14, Z12, Z12
-	VMOVUPS      Z14, (AX)(SI*1)
-	VADDPS       Z15, Z13, Z13
-	VMOVUPS      Z15, (BX)(SI*1)
-	ADDQ         $0x00000040, SI
-	JMP          one
-
-oneend:
-	ADDQ          $0x40, DI
-	VSHUFF32X4    $0x44, Z13, Z12, Z11
-	VSHUFF32X4    $0xee, Z13, Z12, Z10
-	VADDPS        Z10, Z11, Z11
-	VSHUFF32X4    $0xb1, Z11, Z11, Z10
-	VADDPS        Z10, Z11, Z11
-	VPERMILPS     $0x4e, Z11, Z10
-	VADDPS        Z10, Z11, Z11
-	VPERMILPS     $0xb1, Z11, Z10
-	VADDPS        Z10, Z11, Z11
-	VMOVUPS       64(DX), Z12
-	VMOVUPS       (DX), Z10
-	VSUBPS        Z10, Z12, Z12
-	VMOVUPS       kc2ae999a<>+0(SB), Z10
-	VMAXPS        Z12, Z10, Z12
-	VMULPS        Z0, Z12, Z10
-	VRNDSCALEPS   $0x08, Z10, Z10
-	VFNMADD231PS  Z1, Z10, Z12
-	VFNMADD231PS  Z2, Z10, Z12
-	VMOVUPS       Z3, Z13
-	VFMADD213PS   Z5, Z12, Z13
-	VFMADD213PS   Z6, Z12, Z13
-	VFMADD213PS   Z7, Z12, Z13
-	VFMADD213PS   Z8, Z12, Z13
-	VFMADD213PS   Z9, Z12, Z13
-	VFMADD213PS   Z4, Z12, Z13
-	VFMADD213PS   Z4, Z13, Z12
-	VSCALEFPS     Z10, Z12, Z12
-	VADDPS        Z12, Z11, Z10
-	VMOVUPS       k3f800000<>+0(SB), Z13
-	VDIVPS        Z10, Z13, Z10
-	VMOVUPS       Z11, 128(DX)
-	VMOVUPS       Z10, 192(DX)
-	VMULPS        Z10, Z12, Z12
-	XORL          SI, SI
-	MOVQ          events+24(FP), DI
-	MOVLQSX       (DI)(CX*1), DI
-	SHLQ          $0x02, DI
-	MOVL          SI, (AX)(DI*1)
-	MOVQ          events+24(FP), DI
-	MOVLQSX       4(DI)(CX*1), DI
-	SHLQ          $0x02, DI
-	MOVL          SI, (BX)(DI*1)
-	MOVQ          confidence+16(FP), BX
-	LEAQ          (BX)(CX*1), BX
-	VMOVSS        X12, (BX)
-	VEXTRACTF32X4 $0x02, Z12, X10
-	VMOVSS        X10, 4(BX)
-	MOVQ          n+32(FP), BX
-	SHLQ          $0x02, BX
-	ADDQ          BX, AX
-	ADDQ          BX, AX
-	ADDQ          $0x00000008, CX
-	ADDQ          $0x00000100, DX
-	SUBQ          $0x02, lanes+40(FP)
-	JG            lanes
-	VZEROUPPER
-	RET
-
-// func derivativesAVX512(p *float32, e *float32, gu *float32, scratch *float32, events *int32, n int, k64 int, stride int, lanes int)
-// Requires: AVX, AVX512DQ, AVX512F
-TEXT ·derivativesAVX512(SB), NOSPLIT, $0-72
-	MOVQ p+0(FP), AX
-	MOVQ e+8(FP), CX
-	MOVQ scratch+24(FP), BX
-	XORQ DX, DX
-
-lanes:
-	MOVQ    n+40(FP), SI
-	SHLQ    $0x02, SI
-	LEAQ    (CX)(SI*1), SI
-	MOVQ    n+40(FP), DI
-	SHLQ    $0x02, DI
-	LEAQ    (AX)(DI*1), DI
-	MOVQ    stride+56(FP), R8
-	SHLQ    $0x02, R8
-	LEAQ    (DI)(R8*1), R8
-	VMOVUPS 128(BX), Z0
-	VMOVUPS 192(BX), Z1
-	MOVQ    n+40(FP), R9
-	SHLQ    $0x02, R9
-	MOVQ    gu+16(FP), R10
-	LEAQ    (R10)(DX*1), R11
-	MOVQ    k64+48(FP), R12
-	LEAQ    (R9)(R9*2), R10
+	VADDPS Z7, Z6, Z6
+	LEAQ   (AX)(DI*1), R8
+	MOVQ   k64+48(FP), R11
+	LEAQ   (DI)(DI*2), R9
+	MOVQ   BX, R10
 
 group:
-	VXORPS Z2, Z2, Z2
-	VXORPS Z3, Z3, Z3
-	VXORPS Z4, Z4, Z4
-	VXORPS Z5, Z5, Z5
-	VXORPS Z6, Z6, Z6
+	CMPQ   R11, $0x00000100
+	JLT    rest3
 	VXORPS Z7, Z7, Z7
 	VXORPS Z8, Z8, Z8
 	VXORPS Z9, Z9, Z9
-	XORQ   R13, R13
-	CMPQ   R12, $0x00000100
-	JLT    columns4end
+	VXORPS Z10, Z10, Z10
+	XORQ   R12, R12
 
 columns4:
-	VMOVUPS     (CX)(R13*1), Z10
-	VFMADD231PS (DI), Z10, Z2
-	VFMADD231PS (DI)(R9*1), Z10, Z4
-	VFMADD231PS (DI)(R9*2), Z10, Z6
-	VFMADD231PS (DI)(R10*1), Z10, Z8
-	VMOVUPS     (SI)(R13*1), Z10
-	VFMADD231PS (R8), Z10, Z3
-	VFMADD231PS (R8)(R9*1), Z10, Z5
-	VFMADD231PS (R8)(R9*2), Z10, Z7
-	VFMADD231PS (R8)(R10*1), Z10, Z9
-	ADDQ        $0x40, R13
-	ADDQ        $0x40, DI
-	ADDQ        $0x40, R8
-	CMPQ        R13, R9
-	JLT         columns4
-	JMP         reduce
+	VMOVUPS       (DX)(R12*1), Z11
+	VFMADD231PS   (R8), Z11, Z7
+	VFMADD231PS   (R8)(DI*1), Z11, Z8
+	VFMADD231PS   (R8)(DI*2), Z11, Z9
+	VFMADD231PS   (R8)(R9*1), Z11, Z10
+	ADDQ          $0x40, R12
+	ADDQ          $0x40, R8
+	CMPQ          R12, DI
+	JLT           columns4
+	VSHUFPS       $0x88, Z8, Z7, Z11
+	VSHUFPS       $0xdd, Z8, Z7, Z7
+	VADDPS        Z7, Z11, Z11
+	VSHUFPS       $0x88, Z10, Z9, Z7
+	VSHUFPS       $0xdd, Z10, Z9, Z8
+	VADDPS        Z8, Z7, Z7
+	VSHUFPS       $0x88, Z7, Z11, Z8
+	VSHUFPS       $0xdd, Z7, Z11, Z7
+	VADDPS        Z7, Z8, Z8
+	VEXTRACTF64X4 $0x01, Z8, Y7
+	VADDPS        Y7, Y8, Y7
+	VEXTRACTF128  $0x01, Y7, X8
+	VADDPS        X8, X7, X8
+	VMOVUPS       X8, (R10)
+	ADDQ          $0x10, R10
+	ADDQ          R9, R8
+	SUBQ          $0x00000100, R11
+	JMP           group
 
-columns4end:
-	CMPQ R12, $0x000000c0
-	JLT  columns3end
+rest3:
+	CMPQ   R11, $0x000000c0
+	JNE    rest2
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	XORQ   R12, R12
 
 columns3:
-	VMOVUPS     (CX)(R13*1), Z10
-	VFMADD231PS (DI), Z10, Z2
-	VFMADD231PS (DI)(R9*1), Z10, Z4
-	VFMADD231PS (DI)(R9*2), Z10, Z6
-	VMOVUPS     (SI)(R13*1), Z10
-	VFMADD231PS (R8), Z10, Z3
-	VFMADD231PS (R8)(R9*1), Z10, Z5
-	VFMADD231PS (R8)(R9*2), Z10, Z7
-	ADDQ        $0x40, R13
-	ADDQ        $0x40, DI
-	ADDQ        $0x40, R8
-	CMPQ        R13, R9
-	JLT         columns3
-	JMP         reduce
+	VMOVUPS       (DX)(R12*1), Z10
+	VFMADD231PS   (R8), Z10, Z7
+	VFMADD231PS   (R8)(DI*1), Z10, Z8
+	VFMADD231PS   (R8)(DI*2), Z10, Z9
+	ADDQ          $0x40, R12
+	ADDQ          $0x40, R8
+	CMPQ          R12, DI
+	JLT           columns3
+	VSHUFPS       $0x88, Z8, Z7, Z10
+	VSHUFPS       $0xdd, Z8, Z7, Z7
+	VADDPS        Z7, Z10, Z10
+	VSHUFPS       $0x88, Z6, Z9, Z7
+	VSHUFPS       $0xdd, Z6, Z9, Z6
+	VADDPS        Z6, Z7, Z7
+	VSHUFPS       $0x88, Z7, Z10, Z6
+	VSHUFPS       $0xdd, Z7, Z10, Z7
+	VADDPS        Z7, Z6, Z6
+	VEXTRACTF64X4 $0x01, Z6, Y7
+	VADDPS        Y7, Y6, Y7
+	VEXTRACTF128  $0x01, Y7, X6
+	VADDPS        X6, X7, X6
+	VEXTRACTPS    $0x03, X6, (SI)
+	VINSERTPS     $0x08, X6, X6, X6
+	VMOVUPS       X6, (R10)
+	JMP           done
 
-columns3end:
-	CMPQ R12, $0x00000080
-	JLT  columns2end
+rest2:
+	CMPQ   R11, $0x00000080
+	JNE    rest1
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	XORQ   R12, R12
 
 columns2:
-	VMOVUPS     (CX)(R13*1), Z10
-	VFMADD231PS (DI), Z10, Z2
-	VFMADD231PS (DI)(R9*1), Z10, Z4
-	VMOVUPS     (SI)(R13*1), Z10
-	VFMADD231PS (R8), Z10, Z3
-	VFMADD231PS (R8)(R9*1), Z10, Z5
-	ADDQ        $0x40, R13
-	ADDQ        $0x40, DI
-	ADDQ        $0x40, R8
-	CMPQ        R13, R9
-	JLT         columns2
-	JMP         reduce
+	VMOVUPS       (DX)(R12*1), Z9
+	VFMADD231PS   (R8), Z9, Z7
+	VFMADD231PS   (R8)(DI*1), Z9, Z8
+	ADDQ          $0x40, R12
+	ADDQ          $0x40, R8
+	CMPQ          R12, DI
+	JLT           columns2
+	VXORPS        Z9, Z9, Z9
+	VSHUFPS       $0x88, Z8, Z7, Z10
+	VSHUFPS       $0xdd, Z8, Z7, Z7
+	VADDPS        Z7, Z10, Z10
+	VSHUFPS       $0x88, Z9, Z6, Z7
+	VSHUFPS       $0xdd, Z9, Z6, Z6
+	VADDPS        Z6, Z7, Z7
+	VSHUFPS       $0x88, Z7, Z10, Z6
+	VSHUFPS       $0xdd, Z7, Z10, Z7
+	VADDPS        Z7, Z6, Z6
+	VEXTRACTF64X4 $0x01, Z6, Y7
+	VADDPS        Y7, Y6, Y7
+	VEXTRACTF128  $0x01, Y7, X6
+	VADDPS        X6, X7, X6
+	VEXTRACTPS    $0x02, X6, (SI)
+	VINSERTPS     $0x04, X6, X6, X6
+	VMOVUPS       X6, (R10)
+	JMP           done
 
-columns2end:
-	CMPQ R12, $0x00000040
-	JLT  columns1end
+rest1:
+	CMPQ   R11, $0x00000040
+	JNE    rest0
+	VXORPS Z7, Z7, Z7
+	XORQ   R12, R12
 
 columns1:
-	VMOVUPS     (CX)(R13*1), Z10
-	VFMADD231PS (DI), Z10, Z2
-	VMOVUPS     (SI)(R13*1), Z10
-	VFMADD231PS (R8), Z10, Z3
-	ADDQ        $0x40, R13
-	ADDQ        $0x40, DI
-	ADDQ        $0x40, R8
-	CMPQ        R13, R9
-	JLT         columns1
-	JMP         reduce
+	VMOVUPS       (DX)(R12*1), Z8
+	VFMADD231PS   (R8), Z8, Z7
+	ADDQ          $0x40, R12
+	ADDQ          $0x40, R8
+	CMPQ          R12, DI
+	JLT           columns1
+	VXORPS        Z8, Z8, Z8
+	VSHUFPS       $0x88, Z6, Z7, Z9
+	VSHUFPS       $0xdd, Z6, Z7, Z6
+	VADDPS        Z6, Z9, Z9
+	VSHUFPS       $0x88, Z8, Z8, Z6
+	VSHUFPS       $0xdd, Z8, Z8, Z7
+	VADDPS        Z7, Z6, Z6
+	VSHUFPS       $0x88, Z6, Z9, Z7
+	VSHUFPS       $0xdd, Z6, Z9, Z6
+	VADDPS        Z6, Z7, Z7
+	VEXTRACTF64X4 $0x01, Z7, Y6
+	VADDPS        Y6, Y7, Y6
+	VEXTRACTF128  $0x01, Y6, X7
+	VADDPS        X7, X6, X7
+	VEXTRACTPS    $0x01, X7, (SI)
+	VINSERTPS     $0x02, X7, X7, X7
+	VMOVUPS       X7, (R10)
+	JMP           done
 
-columns1end:
-reduce:
-	VSHUFF32X4    $0x44, Z3, Z2, Z10
-	VSHUFF32X4    $0xee, Z3, Z2, Z2
-	VADDPS        Z2, Z10, Z10
-	VSHUFF32X4    $0x44, Z5, Z4, Z2
-	VSHUFF32X4    $0xee, Z5, Z4, Z3
-	VADDPS        Z3, Z2, Z2
-	VSHUFF32X4    $0x44, Z7, Z6, Z3
-	VSHUFF32X4    $0xee, Z7, Z6, Z4
-	VADDPS        Z4, Z3, Z3
-	VSHUFF32X4    $0x44, Z9, Z8, Z4
-	VSHUFF32X4    $0xee, Z9, Z8, Z5
-	VADDPS        Z5, Z4, Z4
-	VSHUFPS       $0x88, Z2, Z10, Z5
-	VSHUFPS       $0xdd, Z2, Z10, Z2
-	VADDPS        Z2, Z5, Z5
-	VSHUFPS       $0x88, Z4, Z3, Z2
-	VSHUFPS       $0xdd, Z4, Z3, Z3
-	VADDPS        Z3, Z2, Z2
-	VSHUFPS       $0x88, Z2, Z5, Z3
-	VSHUFPS       $0xdd, Z2, Z5, Z2
-	VADDPS        Z2, Z3, Z3
-	VSHUFF32X4    $0xb1, Z3, Z3, Z2
-	VADDPS        Z2, Z3, Z3
-	MOVQ          events+32(FP), R13
-	MOVLQSX       (R13)(DX*1), R13
-	SHLQ          $0x02, R13
-	ADDQ          DI, R13
-	SUBQ          R9, R13
-	VMOVSS        (R13), X11
-	VINSERTPS     $0x10, (R13)(R9*1), X11, X11
-	VINSERTPS     $0x20, (R13)(R9*2), X11, X11
-	VINSERTPS     $0x30, (R13)(R10*1), X11, X11
-	MOVQ          events+32(FP), R13
-	MOVLQSX       4(R13)(DX*1), R13
-	SHLQ          $0x02, R13
-	ADDQ          R8, R13
-	SUBQ          R9, R13
-	VMOVSS        (R13), X12
-	VINSERTPS     $0x10, (R13)(R9*1), X12, X12
-	VINSERTPS     $0x20, (R13)(R9*2), X12, X12
-	VINSERTPS     $0x30, (R13)(R10*1), X12, X12
-	VINSERTF64X4  $0x01, Y12, Z11, Z2
-	VFNMADD231PS  Z2, Z0, Z3
-	VMULPS        Z1, Z3, Z3
-	VEXTRACTF32X4 $0x02, Z3, X2
-	VUNPCKHPS     X2, X3, X4
-	VUNPCKLPS     X2, X3, X3
-	VMOVLPS       X3, (R11)
-	VMOVHPS       X3, 64(R11)
-	VMOVLPS       X4, 128(R11)
-	VMOVHPS       X4, 192(R11)
-	ADDQ          $0x00000100, R11
-	ADDQ          R10, DI
-	ADDQ          R10, R8
-	SUBQ          $0x00000100, R12
-	JG            group
-	MOVQ          stride+56(FP), SI
-	SHLQ          $0x02, SI
-	ADDQ          SI, AX
-	ADDQ          SI, AX
-	MOVQ          n+40(FP), SI
-	SHLQ          $0x02, SI
-	ADDQ          SI, CX
-	ADDQ          SI, CX
-	ADDQ          $0x00000008, DX
-	ADDQ          $0x00000100, BX
-	SUBQ          $0x02, lanes+64(FP)
-	JG            lanes
+rest0:
+	VXORPS        Z7, Z7, Z7
+	VSHUFPS       $0x88, Z7, Z6, Z8
+	VSHUFPS       $0xdd, Z7, Z6, Z6
+	VADDPS        Z6, Z8, Z8
+	VSHUFPS       $0x88, Z7, Z7, Z6
+	VSHUFPS       $0xdd, Z7, Z7, Z7
+	VADDPS        Z7, Z6, Z6
+	VSHUFPS       $0x88, Z6, Z8, Z7
+	VSHUFPS       $0xdd, Z6, Z8, Z6
+	VADDPS        Z6, Z7, Z7
+	VEXTRACTF64X4 $0x01, Z7, Y6
+	VADDPS        Y6, Y7, Y6
+	VEXTRACTF128  $0x01, Y6, X7
+	VADDPS        X7, X6, X7
+	VMOVSS        X7, (SI)
+
+done:
+	MOVQ stride+56(FP), R8
+	SHLQ $0x02, R8
+	ADDQ R8, AX
+	MOVQ n+40(FP), R8
+	SHLQ $0x02, R8
+	ADDQ R8, DX
+	MOVQ pitch+64(FP), R8
+	SHLQ $0x02, R8
+	ADDQ R8, BX
+	ADDQ $0x04, CX
+	ADDQ $0x04, SI
+	DECQ lanes+72(FP)
+	JG   lanes
 	VZEROUPPER
 	RET
 
-// func flipAVX512(p *float32, b1 *float32, w1 *float32, offsets *int32, w2 *float32, units *int32, signs *float32, count int, n int, k int)
+DATA powersAVX512<>+0(SB)/4, $0x3f800000
+DATA powersAVX512<>+4(SB)/4, $0x3f8b95c2
+DATA powersAVX512<>+8(SB)/4, $0x3f9837f0
+DATA powersAVX512<>+12(SB)/4, $0x3fa5fed7
+DATA powersAVX512<>+16(SB)/4, $0x3fb504f3
+DATA powersAVX512<>+20(SB)/4, $0x3fc5672a
+DATA powersAVX512<>+24(SB)/4, $0x3fd744fd
+DATA powersAVX512<>+28(SB)/4, $0x3feac0c7
+DATA powersAVX512<>+32(SB)/4, $0x3f800000
+DATA powersAVX512<>+36(SB)/4, $0x3f8b95c2
+DATA powersAVX512<>+40(SB)/4, $0x3f9837f0
+DATA powersAVX512<>+44(SB)/4, $0x3fa5fed7
+DATA powersAVX512<>+48(SB)/4, $0x3fb504f3
+DATA powersAVX512<>+52(SB)/4, $0x3fc5672a
+DATA powersAVX512<>+56(SB)/4, $0x3fd744fd
+DATA powersAVX512<>+60(SB)/4, $0x3feac0c7
+GLOBL powersAVX512<>(SB), RODATA|NOPTR, $64
+
+// func settleAVX512(sums *float32, others *float32, hit *float32, total *float32, confidence *float32, gu *float32, pitch int, groups int)
 // Requires: AVX, AVX512F
-TEXT ·flipAVX512(SB), NOSPLIT, $0-80
+TEXT ·settleAVX512(SB), NOSPLIT, $0-64
+	MOVQ    hit+16(FP), AX
+	VMOVUPS (AX), Z0
+	MOVQ    others+8(FP), AX
+	VADDPS  (AX), Z0, Z1
+	MOVQ    total+24(FP), AX
+	VMOVUPS Z1, (AX)
+	VMOVUPS k3f800000<>+0(SB), Z2
+	VDIVPS  Z1, Z2, Z2
+	VMULPS  Z2, Z0, Z0
+	MOVQ    confidence+32(FP), AX
+	VMOVUPS Z0, (AX)
+	VMULPS  k3f317218<>+0(SB), Z2, Z2
+	MOVQ    pitch+48(FP), AX
+	SHLQ    $0x02, AX
+	MOVQ    pitch+48(FP), DX
+	SHLQ    $0x02, DX
+	MOVQ    gu+40(FP), BX
+	LEAQ    (AX)(AX*2), CX
+	SHLQ    $0x02, DX
+	MOVQ    sums+0(FP), SI
+	LEAQ    (SI)(DX*1), DI
+	LEAQ    (DI)(DX*1), R8
+	LEAQ    (R8)(DX*1), DX
+	MOVQ    groups+56(FP), R9
+
+group:
+	VMOVUPS      (SI), X3
+	VINSERTF32X4 $0x01, (DI), Z3, Z3
+	VINSERTF32X4 $0x02, (R8), Z3, Z3
+	VINSERTF32X4 $0x03, (DX), Z3, Z3
+	VMOVUPS      (SI)(AX*1), X4
+	VINSERTF32X4 $0x01, (DI)(AX*1), Z4, Z4
+	VINSERTF32X4 $0x02, (R8)(AX*1), Z4, Z4
+	VINSERTF32X4 $0x03, (DX)(AX*1), Z4, Z4
+	VMOVUPS      (SI)(AX*2), X5
+	VINSERTF32X4 $0x01, (DI)(AX*2), Z5, Z5
+	VINSERTF32X4 $0x02, (R8)(AX*2), Z5, Z5
+	VINSERTF32X4 $0x03, (DX)(AX*2), Z5, Z5
+	VMOVUPS      (SI)(CX*1), X6
+	VINSERTF32X4 $0x01, (DI)(CX*1), Z6, Z6
+	VINSERTF32X4 $0x02, (R8)(CX*1), Z6, Z6
+	VINSERTF32X4 $0x03, (DX)(CX*1), Z6, Z6
+	VUNPCKLPS    Z4, Z3, Z0
+	VUNPCKHPS    Z4, Z3, Z7
+	VUNPCKLPS    Z6, Z5, Z1
+	VUNPCKHPS    Z6, Z5, Z8
+	VUNPCKLPD    Z1, Z0, Z9
+	VUNPCKHPD    Z1, Z0, Z0
+	VUNPCKLPD    Z8, Z7, Z1
+	VUNPCKHPD    Z8, Z7, Z7
+	VMULPS       Z2, Z9, Z9
+	VMOVUPS      Z9, (BX)
+	VMULPS       Z2, Z0, Z0
+	VMOVUPS      Z0, 64(BX)
+	VMULPS       Z2, Z1, Z1
+	VMOVUPS      Z1, 128(BX)
+	VMULPS       Z2, Z7, Z7
+	VMOVUPS      Z7, 192(BX)
+	ADDQ         $0x10, SI
+	ADDQ         $0x10, DI
+	ADDQ         $0x10, R8
+	ADDQ         $0x10, DX
+	ADDQ         $0x00000100, BX
+	DECQ         R9
+	JG           group
+	VZEROUPPER
+	RET
+
+// func flipAVX512(p *float32, b1 *float32, w1 *float32, offsets *int32, w2 *float32, units *int32, signs *float32, count int, n int, k int, y int)
+// Requires: AVX, AVX512DQ, AVX512F, FMA3
+TEXT ·flipAVX512(SB), NOSPLIT, $0-88
 	MOVQ p+0(FP), AX
 	MOVQ b1+8(FP), CX
 	MOVQ offsets+24(FP), DX
@@ -1971,36 +1943,54 @@ TEXT ·flipAVX512(SB), NOSPLIT, $0-80
 	MOVQ count+56(FP), DI
 
 column:
-	MOVQ n+64(FP), R8
-	SHLQ $0x02, R8
-	MOVQ w2+32(FP), R9
+	MOVQ   n+64(FP), R8
+	SHLQ   $0x02, R8
+	MOVQ   w2+32(FP), R9
+	VXORPS Z1, Z1, Z1
+	XORQ   R10, R10
+
+truth:
+	MOVLQSX      (BX)(R10*4), R11
+	VMOVSS       (CX)(R11*4), X0
+	VMULSS       (SI)(R10*4), X0, X0
+	IMULQ        n+64(FP), R11
+	ADDQ         y+80(FP), R11
+	VFMADD231SS  (R9)(R11*4), X0, X1
+	INCQ         R10
+	CMPQ         R10, DI
+	JLT          truth
+	VBROADCASTSS X1, Z1
 
 chunks4:
 	CMPQ    R8, $0x00000100
 	JLT     chunks4end
-	VMOVUPS (AX), Z0
-	VMOVUPS 64(AX), Z1
-	VMOVUPS 128(AX), Z2
-	VMOVUPS 192(AX), Z3
+	VMOVUPS (AX), Z2
+	VMOVUPS 64(AX), Z3
+	VMOVUPS 128(AX), Z4
+	VMOVUPS 192(AX), Z5
 	XORQ    R10, R10
 
 chunks4units:
 	MOVLQSX      (BX)(R10*4), R11
-	VMOVSS       (CX)(R11*4), X4
-	VMULSS       (SI)(R10*4), X4, X4
-	VBROADCASTSS X4, Z4
+	VMOVSS       (CX)(R11*4), X0
+	VMULSS       (SI)(R10*4), X0, X0
 	IMULQ        n+64(FP), R11
-	VFMADD231PS  (R9)(R11*4), Z4, Z0
-	VFMADD231PS  64(R9)(R11*4), Z4, Z1
-	VFMADD231PS  128(R9)(R11*4), Z4, Z2
-	VFMADD231PS  192(R9)(R11*4), Z4, Z3
+	VBROADCASTSS X0, Z0
+	VFMADD231PS  (R9)(R11*4), Z0, Z2
+	VFMADD231PS  64(R9)(R11*4), Z0, Z3
+	VFMADD231PS  128(R9)(R11*4), Z0, Z4
+	VFMADD231PS  192(R9)(R11*4), Z0, Z5
 	INCQ         R10
 	CMPQ         R10, DI
 	JLT          chunks4units
-	VMOVUPS      Z0, (AX)
-	VMOVUPS      Z1, 64(AX)
-	VMOVUPS      Z2, 128(AX)
-	VMOVUPS      Z3, 192(AX)
+	VSUBPS       Z1, Z2, Z2
+	VMOVUPS      Z2, (AX)
+	VSUBPS       Z1, Z3, Z3
+	VMOVUPS      Z3, 64(AX)
+	VSUBPS       Z1, Z4, Z4
+	VMOVUPS      Z4, 128(AX)
+	VSUBPS       Z1, Z5, Z5
+	VMOVUPS      Z5, 192(AX)
 	ADDQ         $0x00000100, AX
 	ADDQ         $0x00000100, R9
 	SUBQ         $0x00000100, R8
@@ -2010,23 +2000,25 @@ chunks4end:
 chunks2:
 	CMPQ    R8, $0x00000080
 	JLT     chunks2end
-	VMOVUPS (AX), Z0
-	VMOVUPS 64(AX), Z1
+	VMOVUPS (AX), Z2
+	VMOVUPS 64(AX), Z3
 	XORQ    R10, R10
 
 chunks2units:
 	MOVLQSX      (BX)(R10*4), R11
-	VMOVSS       (CX)(R11*4), X2
-	VMULSS       (SI)(R10*4), X2, X2
-	VBROADCASTSS X2, Z2
+	VMOVSS       (CX)(R11*4), X0
+	VMULSS       (SI)(R10*4), X0, X0
 	IMULQ        n+64(FP), R11
-	VFMADD231PS  (R9)(R11*4), Z2, Z0
-	VFMADD231PS  64(R9)(R11*4), Z2, Z1
+	VBROADCASTSS X0, Z0
+	VFMADD231PS  (R9)(R11*4), Z0, Z2
+	VFMADD231PS  64(R9)(R11*4), Z0, Z3
 	INCQ         R10
 	CMPQ         R10, DI
 	JLT          chunks2units
-	VMOVUPS      Z0, (AX)
-	VMOVUPS      Z1, 64(AX)
+	VSUBPS       Z1, Z2, Z2
+	VMOVUPS      Z2, (AX)
+	VSUBPS       Z1, Z3, Z3
+	VMOVUPS      Z3, 64(AX)
 	ADDQ         $0x00000080, AX
 	ADDQ         $0x00000080, R9
 	SUBQ         $0x00000080, R8
@@ -2036,20 +2028,21 @@ chunks2end:
 chunks1:
 	CMPQ    R8, $0x00000040
 	JLT     chunks1end
-	VMOVUPS (AX), Z0
+	VMOVUPS (AX), Z2
 	XORQ    R10, R10
 
 chunks1units:
 	MOVLQSX      (BX)(R10*4), R11
-	VMOVSS       (CX)(R11*4), X1
-	VMULSS       (SI)(R10*4), X1, X1
-	VBROADCASTSS X1, Z1
+	VMOVSS       (CX)(R11*4), X0
+	VMULSS       (SI)(R10*4), X0, X0
 	IMULQ        n+64(FP), R11
-	VFMADD231PS  (R9)(R11*4), Z1, Z0
+	VBROADCASTSS X0, Z0
+	VFMADD231PS  (R9)(R11*4), Z0, Z2
 	INCQ         R10
 	CMPQ         R10, DI
 	JLT          chunks1units
-	VMOVUPS      Z0, (AX)
+	VSUBPS       Z1, Z2, Z2
+	VMOVUPS      Z2, (AX)
 	ADDQ         $0x00000040, AX
 	ADDQ         $0x00000040, R9
 	SUBQ         $0x00000040, R8
@@ -2145,45 +2138,40 @@ collect:
 	CMPQ         DI, AX
 	JLT          moments
 	VMOVUPS      k3fb8aa3b<>+0(SB), Z3
-	VMOVUPS      k3f318000<>+0(SB), Z4
-	VMOVUPS      kb95e8083<>+0(SB), Z5
-	VMOVUPS      k39506967<>+0(SB), Z6
-	VMOVUPS      k3f800000<>+0(SB), Z7
-	VMOVUPS      k3ab743ce<>+0(SB), Z8
-	VMOVUPS      k3c088908<>+0(SB), Z9
-	VMOVUPS      k3d2aa9c1<>+0(SB), Z10
-	VMOVUPS      k3e2aaaaa<>+0(SB), Z11
-	VMOVUPS      k3f000000<>+0(SB), Z12
+	VMOVUPS      kc2c80000<>+0(SB), Z4
+	VMOVUPS      k49c00000<>+0(SB), Z5
+	VMOVUPS      powersAVX512<>+0(SB), Z6
+	VMOVUPS      k3d635ccd<>+0(SB), Z7
+	VMOVUPS      k3e760619<>+0(SB), Z8
+	VMOVUPS      k3f317218<>+0(SB), Z9
 	VXORPS       Z0, Z0, Z0
 	XORQ         DI, DI
 
 softmax:
-	VMOVUPS      (R9)(DI*1), Z1
-	VSUBPS       Z2, Z1, Z1
-	VMOVUPS      kc2ae999a<>+0(SB), Z13
-	VMAXPS       Z1, Z13, Z1
-	VMULPS       Z3, Z1, Z13
-	VRNDSCALEPS  $0x08, Z13, Z13
-	VFNMADD231PS Z4, Z13, Z1
-	VFNMADD231PS Z5, Z13, Z1
-	VMOVUPS      Z6, Z14
-	VFMADD213PS  Z8, Z1, Z14
-	VFMADD213PS  Z9, Z1, Z14
-	VFMADD213PS  Z10, Z1, Z14
-	VFMADD213PS  Z11, Z1, Z14
-	VFMADD213PS  Z12, Z1, Z14
-	VFMADD213PS  Z7, Z1, Z14
-	VFMADD213PS  Z7, Z14, Z1
-	VSCALEFPS    Z13, Z1, Z1
-	VADDPS       Z1, Z0, Z0
-	VMOVUPS      Z1, (CX)(DI*1)
-	ADDQ         $0x40, DI
-	CMPQ         DI, AX
-	JLT          softmax
-	VMOVUPS      k3f800000<>+0(SB), Z1
-	VDIVPS       Z0, Z1, Z0
-	MOVQ         u+56(FP), DX
-	XORQ         R8, R8
+	VMOVUPS     (R9)(DI*1), Z1
+	VSUBPS      Z2, Z1, Z1
+	VMULPS      Z3, Z1, Z1
+	VMOVUPS     Z4, Z10
+	VMAXPS      Z1, Z10, Z1
+	VADDPS      Z5, Z1, Z10
+	VPERMPS     Z6, Z10, Z11
+	VSUBPS      Z5, Z10, Z10
+	VSUBPS      Z10, Z1, Z1
+	VMOVUPS     Z7, Z12
+	VFMADD213PS Z8, Z1, Z12
+	VFMADD213PS Z9, Z1, Z12
+	VMULPS      Z11, Z1, Z1
+	VFMADD213PS Z11, Z12, Z1
+	VSCALEFPS   Z10, Z1, Z1
+	VADDPS      Z1, Z0, Z0
+	VMOVUPS     Z1, (CX)(DI*1)
+	ADDQ        $0x40, DI
+	CMPQ        DI, AX
+	JLT         softmax
+	VMOVUPS     k3f800000<>+0(SB), Z1
+	VDIVPS      Z0, Z1, Z0
+	MOVQ        u+56(FP), DX
+	XORQ        R8, R8
 
 spread:
 	VXORPS Z2, Z2, Z2

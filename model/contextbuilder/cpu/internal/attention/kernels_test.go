@@ -47,7 +47,7 @@ func guardedBlock(g *guarded, n, length, k int) *block {
 	l, padded := length*lanes, (k+group-1)/group*group
 	b := &block{d: d, k: k, padded: padded, rows: lanes, theta: f(l), m: f(l), v: f(l), w: f(l), one: f(l), zero: f(l), u: f(l + group*lanes),
 		gu: f(l + group*lanes), offsets: guard[int32](g, l+lanes), hot: guard[float32](g, l*padded), column: guard[int32](g, l),
-		pStride: n * (1 + padded), e: f(n * lanes), active: guard[uint64](g, len(d.first)*lanes), next: guard[uint64](g, len(d.first)*lanes), z: f(n), scratch: f(scratchNumbers * lanes)}
+		pStride: n * (1 + k), e: f(n * lanes), sums: f((length + group) * lanes), active: guard[uint64](g, len(d.first)*lanes), next: guard[uint64](g, len(d.first)*lanes), z: f(n)}
 	b.p = f(lanes * b.pStride)
 	for i := range b.v {
 		b.v[i] *= b.v[i] // squares
@@ -57,7 +57,7 @@ func guardedBlock(g *guarded, n, length, k int) *block {
 		b.hot[(i/lanes*padded+int(b.column[i]))*lanes+i%lanes] = 1
 	}
 	for i := range lanes {
-		b.events[i], b.distinct[i] = int32(r.IntN(n)), 1+i%k
+		b.events[i], b.distinct[i], b.hit[i] = int32(r.IntN(n)), 1+i%k, 1+r.Float32()
 		clear(b.p[i*b.pStride:][(b.distinct[i]+1)*n : b.pStride])
 		for j := range k {
 			b.offsets[j*lanes+i] = int32(r.IntN(n) * n)
@@ -122,6 +122,8 @@ func compareKernels(t *testing.T, k kernels, want, got *block) {
 	confidePlain(want)
 	k.confide(got)
 	requireClose(t, want.e[:rows*n], got.e[:rows*n], 1e-5, "exponentials")
+	requireClose(t, want.others[:rows], got.others[:rows], 1e-6, "sum of exponentials")
+	requireClose(t, want.total[:rows], got.total[:rows], 1e-6, "total")
 	requireClose(t, want.confidence[:rows], got.confidence[:rows], 1e-6, "confidence")
 	for j := range columns {
 		requireClose(t, want.gu[j*lanes:][:rows], got.gu[j*lanes:][:rows], 1e-5, fmt.Sprint("gradient, column ", j))
@@ -149,7 +151,7 @@ func compareKernels(t *testing.T, k kernels, want, got *block) {
 	}
 }
 
-// exponentials makes a kernel's exponential of up to 1,007 logits below a maximum of 0.
+// exponentials makes a kernel's 2ˣ of up to 1,008 numbers.
 func exponentials(k kernels) func(x []float32) []float32 {
 	const n = 1008
 	var g guarded
@@ -157,10 +159,7 @@ func exponentials(k kernels) func(x []float32) []float32 {
 	b.rows = 1
 	b.u[0] = 0
 	return func(x []float32) []float32 {
-		fill(b.p[:n], -1)
-		copy(b.p, x)
-		b.p[n-1] = 0
-		b.events[0] = n - 1
+		copy(b.p[:n], x)
 		k.confide(b)
 		return b.e[:len(x)]
 	}
@@ -168,31 +167,30 @@ func exponentials(k kernels) func(x []float32) []float32 {
 
 func TestExponentialError(t *testing.T) {
 	var x []float32
-	for bits := uint32(1 << 31); bits <= math.Float32bits(-87.3); bits += 1009 {
-		x = append(x, math.Float32frombits(bits))
+	for bits := uint32(1 << 24); bits <= math.Float32bits(lowest); bits += 1009 {
+		x = append(x, math.Float32frombits(bits), -math.Float32frombits(bits))
 	}
 	for _, k := range available() {
 		worst, exponential := 0.0, exponentials(k)
-		for part := range slices.Chunk(x, 1007) {
+		for part := range slices.Chunk(x, 1008) {
 			for i, got := range exponential(part) {
-				want := math.Exp(float64(part[i]))
+				want := math.Exp2(float64(part[i]))
 				worst = max(worst, math.Abs(float64(got)-want)/want)
 			}
 		}
-		t.Logf("%s: relative error up to %.2e in %d numbers of [-87.3, 0]", k.name, worst, len(x))
-		require.Less(t, worst, 1e-7)
+		t.Logf("%s: relative error up to %.2e in %d numbers of [-100, 100]", k.name, worst, len(x))
+		require.Less(t, worst, 1.2e-7)
 	}
 }
 
 func TestExponentialAtTheEdges(t *testing.T) {
-	floor := math.Exp(float64(float32(-87.3)))
 	for _, k := range available() {
 		exponential := exponentials(k)
-		got := exponential([]float32{negativeInf, -math.MaxFloat32, -1e30, -100, -88, -87.3, -1e-45, 0})
-		for i, x := range got[:6] {
-			require.InEpsilon(t, floor, x, 1e-6, "number %d", i)
+		got := exponential([]float32{negativeInf, -math.MaxFloat32, -1e30, -150, -126.9, -100, -1e-45, 0, 126, 127.5, 1e9, 1e30})
+		require.Equal(t, []float32{0x1p-100, 0x1p-100, 0x1p-100, 0x1p-100, 0x1p-100, 0x1p-100, 1, 1, 0x1p126}, got[:9])
+		for _, x := range got[9:] {
+			require.GreaterOrEqual(t, x, float32(0x1p126), "so that the lane is rebased")
 		}
-		require.Equal(t, []float32{1, 1}, got[6:])
 		got = exponential([]float32{float32(math.NaN())})
 		require.True(t, math.IsNaN(float64(got[0])), "NaN stays")
 	}

@@ -10,319 +10,119 @@ import (
 	. "connect-deepcase/gen/vector"
 )
 
-// The three kernels that find a sample's confidence and gradient. Of numbers that a sample has one of, the samples abreast have a half of
-// a vector each; scratch has room for some vectors.
-const (
-	maximum = iota // of the logits
-	truth          // the true event's logit
-	others         // sum of the other events' exponentials
-	inverse        // of the sum of all
-	numbers
-)
-
-// samples points at the data of the samples abreast, so many floats apart.
-func samples(first GPVirtual, apart string) []GPVirtual {
-	all := []GPVirtual{first}
-	if abreast() > 1 {
-		all = append(all, pointer(first, times4(apart)))
-	}
-	return all
-}
-
-// forLanes writes a loop over samples. lane is the offset of the first one abreast among float32, scratch points at its numbers.
-func forLanes(body func(lane, scratch GPVirtual), advance func(samples int)) {
-	lane, scratch := GP64(), get("scratch")
-	XORQ(lane, lane)
+// confide takes one sample after the other: e = 2^(P·u), the sum of e in others and Pᵀ·e in sums. The next sample depends on nothing here,
+// so that the processor starts it while sums of this one are still on their way.
+func confide() {
+	begin("confide", "confidePlain", "func(p, u, e, sums, others *float32, n, k64, stride, pitch, lanes int)")
+	p, u, e, sums, others := get("p"), get("u"), get("e"), get("sums"), get("others")
+	n, exp := times4("n"), newExponential()
 	Label("lanes")
-	body(lane, scratch)
-	advance(abreast())
-	ADDQ(U32(4*abreast()), lane)
-	ADDQ(U32(4*Width*numbers), scratch)
-	nextLanes()
+	total := Several(2) // take turns
+	Zero(total...)
+	left, at := GP64(), GP64()
+	MOVQ(n, left)
+	XORQ(at, at)
+	sizes := []int{8, 4, 2, 1}
+	if Width == 8 { // fewer registers
+		sizes = []int{2, 1}
+	}
+	chunks(left, sizes, func(label string, sixteens int) {
+		l, x, column, j := Several(sixteens*halves()), New(), pointer(p, at), GP64()
+		vector := func(base Register, i int) Mem { return Mem{Base: base, Disp: 4 * Width * i} }
+		for i := range l {
+			VMOVUPS(vector(column, i), l[i])
+		}
+		XORQ(j, j)
+		Label(label + "columns")
+		ADDQ(n, column)
+		VBROADCASTSS(Mem{Base: u, Index: j, Scale: 1}, x)
+		for i := range l {
+			VFMADD231PS(vector(column, i), x, l[i])
+		}
+		nextColumn(j, label)
+		exp(l...)
+		to := pointer(e, at)
+		for i := range l {
+			VADDPS(l[i], total[i%2], total[i%2])
+			VMOVUPS(l[i], vector(to, i))
+		}
+		ADDQ(U32(sixteens*row), at)
+	})
+	VADDPS(total[1], total[0], total[0])
+	gradient(p, e, n, sums, others, total[0])
+	advance(p, "stride")
+	advance(e, "n")
+	advance(sums, "pitch")
+	ADDQ(Imm(4), u)
+	ADDQ(Imm(4), others)
+	DECQ(argument("lanes"))
+	JG(LabelRef("lanes"))
 	End()
 }
 
-func number(scratch Register, which int) Mem { return Mem{Base: scratch, Disp: 4 * Width * which} }
+// advance moves a pointer on by so many floats.
+func advance(p Register, apart string) { ADDQ(times4(apart), p) }
 
-// forward moves a pointer on to the data of the next samples.
-func forward(p Register, samples int, apart string) {
-	size := times4(apart)
-	for range samples {
-		ADDQ(size, p)
-	}
-}
-
-// logits stores P·u in e and its maximum in scratch; likewise the true event's, in whose place comes -Inf: it is not one of the others.
-func logits() {
-	begin("logits", "confidePlain", "func(p, u, e, scratch *float32, events *int32, n, k64, stride, lanes int)")
-	p0, e0 := get("p"), get("e")
-	forLanes(func(lane, scratch GPVirtual) {
-		p, e := samples(p0, "stride"), samples(e0, "n")
-		u, n, left, at := pointer(get("u"), lane), times4("n"), times4("n"), GP64()
-		XORQ(at, at)
-		top := Several(abreast())
-		for _, t := range top {
-			VMOVUPS(Float(lowest), t)
-		}
-		chunks(left, func(label string, sixteens int) {
-			all := parts(sixteens)
-			l, x, column, j := Several(len(all)), Several(abreast()), GP64(), GP64()
-			for i, q := range all {
-				VMOVUPS(Mem{Base: p[q.sample], Index: at, Scale: 1, Disp: q.disp}, l[i])
-			}
-			MOVQ(at, column)
-			XORQ(j, j)
-			Label(label + "columns")
-			ADDQ(n, column)
-			for s := range x {
-				VBROADCASTSS(Mem{Base: u, Index: j, Scale: 1, Disp: 4 * s}, x[s])
-			}
-			for i, q := range all {
-				VFMADD231PS(Mem{Base: p[q.sample], Index: column, Scale: 1, Disp: q.disp}, x[q.sample], l[i])
-			}
-			nextColumn(j, label)
-			for i, q := range all {
-				VMAXPS(l[i], top[q.sample], top[q.sample])
-				VMOVUPS(l[i], Mem{Base: e[q.sample], Index: at, Scale: 1, Disp: q.disp})
-			}
-			ADDQ(U32(sixteens*row), at)
-		})
-		VMOVUPS(spread(top, VMAXPS), number(scratch, maximum))
-		hit, none := New(), GP32()
-		MOVL(U32(0xff800000), none)
-		for s := range e {
-			y, into := trueEvent(lane, s), Register(hit)
-			if s > 0 {
-				into = YMM()
-			}
-			VBROADCASTSS(Mem{Base: e[s], Index: y, Scale: 1}, into)
-			if s > 0 {
-				VINSERTF64X4(U8(1), into, hit, hit)
-			}
-			MOVL(none, Mem{Base: e[s], Index: y, Scale: 1})
-		}
-		VMOVUPS(hit, number(scratch, truth))
-	}, func(samples int) {
-		forward(p0, samples, "stride")
-		forward(e0, samples, "n")
-	})
-}
-
-// spread reduces a vector a sample by op, and leaves each sample's result in all lanes of its half.
-func spread(v []VecVirtual, op func(...Op)) VecVirtual {
-	a, b := New(), New()
-	if Width == 16 {
-		VSHUFF32X4(U8(0x44), v[1], v[0], a) // lower halves
-		VSHUFF32X4(U8(0xee), v[1], v[0], b) // upper ones
-		op(b, a, a)
-		VSHUFF32X4(U8(0xb1), a, a, b)
-	} else {
-		VMOVUPS(v[0], a)
-		VPERM2F128(U8(1), a, a, b)
-	}
-	op(b, a, a)
-	VPERMILPS(U8(0x4e), a, b)
-	op(b, a, a)
-	VPERMILPS(U8(0xb1), a, b)
-	op(b, a, a)
-	return a
-}
-
-// exponentials replaces logits by the exponentials of what they are below the maximum, and finds the true event's confidence. In that event's place
-// comes 0: e^−87 times a number of P would be denormal, for which some processors take a hundred times as long.
-func exponentials() {
-	begin("exponentials", "confidePlain", "func(e, scratch, confidence *float32, events *int32, n, lanes int)")
-	e0, exp := get("e"), newExponential()
-	forLanes(func(lane, scratch GPVirtual) {
-		top := New()
-		VMOVUPS(number(scratch, maximum), top)
-		e, tops := samples(e0, "n"), whole(top)
-		sums := Several(len(parts(1)))
-		Zero(sums...)
-		at, n := GP64(), times4("n")
-		XORQ(at, at)
-		some := func(label string, sixteens int) { // several take turns, and are added in order
-			Label(label)
-			SUBQ(Imm(uint64(sixteens*row)), n)
-			JL(LabelRef(label + "end"))
-			all := parts(sixteens)
-			x := Several(len(all))
-			for i, q := range all {
-				VMOVUPS(Mem{Base: e[q.sample], Index: at, Scale: 1, Disp: q.disp}, x[i])
-				VSUBPS(tops[q.sample], x[i], x[i])
-			}
-			exp(x...)
-			for i, q := range all {
-				sum := sums[q.sample*halves()+i%halves()]
-				VADDPS(x[i], sum, sum)
-				VMOVUPS(x[i], Mem{Base: e[q.sample], Index: at, Scale: 1, Disp: q.disp})
-			}
-			ADDQ(U32(sixteens*row), at)
-			JMP(LabelRef(label))
-			Label(label + "end")
-			ADDQ(Imm(uint64(sixteens*row)), n)
-		}
-		if Width == 16 { // registers for two
-			some("two", 2)
-		}
-		some("one", 1)
-		if halves() > 1 {
-			VADDPS(sums[1], sums[0], sums[0])
-		}
-		rest := spread(sums[:abreast()], VADDPS)
-		hit, share, one := New(), New(), New()
-		VMOVUPS(number(scratch, truth), hit)
-		VMOVUPS(number(scratch, maximum), top)
-		VSUBPS(top, hit, hit)
-		exp(hit)
-		VADDPS(hit, rest, share)
-		VMOVUPS(Float(1), one)
-		VDIVPS(share, one, share)
-		VMOVUPS(rest, number(scratch, others))
-		VMOVUPS(share, number(scratch, inverse))
-		VMULPS(share, hit, hit)
-		zero := GP32()
-		XORL(zero, zero)
-		for s := range e {
-			MOVL(zero, Mem{Base: e[s], Index: trueEvent(lane, s), Scale: 1})
-		}
-		confidence := pointer(get("confidence"), lane)
-		VMOVSS(hit.AsX(), Mem{Base: confidence})
-		if abreast() > 1 {
-			x := XMM()
-			VEXTRACTF32X4(U8(2), hit, x)
-			VMOVSS(x, Mem{Base: confidence, Disp: 4})
-		}
-	}, func(samples int) { forward(e0, samples, "n") })
-}
-
-// whole spreads the halves of a vector over a vector each.
-func whole(pair VecVirtual) []VecVirtual {
-	if Width == 8 {
-		return []VecVirtual{pair}
-	}
-	v := Several(2)
-	VSHUFF32X4(U8(0x00), pair, pair, v[0])
-	VSHUFF32X4(U8(0xaa), pair, pair, v[1])
-	return v
-}
-
-// trueEvent is the offset of the true event of a sample abreast among floats.
-func trueEvent(lane Register, sample int) GPVirtual {
-	events, y := get("events"), GP64()
-	MOVLQSX(Mem{Base: events, Index: lane, Scale: 1, Disp: 4 * sample}, y)
-	SHLQ(U8(2), y)
-	return y
-}
-
-// derivatives computes the gradient in u, by groups of columns: for each (Σ e·p − others · p at the true event)·inverse, as e is 0 at the true event.
-func derivatives() {
-	begin("derivatives", "confidePlain", "func(p, e, gu, scratch *float32, events *int32, n, k64, stride, lanes int)")
-	p, e := get("p"), get("e")
-	forLanes(func(lane, scratch GPVirtual) { gradient(p, e, lane, scratch) }, func(samples int) {
-		forward(p, samples, "stride")
-		forward(e, samples, "n")
-	})
-}
-
-func gradient(p0, e0, lane, scratch GPVirtual) {
-	e, column := samples(e0, "n"), samples(pointer(p0, times4("n")), "stride")
-	rests, scale := New(), New()
-	VMOVUPS(number(scratch, others), rests)
-	VMOVUPS(number(scratch, inverse), scale)
-	n, n3, out, rest, at := times4("n"), GP64(), pointer(get("gu"), lane), get("k64"), GP64()
+// gradient stores Pᵀ·e by groups of four columns, and the sum of total's lanes, for which the last group, which has three or fewer, has room.
+func gradient(p, e, n, sums, others GPVirtual, total VecVirtual) {
+	column, n3, out, rest, at := pointer(p, n), GP64(), GP64(), get("k64"), GP64()
 	LEAQ(Mem{Base: n, Index: n, Scale: 2}, n3)
-	of := func(base Register, c, disp int) Mem {
-		switch c {
-		case 0:
-			return Mem{Base: base, Disp: disp}
-		case 3:
-			return Mem{Base: base, Index: n3, Scale: 1, Disp: disp}
-		}
-		return Mem{Base: base, Index: n, Scale: uint8(c), Disp: disp}
-	}
-	sums := make([][]VecVirtual, group)
-	for c := range sums {
-		sums[c] = Several(abreast())
-	}
-	Label("group")
-	for _, s := range sums {
+	MOVQ(sums, out)
+	products := func(label string, columns int) []VecVirtual {
+		s, x := Several(columns), New()
 		Zero(s...)
-	}
-	XORQ(at, at)
-	for c := group; c > 0; c-- {
-		label := fmt.Sprint("columns", c)
-		CMPQ(rest, U32(c*row))
-		JLT(LabelRef(label + "end"))
+		XORQ(at, at)
 		Label(label)
-		for _, q := range parts(1) {
-			x := New()
-			VMOVUPS(Mem{Base: e[q.sample], Index: at, Scale: 1, Disp: q.disp}, x)
-			for i := range c {
-				VFMADD231PS(of(column[q.sample], i, q.disp), x, sums[i][q.sample])
+		for h := range halves() {
+			disp := 4 * Width * h
+			VMOVUPS(Mem{Base: e, Index: at, Scale: 1, Disp: disp}, x)
+			for c := range s {
+				m := Mem{Base: column, Index: n, Scale: uint8(c), Disp: disp}
+				switch c {
+				case 0:
+					m = Mem{Base: column, Disp: disp}
+				case 3:
+					m = Mem{Base: column, Index: n3, Scale: 1, Disp: disp}
+				}
+				VFMADD231PS(m, x, s[c])
 			}
 		}
 		ADDQ(Imm(row), at)
-		for _, q := range column {
-			ADDQ(Imm(row), q)
-		}
+		ADDQ(Imm(row), column)
 		CMPQ(at, n)
 		JLT(LabelRef(label))
-		JMP(LabelRef("reduce"))
-		Label(label + "end")
+		return s
 	}
-	Label("reduce") // column is at the group's second now
-	total, atTrue := fold(sums), Several(abreast())
-	for s := range atTrue {
-		y, x := trueEvent(lane, s), XMM()
-		ADDQ(column[s], y)
-		SUBQ(n, y)
-		VMOVSS(of(y, 0, 0), x)
-		for c := 1; c < group; c++ {
-			VINSERTPS(U8(c<<4), of(y, c, 0), x, x)
-		}
-		atTrue[s] = x
-	}
-	low, high, odd := total.AsX(), XMM(), XMM()
-	if abreast() > 1 {
-		z := ZMM()
-		VINSERTF64X4(U8(1), atTrue[1].AsY(), atTrue[0].AsZ(), z)
-		VFNMADD231PS(z, rests, total)
-		VMULPS(scale, total, total)
-		VEXTRACTF32X4(U8(2), total, high)
-		VUNPCKHPS(high, low, odd)
-		VUNPCKLPS(high, low, low)
-		VMOVLPS(low, Mem{Base: out})
-		VMOVHPS(low, Mem{Base: out, Disp: row})
-		VMOVLPS(odd, Mem{Base: out, Disp: 2 * row})
-		VMOVHPS(odd, Mem{Base: out, Disp: 3 * row})
-	} else {
-		VFNMADD231PS(atTrue[0].AsX(), rests.AsX(), low)
-		VMULPS(scale.AsX(), low, low)
-		VMOVSS(low, Mem{Base: out})
-		for c := 1; c < group; c++ {
-			VEXTRACTPS(U8(c), low, Mem{Base: out, Disp: c * row})
-		}
-	}
-	ADDQ(U32(group*row), out)
-	for _, q := range column {
-		ADDQ(n3, q)
-	}
+	Label("group")
+	CMPQ(rest, U32(group*row))
+	JLT(LabelRef("rest3"))
+	VMOVUPS(fold(products("columns4", group)), Mem{Base: out})
+	ADDQ(Imm(16), out)
+	ADDQ(n3, column)
 	SUBQ(U32(group*row), rest)
-	JG(LabelRef("group"))
+	JMP(LabelRef("group"))
+	for c := group - 1; c > 0; c-- {
+		Label(fmt.Sprint("rest", c))
+		CMPQ(rest, U32(c*row))
+		JNE(LabelRef(fmt.Sprint("rest", c-1)))
+		all := fold(append(products(fmt.Sprint("columns", c), c), total))
+		VEXTRACTPS(U8(c), all, Mem{Base: others})
+		VINSERTPS(U8(1<<c), all, all, all) // 0 in its place
+		VMOVUPS(all, Mem{Base: out})
+		JMP(LabelRef("done"))
+	}
+	Label("rest0")
+	VMOVSS(fold([]VecVirtual{total}), Mem{Base: others})
+	Label("done")
 }
 
-// fold adds up the lanes of four vectors a sample: the four sums lie side by side, in each half those of its sample.
-func fold(sums [][]VecVirtual) VecVirtual {
-	v := make([]VecVirtual, len(sums))
-	for c, s := range sums {
-		v[c] = s[0]
-		if Width == 16 {
-			a, b := New(), New()
-			VSHUFF32X4(U8(0x44), s[1], s[0], a)
-			VSHUFF32X4(U8(0xee), s[1], s[0], b)
-			VADDPS(b, a, a)
-			v[c] = a
+// fold adds up the lanes of up to four vectors: their sums lie side by side.
+func fold(v []VecVirtual) VecVirtual {
+	if len(v) < group {
+		zero := New()
+		Zero(zero)
+		for len(v) < group {
+			v = append(v, zero)
 		}
 	}
 	add := func(x, y VecVirtual) VecVirtual {
@@ -332,12 +132,79 @@ func fold(sums [][]VecVirtual) VecVirtual {
 		VADDPS(b, a, a)
 		return a
 	}
-	a, b := add(add(v[0], v[1]), add(v[2], v[3])), New()
+	a := add(add(v[0], v[1]), add(v[2], v[3]))
 	if Width == 16 {
-		VSHUFF32X4(U8(0xb1), a, a, b)
-	} else {
-		VPERM2F128(U8(1), a, a, b)
+		high := YMM()
+		VEXTRACTF64X4(U8(1), a, high)
+		VADDPS(high, a.AsY(), high)
+		a = high
 	}
-	VADDPS(b, a, a)
-	return a
+	high := XMM()
+	VEXTRACTF128(U8(1), a.AsY(), high)
+	VADDPS(high, a.AsX(), high)
+	return high
+}
+
+// settle works on a vector of lanes: total is the sum of others and hit, the true event's exponential, confidence its share, and gu sums·ln 2 / total.
+// Each sample's sums lie in one piece; here they become rows of lanes.
+func settle() {
+	begin("settle", "confidePlain", "func(sums, others, hit, total, confidence, gu *float32, pitch, groups int)")
+	hit, t, scale := New(), New(), New()
+	VMOVUPS(Mem{Base: get("hit")}, hit)
+	VADDPS(Mem{Base: get("others")}, hit, t)
+	VMOVUPS(t, Mem{Base: get("total")})
+	VMOVUPS(Float(1), scale)
+	VDIVPS(t, scale, scale)
+	VMULPS(scale, hit, hit)
+	VMOVUPS(hit, Mem{Base: get("confidence")})
+	VMULPS(Float(ln2), scale, scale)
+	pitch, three, four, gu := times4("pitch"), GP64(), times4("pitch"), get("gu")
+	LEAQ(Mem{Base: pitch, Index: pitch, Scale: 2}, three)
+	SHLQ(U8(2), four)
+	from := []GPVirtual{get("sums")}
+	for len(from) < Width/4 {
+		from = append(from, pointer(from[len(from)-1], four))
+	}
+	groups := get("groups")
+	Label("group")
+	v := Several(group)
+	for q := range v {
+		for c, base := range from {
+			m := Mem{Base: base, Index: pitch, Scale: uint8(q)}
+			switch q {
+			case 0:
+				m = Mem{Base: base}
+			case 3:
+				m = Mem{Base: base, Index: three, Scale: 1}
+			}
+			switch {
+			case c == 0:
+				VMOVUPS(m, v[q].AsX())
+			case Width == 16:
+				VINSERTF32X4(U8(c), m, v[q], v[q])
+			default:
+				VINSERTF128(U8(c), m, v[q], v[q])
+			}
+		}
+	}
+	low, high, all := Several(2), Several(2), Several(group)
+	for i := range 2 {
+		VUNPCKLPS(v[2*i+1], v[2*i], low[i])
+		VUNPCKHPS(v[2*i+1], v[2*i], high[i])
+	}
+	VUNPCKLPD(low[1], low[0], all[0])
+	VUNPCKHPD(low[1], low[0], all[1])
+	VUNPCKLPD(high[1], high[0], all[2])
+	VUNPCKHPD(high[1], high[0], all[3])
+	for c, x := range all {
+		VMULPS(scale, x, x)
+		VMOVUPS(x, Mem{Base: gu, Disp: c * row})
+	}
+	for _, base := range from {
+		ADDQ(Imm(16), base)
+	}
+	ADDQ(U32(group*row), gu)
+	DECQ(groups)
+	JG(LabelRef("group"))
+	End()
 }

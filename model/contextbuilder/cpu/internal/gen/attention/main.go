@@ -4,6 +4,8 @@ package main
 
 import (
 	"fmt"
+	"math"
+	"slices"
 
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
@@ -15,12 +17,19 @@ import (
 const (
 	group  = 4     // columns that are taken at a time
 	row    = 64    // bytes in a row of sixteen lanes, and in a chunk of sixteen events
-	lowest = -3e38 // below every logit that is finite
+	lowest = -3e38 // below every θ that is finite
+
+	ln2     = 0.69314718055994531
+	log2e   = 1.44269504088896341
+	eighths = 3 << 19 // added to a small number, it leaves whole eighths
 )
+
+// exp2Polynomial: see exp2 of package attention. The highest power comes first.
+var exp2Polynomial = []float32{0.05550842359662056, 0.2402576357126236, 0.6931471824645996}
 
 func main() {
 	ConstraintExpr("amd64,!purego")
-	Each(signs, logits, exponentials, derivatives, flip, adam)
+	Each(signs, confide, settle, flip, adam)
 	Generate()
 }
 
@@ -58,9 +67,9 @@ func parts(chunks int) (all []part) {
 	return all
 }
 
-// chunks writes a loop over all events, four chunks of sixteen at a time, then two, then one.
-func chunks(left Register, body func(label string, chunks int)) {
-	for _, n := range []int{4, 2, 1} {
+// chunks writes a loop over all events, so many chunks of sixteen at a time.
+func chunks(left Register, sizes []int, body func(label string, chunks int)) {
+	for _, n := range sizes {
 		label := fmt.Sprint("chunks", n)
 		Label(label)
 		CMPQ(left, U32(n*row))
@@ -82,46 +91,79 @@ func constant(x float32) Op {
 	return v
 }
 
-// exponential replaces every number x of some vectors by eˣ (Cephes expf) for x ≤ 0; below -87.3 it stays at e^-87.3, so that nothing is
-// denormal. NaN stays NaN. Several vectors take turns, so that one's latency hides the other's.
+// exponential replaces every number x of some vectors by 2ˣ as exp2 does: see there. Several vectors take turns, so that one's latency hides
+// the other's.
 type exponential func(xs ...VecVirtual)
 
 // newExponential goes before the loop that it is used in.
 func newExponential() exponential {
-	log2e, ln2high, ln2low, first, one := constant(Log2E), constant(Ln2High), constant(Ln2Low), constant(ExpPolynomial[0]), constant(1)
-	var rest []Op
-	for _, c := range ExpPolynomial[1:] {
-		rest = append(rest, constant(c))
+	low, magic, table := constant(-100), constant(eighths), powers()
+	var c []Op
+	for _, x := range exp2Polynomial {
+		c = append(c, constant(x))
+	}
+	some := func(xs []VecVirtual) {
+		t, y, q := Several(len(xs)), Several(len(xs)), Several(len(xs))
+		each := func(f func(x, t, y, q VecVirtual)) {
+			for i := range xs {
+				f(xs[i], t[i], y[i], q[i])
+			}
+		}
+		bound := New() // with x as the second source NaN stays
+		VMOVUPS(low, bound)
+		each(func(x, _, _, _ VecVirtual) { VMAXPS(x, bound, x) })
+		if Width == 8 {
+			VMOVUPS(Float(126), bound)
+			each(func(x, _, _, _ VecVirtual) { VMINPS(x, bound, x) })
+		}
+		each(func(x, t, _, _ VecVirtual) { VADDPS(magic, x, t) }) // its last three bits count eighths now
+		each(func(_, t, y, _ VecVirtual) { VPERMPS(table, t, y) })
+		if Width == 8 {
+			each(func(_, t, y, q VecVirtual) {
+				VPSLLD(U8(20), t, q)
+				VPADDD(q, y, y)
+			})
+		}
+		each(func(_, t, _, _ VecVirtual) { VSUBPS(magic, t, t) })
+		each(func(x, t, _, _ VecVirtual) { VSUBPS(t, x, x) })
+		each(func(_, _, _, q VecVirtual) { VMOVUPS(c[0], q) })
+		each(func(x, _, _, q VecVirtual) { VFMADD213PS(c[1], x, q) })
+		each(func(x, _, _, q VecVirtual) { VFMADD213PS(c[2], x, q) })
+		each(func(x, _, y, _ VecVirtual) { VMULPS(y, x, x) })
+		each(func(x, _, y, q VecVirtual) { VFMADD213PS(y, q, x) })
+		if Width == 16 {
+			each(func(x, t, _, _ VecVirtual) { VSCALEFPS(t, x, x) })
+		}
 	}
 	return func(xs ...VecVirtual) {
-		n, p := Several(len(xs)), Several(len(xs))
-		each := func(f func(x, n, p VecVirtual)) {
-			for i := range xs {
-				f(xs[i], n[i], p[i])
-			}
+		for some4 := range slices.Chunk(xs, Width/4) {
+			some(some4)
 		}
-		low := New()
-		VMOVUPS(Float(-87.3), low)
-		each(func(x, _, _ VecVirtual) { VMAXPS(x, low, x) }) // with x as the second source NaN stays
-		each(func(x, n, _ VecVirtual) { VMULPS(log2e, x, n); Round(n) })
-		each(func(x, n, _ VecVirtual) { VFNMADD231PS(ln2high, n, x) })
-		each(func(x, n, _ VecVirtual) { VFNMADD231PS(ln2low, n, x) })
-		each(func(_, _, p VecVirtual) { VMOVUPS(first, p) })
-		for _, c := range append(rest, one) {
-			each(func(x, _, p VecVirtual) { VFMADD213PS(c, x, p) }) // at last x·p + 1
-		}
-		each(func(x, _, p VecVirtual) { VFMADD213PS(one, p, x) }) // x·(x·p + 1) + 1
-		each(func(x, n, _ VecVirtual) {
-			if Width == 16 {
-				VSCALEFPS(n, x, x)
-				return
-			}
-			VCVTPS2DQ(n, n)
-			VPADDD(Bits(127), n, n)
-			VPSLLD(U8(23), n, n)
-			VMULPS(n, x, x)
-		})
 	}
+}
+
+var tables = map[int]Mem{} // of powers, by width
+
+// powers are 2^(i/8). AVX2 adds the whole exponent to them later, in whose lowest bits it has i itself: that is taken away here.
+func powers() Op {
+	m, ok := tables[Width]
+	if !ok {
+		m = GLOBL(Name("powers"), RODATA|NOPTR)
+		tables[Width] = m
+		for i := range Width {
+			b := math.Float32bits(float32(math.Exp2(float64(i%8) / 8)))
+			if Width == 8 {
+				b -= uint32(i) << 20
+			}
+			DATA(4*i, U32(b))
+		}
+	}
+	if Width == 8 {
+		return m
+	}
+	v := New()
+	VMOVUPS(m, v)
+	return v
 }
 
 // signs multiplies A by u. A's columns are b1 and the rows of w1 that offsets select; bits is how many bytes lie between two samples' bits.
@@ -134,7 +176,7 @@ func signs() {
 	for _, d := range differ {
 		XORL(d, d)
 	}
-	chunks(left, func(label string, n int) {
+	chunks(left, []int{4, 2, 1}, func(label string, n int) {
 		all := parts(n)
 		z, x, j := Several(len(all)), Several(abreast()), GP64()
 		for i, p := range all {
@@ -237,33 +279,48 @@ func positive(none VecVirtual, z []VecVirtual) GPVirtual {
 	return m
 }
 
-// flip adds multiples of some units' columns of w2 to the columns of p. The multiples are the units' rows of A with a sign.
+// flip adds multiples of some units' columns of w2, less their number at the true event y, to the columns of p. The multiples are the units'
+// rows of A with a sign.
 func flip() {
-	begin("flip", "flipPlain", "func(p, b1, w1 *float32, offsets *int32, w2 *float32, units *int32, signs *float32, count, n, k int)")
+	begin("flip", "flipPlain", "func(p, b1, w1 *float32, offsets *int32, w2 *float32, units *int32, signs *float32, count, n, k, y int)")
 	p, a, offsets, units, signs, count := get("p"), get("b1"), get("offsets"), get("units"), get("signs"), get("count")
 	Label("column")
-	left, w2 := times4("n"), get("w2")
-	chunks(left, func(label string, n int) {
+	left, w2, f, unit, s, truth := times4("n"), get("w2"), GP64(), GP64(), New(), New()
+	// of is the multiple of the unit's column, which begins at w2 + unit·4
+	of := func() {
+		MOVLQSX(Mem{Base: units, Index: f, Scale: 4}, unit)
+		VMOVSS(Mem{Base: a, Index: unit, Scale: 4}, s.AsX())
+		VMULSS(Mem{Base: signs, Index: f, Scale: 4}, s.AsX(), s.AsX())
+		IMULQ(argument("n"), unit)
+	}
+	each := func(label string) {
+		INCQ(f)
+		CMPQ(f, count)
+		JLT(LabelRef(label))
+	}
+	Zero(truth)
+	XORQ(f, f)
+	Label("truth")
+	of()
+	ADDQ(argument("y"), unit)
+	VFMADD231SS(Mem{Base: w2, Index: unit, Scale: 4}, s.AsX(), truth.AsX())
+	each("truth")
+	VBROADCASTSS(truth.AsX(), truth)
+	chunks(left, []int{4, 2, 1}, func(label string, n int) {
 		x := Several(n * halves())
 		for i := range x {
 			VMOVUPS(Mem{Base: p, Disp: 4 * Width * i}, x[i])
 		}
-		f := GP64()
 		XORQ(f, f)
 		Label(label + "units")
-		unit, s := GP64(), New()
-		MOVLQSX(Mem{Base: units, Index: f, Scale: 4}, unit)
-		VMOVSS(Mem{Base: a, Index: unit, Scale: 4}, s.AsX())
-		VMULSS(Mem{Base: signs, Index: f, Scale: 4}, s.AsX(), s.AsX())
+		of()
 		VBROADCASTSS(s.AsX(), s)
-		IMULQ(argument("n"), unit)
 		for i := range x {
 			VFMADD231PS(Mem{Base: w2, Index: unit, Scale: 4, Disp: 4 * Width * i}, s, x[i])
 		}
-		INCQ(f)
-		CMPQ(f, count)
-		JLT(LabelRef(label + "units"))
+		each(label + "units")
 		for i := range x {
+			VSUBPS(truth, x[i], x[i])
 			VMOVUPS(x[i], Mem{Base: p, Disp: 4 * Width * i})
 		}
 		ADDQ(U32(n*row), p)
