@@ -1,8 +1,7 @@
 package interpreter
 
 import (
-	"slices"
-
+	"connect-deepcase/internal/group"
 	"connect-deepcase/model/contextbuilder"
 )
 
@@ -16,14 +15,19 @@ type Grouped struct {
 // Distinct groups equal samples. Real alerts repeat, so that it pays to compute with the distinct ones. If samples have several events, only the
 // first one counts.
 func Distinct(s contextbuilder.Samples) Grouped {
-	steps := Steps(s)
-	hash := func(row int) uint64 {
-		return hashRow(mix(seed, uint64(s.Events[row*steps])), s.Context(row))
+	events, steps := s.Events, Steps(s)
+	if steps > 1 {
+		events = make([]int32, s.Rows())
+		for row := range events {
+			events[row] = s.Events[row*steps]
+		}
 	}
-	equal := func(a, b int) bool {
-		return s.Events[a*steps] == s.Events[b*steps] && slices.Equal(s.Context(a), s.Context(b))
+	first, of := group.Rows(s.Rows(), s.Contexts, s.Length, events)
+	count := make([]int32, len(first))
+	for _, at := range of {
+		count[at]++
 	}
-	return group(s.Rows(), hash, equal)
+	return Grouped{first, count, of}
 }
 
 // Steps is the number of events per sample in s.
@@ -43,43 +47,4 @@ func Pick(s contextbuilder.Samples, rows []int32) contextbuilder.Samples {
 		picked.Events = append(picked.Events, s.Events[int(row)*steps])
 	}
 	return picked
-}
-
-// group is a hash table with open addressing over n rows.
-func group(n int, hash func(int) uint64, equal func(a, b int) bool) Grouped {
-	size := 16
-	for size < 2*n {
-		size *= 2
-	}
-	table := make([]int32, size) // 1 + index of a distinct row, 0 if free
-	g := Grouped{Of: make([]int32, n)}
-	for row := range n {
-		slot := hash(row) & uint64(size-1)
-		for table[slot] != 0 && !equal(int(g.First[table[slot]-1]), row) {
-			slot = (slot + 1) & uint64(size-1)
-		}
-		if table[slot] == 0 {
-			g.First, g.Count = append(g.First, int32(row)), append(g.Count, 0)
-			table[slot] = int32(len(g.First))
-		}
-		g.Of[row] = table[slot] - 1
-		g.Count[g.Of[row]]++
-	}
-	return g
-}
-
-const seed = 0x9e3779b97f4a7c15
-
-// mix is a step of a multiplicative hash. The shift brings high bits down, since a table looks at low ones.
-func mix(h, x uint64) uint64 {
-	h = (h ^ x) * 0xff51afd7ed558ccd
-	return h ^ h>>32
-}
-
-func hashRow(h uint64, row []int32) uint64 {
-	h = mix(h, uint64(len(row)))
-	for _, x := range row {
-		h = mix(h, uint64(uint32(x)))
-	}
-	return h
 }

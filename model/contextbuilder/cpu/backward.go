@@ -62,7 +62,7 @@ func (p *pass) grow(nodes, rows, n int) {
 	for i := range p.cells {
 		c := &p.cells[i]
 		c.dh = p.layers[i/m.D].dh[c.direction*m.H:]
-		grow(&c.dgh, len(c.gh))
+		grow(&c.dgh, max(1, len(p.rows))*p.ldG)
 		grow(&c.dgi, len(c.gi))
 		if m.LSTM {
 			grow(&c.dc, nodes*m.ldH)

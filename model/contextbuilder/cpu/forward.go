@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"connect-deepcase/internal/group"
 	"connect-deepcase/model/contextbuilder"
 	"connect-deepcase/model/contextbuilder/cpu/internal/attention"
 )
@@ -59,58 +60,76 @@ func (n *network) Query(ctx context.Context, s contextbuilder.Samples, q context
 // block is a range of the distinct contexts in sorted order.
 type block struct{ from, to int }
 
-// forward fills f, and LogConfidence unless it is nil. It computes each distinct context once, in blocks.
+// forward fills f, and LogConfidence unless it is nil. It computes each distinct context once, in blocks, and copies the answers.
 func (n *network) forward(ctx context.Context, contexts []int32, steps int, f contextbuilder.Prediction) error {
-	m := n.model
-	sorted := byContext(contexts, m.L, m.N, len(contexts)/m.L)
-	common := shared(nil, contexts, m.L, sorted, m.Bidirectional)
-	var rows, first, share []int32 // of each distinct context: a row, its index in sorted, how many events it shares with the previous one
-	for i, c := range common {
-		if i == 0 || int(c) < m.L {
-			rows, first, share = append(rows, sorted[i]), append(first, int32(i)), append(share, c)
-		}
+	m, rows := n.model, len(contexts)/n.model.L
+	first, of := group.Rows(rows, contexts, m.L, nil)
+	distinct := make([]int32, 0, len(first)*m.L)
+	for _, row := range first {
+		distinct = append(distinct, contextOf(contexts, m.L, row)...)
 	}
-	first = append(first, int32(len(sorted)))
+	sorted := byContext(distinct, m.L, m.N, len(first))
+	share := shared(nil, distinct, m.L, sorted, m.Bidirectional)
 	workers := runtime.GOMAXPROCS(0)
 	blocks := m.blocks(share, steps, f.LogConfidence != nil, workers)
-	var next atomic.Int64
-	work := func() {
+	each(ctx, workers, len(blocks), func(next func() (int, bool)) {
 		p, _ := n.passes.Get().(*pass)
 		if p == nil {
 			p = &pass{model: m, tables: n.tables}
 		}
-		defer func() {
-			p.contexts, p.rows = nil, nil // they belong to the caller
-			n.passes.Put(p)
-		}()
 		p.decoded = f.LogConfidence != nil
-		for ctx.Err() == nil {
-			k := int(next.Add(1)) - 1
-			if k >= len(blocks) {
-				return
-			}
+		for k, more := next(); more; k, more = next() {
 			b := blocks[k]
-			p.set(contexts, rows[b.from:b.to], share[b.from:b.to], steps)
+			p.set(distinct, sorted[b.from:b.to], share[b.from:b.to], steps)
 			p.infer()
-			for i := range p.rows {
-				at := b.from + i
-				p.answer(i, sorted[first[at]:first[at+1]], f)
+			for i, at := range p.rows {
+				p.answer(i, int(first[at]), f)
 			}
 		}
+		p.contexts, p.rows = nil, nil
+		n.passes.Put(p)
+	})
+	const chunk = 4096 // rows
+	each(ctx, workers, (rows+chunk-1)/chunk, func(next func() (int, bool)) {
+		for k, more := next(); more; k, more = next() {
+			for row := k * chunk; row < min(rows, (k+1)*chunk); row++ {
+				if lead := int(first[of[row]]); lead != row {
+					copy(part(f.Attention, row, steps*m.L), part(f.Attention, lead, steps*m.L))
+					if f.LogConfidence != nil {
+						copy(part(f.LogConfidence, row, steps*m.N), part(f.LogConfidence, lead, steps*m.N))
+					}
+				}
+			}
+		}
+	})
+	return ctx.Err()
+}
+
+// part is one of equally long parts of s.
+func part(s []float32, i, length int) []float32 { return s[i*length : (i+1)*length] }
+
+// each lets goroutines take tasks until none is left, or ctx ends.
+func each(ctx context.Context, workers, tasks int, work func(next func() (task int, more bool))) {
+	var taken atomic.Int64
+	next := func() (int, bool) {
+		k := int(taken.Add(1)) - 1
+		return k, k < tasks && ctx.Err() == nil
 	}
 	var running sync.WaitGroup
-	for range min(workers, len(blocks)) - 1 {
-		running.Go(work)
+	for range min(workers, tasks) - 1 {
+		running.Go(func() { work(next) })
 	}
-	work()
+	work(next)
 	running.Wait()
-	return ctx.Err()
 }
 
 // blocks cuts distinct contexts into blocks that fit into blockFloats (but have at least one context), and into enough blocks for all workers.
 func (m *model) blocks(share []int32, steps int, decoded bool, workers int) (blocks []block) {
 	const least = 128
-	node, row := m.Cells()*(m.ldG+2*m.ldH)+(m.Cells()-m.D)*m.ldG, m.ldP
+	node, row := m.Layers*m.ldT+(m.Cells()-m.D)*m.ldG, m.ldP
+	if m.LSTM {
+		node += m.Cells() * m.ldH
+	}
 	if decoded {
 		row += 2 * m.ldE
 	}
@@ -147,23 +166,13 @@ func (p *pass) infer() {
 	}
 }
 
-// answer writes what was computed for row i to all samples with its context.
-func (p *pass) answer(i int, samples []int32, f contextbuilder.Prediction) {
+// answer writes what was computed for row i.
+func (p *pass) answer(i, row int, f contextbuilder.Prediction) {
 	for s := range p.steps {
 		at := s*len(p.rows) + i
-		to := func(all []float32, row int32, width int) []float32 {
-			return all[(int(row)*p.steps+s)*width : (int(row)*p.steps+s+1)*width]
-		}
-		lead := samples[0]
-		copy(to(f.Attention, lead, p.L), p.attention[at*p.ldP:])
+		copy(part(f.Attention, row*p.steps+s, p.L), p.attention[at*p.ldP:])
 		if p.decoded {
-			p.logConfidence(to(f.LogConfidence, lead, p.N), s, i)
-		}
-		for _, row := range samples[1:] {
-			copy(to(f.Attention, row, p.L), to(f.Attention, lead, p.L))
-			if p.decoded {
-				copy(to(f.LogConfidence, row, p.N), to(f.LogConfidence, lead, p.N))
-			}
+			p.logConfidence(part(f.LogConfidence, row*p.steps+s, p.N), s, i)
 		}
 	}
 }

@@ -39,7 +39,7 @@ type cell struct {
 	// by node; in inference, gates has one row for all
 	c     []float32
 	gates []float32
-	// by node of one level, whose first one is atNode: as the ones before, W_hh·h of the encoder, or of the decoder for the encoder's last state and
+	// by node of a few, the first of which is atNode: as the ones before, W_hh·h of the encoder, or of the decoder for the encoder's last state and
 	// what follows
 	gh     []float32
 	atNode int
@@ -85,7 +85,7 @@ func (p *pass) setCell(i, nodes int) {
 		c.prev = p.after
 	}
 	c.h = p.layers[i/p.D].h[c.direction*p.H:]
-	grow(&c.gh, max(1, len(p.rows))*p.ldG)
+	grow(&c.gh, min(together, max(1, len(p.rows)))*p.ldG)
 	if p.LSTM {
 		grow(&c.c, nodes*p.ldH)
 	}
@@ -117,26 +117,19 @@ func (p *pass) encode() {
 	for i := range p.cells {
 		c := &p.cells[i]
 		clear(c.h[:p.H])
-		clear(c.gh[:p.G])
-		c.atNode = 0
 		if p.LSTM {
 			clear(c.c[:p.H])
 		}
 		c.stacked(p, encIh, p.off[1], p.off[p.L+1])
-		for l := range p.L {
-			if l > 0 {
-				p.hidden(c, c.level(l, p.L), c.encHhT)
-			}
-			from, to := p.nodes(c.level(l+1, p.L))
-			for i := from; i < to; i++ {
-				gi := c.gi
-				if c.at < p.D {
-					gi = p.w[id(c.at, encIh)][int(p.event[i])*p.ldG:]
-				} else {
-					gi = gi[i*p.ldG:]
-				}
-				p.next(c, i, gi, c.encBias, p.w[id(c.at, encBhh)])
-			}
+		bhh := p.w[id(c.at, encBhh)]
+		gi := func(node int) []float32 { return c.gi[node*p.ldG:] }
+		if c.at < p.D {
+			ih := p.w[id(c.at, encIh)]
+			gi = func(node int) []float32 { return ih[int(p.event[node])*p.ldG:] }
+		}
+		p.advance(c, 0, c.level(1, p.L), nil, c.encBias, bhh, gi)
+		for l := 1; l < p.L; l++ {
+			p.advance(c, c.level(l, p.L), c.level(l+1, p.L), c.encHhT, c.encBias, bhh, gi)
 		}
 	}
 }
@@ -157,11 +150,27 @@ func (c *cell) stacked(p *pass, ih, from, to int) {
 	}
 }
 
-// hidden multiplies a cell's states of a level by a transposed W_hh.
-func (p *pass) hidden(c *cell, level int, hhT []float32) {
-	from, to := p.nodes(level)
-	c.atNode = from
-	simd.Gemm(to-from, p.G, p.H, c.h[from*p.ldT:], p.ldT, 1, hhT, p.ldG, c.gh, p.ldG, false)
+// together is how many states advance multiplies together: so many that the product is fast, and so few that what follows finds it in a cache.
+const together = 96
+
+// advance runs a cell from the states of a level to those of the next one. It multiplies the former by a transposed W_hh; nil says that they are zero.
+// gi is W_ih·x by node.
+func (p *pass) advance(c *cell, before, level int, hhT, bias, bhh []float32, gi func(node int) []float32) {
+	from, end := p.nodes(before)
+	node, last := p.nodes(level)
+	groups := max(1, (end-from+together-1)/together)
+	for size := (end - from + groups - 1) / groups; from < end; from += size {
+		n := min(size, end-from)
+		c.atNode = from
+		if hhT == nil {
+			clear(c.gh[:p.G])
+		} else {
+			simd.Gemm(n, p.G, p.H, c.h[from*p.ldT:], p.ldT, 1, hhT, p.ldG, c.gh, p.ldG, false)
+		}
+		for ; node < last && int(c.prev[node]) < from+n; node++ {
+			p.next(c, node, gi(node), bias, bhh)
+		}
+	}
 }
 
 // next computes the state of a node from its input and the state before.
@@ -196,20 +205,15 @@ func (p *pass) decode(step int) {
 	from, to := p.nodes(p.L + step + 1)
 	for k := range p.cells {
 		c := &p.cells[k]
-		p.hidden(c, p.before(c, step), c.decHhT)
 		c.stacked(p, decIh, from, to)
 		if p.training && k < p.D {
 			p.input(c, step)
 		}
-		for i := range n {
-			gi := c.gi
-			if p.training || k >= p.D {
-				gi = gi[(from+i-c.first)*p.ldG:]
-			} else {
-				gi = p.tables[k][int(p.previous[step*n+i])*p.ldG:]
-			}
-			p.next(c, from+i, gi, c.decBias, p.w[id(k, decBhh)])
+		gi := func(node int) []float32 { return c.gi[(node-c.first)*p.ldG:] }
+		if !p.training && k < p.D {
+			gi = func(node int) []float32 { return p.tables[k][int(p.previous[step*n+node-from])*p.ldG:] }
 		}
+		p.advance(c, p.before(c, step), p.L+step+1, c.decHhT, c.decBias, p.w[id(k, decBhh)], gi)
 	}
 	simd.Gemm(to-from, p.P, p.T, p.layers[p.Layers-1].h[from*p.ldT:], p.ldT, 1, p.attT, p.ldP, p.attention[step*n*p.ldP:], p.ldP, false)
 	for i, row := range p.rows {
