@@ -103,6 +103,8 @@ func (r *reader) append(f fields) (column string, err error) {
 	r.table.append(machine, name, at)
 	if !f.labelled {
 		f.label = NoLabel
+	} else if r.table.labels == nil {
+		r.firstLabel = r.table.Len() - 1
 	}
 	r.table.appendLabel(f.label, f.labelled)
 	if f.labelled {

@@ -7,93 +7,36 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"unsafe"
 
 	"connect-deepcase/internal/excerpt"
 	"connect-deepcase/internal/field"
 	"connect-deepcase/internal/textfile"
 )
 
-// pieceSize is small enough for files of moderate size to keep all cores busy.
-const pieceSize = 128 << 10
-
-// csv reads a header and rows. It reads several pieces of the text at once and appends them in order.
+// csv reads a header and rows.
 func (r *reader) csv(in io.Reader) error {
-	text := &pieces{in: in, least: r.piece, most: r.most}
-	atOnce := r.workers
-	if r.opts.Rows > 0 { // read no further than needed: more may never come
-		text.least, atOnce = 1, 1
-	}
 	var columns *csvColumns
-	var running []chan csvPart
-	var broken error
-	for line := 1; !r.full(); {
-		piece, err := text.next()
-		if err != nil {
-			if err != io.EOF {
-				broken = r.wrong(0, "", err)
-				if errors.As(err, new(textfile.LongError)) {
-					broken = r.wrong(line, "", err)
-				}
-			}
-			break
-		}
-		rows, lines := textfile.NewRecords(piece, line, ','), strings.Count(piece, "\n")
-		line += lines
+	err := r.inPieces(&pieces{in: in}, r.takeRows, func(piece []byte, line int) (work func(part *reader) error, err error) {
+		rows := textfile.NewRecords(view(piece), line, ',')
 		if columns == nil {
-			if columns, err = r.csvHeader(rows); err != nil {
-				return err
-			}
-			if columns == nil {
-				continue // blank lines
+			if columns, err = r.csvHeader(rows); columns == nil || err != nil {
+				return nil, err
 			}
 		}
-		done, part := make(chan csvPart, 1), r.part(lines+1)
-		running = append(running, done)
-		go func() { done <- csvPart{part.table, part.csvRows(rows, *columns)} }()
-		if len(running) == atOnce {
-			if err := r.takePart(<-running[0]); err != nil {
-				return err
-			}
-			running = running[1:]
-		}
-	}
-	for _, part := range running {
-		if err := r.takePart(<-part); err != nil {
-			return err
-		}
-	}
-	if columns == nil && broken == nil && !r.full() {
+		return func(part *reader) error { return part.csvRows(rows, columns) }, nil
+	})
+	if columns == nil && err == nil && !r.full() {
 		return r.wrong(0, "", fmt.Errorf("is empty: want a header with %q, %q and %q", r.columns.Timestamp, r.columns.Machine, r.columns.Event))
 	}
-	return broken
-}
-
-// csvPart is the result of reading a piece: its rows, up to the one that err is about.
-type csvPart struct {
-	table *Table
-	err   error
-}
-
-// part returns a reader for a piece with at most so many rows.
-func (r *reader) part(rows int) *reader {
-	part := *r
-	part.prefix = "" // takePart adds it, once per machine
-	part.table = &Table{machine: make([]uint32, 0, rows), name: make([]uint32, 0, rows), time: make([]int64, 0, rows)}
-	return &part
-}
-
-func (r *reader) takePart(p csvPart) error {
-	rows, err := p.table.Len(), p.err
-	if left := r.opts.Rows - r.rows; r.opts.Rows > 0 && left <= rows {
-		rows, err = left, nil
-	}
-	r.table.appendRows(p.table, rows, r.prefix)
-	r.rows += rows
 	return err
 }
 
+// view is a piece as a text, which is valid as long as the piece.
+func view(piece []byte) string { return unsafe.String(unsafe.SliceData(piece), len(piece)) }
+
 // csvRows appends the rows of a piece.
-func (r *reader) csvRows(rows *textfile.Records, columns csvColumns) error {
+func (r *reader) csvRows(rows *textfile.Records, columns *csvColumns) error {
 	for {
 		row, wrong := rows.Next()
 		switch {
@@ -125,7 +68,7 @@ type csvColumns struct {
 	timestamp, machine, event, label int
 }
 
-func (c csvColumns) of(column string, names Columns) int {
+func (c *csvColumns) of(column string, names Columns) int {
 	switch column {
 	case names.Timestamp:
 		return c.timestamp
@@ -135,7 +78,7 @@ func (c csvColumns) of(column string, names Columns) int {
 	return c.event
 }
 
-// csvHeader reads the header and sets r.labelled; nil if there is no record.
+// csvHeader reads the header and sets r.labelled; nil if there is no record. It keeps nothing of the text.
 func (r *reader) csvHeader(rows *textfile.Records) (*csvColumns, error) {
 	header, wrong := rows.Next()
 	if wrong != nil {
@@ -157,6 +100,9 @@ func (r *reader) csvColumns(header []string) (c csvColumns, err error) {
 		return c, errors.New("has line ends of CR alone: want LF or CRLF")
 	}
 	c.header = textfile.NewHeader(header)
+	for i, name := range c.header {
+		c.header[i] = strings.Clone(name)
+	}
 	find := func(name string) int {
 		at, wrong := c.header.Column(name)
 		if at < 0 {

@@ -1,7 +1,6 @@
 package sequencer
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
@@ -16,24 +15,40 @@ import (
 )
 
 // jsonLines reads lines that are an object each. The first other line, and all that come after it, are for json.
-func (r *reader) jsonLines(in *bufio.Reader) error {
-	for before := 0; !r.full(); before++ {
-		line, err := textfile.ReadLine(in, r.most)
-		if err != nil && err != io.EOF {
-			return r.wrong(before+1, "", err)
+func (r *reader) jsonLines(in io.Reader) error {
+	text := &pieces{in: in, lines: true}
+	err := r.inPieces(text, r.takeRows, func(piece []byte, line int) (func(part *reader) error, error) {
+		return func(part *reader) error { return part.jsonPiece(piece, line) }, nil
+	})
+	if other, ok := errors.AsType[*notALine](err); ok {
+		return r.json(text.unreadText(other.rest), other.before)
+	}
+	return err
+}
+
+// notALine says that a line is not an object.
+type notALine struct {
+	rest   []byte // of its piece, from it on
+	before int    // lines before it
+}
+
+func (n *notALine) Error() string { return fmt.Sprintf("line %d: want an object", n.before+1) }
+
+// jsonPiece appends the rows of a piece. The error may be notALine.
+func (r *reader) jsonPiece(piece []byte, line int) error {
+	for ; len(piece) > 0; line++ {
+		text, rest := cutLine(piece)
+		if len(text) > r.most {
+			return r.wrong(line, "", textfile.LongError{Most: r.most})
 		}
-		if len(line) == 0 {
-			return nil
+		if object := bytes.Trim(text, " \t\r\n"); len(object) > 0 {
+			if valid, err := r.jsonLine(object, line); err != nil {
+				return err
+			} else if !valid {
+				return &notALine{piece, line - 1}
+			}
 		}
-		object := bytes.Trim(line, " \t\r\n")
-		if len(object) == 0 {
-			continue
-		}
-		if valid, err := r.jsonLine(object, before+1); err != nil {
-			return err
-		} else if !valid {
-			return r.json(bufio.NewReader(io.MultiReader(bytes.NewReader(bytes.Clone(line)), in)), before)
-		}
+		piece = rest
 	}
 	return nil
 }
@@ -43,118 +58,66 @@ func (r *reader) jsonLine(text []byte, line int) (valid bool, err error) {
 	if text[0] != '{' {
 		return false, nil
 	}
-	if e, _ := r.envelopes.Match(text); e.Start == 0 {
-		return r.jsonObject(text, line)
+	if e, _ := r.envelopes.Match(text); e.Start > 0 {
+		if !jsontext.Valid(text) {
+			return false, nil
+		}
+		return true, r.jsonValue(text, line, 0)
 	}
-	if !jsontext.Valid(text) {
+	var found jsonFields
+	if end, valid := r.paths.FindJSON(text, found[:]); !valid || end < len(text) {
 		return false, nil
 	}
-	return true, r.jsonValue(text, line, 0)
-}
-
-// json reads objects in arrays, or one after the other, behind some lines. It reads the elements of an array at the beginning one by one; a later
-// array, or an object around one, is a record.
-func (r *reader) json(in *bufio.Reader, before int) error {
-	lines := &lineCounter{in: in, most: int64(r.most), before: before}
-	d := json.NewDecoder(lines)
-	array := false
-	if first, err := skipSpace(in, lines); err == nil && first == '[' {
-		array = true
-		if _, err := d.Token(); err != nil {
-			return r.wrong(lines.line(0), "", err)
-		}
-	}
-	for !r.full() {
-		if array && !d.More() {
-			if _, err := d.Token(); err != nil {
-				return r.jsonError(d, lines, err)
-			}
-			array = false
-		}
-		var value json.RawMessage
-		if err := d.Decode(&value); err == io.EOF && !array {
-			return nil
-		} else if err != nil {
-			return r.jsonError(d, lines, err)
-		}
-		if err := r.jsonValue(value, lines.line(d.InputOffset())-bytes.Count(value, []byte{'\n'}), 0); err != nil {
-			return err
-		}
-		lines.forget(d.InputOffset())
-	}
-	return nil
+	return true, r.jsonObject(text, found, line)
 }
 
 // maxNested bounds how often a value is read again, level by level.
 const maxNested = 32
 
 // jsonValue appends the row of an object, or the rows of what is in an array or an envelope. The value is valid, and begins on a line.
-func (r *reader) jsonValue(value json.RawMessage, line, depth int) error {
+func (r *reader) jsonValue(value []byte, line, depth int) error {
 	start := 0
 	if e, _ := r.envelopes.Match(value); e.Start > 0 {
 		start = e.Start - 1
 	} else if value[0] != '[' {
-		if valid, err := r.jsonObject(value, line); valid {
-			return err
+		var found jsonFields
+		if _, valid := r.paths.FindJSON(value, found[:]); valid {
+			return r.jsonObject(value, found, line)
 		}
 		return r.wrong(line, "", fmt.Errorf("%s: want an object", excerpt.Quote(string(value))))
 	}
 	if depth == maxNested {
 		return r.wrong(line, "", fmt.Errorf("has more than %d arrays in each other: want an object", maxNested))
 	}
-	d := json.NewDecoder(bytes.NewReader(value[start:]))
-	_, _ = d.Token() // the bracket
-	counted := 0     // bytes of value whose lines are counted
-	for d.More() && !r.full() {
-		var element json.RawMessage
-		if err := d.Decode(&element); err != nil {
-			return r.wrong(line, "", err)
-		}
-		begin := start + int(d.InputOffset()) - len(element)
-		line += bytes.Count(value[counted:begin], []byte{'\n'})
-		counted = begin
-		if err := r.jsonValue(element, line, depth+1); err != nil {
+	counted := 0 // bytes of value whose lines are counted
+	for at := jsontext.Space(value, start+1); value[at] != ']' && !r.full(); {
+		end, _ := jsontext.End(value, at)
+		line += bytes.Count(value[counted:at], []byte{'\n'})
+		counted = at
+		if err := r.jsonValue(value[at:end], line, depth+1); err != nil {
 			return err
+		}
+		if at = jsontext.Space(value, end); value[at] == ',' {
+			at = jsontext.Space(value, at+1)
 		}
 	}
 	return nil
 }
 
-// jsonError finds the line on which the broken value begins.
-func (r *reader) jsonError(d *json.Decoder, lines *lineCounter, err error) error {
-	rest, _ := io.ReadAll(d.Buffered())
-	value := bytes.TrimLeft(rest, " \t\r\n,")
-	line := lines.line(d.InputOffset() + int64(len(rest)-len(value)))
-	var syntax *json.SyntaxError
-	switch {
-	case errors.As(err, &syntax):
-		return r.wrong(line, "", fmt.Errorf("%s is not JSON (%w): want an object", excerpt.Quote(firstLine(value)), err))
-	case err == io.EOF:
-		err = io.ErrUnexpectedEOF
-	}
-	return r.wrong(line, "", err)
-}
+// jsonFields are the values at the columns' paths.
+type jsonFields [4]json.RawMessage
 
-func firstLine(b []byte) string {
-	line, _, _ := bytes.Cut(b[:min(len(b), 200)], []byte{'\n'})
-	return string(line)
-}
-
-// jsonObject appends the row that an object holds, unless it is not a valid object.
-func (r *reader) jsonObject(object json.RawMessage, line int) (valid bool, err error) {
-	var found [4]json.RawMessage
-	if !r.paths.FindJSON(object, found[:]) {
-		return false, nil
-	}
+// jsonObject appends the row of an object.
+func (r *reader) jsonObject(object []byte, found jsonFields, line int) error {
 	if path, err := r.jsonRow(object, found); err != nil {
-		return true, r.wrong(line, path, err)
+		return r.wrong(line, path, err)
 	}
 	r.rows++
-	return true, nil
+	return nil
 }
 
 // jsonRow appends a row of what is at the columns' paths in an object, or says which field is wrong.
-func (r *reader) jsonRow(object json.RawMessage, found [4]json.RawMessage) (path string, err error) {
+func (r *reader) jsonRow(object []byte, found jsonFields) (path string, err error) {
 	var texts [3]string // in the memory of the object: what is kept of them, append copies
 	for i := range texts {
 		texts[i], err = field.JSONView(found[i])
@@ -196,65 +159,4 @@ func (r *reader) jsonLabel(value json.RawMessage) (label float64, kind string, e
 type jsonLabel struct {
 	label float64
 	kind  string
-}
-
-// skipSpace returns the first byte of the next value without reading it.
-func skipSpace(in *bufio.Reader, lines *lineCounter) (byte, error) {
-	for {
-		b, err := in.Peek(1)
-		if err != nil {
-			return 0, err
-		}
-		if !strings.ContainsRune(" \t\r\n", rune(b[0])) {
-			return b[0], nil
-		}
-		if b[0] == '\n' {
-			lines.before++
-		}
-		_, _ = in.Discard(1)
-	}
-}
-
-// lineCounter knows the line of each offset since the last call of forget.
-type lineCounter struct {
-	in     io.Reader
-	read   int64
-	used   int64   // by earlier values
-	most   int64   // bytes of a value
-	before int     // forgotten line ends
-	ends   []int64 // offsets of later line ends
-}
-
-func (l *lineCounter) Read(p []byte) (int, error) {
-	if l.read-l.used > l.most {
-		return 0, textfile.LongError{Most: int(l.most)}
-	}
-	n, err := l.in.Read(p)
-	for from := 0; ; {
-		i := bytes.IndexByte(p[from:n], '\n')
-		if i < 0 {
-			break
-		}
-		l.ends = append(l.ends, l.read+int64(from+i))
-		from += i + 1
-	}
-	l.read += int64(n)
-	return n, err
-}
-
-// line returns the line of an offset, counted from 1.
-func (l *lineCounter) line(offset int64) int {
-	n := 0
-	for n < len(l.ends) && l.ends[n] < offset {
-		n++
-	}
-	return 1 + l.before + n
-}
-
-// forget drops line ends before an offset.
-func (l *lineCounter) forget(offset int64) {
-	l.used = offset
-	n := l.line(offset) - 1 - l.before
-	l.before += n
-	l.ends = l.ends[n:]
 }

@@ -1,6 +1,7 @@
 package sequencer
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -50,15 +51,58 @@ func TestPiecesDoNotMatter(t *testing.T) {
 		if seed%5 == 0 {
 			opts.Rows = 1 + r.IntN(20)
 		}
-		one, wantErr := readPieces(text, opts, len(text)+1, 1, false)
-		for _, size := range []int{1, 7, 60, 300} {
-			workers := 1 + r.IntN(4)
-			table, err := readPieces(text, opts, size, workers, r.IntN(2) == 0)
+		comparePieces(t, r, CSV, text, opts)
+	}
+}
+
+// comparePieces reads a text whole, and in pieces.
+func comparePieces(t *testing.T, r *rand.Rand, format Format, text string, opts ReadOptions) {
+	t.Helper()
+	opts.Format = format
+	one, wantErr := readPieces(text, opts, len(text)+1, 1, false)
+	for _, size := range []int{1, 7, 60, 300} {
+		workers := 1 + r.IntN(4)
+		table, err := readPieces(text, opts, size, workers, r.IntN(2) == 0)
+		if syntax, ok := errors.AsType[*json.SyntaxError](wantErr); ok { // what it quotes depends on how much was read
+			require.ErrorContains(t, err, syntax.Error())
+			require.Equal(t, wantErr.(*RowError).Line, err.(*RowError).Line)
+		} else {
 			require.Equal(t, wantErr, err, "pieces of %d, %d at once: %q", size, workers, text)
-			require.Equal(t, one.rows(), table.rows())
-			require.Equal(t, one.machines.texts, table.machines.texts, "numbered in the order of the rows")
-			require.Equal(t, one.names.texts, table.names.texts, "no names of rows that were not wanted")
 		}
+		require.Equal(t, one.rows(), table.rows())
+		require.Equal(t, one.machines.texts, table.machines.texts, "numbered in the order of the rows")
+		require.Equal(t, one.names.texts, table.names.texts, "no names of rows that were not wanted")
+		require.Equal(t, one.kinds.texts, table.kinds.texts)
+		require.Equal(t, one.fullKinds(), table.fullKinds())
+	}
+}
+
+// The same is true of lines: those of JSON, of which some are not objects or not right, and those of txt.
+func TestPiecesOfLinesDoNotMatter(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 6))
+	for seed := range 800 {
+		var objects, machines strings.Builder
+		for i := range r.IntN(40) {
+			label := []string{"", fmt.Sprintf(`,"label":%d`, r.IntN(3))}[r.IntN(2)]
+			object := fmt.Sprintf(`{"timestamp":%d,"machine":"m%d","event":"e%d"%s}`, i, r.IntN(5), r.IntN(9), label)
+			if seed%2 == 0 && r.IntN(30) == 0 {
+				object = []string{"[" + object + ",\n" + object + "]", `{"Records":[` + object + "]}", object + object, "{", "{}", object[:len(object)/2] + "\n" + object[len(object)/2:], `"a"`, "\xff"}[r.IntN(8)]
+			}
+			objects.WriteString(object + []string{"\n", "\r\n", "\n \n"}[r.IntN(3)])
+			for range r.IntN(6) {
+				fmt.Fprintf(&machines, "e%d%s", r.IntN(12), []string{" ", "\t", "  "}[r.IntN(3)])
+			}
+			if seed%2 == 0 && r.IntN(30) == 0 {
+				machines.WriteString([]string{"\xff", "a\rb", "\r"}[r.IntN(3)])
+			}
+			machines.WriteString([]string{"\n", "\r\n", "\n\n"}[r.IntN(3)])
+		}
+		opts := ReadOptions{PerFile: seed%3 == 0}
+		if seed%5 == 0 {
+			opts.Rows = 1 + r.IntN(20)
+		}
+		comparePieces(t, r, NDJSON, objects.String(), opts)
+		comparePieces(t, r, Text, machines.String(), opts)
 	}
 }
 
@@ -67,7 +111,6 @@ func readPieces(text string, opts ReadOptions, size, workers int, bytewise bool)
 	if bytewise {
 		in = iotest.OneByteReader(in)
 	}
-	opts.Format = CSV
 	table := &Table{}
 	r, _ := newReader(table, opts)
 	r.piece, r.workers = size, workers

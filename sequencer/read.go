@@ -122,24 +122,27 @@ type reader struct {
 	rows        int   // read so far, of all files
 	events      int64 // in text files so far
 	done, total int64 // bytes
-	piece       int   // bytes of a csv file that are read at once
-	workers     int   // pieces that are read at once
+	taken       int64 // bytes of text, which is longer than a compressed file
+	piece       int   // bytes of a file that are read at once
+	workers     int   // most pieces that are read and not in the table yet
 	most        int   // bytes of a record
 
 	encoding     textfile.Encoding
-	paths        field.Paths          // of the columns in JSON
+	paths        *field.Paths         // of the columns in JSON
 	labels       map[string]jsonLabel // by value in JSON
 	envelopes    jsontext.Envelopes
 	time         field.TimeFormat
 	placeholders field.Placeholders
 
-	name     string // of the file that is read
-	prefix   string // of its machines
-	labelled bool   // whether the rows of a csv file have labels
+	name       string // of the file that is read
+	prefix     string // of its machines
+	labelled   bool   // whether the rows of a csv file have labels
+	firstLabel int    // the first row of a piece that has a label, if there is one
+	lineEnds   []int  // rows up to the end of each line of a piece of a text file
 }
 
 func newReader(t *Table, opts ReadOptions) (r *reader, err error) {
-	r = &reader{table: t, opts: opts, columns: opts.Columns.orDefault(), piece: pieceSize, workers: runtime.GOMAXPROCS(0),
+	r = &reader{table: t, opts: opts, columns: opts.Columns.orDefault(), piece: pieceSize, workers: piecesAtOnce(),
 		most: cmp.Or(opts.MaxBytes, textfile.MaxRecord), labels: map[string]jsonLabel{}}
 	r.paths = field.NewPaths(r.columns.list()...)
 	if r.envelopes, err = jsontext.ParseEnvelopes(jsontext.DefaultEnvelopes()); err != nil {
@@ -155,6 +158,14 @@ func newReader(t *Table, opts ReadOptions) (r *reader, err error) {
 		r.placeholders = field.NewPlaceholders(opts.Placeholders)
 	}
 	return r, nil
+}
+
+// piecesAtOnce is one more than there are cores, if there are several: while a piece is appended to the table, another one waits for its core.
+func piecesAtOnce() int {
+	if cores := runtime.GOMAXPROCS(0); cores > 1 {
+		return cores + 1
+	}
+	return 1
 }
 
 func machinePrefix(path string) string {

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -259,7 +260,8 @@ func TestManyLabels(t *testing.T) {
 	require.Len(t, r.labels, maxLabels)
 }
 
-// FuzzLinesAreDocuments: lines give the rows and errors that the decoder of encoding/json leads to.
+// FuzzLinesAreDocuments: lines, and values one after the other, give the rows and errors that the decoder of encoding/json leads to, however they are
+// cut.
 func FuzzLinesAreDocuments(f *testing.F) {
 	for _, seed := range []string{
 		`{"time":1,"host":{"name":"m"},"event":"a"}` + "\n" + ` {"time":"2022-01-14T00:00:09.5Z","host.name":"\u00e9","event":2,"label":[true]} ` + "\r\n\n" + `{"time":3,"time":4,"host":{"name":"m"},"event":"b","label":"2"}`,
@@ -267,30 +269,60 @@ func FuzzLinesAreDocuments(f *testing.F) {
 		`{"Records":[{"time":1,"host":{"name":"m"},"event":"a","label":0},` + "\n" + `{"time":1}]}`,
 		`{"time":1,"host":{"name":"m"},"event":"a","label":"x"}` + "\n",
 		"{\"time\":1,\"host\":{\"name\":\"\xff\"},\"event\":\"a\"}\n[]\n",
+		"\n[{\"time\":1,\"host\":{\"name\":\"\\ud83d\\ude00\\ud83d\"},\n\"event\":\"a\"} ,\n {\"time\":2,\"host.name\":\"\\ud83d\\ude00\",\"\\u0065vent\":-1e2}]{\"time\":3,\n\"event\":[\"b\"],\"host\":{\"name\":7}}",
+		"[{\"time\":1,\"host.name\":\"m\",\"event\":\"a\",\"host.name\":\"n\"},]", "[{\"time\":1,\"host.name\":\"m\",\"event\":\"a\"}{", "[{}", "[] ,", "[[[{\"time\":1,\"host.name\":\"m\",\"event\":\"a\"}]], 1]",
+		"\xef\xbb\xbf{}", "{\"time\":1,\"host.name\":\"m\",\"event\":\"a\x00\"}", "\r\n{\"took\":1,\"hits\":{\"hits\":[\n{\"time\":1,\"host.name\":\"m\",\"event\":\"a\"}\n,{}]}}",
 	} {
-		f.Add([]byte(seed))
+		f.Add([]byte(seed), uint8(3))
 	}
-	f.Fuzz(func(t *testing.T, data []byte) {
-		read := func(how func(*reader, *bufio.Reader) error) ([]string, error) {
+	f.Fuzz(func(t *testing.T, data []byte, size uint8) {
+		read := func(in io.Reader, how func(*reader, io.Reader) error) ([]string, error) {
 			var table Table
 			r, err := newReader(&table, ReadOptions{Columns: Columns{Timestamp: "time", Machine: "host.name"}})
 			require.NoError(t, err)
-			err = how(r, bufio.NewReader(bytes.NewReader(data)))
+			r.piece, r.workers = 1+int(size>>2), 1+int(size&3)
+			err = how(r, in)
 			return table.rows(), err
 		}
-		want, wrong := read(func(r *reader, in *bufio.Reader) error { return r.json(in, 0) })
-		got, err := read((*reader).jsonLines)
-		require.Equal(t, want, got)
-		if syntax, ok := errors.AsType[*json.SyntaxError](wrong); ok { // what it quotes depends on how much was read
-			require.ErrorContains(t, err, syntax.Error())
-			var expected, found *RowError
-			require.ErrorAs(t, wrong, &expected)
-			require.ErrorAs(t, err, &found)
-			require.Equal(t, expected.Line, found.Line)
-			return
+		rows, wrong := read(bytes.NewReader(data), decodeAll)
+		for _, in := range []io.Reader{bytes.NewReader(data), iotest.OneByteReader(bytes.NewReader(data)), iotest.HalfReader(bytes.NewReader(data))} {
+			for _, how := range []func(*reader, io.Reader) error{(*reader).jsonLines, func(r *reader, in io.Reader) error { return r.json(in, 0) }} {
+				got, err := read(in, how)
+				require.Equal(t, rows, got)
+				if syntax, ok := errors.AsType[*json.SyntaxError](wrong); ok { // what it quotes depends on how much was read
+					require.ErrorContains(t, err, syntax.Error())
+					var expected, found *RowError
+					require.ErrorAs(t, wrong, &expected)
+					require.ErrorAs(t, err, &found)
+					require.Equal(t, expected.Line, found.Line)
+				} else {
+					require.Equal(t, fmt.Sprint(wrong), fmt.Sprint(err))
+				}
+				in = bytes.NewReader(data)
+			}
 		}
-		require.Equal(t, fmt.Sprint(wrong), fmt.Sprint(err))
 	})
+}
+
+// decodeAll is json with the decoder of encoding/json for all of it.
+func decodeAll(r *reader, in io.Reader) error {
+	text := bufio.NewReader(in)
+	lines := 0
+	for {
+		first, err := text.Peek(1)
+		switch {
+		case err == nil && strings.Contains(" \t\r\n", string(first)):
+			if first[0] == '\n' {
+				lines++
+			}
+			_, _ = text.Discard(1)
+		case err == nil && first[0] == '[':
+			_, _ = text.Discard(1)
+			return r.decode(text, lines, "[")
+		default:
+			return r.decode(text, lines, "")
+		}
+	}
 }
 
 // An endless line must not fill the memory: a record may have 64 MiB by default, and 100 bytes here.

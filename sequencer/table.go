@@ -47,9 +47,7 @@ func (t *Table) appendLabel(label float64, has bool) {
 	if !has && t.labels == nil {
 		return
 	}
-	for len(t.labels) < len(t.time)-1 {
-		t.labels = append(t.labels, NoLabel)
-	}
+	t.fillLabels(len(t.time) - 1)
 	t.labels = append(t.labels, label)
 }
 
@@ -66,28 +64,41 @@ func (t *Table) fillKinds(rows int) {
 	}
 }
 
+// clear removes the rows, and makes room for some. The names stay.
+func (t *Table) clear(rows int) {
+	t.time, t.machine, t.name = slices.Grow(t.time[:0], rows), slices.Grow(t.machine[:0], rows), slices.Grow(t.name[:0], rows)
+	t.labels, t.kind = nil, nil
+}
+
+// renumbering has the numbers of a table's names in another one.
+type renumbering struct{ machines, names, kinds []uint32 }
+
 // appendRows appends the first rows of another table. It puts prefix before the names of their machines.
-func (t *Table) appendRows(from *Table, rows int, prefix string) {
-	t.machine = from.machines.renumber(t.machine, from.machine[:rows], &t.machines, prefix)
-	t.name = from.names.renumber(t.name, from.name[:rows], &t.names, "")
+func (t *Table) appendRows(from *Table, known *renumbering, rows int, prefix string) {
+	t.machine = from.machines.renumber(t.machine, from.machine[:rows], &t.machines, &known.machines, prefix)
+	t.name = from.names.renumber(t.name, from.name[:rows], &t.names, &known.names, "")
 	t.time = append(t.time, from.time[:rows]...)
 	if from.kind != nil || t.kind != nil {
 		t.fillKinds(len(t.time) - rows)
 		if from.kind != nil {
-			t.kind = from.kinds.renumber(t.kind, from.kind[:rows], &t.kinds, "")
+			from.fillKinds(rows)
+			t.kind = from.kinds.renumber(t.kind, from.kind[:rows], &t.kinds, &known.kinds, "")
 		}
 		t.fillKinds(len(t.time))
 	}
 	if from.labels == nil && t.labels == nil {
 		return
 	}
-	for len(t.labels) < len(t.time)-rows {
-		t.labels = append(t.labels, NoLabel)
-	}
+	t.fillLabels(len(t.time) - rows)
 	if from.labels != nil {
 		t.labels = append(t.labels, from.labels[:rows]...)
 	}
-	for len(t.labels) < len(t.time) {
+	t.fillLabels(len(t.time))
+}
+
+// fillLabels gives the first rows no label if they have none.
+func (t *Table) fillLabels(rows int) {
+	for len(t.labels) < rows {
 		t.labels = append(t.labels, NoLabel)
 	}
 }
@@ -139,16 +150,23 @@ func (in *interned) add(text string) uint32 {
 	return id
 }
 
-// renumber translates ids of in to the numbering of to, where the texts have a prefix, and appends them to ids.
-func (in *interned) renumber(ids, from []uint32, to *interned, prefix string) []uint32 {
+// renumber translates ids of in to the numbering of to, where the texts have a prefix, and appends them to ids. known has those that were
+// translated before.
+func (in *interned) renumber(ids, from []uint32, to *interned, known *[]uint32, prefix string) []uint32 {
 	const unused = math.MaxUint32
-	known := slices.Repeat([]uint32{unused}, len(in.texts))
-	ids = slices.Grow(ids, len(from))
-	for _, id := range from {
-		if known[id] == unused {
-			known[id] = to.id(prefix + in.texts[id])
+	for len(*known) < len(in.texts) {
+		*known = append(*known, unused)
+	}
+	numbers := *known
+	at := len(ids)
+	ids = slices.Grow(ids, len(from))[:at+len(from)]
+	for i, id := range from {
+		number := numbers[id]
+		if number == unused {
+			number = to.id(prefix + in.texts[id])
+			numbers[id] = number
 		}
-		ids = append(ids, known[id])
+		ids[at+i] = number
 	}
 	return ids
 }

@@ -206,12 +206,18 @@ func FuzzFind(f *testing.F) {
 		_, _ = JSONText(raw)
 		paths := []string{path, "a", path + ".1", "a.b.c"}
 		each := make([]json.RawMessage, len(paths))
-		valid := NewPaths(paths...).FindJSON(document, each)
-		object := bytes.TrimLeft(document, " \t\r\n")
-		require.Equal(t, json.Valid(document) && object[0] == '{', valid)
+		object := bytes.Trim(document, " \t\r\n")
+		end, valid := NewPaths(paths...).FindJSON(object, each)
+		require.Equal(t, json.Valid(document) && object[0] == '{', valid && end == len(object))
+		if valid { // without what comes after the object
+			object = object[:end]
+			require.True(t, json.Valid(object), "%q", object)
+			again, _ := NewPaths(paths...).FindJSON(append(bytes.Clone(object), ",}"...), each)
+			require.Equal(t, end, again)
+		}
 		for i, path := range paths {
 			if valid {
-				require.Equal(t, string(FindJSON(document, path)), string(each[i]), path)
+				require.Equal(t, string(FindJSON(object, path)), string(each[i]), path)
 			}
 		}
 		_ = Keys(document)

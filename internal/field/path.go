@@ -111,32 +111,43 @@ func FindJSON(document json.RawMessage, path string) json.RawMessage {
 }
 
 // Paths are paths that are looked for in many objects.
-type Paths []struct {
+type Paths struct {
+	paths   []path
+	letters jsontext.Letters // that the keys begin with that lead to a value
+}
+
+type path struct {
 	text    string
 	escaped bool
 }
 
 // NewPaths makes Paths.
-func NewPaths(texts ...string) Paths {
-	p := make(Paths, len(texts))
+func NewPaths(texts ...string) *Paths {
+	p := &Paths{paths: make([]path, len(texts))}
 	for i, text := range texts {
-		p[i].text, p[i].escaped = text, strings.IndexByte(text, '~') >= 0
+		p.paths[i] = path{text, strings.IndexByte(text, '~') >= 0}
+		if text != "" {
+			p.letters[unescape(text)[0]] = true
+		}
 	}
 	return p
 }
 
-// FindJSON is the function FindJSON for each path, in an object, through which it goes once: found gets the value at each path. It reports whether
-// the text is a valid object. If it is not, found may have anything.
-func (p Paths) FindJSON(object json.RawMessage, found []json.RawMessage) (valid bool) {
+// FindJSON is the function FindJSON for each path, in the object that a text begins with, through which it goes once: found gets the value at each
+// path. It gives the end of the object, and whether that is valid. If it is not, found may have anything.
+func (p *Paths) FindJSON(text []byte, found []json.RawMessage) (end int, valid bool) {
 	clear(found)
 	var few [4]int
-	lengths := append(few[:0], make([]int, len(p))...) // of the key that leads to each path; −1 if there are several
-	valid = jsontext.EachMember(object, func(quoted, value []byte) {
+	lengths := few[:] // of the key that leads to each path; −1 if there are several
+	if len(p.paths) > len(few) {
+		lengths = make([]int, len(p.paths))
+	}
+	end, valid = jsontext.Object(text, &p.letters, func(quoted, value []byte) {
 		key := KeyText(quoted)
-		for i := range p {
-			path := &p[i]
+		for i := range p.paths {
+			path := &p.paths[i]
 			if !path.escaped && (len(key) == 0 || len(path.text) < len(key) || path.text[0] != key[0]) {
-				continue // most keys
+				continue
 			}
 			switch length := leadLength(path.text, key, path.escaped); {
 			case length == 0:
@@ -148,20 +159,20 @@ func (p Paths) FindJSON(object json.RawMessage, found []json.RawMessage) (valid 
 		}
 	})
 	if !valid {
-		return false
+		return end, false
 	}
-	for i := range p {
-		switch length := lengths[i]; {
-		case length < 0:
-			found[i] = FindJSON(object, p[i].text)
-		case length == 0:
-		case length < len(p[i].text):
-			found[i] = FindJSON(notNull(found[i]), p[i].text[length+1:])
+	for i := range p.paths {
+		switch path := p.paths[i].text; {
+		case lengths[i] < 0:
+			found[i] = FindJSON(text[:end], path)
+		case lengths[i] == 0:
+		case lengths[i] < len(path):
+			found[i] = FindJSON(notNull(found[i]), path[lengths[i]+1:])
 		default:
 			found[i] = notNull(found[i])
 		}
 	}
-	return true
+	return end, true
 }
 
 // KeyText is a key of an object without its quotes and escapes.

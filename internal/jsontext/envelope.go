@@ -136,7 +136,7 @@ func (c *cursor) key() []byte {
 		return nil
 	}
 	start := c.at
-	if end, ok := quoted(c.text, start+1); ok {
+	if end, _, ok := quoted(c.text, start+1); ok {
 		c.at = end
 	} else if !c.value() {
 		return nil

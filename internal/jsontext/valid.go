@@ -25,8 +25,32 @@ func each(text []byte, opening byte, member func(key, value []byte)) bool {
 	if start == len(text) || text[start] != opening {
 		return false
 	}
-	end, ok := values(text, start, 1, member)
+	end, ok := values(text, start, 1, &visitor{member: member})
 	return ok && space(text, end) == len(text)
+}
+
+// Letters says which bytes a key may begin with.
+type Letters [256]bool
+
+// Object is EachMember for the object that a text begins with, whose end it gives. It calls member only for keys that begin with one of the letters,
+// and for all keys with escapes.
+func Object(text []byte, letters *Letters, member func(key, value []byte)) (end int, ok bool) {
+	if len(text) == 0 || text[0] != '{' {
+		return 0, false
+	}
+	return values(text, 0, 1, &visitor{member, letters})
+}
+
+// End is the end of the valid value that a text has at i. At the end of the text, a number may continue.
+func End(text []byte, i int) (end int, ok bool) { return value(text, i, 0) }
+
+// Space is where the next byte from i on is that is not space.
+func Space(text []byte, i int) int { return space(text, i) }
+
+// visitor gets the members of one object or list.
+type visitor struct {
+	member  func(key, value []byte)
+	letters *Letters // nil for any
 }
 
 // space is where the next byte from i on is that is not space.
@@ -44,7 +68,8 @@ func value(b []byte, i, depth int) (end int, ok bool) {
 	}
 	switch b[i] {
 	case '"':
-		return quoted(b, i+1)
+		end, _, ok = quoted(b, i+1)
+		return end, ok
 	case '{', '[':
 		if depth == MaxDepth {
 			return i, false
@@ -60,34 +85,39 @@ func value(b []byte, i, depth int) (end int, ok bool) {
 	return number(b, i)
 }
 
-// values is the end of an object or a list. It calls member, if there is one, for each of its members. Those of a list have no key.
-func values(b []byte, i, depth int, member func(key, value []byte)) (end int, ok bool) {
+// values is the end of an object or a list. It calls the visitor, if there is one, for each of its members. Those of a list have no key.
+func values(b []byte, i, depth int, to *visitor) (end int, ok bool) {
 	closing := b[i] + 2 // in ASCII
 	if i = space(b, i+1); i < len(b) && b[i] == closing {
 		return i + 1, true
 	}
 	for {
-		var key []byte
+		keyStart, keyEnd := i, i
+		escapes := 0
 		if closing == '}' {
 			if i >= len(b) || b[i] != '"' {
 				return i, false
 			}
-			start := i
-			if i, ok = quoted(b, i+1); !ok {
+			if i, escapes, ok = quoted(b, i+1); !ok {
 				return i, false
 			}
-			key = b[start:i]
+			keyEnd = i
 			if i = space(b, i); i >= len(b) || b[i] != ':' {
 				return i, false
 			}
 			i = space(b, i+1)
 		}
 		start := i
-		if i, ok = value(b, i, depth); !ok {
+		if i < len(b) && b[i] == '"' {
+			i, _, ok = quoted(b, i+1)
+		} else {
+			i, ok = value(b, i, depth)
+		}
+		if !ok {
 			return i, false
 		}
-		if member != nil {
-			member(key, b[start:i])
+		if to != nil && (to.letters == nil || escapes > 0 || to.letters[b[keyStart+1]]) {
+			to.member(b[keyStart:keyEnd], b[start:i])
 		}
 		i = space(b, i)
 		switch {
@@ -102,8 +132,8 @@ func values(b []byte, i, depth int, member func(key, value []byte)) (end int, ok
 	}
 }
 
-// quoted is the end of a string whose content begins at i.
-func quoted(b []byte, i int) (end int, ok bool) {
+// quoted is the end of a string whose content begins at i, and how many escapes it has.
+func quoted(b []byte, i int) (end, escapes int, ok bool) {
 	for {
 		for ; i <= len(b)-8; i += 8 { // eight bytes at a time, up to a quote, a backslash or a control character
 			if stop := stops(binary.LittleEndian.Uint64(b[i:])); stop != 0 {
@@ -112,35 +142,36 @@ func quoted(b []byte, i int) (end int, ok bool) {
 			}
 		}
 		if i >= len(b) {
-			return i, false
+			return i, escapes, false
 		}
 		switch c := b[i]; {
 		case c == '"':
-			return i + 1, true
+			return i + 1, escapes, true
 		case c < ' ':
-			return i, false
+			return i, escapes, false
 		case c != '\\':
 			i++
 			continue
 		}
+		escapes++
 		if i+1 >= len(b) {
-			return i, false
+			return i, escapes, false
 		}
 		switch b[i+1] {
 		case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
 			i += 2
 		case 'u':
 			if i+6 > len(b) {
-				return i, false
+				return i, escapes, false
 			}
 			for _, c := range b[i+2 : i+6] {
 				if !digit(c) && (c|0x20 < 'a' || c|0x20 > 'f') {
-					return i, false
+					return i, escapes, false
 				}
 			}
 			i += 6
 		default:
-			return i, false
+			return i, escapes, false
 		}
 	}
 }
