@@ -18,9 +18,9 @@ func (e LongError) Error() string {
 	return fmt.Sprintf("a line or record of more than %d bytes: want shorter ones", e.Most)
 }
 
-// ReadLine gives the next line, including its line end, which may be in the memory of in: it is valid until the next read. A line of more than
+// readLine gives the next line, including its line end, which may be in the memory of in: it is valid until the next read. A line of more than
 // most bytes is a LongError.
-func ReadLine(in *bufio.Reader, most int) ([]byte, error) {
+func readLine(in *bufio.Reader, most int) ([]byte, error) {
 	var line []byte
 	for {
 		part, err := in.ReadSlice('\n')
@@ -39,7 +39,7 @@ func ReadLine(in *bufio.Reader, most int) ([]byte, error) {
 // gives the number of the line.
 func EachLine(in *bufio.Reader, use func(number int, line []byte) error) (number int, err error) {
 	for number = 1; ; number++ {
-		line, err := ReadLine(in, MaxRecord)
+		line, err := readLine(in, MaxRecord)
 		if len(bytes.TrimSpace(line)) > 0 {
 			if err := use(number, bytes.Clone(line)); err != nil {
 				return number, err

@@ -13,11 +13,11 @@ import (
 func TestReadLine(t *testing.T) {
 	in := bufio.NewReaderSize(strings.NewReader("a\n\n"+strings.Repeat("b", 99)+"\nlast"), 16)
 	for _, want := range []string{"a\n", "\n", strings.Repeat("b", 99) + "\n"} {
-		line, err := ReadLine(in, 100)
+		line, err := readLine(in, 100)
 		require.NoError(t, err)
 		assert.Equal(t, want, string(line))
 	}
-	line, err := ReadLine(in, 100)
+	line, err := readLine(in, 100)
 	assert.Equal(t, io.EOF, err)
 	assert.Equal(t, "last", string(line))
 }
@@ -32,7 +32,7 @@ func (e *endless) Read(p []byte) (int, error) {
 
 func TestALongLineEndsTheReading(t *testing.T) {
 	source := &endless{}
-	_, err := ReadLine(bufio.NewReader(source), 1<<20)
+	_, err := readLine(bufio.NewReader(source), 1<<20)
 	assert.Equal(t, LongError{1 << 20}, err)
 	assert.ErrorContains(t, err, "more than 1048576 bytes")
 	assert.Less(t, source.read, 2<<20)
