@@ -11,6 +11,7 @@ import (
 	"connect-deepcase/internal/annotation"
 	"connect-deepcase/internal/cases"
 	"connect-deepcase/internal/configfield"
+	"connect-deepcase/internal/field"
 	"connect-deepcase/internal/mapping"
 )
 
@@ -263,19 +264,19 @@ type grouping struct {
 // placed is a message's alert on its way to a case.
 type placed struct {
 	alert cases.Alert
-	raw   annotation.Raw // its document, if that need not be decoded
 	c     cases.Case
 	err   error
 }
 
 func (g *grouping) ProcessBatch(ctx context.Context, batch service.MessageBatch) ([]service.MessageBatch, error) {
 	defer g.outcome.count(batch)()
-	reader := g.times.OverValid(batch)
+	raws, room := handed.take(g.target, batch), field.Room{} // the documents that need not be decoded
+	reader := g.times.OverRaw(batch, raws)
 	alerts := make([]placed, len(batch))
 	for i, message := range batch {
 		j := &alerts[i]
 		if j.err = message.GetError(); j.err == nil { // a message that failed before keeps its error
-			j.alert, j.raw, j.err = g.read(reader, i, message)
+			j.alert, j.err = g.read(reader, i, message, &raws[i], &room)
 		}
 	}
 	if g.kept != nil {
@@ -288,13 +289,15 @@ func (g *grouping) ProcessBatch(ctx context.Context, batch service.MessageBatch)
 		}
 	}
 	given, opened := map[cases.Kind]int64{}, map[cases.Kind]int64{}
-	for i, j := range alerts {
+	for i := range alerts {
+		j := &alerts[i]
 		if j.err != nil {
 			g.fail(batch[i], j.err)
 			continue
 		}
-		if j.raw.OK() && !batch[i].HasStructured() {
-			batch[i].SetBytes(j.raw.WithCase(j.c))
+		if raws[i].OK() && !batch[i].HasStructured() {
+			to := raws[i].WithCase(&j.c)
+			batch[i].SetBytes(to.Text())
 		} else {
 			g.target.WriteCase(mapping.Mutable(batch[i]), j.c)
 		}
@@ -315,31 +318,34 @@ func (g *grouping) ProcessBatch(ctx context.Context, batch service.MessageBatch)
 	return []service.MessageBatch{batch}, nil
 }
 
-// read reads the alert of a message, and gives its document unless it had to be decoded.
-func (g *grouping) read(reader mapping.Reader, i int, message *service.Message) (a cases.Alert, raw annotation.Raw, err error) {
-	if a, raw, err = g.verdict(message); err != nil {
-		return a, raw, err
+// read reads the alert of a message. raw is its document if that is known, or empty; after the call, it is there unless the message had to be decoded.
+func (g *grouping) read(reader mapping.Reader, i int, message *service.Message, raw *annotation.Raw, room *field.Room) (a cases.Alert, err error) {
+	if a, err = g.verdict(message, raw, room); err != nil {
+		return a, err
 	}
 	if a.ID, err = reader.ID(i); err != nil {
-		return a, raw, err
+		return a, err
 	}
 	a.At, err = reader.Time(i)
-	return a, raw, err
+	return a, err
 }
 
-// verdict reads the verdict of a message.
-func (g *grouping) verdict(message *service.Message) (a cases.Alert, raw annotation.Raw, err error) {
-	if raw, ok := mapping.Raw(message, g.target); ok {
+// verdict reads the verdict of a message, and gives its document as read does.
+func (g *grouping) verdict(message *service.Message, raw *annotation.Raw, room *field.Room) (a cases.Alert, err error) {
+	if !raw.OK() {
+		*raw, _ = mapping.Raw(message, g.target, room)
+	}
+	if raw.OK() {
 		if a, ok := raw.Alert(); ok {
-			return a, raw, nil
+			return a, nil
 		}
 	}
+	*raw = annotation.Raw{}
 	document, err := mapping.Document(message)
 	if err != nil {
-		return a, raw, err
+		return a, err
 	}
-	a, err = g.target.Alert(document)
-	return a, raw, err
+	return g.target.Alert(document)
 }
 
 // addShared puts each alert without an error into its case, by the machines in the cache, or gives it an error: all alerts of a machine or

@@ -60,11 +60,12 @@ func (o *order) call() (end func()) {
 }
 
 // watch looks at the events of a batch that have a context.
-func (o *order) watch(events []*pending) {
+func (o *order) watch(events []pending) {
 	placed, beyond := int64(0), int64(0)
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	for _, p := range events {
+	for i := range events {
+		p := &events[i]
 		if p.err != nil || p.how.Again {
 			continue
 		}

@@ -11,6 +11,7 @@ import (
 
 	"connect-deepcase/internal/annotation"
 	"connect-deepcase/internal/configfield"
+	"connect-deepcase/internal/field"
 	"connect-deepcase/internal/mapping"
 	"connect-deepcase/model"
 	"connect-deepcase/model/decisions"
@@ -254,40 +255,45 @@ func (p *predict) ProcessBatch(ctx context.Context, batch service.MessageBatch) 
 		defer v.release()
 		name = v.name
 	}
-	var rows []int            // the messages of the batch that subjects are from
-	var raws []annotation.Raw // their documents, if these need not be decoded
-	var subjects []decisions.Subject
+	raws, room := handed.take(p.target, batch), field.Room{}
+	rows := make([]int, 0, len(batch)) // the messages of the batch that subjects are from
+	subjects := make([]decisions.Subject, 0, len(batch))
 	for i, message := range batch {
-		s, raw, err := p.subject(message, v)
+		s, err := p.subject(message, &raws[i], &room, v)
 		if err != nil {
 			p.fail(message, err)
+			raws[i] = annotation.Raw{}
 			continue
 		}
-		rows, raws, subjects = append(rows, i), append(raws, raw), append(subjects, s)
+		rows, subjects = append(rows, i), append(subjects, s)
 	}
 	verdicts, keys, errs := p.ask(ctx, v, subjects)
 	p.confidences.add(verdicts, errs)
 	given := map[model.Status]int64{}
-	for i, result := range p.answers.settle(verdicts, keys, errs) {
-		message := batch[rows[i]]
+	results := p.answers.settle(verdicts, keys, errs)
+	for i := range results {
+		result, message, raw := &results[i], batch[rows[i]], &raws[rows[i]]
 		if errs[i] != nil {
 			p.fail(message, errs[i])
+			*raw = annotation.Raw{}
 			continue
 		}
 		given[result.Settled.Status]++
 		if result.Version = name; result.Verdict.Cluster >= 0 {
 			result.HourlyMax = v.predictor.Model().Clusters[result.Verdict.Cluster].HourlyMax
 		}
-		if raws[i].OK() {
-			message.SetBytes(raws[i].WithVerdict(result, p.explain))
+		if raw.OK() {
+			*raw = raw.WithVerdict(result, p.explain)
+			message.SetBytes(raw.Text())
 			continue
 		}
 		document := mapping.Mutable(message)
-		p.target.WriteVerdict(document, result, p.explain)
+		p.target.WriteVerdict(document, *result, p.explain)
 		if p.ecs != nil {
-			p.ecs.Write(document, subjects[i].Event, result)
+			p.ecs.Write(document, subjects[i].Event, *result)
 		}
 	}
+	handed.over(p.target, raws)
 	for status, n := range given {
 		p.verdicts.Incr(n, status.String())
 	}

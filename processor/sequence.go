@@ -239,48 +239,54 @@ type pending struct {
 	context []string
 	how     sequencer.Arrival
 	err     error
-	path    string         // of the file that it comes from, if it does
-	raw     annotation.Raw // the document, if it need not be decoded
+	path    string // of the file that it comes from, if it does
 }
 
 func (s *sequence) ProcessBatch(ctx context.Context, batch service.MessageBatch) ([]service.MessageBatch, error) {
 	defer s.order.call()()
-	reader, now := s.mapping.OverValid(batch), s.now()
-	events := make([]*pending, len(batch))
+	raws := make([]annotation.Raw, len(batch)) // the documents that need not be decoded
+	reader, now := s.mapping.OverRaw(batch, raws), s.now()
+	room := make(field.Room, 0, 16*len(batch))
+	events := make([]pending, len(batch))
 	for i, message := range batch {
-		p := &pending{err: message.GetError()} // a message that failed before keeps its error, and may not be what the mapping expects
+		p := &events[i]
+		p.err = message.GetError() // a message that failed before keeps its error, and may not be what the mapping expects
 		if p.err == nil {
-			if p.raw, p.err = s.check(message); p.err == nil {
+			if raws[i], p.err = s.check(message, &room); p.err == nil {
 				if p.event, p.err = reader.Event(i); p.err == nil {
-					p.event.Content = s.content(message, p.event.ID)
+					p.event.Content = s.content(message, &raws[i], p.event.ID)
 					p.err = s.checkTime(p.event.Time, now)
 					p.path, _ = message.MetaGet("path")
 				}
 			}
 			s.complain(p.err)
 		}
-		events[i] = p
 	}
 	if s.kept != nil {
 		s.addShared(ctx, events)
 	} else {
-		for _, p := range events {
-			if p.err == nil {
+		for i := range events {
+			if p := &events[i]; p.err == nil {
 				p.context, p.how = s.windows.Add(p.event)
 			}
 		}
 	}
 	sequenced, reused := 0, 0
-	for i, p := range events {
+	sequences := make([]annotation.Sequence, len(batch))
+	for i := range events {
+		p, raw, sequence := &events[i], &raws[i], &sequences[i]
 		if p.err != nil {
 			batch[i].SetError(p.err)
+			*raw = annotation.Raw{}
 			continue
 		}
-		sequence := annotation.Sequence{Machine: p.event.Machine, Event: p.event.Name, Context: p.context, Templates: mapping.Templates(batch[i])}
-		if p.raw.OK() && !batch[i].HasStructured() {
-			batch[i].SetBytes(p.raw.WithSequence(sequence))
+		*sequence = annotation.Sequence{Machine: p.event.Machine, Event: p.event.Name, Context: p.context, Templates: mapping.Templates(batch[i])}
+		if raw.OK() && !batch[i].HasStructured() {
+			*raw = raw.WithSequence(sequence)
+			batch[i].SetBytes(raw.Text())
 		} else {
-			s.target.WriteSequence(mapping.Mutable(batch[i]), sequence)
+			*raw = annotation.Raw{}
+			s.target.WriteSequence(mapping.Mutable(batch[i]), *sequence)
 		}
 		sequenced++
 		if p.how.Reused || p.how.Other {
@@ -288,6 +294,7 @@ func (s *sequence) ProcessBatch(ctx context.Context, batch service.MessageBatch)
 			s.warn(p.event, p.how)
 		}
 	}
+	handed.over(s.target, raws)
 	s.outcome.add(len(batch), len(batch)-sequenced)
 	s.events.Incr(int64(sequenced), "sequenced")
 	s.events.Incr(int64(len(batch)-sequenced), "error")
@@ -321,8 +328,8 @@ func (s *sequence) complain(err error) {
 }
 
 // check says whether the document can be annotated. It decodes it only if that is needed.
-func (s *sequence) check(message *service.Message) (annotation.Raw, error) {
-	if raw, ok := mapping.Raw(message, s.target); ok {
+func (s *sequence) check(message *service.Message, room *field.Room) (annotation.Raw, error) {
+	if raw, ok := mapping.Raw(message, s.target, room); ok {
 		return raw, nil
 	}
 	document, err := mapping.Document(message)
@@ -334,15 +341,18 @@ func (s *sequence) check(message *service.Message) (annotation.Raw, error) {
 
 // content is a hash of the document of an event with an id. It is 0 without an id, and if the document was annotated before: then the event
 // comes again, and the annotation makes its document another one.
-func (s *sequence) content(message *service.Message, id string) uint64 {
+func (s *sequence) content(message *service.Message, raw *annotation.Raw, id string) uint64 {
 	if id == "" {
 		return 0
 	}
 	var annotated bool
-	if message.HasStructured() {
+	switch {
+	case message.HasStructured():
 		document, _ := message.AsStructured()
 		annotated = field.Find(document, s.target.String()) != nil
-	} else {
+	case len(s.target) == 1 && raw.OK():
+		annotated = raw.Annotated()
+	default:
 		document, _ := message.AsBytes()
 		annotated = field.FindJSON(document, s.target.String()) != nil
 	}

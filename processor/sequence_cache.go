@@ -8,10 +8,10 @@ import (
 )
 
 // addShared gives each event without an error its context, from the windows in the cache, or an error: all events of a machine or none.
-func (s *sequence) addShared(ctx context.Context, events []*pending) {
+func (s *sequence) addShared(ctx context.Context, events []pending) {
 	machines := map[string][]*pending{}
-	for _, p := range events {
-		if p.err == nil {
+	for i := range events {
+		if p := &events[i]; p.err == nil {
 			machines[p.event.Machine] = append(machines[p.event.Machine], p)
 		}
 	}

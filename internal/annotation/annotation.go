@@ -59,13 +59,13 @@ func (s Sequence) Subject() decisions.Subject {
 func (t Target) WriteSequence(document map[string]any, s Sequence) {
 	object := objectAt(document, t...)
 	clear(object)
-	write(object, nil, sequenceMembers(s))
+	write(object, nil, sequenceMembers(nil, &s))
 }
 
-func sequenceMembers(s Sequence) []member {
-	members := []member{{"machine", s.Machine}, {"event", s.Event}, {"context", names(s.Context)}}
+func sequenceMembers(members []member, s *Sequence) []member {
+	members = append(members, member{"machine", &s.Machine}, member{"event", &s.Event}, member{"context", (*names)(&s.Context)})
 	if s.Templates != "" {
-		members = append(members, member{"templates", s.Templates})
+		members = append(members, member{"templates", &s.Templates})
 	}
 	return members
 }

@@ -52,20 +52,20 @@ func (t Target) Alert(document map[string]any) (a cases.Alert, err error) {
 
 // WriteCase puts the case of an alert into a document from which Alert was read, and removes an earlier one.
 func (t Target) WriteCase(document map[string]any, c cases.Case) {
-	write(objectAt(document, t...), caseNames, caseMembers(c))
+	write(objectAt(document, t...), caseNames, caseMembers(nil, &c))
 }
 
 // caseNames are the names of the members that a case may have.
 var caseNames = []string{"send", "case", "case_kind", "case_opened", "case_techniques"}
 
-func caseMembers(c cases.Case) []member {
-	members := []member{{"send", c.Kind != cases.None}}
+func caseMembers(members []member, c *cases.Case) []member {
+	members = append(members, member{"send", c.Kind != cases.None})
 	if c.Kind == cases.None {
 		return members
 	}
-	members = append(members, member{"case", c.ID}, member{"case_kind", c.Kind.String()}, member{"case_opened", c.Opened})
+	members = append(members, member{"case", &c.ID}, member{"case_kind", c.Kind}, member{"case_opened", c.Opened})
 	if len(c.Techniques) > 0 {
-		members = append(members, member{"case_techniques", names(c.Techniques)})
+		members = append(members, member{"case_techniques", (*names)(&c.Techniques)})
 	}
 	return members
 }

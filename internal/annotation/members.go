@@ -2,13 +2,18 @@ package annotation
 
 import (
 	"bytes"
+	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"math"
 	"strconv"
 	"unicode/utf8"
+
+	"connect-deepcase/model/decisions"
 )
 
-// member is a field of an annotation. Its value is a text, a number (int64 or float64), a boolean, names, shares, or an object.
+// member is a field of an annotation. Its value is a pointer to a text, a number, names or shares, which costs no memory; a boolean, something
+// with a name, or an object.
 type member struct {
 	name  string
 	value any
@@ -17,8 +22,14 @@ type member struct {
 // names are a list of names of events, "" for null.
 type names []string
 
-// shares are a list of numbers that are rounded.
-type shares []float32
+// shares are a list of numbers that are rounded, and rounded is one.
+type (
+	shares  []float32
+	rounded float64
+)
+
+// most is how many members one processor writes.
+const most = 16
 
 // write puts members into an object, from which it removes those of the old names.
 func write(object map[string]any, old []string, members []member) {
@@ -27,20 +38,30 @@ func write(object map[string]any, old []string, members []member) {
 	}
 	for _, m := range members {
 		switch value := m.value.(type) {
-		case names:
-			list := make([]any, len(value))
-			for i, name := range value {
+		case *string:
+			object[m.name] = *value
+		case *int:
+			object[m.name] = int64(*value)
+		case *float64:
+			object[m.name] = *value
+		case *rounded:
+			object[m.name] = Round(float64(*value))
+		case *names:
+			list := make([]any, len(*value))
+			for i, name := range *value {
 				if name != "" {
 					list[i] = name
 				}
 			}
 			object[m.name] = list
-		case shares:
-			list := make([]any, len(value))
-			for i, share := range value {
+		case *shares:
+			list := make([]any, len(*value))
+			for i, share := range *value {
 				list[i] = Round(float64(share))
 			}
 			object[m.name] = list
+		case fmt.Stringer:
+			object[m.name] = value.String()
 		default:
 			object[m.name] = value
 		}
@@ -55,23 +76,29 @@ func appendMembers(b []byte, members []member) []byte {
 		}
 		b = append(appendText(b, m.name), ':')
 		switch value := m.value.(type) {
-		case string:
-			b = appendText(b, value)
+		case *string:
+			b = appendText(b, *value)
 		case bool:
 			b = strconv.AppendBool(b, value)
-		case int64:
-			b = strconv.AppendInt(b, value, 10)
-		case float64:
-			b = appendNumber(b, value)
-		case names:
-			b = appendList(b, value, func(b []byte, name string) []byte {
+		case *int:
+			b = strconv.AppendInt(b, int64(*value), 10)
+		case *float64:
+			b = appendNumber(b, *value)
+		case *rounded:
+			b = appendNumber(b, Round(float64(*value)))
+		case *names:
+			b = appendList(b, *value, func(b []byte, name string) []byte {
 				if name == "" {
 					return append(b, "null"...)
 				}
 				return appendText(b, name)
 			})
-		case shares:
-			b = appendList(b, value, func(b []byte, share float32) []byte { return appendNumber(b, Round(float64(share))) })
+		case *shares:
+			b = appendList(b, *value, func(b []byte, share float32) []byte { return appendNumber(b, Round(float64(share))) })
+		case *decisions.Key:
+			b = append(hex.AppendEncode(append(b, '"'), value[:]), '"')
+		case fmt.Stringer:
+			b = appendText(b, value.String())
 		default:
 			b = appendJSON(b, value)
 		}

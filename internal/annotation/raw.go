@@ -23,24 +23,57 @@ type Raw struct {
 	after      bool     // whether it comes after another member, if it is missing
 	// Whether the annotation is known to have members, and none of a verdict or of a case: then these are added behind the others.
 	noVerdict, noCase bool
+
+	index field.Index // of the document without its annotation
+	// What the annotation is known to have. It need not be read then.
+	sequence *Sequence // nil if unknown
+	verdict  verdict
+}
+
+// verdict is what a case needs to know of a verdict.
+type verdict struct {
+	known              bool
+	status             model.Status
+	score              float64
+	cluster, hourlyMax int
+}
+
+func verdictOf(r *Result) verdict {
+	v := verdict{known: true, status: r.Settled.Status, cluster: -1}
+	if r.Verdict.Status == model.NoModel {
+		return v
+	}
+	if v.status == model.Scored || v.status == model.Answered {
+		v.score = r.Settled.Score
+	}
+	if r.Verdict.Cluster >= 0 {
+		v.cluster = r.Verdict.Cluster
+	}
+	if r.writesHourlyMax() {
+		v.hourlyMax = r.HourlyMax
+	}
+	return v
 }
 
 // OK is whether there is a document.
 func (r *Raw) OK() bool { return r.text != nil }
 
 // Raw finds the annotation in a text. It is ok if the text is a JSON object in UTF-8, on one line, in which the annotation is an object or can be
-// added as one.
-func (t Target) Raw(text []byte) (r Raw, ok bool) {
+// added as one. The room is for what it finds there on its way, for FindJSON.
+func (t Target) Raw(text []byte, room *field.Room) (r Raw, ok bool) {
 	if bytes.IndexByte(text, '\n') >= 0 || bytes.IndexByte(text, '\r') >= 0 || !utf8.Valid(text) { // decoding and encoding changes these
 		return r, false
 	}
-	object := text
+	object, index := text, room.Index(text)
 	for depth, name := range t {
 		var found []byte
 		r.after = false
 		times := 0
 		valid := jsontext.EachMember(object, func(key, value []byte) {
 			r.after = true
+			if depth == 0 {
+				room.Add(&index, key, value)
+			}
 			if string(field.KeyText(key)) == name {
 				found = value
 				times++
@@ -53,15 +86,34 @@ func (t Target) Raw(text []byte) (r Raw, ok bool) {
 			r.missing = t[depth:]
 			r.start = cap(text) - cap(object) + bytes.LastIndexByte(object, '}') // object is a piece of text
 			r.end = r.start
-			r.text = text
+			r.text, r.index = text, index.Without(t[0])
 			return r, true
 		}
 		object = found
 	}
 	r.start = cap(text) - cap(object)
 	r.end = r.start + len(object)
-	r.text = text
+	r.text, r.index = text, index.Without(t[0])
 	return r, true
+}
+
+// Annotated tells whether the document has an annotation, which may be empty.
+func (r *Raw) Annotated() bool { return r.missing == nil }
+
+// Text is the document.
+func (r *Raw) Text() []byte { return r.text }
+
+// Is tells whether a text is the document: the same bytes in memory, which nobody changes as long as they are there.
+func (r *Raw) Is(text []byte) bool {
+	return len(text) > 0 && len(text) == len(r.text) && &text[0] == &r.text[0]
+}
+
+// FindJSON is the value at a path of the document, as field.FindJSON gives it.
+func (r *Raw) FindJSON(path string) json.RawMessage {
+	if found, known := r.index.FindJSON(path); known {
+		return found
+	}
+	return field.FindJSON(r.text, path)
 }
 
 func (r *Raw) object() []byte { return r.text[r.start:r.end] }
@@ -121,6 +173,9 @@ func numberOf(value []byte, missing float64) (x float64, ok bool) {
 
 // Sequence is that of a document.
 func (r *Raw) Sequence() (s Sequence, ok bool) {
+	if r.sequence != nil {
+		return *r.sequence, r.sequence.Event != ""
+	}
 	f, ok := r.fields()
 	if !ok || len(f.context) == 0 || f.context[0] != '[' {
 		return s, false
@@ -142,11 +197,18 @@ func (r *Raw) Sequence() (s Sequence, ok bool) {
 		ok = ok && (isText || value[0] == 'n')
 		s.Context = append(s.Context, name)
 	})
-	return s, ok && whole
+	if ok = ok && whole; ok {
+		r.sequence = &s
+	}
+	return s, ok
 }
 
 // Alert is that of a document, as Target.Alert reads it.
 func (r *Raw) Alert() (a cases.Alert, ok bool) {
+	if v := r.verdict; v.known && r.sequence != nil {
+		a = cases.Alert{Machine: r.sequence.Machine, Event: r.sequence.Event, Status: v.status, Score: v.score, Cluster: v.cluster, HourlyMax: v.hourlyMax, JSON: r.text}
+		return a, a.Machine != "" && a.Event != ""
+	}
 	f, ok := r.fields()
 	if !ok {
 		return a, false
@@ -180,26 +242,41 @@ func (r *Raw) Alert() (a cases.Alert, ok bool) {
 	return a, true
 }
 
-// WithSequence is Target.WriteSequence: the document with a sequence and no verdict.
-func (r *Raw) WithSequence(s Sequence) []byte { return r.with(nil, false, sequenceMembers(s)) }
+// WithSequence is Target.WriteSequence: the document with a sequence, which it refers to, and no verdict.
+func (r *Raw) WithSequence(s *Sequence) Raw {
+	var room [most]member
+	to := r.with(nil, false, sequenceMembers(room[:0], s))
+	to.sequence, to.verdict, to.noVerdict, to.noCase = s, verdict{}, true, true
+	return to
+}
 
 // WithVerdict is Target.WriteVerdict: the document, which has a sequence, with a result.
-func (r *Raw) WithVerdict(result Result, explain bool) []byte {
-	return r.with(verdictNames, r.noVerdict, verdictMembers(result, explain))
+func (r *Raw) WithVerdict(result *Result, explain bool) Raw {
+	var room [most]member
+	to := r.with(verdictNames, r.noVerdict, verdictMembers(room[:0], result, explain))
+	to.verdict, to.noVerdict = verdictOf(result), false
+	return to
 }
 
 // WithCase is Target.WriteCase: the document, which has a verdict, with its case.
-func (r *Raw) WithCase(c cases.Case) []byte { return r.with(caseNames, r.noCase, caseMembers(c)) }
+func (r *Raw) WithCase(c *cases.Case) Raw {
+	var room [most]member
+	to := r.with(caseNames, r.noCase, caseMembers(room[:0], c))
+	to.noCase = false
+	return to
+}
 
 // with is the document with members in its annotation, in place of those of the old names; of all, if old is nil. If none is known to be one of
 // these, the members are added.
-func (r *Raw) with(old []string, none bool, members []member) []byte {
+func (r *Raw) with(old []string, none bool, members []member) (to Raw) {
+	to = *r
 	var room [1024]byte
 	b := room[:0]
 	if none {
 		b = appendMembers(append(b, '{'), members)
 		b[0] = ','
-		return slices.Concat(r.text[:r.end-1], b, r.text[r.end-1:])
+		to.text, to.end = slices.Concat(r.text[:r.end-1], b, r.text[r.end-1:]), r.end+len(b)
+		return to
 	}
 	if r.missing != nil && r.after {
 		b = append(b, ',')
@@ -210,6 +287,7 @@ func (r *Raw) with(old []string, none bool, members []member) []byte {
 		}
 		b = append(appendText(b, name), ':')
 	}
+	to.start, to.missing = r.start+len(b), nil
 	b = append(b, '{')
 	if r.missing == nil && old != nil {
 		jsontext.EachMember(r.object(), func(key, value []byte) {
@@ -222,9 +300,11 @@ func (r *Raw) with(old []string, none bool, members []member) []byte {
 			b = append(append(append(b, key...), ':'), value...)
 		})
 	}
-	b = appendMembers(b, members)
-	for range max(1, len(r.missing)) {
+	b = append(appendMembers(b, members), '}')
+	to.end = r.start + len(b)
+	for range len(r.missing) - 1 {
 		b = append(b, '}')
 	}
-	return slices.Concat(r.text[:r.start], b, r.text[r.end:])
+	to.text = slices.Concat(r.text[:r.start], b, r.text[r.end:])
+	return to
 }

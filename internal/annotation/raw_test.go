@@ -10,6 +10,7 @@ import (
 
 	"connect-deepcase/internal/annotation"
 	"connect-deepcase/internal/cases"
+	"connect-deepcase/internal/field"
 	"connect-deepcase/model"
 	"connect-deepcase/model/decisions"
 )
@@ -29,11 +30,14 @@ var (
 func compareRaw(t *testing.T, target annotation.Target, content string) bool {
 	t.Helper()
 	text := []byte(content)
-	raw, ok := target.Raw(text)
+	raw, ok := target.Raw(text, &field.Room{})
 	if !ok {
 		return false
 	}
 	document := decoded(t, content)
+	for _, path := range []string{"deepcase", "a", "a.b", "a.deepcase.event", "x", "b.0", "deepcase.mine", "de~0pcase"} {
+		require.Equal(t, field.FindJSON(text, path), raw.FindJSON(path), path)
+	}
 	require.NoError(t, target.Check(document), content)
 	if s, ok := raw.Sequence(); ok {
 		want, err := target.Sequence(document)
@@ -48,22 +52,29 @@ func compareRaw(t *testing.T, target annotation.Target, content string) bool {
 	}
 	for _, annotate := range []struct {
 		decoded func(map[string]any)
-		raw     func(annotation.Raw) []byte
+		raw     func(annotation.Raw) annotation.Raw
 	}{
-		{func(d map[string]any) { target.WriteVerdict(d, result, true) }, func(r annotation.Raw) []byte { return r.WithVerdict(result, true) }},
-		{func(d map[string]any) { target.WriteCase(d, cases.Case{}) }, func(r annotation.Raw) []byte { return r.WithCase(cases.Case{}) }},
-		{func(d map[string]any) { target.WriteSequence(d, sequence) }, func(r annotation.Raw) []byte { return r.WithSequence(sequence) }},
-		{func(d map[string]any) { target.WriteVerdict(d, result, false) }, func(r annotation.Raw) []byte { return r.WithVerdict(result, false) }},
-		{func(d map[string]any) { target.WriteCase(d, opened) }, func(r annotation.Raw) []byte { return r.WithCase(opened) }},
+		{func(d map[string]any) { target.WriteVerdict(d, result, true) }, func(r annotation.Raw) annotation.Raw { return r.WithVerdict(&result, true) }},
+		{func(d map[string]any) { target.WriteCase(d, cases.Case{}) }, func(r annotation.Raw) annotation.Raw { return r.WithCase(&cases.Case{}) }},
+		{func(d map[string]any) { target.WriteSequence(d, sequence) }, func(r annotation.Raw) annotation.Raw { return r.WithSequence(&sequence) }},
+		{func(d map[string]any) { target.WriteVerdict(d, result, false) }, func(r annotation.Raw) annotation.Raw { return r.WithVerdict(&result, false) }},
+		{func(d map[string]any) { target.WriteCase(d, opened) }, func(r annotation.Raw) annotation.Raw { return r.WithCase(&opened) }},
 	} {
-		text = annotate.raw(raw)
 		read := raw
 		_, _ = read.Alert() // tells what it has
-		require.JSONEq(t, string(text), string(annotate.raw(read)), content)
+		written := annotate.raw(read)
+		handedOn := annotate.raw(raw)
+		text = handedOn.Text()
+		require.JSONEq(t, string(written.Text()), string(text), content)
 		annotate.decoded(document)
 		require.JSONEq(t, encoded(t, document), string(text), content)
-		raw, ok = target.Raw(text)
+		raw, ok = target.Raw(text, &field.Room{})
 		require.True(t, ok, "%s", text)
+		compareKnown(t, raw, handedOn)
+		compareKnown(t, raw, written)
+		if len(content)%2 == 0 { // what is handed on is annotated again, without being read
+			raw = handedOn
+		}
 	}
 	require.Equal(t, content, string([]byte(content)), "the bytes of a message are not ours")
 	s, ok := raw.Sequence()
@@ -71,9 +82,31 @@ func compareRaw(t *testing.T, target annotation.Target, content string) bool {
 	require.Equal(t, sequence, s)
 	alert, ok := raw.Alert()
 	require.True(t, ok, "%s", text)
-	require.Equal(t, text, alert.JSON)
+	require.Equal(t, raw.Text(), alert.JSON)
 	require.Equal(t, 0.25, alert.Score)
 	return true
+}
+
+func textOf(r annotation.Raw) string { return string(r.Text()) }
+
+// compareKnown compares what is known of a document that was annotated with what is read from it.
+func compareKnown(t *testing.T, read, known annotation.Raw) {
+	t.Helper()
+	require.Equal(t, read.Annotated(), known.Annotated())
+	wantSequence, want := read.Sequence()
+	sequence, ok := known.Sequence()
+	require.Equal(t, want, ok)
+	require.Equal(t, wantSequence, sequence)
+	wantAlert, want := read.Alert()
+	alert, ok := known.Alert()
+	require.Equal(t, want, ok)
+	if ok {
+		require.Equal(t, wantAlert, alert)
+	}
+	for _, path := range []string{"deepcase.event", "a.deepcase.event", "a", "x", "b"} {
+		require.Equal(t, read.FindJSON(path), known.FindJSON(path), path)
+	}
+	require.Equal(t, textOf(read.WithVerdict(&result, true)), textOf(known.WithVerdict(&result, true)))
 }
 
 var sequence = annotation.Sequence{Machine: "web-1", Event: "é\\", Context: []string{"", "a\"<>\u2028", "b"}, Templates: "0123456789abcdef"}
@@ -93,9 +126,9 @@ func TestADocumentIsAnnotatedInItsBytes(t *testing.T) {
 	} {
 		assert.False(t, compareRaw(t, annotation.Target{"deepcase"}, content), "has to be decoded: %q", content)
 	}
-	raw, ok := annotation.Target{"deepcase"}.Raw([]byte(`{"b":1.50,"a":1}`))
+	raw, ok := annotation.Target{"deepcase"}.Raw([]byte(`{"b":1.50,"a":1}`), &field.Room{})
 	require.True(t, ok)
-	assert.Equal(t, `{"b":1.50,"a":1,"deepcase":{"send":false}}`, string(raw.WithCase(cases.Case{})), "the rest stays as it is")
+	assert.Equal(t, `{"b":1.50,"a":1,"deepcase":{"send":false}}`, textOf(raw.WithCase(&cases.Case{})), "the rest stays as it is")
 }
 
 func TestWhatBytesDoNotTellIsLeftToTheDecodedDocument(t *testing.T) {
@@ -103,14 +136,14 @@ func TestWhatBytesDoNotTellIsLeftToTheDecodedDocument(t *testing.T) {
 		`{"event":"e","context":[]}`, `{"machine":"m","event":"","context":[]}`, `{"machine":"m","event":1,"context":[]}`, `{"machine":"m","event":"e"}`,
 		`{"machine":"m","event":"e","context":[1]}`, `{"machine":"m","event":"e","context":{}}`, `{"machine":"m","event":"e","context":[],"templates":"x"}`,
 	} {
-		raw, ok := annotation.Target{"deepcase"}.Raw([]byte(`{"deepcase":` + object + `}`))
+		raw, ok := annotation.Target{"deepcase"}.Raw([]byte(`{"deepcase":`+object+`}`), &field.Room{})
 		require.True(t, ok)
 		_, ok = raw.Sequence()
 		assert.False(t, ok, object)
 	}
 	for _, more := range []string{``, `,"status":1`, `,"status":"x"`, `,"status":"scored"`, `,"status":"scored","score":-1`, `,"status":"scored","score":"1"`,
 		`,"status":"no_cluster","cluster":-1`, `,"status":"no_cluster","cluster":0.5`, `,"status":"no_cluster","hourly_max":true`} {
-		raw, ok := annotation.Target{"deepcase"}.Raw([]byte(`{"deepcase":{"machine":"m","event":"e"` + more + `}}`))
+		raw, ok := annotation.Target{"deepcase"}.Raw([]byte(`{"deepcase":{"machine":"m","event":"e"`+more+`}}`), &field.Room{})
 		require.True(t, ok)
 		_, ok = raw.Alert()
 		assert.False(t, ok, more)

@@ -26,51 +26,52 @@ type Result struct {
 // WriteVerdict puts a result next to the sequence that it is about, and removes an earlier one. Numbers that mean nothing for the status are
 // left out; explain says whether to write the attention.
 func (t Target) WriteVerdict(document map[string]any, r Result, explain bool) {
-	write(objectAt(document, t...), verdictNames, verdictMembers(r, explain))
+	write(objectAt(document, t...), verdictNames, verdictMembers(nil, &r, explain))
 }
 
 // verdictNames are the names of the members that a verdict may have.
 var verdictNames = []string{"pattern", "status", "score", "cluster", "distance", "confidence", "attention", "model", "answer",
 	"answered_before", "hourly_max"}
 
-func verdictMembers(r Result, explain bool) []member {
-	v := r.Verdict
-	members := make([]member, 0, len(verdictNames))
-	add := func(name string, value any) { members = append(members, member{name, value}) }
-	add("pattern", r.Pattern.String())
-	add("status", r.Settled.Status.String())
+func verdictMembers(members []member, r *Result, explain bool) []member {
+	v := &r.Verdict
+	members = append(members, member{"pattern", &r.Pattern}, member{"status", &r.Settled.Status})
 	if v.Status == model.NoModel {
 		return members
 	}
-	add("model", r.Version)
+	members = append(members, member{"model", &r.Version})
 	if r.Settled.Status.HasScore() {
-		add("score", r.Settled.Score)
+		members = append(members, member{"score", &r.Settled.Score})
 	}
-	if r.HourlyMax > 0 && r.Settled.Status == model.Scored && r.Settled.Score == 0 {
-		add("hourly_max", int64(r.HourlyMax))
+	if r.writesHourlyMax() {
+		members = append(members, member{"hourly_max", &r.HourlyMax})
 	}
 	if found := r.Settled.Found; found != nil {
 		answer := Decided(found)
 		answer["verdict"] = v.Status.String()
-		add("answer", answer)
+		members = append(members, member{"answer", answer})
 	}
 	if before := r.Settled.Before; before != nil {
-		add("answered_before", Decided(before))
+		members = append(members, member{"answered_before", Decided(before)})
 	}
 	if v.Cluster >= 0 {
-		add("cluster", int64(v.Cluster))
+		members = append(members, member{"cluster", &v.Cluster})
 	}
 	if v.Cluster >= 0 || v.Status == model.NoCluster {
-		add("distance", Round(v.Distance))
+		members = append(members, member{"distance", (*rounded)(&v.Distance)})
 	}
 	if v.Status == model.UnknownEvent {
 		return members
 	}
-	add("confidence", Round(v.Confidence))
+	members = append(members, member{"confidence", (*rounded)(&v.Confidence)})
 	if explain {
-		add("attention", shares(v.Attention))
+		members = append(members, member{"attention", (*shares)(&v.Attention)})
 	}
 	return members
+}
+
+func (r *Result) writesHourlyMax() bool {
+	return r.HourlyMax > 0 && r.Settled.Status == model.Scored && r.Settled.Score == 0
 }
 
 // Decided is an answer or a mute as an object of a document.

@@ -73,31 +73,42 @@ func FindJSON(document json.RawMessage, path string) json.RawMessage {
 		}
 		return nil
 	}
-	// The values of the keys that the path begins with, by the length of the key. If a key comes twice, the last one counts.
-	type lead struct {
-		length int
-		value  json.RawMessage
-	}
 	var few [4]lead
 	leads := few[:0]
 	escaped := strings.IndexByte(path, '~') >= 0
 	jsontext.EachMember(document, func(quoted, value []byte) {
-		length := leadLength(path, KeyText(quoted), escaped)
-		if length == 0 {
-			return
-		}
-		at := 0
-		for at < len(leads) && leads[at].length > length {
-			at++
-		}
-		if at < len(leads) && leads[at].length == length {
-			leads[at].value = value
-			return
-		}
-		leads = append(leads, lead{})
-		copy(leads[at+1:], leads[at:])
-		leads[at] = lead{length, value}
+		leads = addLead(leads, leadLength(path, KeyText(quoted), escaped), value)
 	})
+	return follow(leads, path)
+}
+
+// lead is the value of a key that a path begins with, and the length of the key in the path.
+type lead struct {
+	length int
+	value  json.RawMessage
+}
+
+// addLead adds a lead to those of a path, the longest first, unless its length is 0. If a key comes twice, the last one counts.
+func addLead(leads []lead, length int, value json.RawMessage) []lead {
+	if length == 0 {
+		return leads
+	}
+	at := 0
+	for at < len(leads) && leads[at].length > length {
+		at++
+	}
+	if at < len(leads) && leads[at].length == length {
+		leads[at].value = value
+		return leads
+	}
+	leads = append(leads, lead{})
+	copy(leads[at+1:], leads[at:])
+	leads[at] = lead{length, value}
+	return leads
+}
+
+// follow is the value at the end of a path, by its leads.
+func follow(leads []lead, path string) json.RawMessage {
 	for _, l := range leads {
 		found := notNull(l.value)
 		if found != nil && l.length < len(path) {

@@ -12,6 +12,7 @@ import (
 	"github.com/redpanda-data/benthos/v4/public/bloblang"
 	"github.com/redpanda-data/benthos/v4/public/service"
 
+	"connect-deepcase/internal/annotation"
 	"connect-deepcase/internal/excerpt"
 	"connect-deepcase/internal/field"
 )
@@ -118,7 +119,7 @@ type evaluation struct {
 	batch   service.MessageBatch
 	queries []*service.MessageBatchBloblangExecutor // by part, nil for others
 	alone   bool                                    // nothing else needs the document decoded
-	valid   bool                                    // documents that are not decoded are known to be valid, and in UTF-8
+	raws    []annotation.Raw                        // the documents of messages that are not decoded, or nil
 }
 
 func (x expression) over(batch service.MessageBatch, name string) evaluation {
@@ -158,7 +159,11 @@ func (e evaluation) part(i, index int) (any, error) {
 	p := e.parts[i]
 	switch {
 	case p.path != "":
-		if v, ok := e.inBytes(e.batch[index], p.path); ok {
+		if raw := e.raw(index); raw != nil {
+			if v, ok := ofValid(raw.FindJSON(p.path)); ok {
+				return v, nil
+			}
+		} else if v, ok := e.inBytes(e.batch[index], p.path); ok {
 			return v, nil
 		}
 		content, err := e.batch[index].AsStructured()
@@ -175,18 +180,39 @@ func (e evaluation) part(i, index int) (any, error) {
 // inBytes reads the value at a path out of a message's bytes. It decodes no other value, which saves most of the time if nobody else needs the
 // document decoded.
 func (e evaluation) inBytes(message *service.Message, path string) (v any, ok bool) {
-	if !e.alone && (!e.valid || message.HasStructured()) {
+	if !e.alone {
 		return nil, false
 	}
 	content, err := message.AsBytes()
 	if err != nil {
 		return nil, false
 	}
-	found := field.FindJSON(content, path)
-	if e.alone {
-		return ofAny(found)
+	return ofAny(field.FindJSON(content, path))
+}
+
+// raw is the document of a message that is not decoded, or nil.
+func (e evaluation) raw(index int) *annotation.Raw {
+	if e.raws == nil || !e.raws[index].OK() || e.batch[index].HasStructured() {
+		return nil
 	}
-	return ofValid(found)
+	return &e.raws[index]
+}
+
+// view is the value as field.Text gives it, if it is a text or a number in a document that is not decoded. It may be in the memory of the document.
+func (e evaluation) view(index int) (text string, ok bool) {
+	if len(e.parts) != 1 || e.parts[0].path == "" {
+		return "", false
+	}
+	raw := e.raw(index)
+	if raw == nil {
+		return "", false
+	}
+	found := raw.FindJSON(e.parts[0].path)
+	if len(found) == 0 || found[0] != '"' && found[0] != '-' && (found[0] < '0' || found[0] > '9') {
+		return "", false
+	}
+	text, err := field.JSONView(found)
+	return text, err == nil
 }
 
 // ofAny is a value that was found in a document. It is not ok if it is no text or number. It may be ok if the document is not valid JSON, which its
@@ -249,6 +275,9 @@ func (e evaluation) wrong(part string, err error) error {
 
 // name is the value as a text that can be a name.
 func (e evaluation) name(index int) (string, error) {
+	if text, ok := e.view(index); ok {
+		return text, nil
+	}
 	v, err := e.value(index)
 	if err != nil {
 		return "", err

@@ -12,6 +12,7 @@ import (
 
 	"github.com/redpanda-data/benthos/v4/public/service"
 
+	"connect-deepcase/internal/annotation"
 	"connect-deepcase/internal/excerpt"
 	"connect-deepcase/internal/field"
 	"connect-deepcase/sequencer"
@@ -182,11 +183,12 @@ func (m *Mapping) Over(batch service.MessageBatch) Reader {
 	return r
 }
 
-// OverValid is Over for a batch whose messages, if they are not decoded, are known to be valid JSON in UTF-8 when they are read.
-func (m *Mapping) OverValid(batch service.MessageBatch) Reader {
+// OverRaw is Over for a batch with the documents of those of its messages that need not be decoded. They have to be there when their messages are
+// read. Texts of events may be in the memory of the documents.
+func (m *Mapping) OverRaw(batch service.MessageBatch, raws []annotation.Raw) Reader {
 	r := m.Over(batch)
 	for _, e := range []*evaluation{&r.machine, &r.event, &r.timestamp, &r.id} {
-		e.valid = true
+		e.raws = raws
 	}
 	return r
 }
@@ -217,11 +219,14 @@ func (r Reader) Event(index int) (e sequencer.Event, err error) {
 
 // Time reads when the event of a message of the batch happened.
 func (r Reader) Time(index int) (at time.Time, err error) {
-	v, err := r.timestamp.value(index)
-	if err != nil {
-		return at, err
+	text, ok := r.timestamp.view(index)
+	if !ok {
+		var v any
+		if v, err = r.timestamp.value(index); err != nil {
+			return at, err
+		}
+		text, err = field.Text(v)
 	}
-	text, err := field.Text(v)
 	switch {
 	case errors.Is(err, field.ErrMissing):
 		err = fmt.Errorf("%w: want a time", err)

@@ -6,6 +6,7 @@ import (
 	"github.com/redpanda-data/benthos/v4/public/service"
 
 	"connect-deepcase/internal/annotation"
+	"connect-deepcase/internal/field"
 )
 
 const fieldTarget = "target"
@@ -42,15 +43,21 @@ func Document(m *service.Message) (map[string]any, error) {
 }
 
 // Raw is a message's document as bytes. It is not ok if the message is decoded already, or if the document has to be.
-func Raw(m *service.Message, target annotation.Target) (raw annotation.Raw, ok bool) {
-	if m.HasStructured() || !m.HasBytes() {
+func Raw(m *service.Message, target annotation.Target, room *field.Room) (raw annotation.Raw, ok bool) {
+	content, ok := Bytes(m)
+	if !ok {
 		return raw, false
+	}
+	return target.Raw(content, room)
+}
+
+// Bytes are a message's document, if it is not decoded.
+func Bytes(m *service.Message) (content []byte, ok bool) {
+	if m.HasStructured() || !m.HasBytes() {
+		return nil, false
 	}
 	content, err := m.AsBytes()
-	if err != nil {
-		return raw, false
-	}
-	return target.Raw(content)
+	return content, err == nil
 }
 
 // Mutable is a message's document, to be changed. If Document found one, there is one.
