@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -26,7 +27,8 @@ type set struct {
 // setAll writes the values that came at the same time: most to the log, for which the disk is asked once. A value whose file is not there yet, or is
 // not like those that this process writes, is written to its file. So an entry is there if its file is. The error is that of all values; one that
 // concerns some is theirs.
-func (f *files) setAll(sets []*set) error {
+func (f *files) setAll(came [][]*set) error {
+	sets := slices.Concat(came...)
 	return f.locked(func() error {
 		now := f.bounds.now()
 		if f.logs && f.log.full(now) {

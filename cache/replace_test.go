@@ -23,7 +23,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// machines is how many windows a batch of the tests writes, and parallel how many at a time, as deepcase_sequence does.
+// machines is how many windows a batch of the tests writes, and parallel how many at a time, as deepcase_sequence does with other caches.
 const machines, parallel = 500, 128
 
 // setAll writes an entry for each machine and gives the errors, and calls done for each that is confirmed.
@@ -45,6 +45,21 @@ func setAll(c service.Cache, value []byte, done func(key string)) error {
 	return errors.Join(errs...)
 }
 
+// setTogether is setAll as deepcase_sequence does it with this cache.
+func setTogether(c service.Cache, value []byte, done func(key string)) error {
+	keys, values := make([]string, machines), make([][]byte, machines)
+	for i := range keys {
+		keys[i], values[i] = fmt.Sprint("machine-", i), value
+	}
+	if errs := c.(*files).SetAll(keys, values); errs != nil {
+		return errors.Join(errs...)
+	}
+	for _, key := range keys {
+		done(key)
+	}
+	return nil
+}
+
 // confirmForEver writes batches, and prints the key and the number of each entry that is confirmed.
 func confirmForEver(dir string) error {
 	c, err := newFiles(dir, newBounds(0, 10<<30, service.MockResources()))
@@ -53,7 +68,11 @@ func confirmForEver(dir string) error {
 	}
 	c.log.most = killedLog
 	for turn := 1; ; turn++ {
-		err := setAll(c, checked(turn), func(key string) { fmt.Printf("%s %d\n", key, turn) }) // one write each, unbuffered
+		write := setAll
+		if turn%2 == 0 {
+			write = setTogether
+		}
+		err := write(c, checked(turn), func(key string) { fmt.Printf("%s %d\n", key, turn) }) // one write each, unbuffered
 		if err != nil {
 			return err
 		}

@@ -93,7 +93,7 @@ func TestDocumentsThatAreHandedOver(t *testing.T) {
 	}
 	runtime.GC()
 	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // what is handed over may be collected at any time
-	for name, way := range ways { // or the test would compare what is read with what is read
+	for name, way := range ways {                    // or the test would compare what is read with what is read
 		batch := way(process(t, newSequence(t, ""), messages(alerts...)))
 		known := 0
 		for _, raw := range handed.take(annotation.Target{"deepcase"}, batch) {

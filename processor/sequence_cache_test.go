@@ -15,6 +15,8 @@ import (
 	"github.com/redpanda-data/benthos/v4/public/service"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"connect-deepcase/internal/configfield"
 )
 
 // slowWrites is a cache whose writes come into force when flush is called.
@@ -46,6 +48,9 @@ func TestWindowsOfAMachineThatMoves(t *testing.T) {
 		start := func() (*sequence, *slowWrites) {
 			s, c := newSequence(t, fmt.Sprintf("cache: c\nlength: %d\nid: ${! json(\"id\") }", length), "c"), &slowWrites{brokenCache: shared}
 			s.kept.access = func(_ context.Context, f func(service.Cache)) error { f(c); return nil }
+			if seed%2 == 0 {
+				s.kept.batched = func() configfield.Batched { return oneByOne{t.Context(), c} }
+			}
 			return s, c
 		}
 		// take sends the events from one to another through a process.
@@ -243,89 +248,135 @@ func (c *brokenCache) Add(context.Context, string, []byte, *time.Duration) error
 func (c *brokenCache) Delete(context.Context, string) error                      { return nil }
 func (c *brokenCache) Close(context.Context) error                               { return nil }
 
-func withCache(t *testing.T, yaml string, c *brokenCache) *sequence {
+func withCache(t *testing.T, yaml string, c *brokenCache, together bool) *sequence {
 	s := newSequence(t, "cache: c\n"+yaml, "c")
 	c.items = map[string][]byte{}
 	s.kept.access = func(_ context.Context, f func(service.Cache)) error { f(c); return nil }
+	if together {
+		s.kept.batched = func() configfield.Batched { return oneByOne{t.Context(), c} }
+	}
 	return s
 }
 
+// eachWay runs a test with a cache that reads and writes many entries at once, and with one that does not.
+func eachWay(t *testing.T, test func(t *testing.T, together bool)) {
+	for _, together := range []bool{false, true} {
+		t.Run(fmt.Sprintf("together=%t", together), func(t *testing.T) { test(t, together) })
+	}
+}
+
 func TestSequenceWaitsForAFailingCache(t *testing.T) {
-	c := &brokenCache{}
-	s := withCache(t, "length: 2\ncache_retry: 30s", c)
-	process(t, s, messages(alertOf("a", "1", 1)))
-	c.failGets, c.failSets = 2, 2
-	out := process(t, s, messages(alertOf("a", "2", 2), alertOf("a", "3", 3)))
-	assert.Equal(t, []any{"1", "2"}, at(t, out[1])["context"])
-	assert.Zero(t, c.failGets+c.failSets)
+	eachWay(t, func(t *testing.T, together bool) {
+		c := &brokenCache{}
+		s := withCache(t, "length: 2\ncache_retry: 30s", c, together)
+		process(t, s, messages(alertOf("a", "1", 1)))
+		c.failGets, c.failSets = 2, 2
+		out := process(t, s, messages(alertOf("a", "2", 2), alertOf("a", "3", 3)))
+		assert.Equal(t, []any{"1", "2"}, at(t, out[1])["context"])
+		assert.Zero(t, c.failGets+c.failSets)
+	})
 }
 
 // Messages that the cache fails for are flagged, and what they were does not stick: sent again they get the contexts of an
 // undisturbed run, without ids too.
 func TestSequenceLeavesWindowsAsTheyWere(t *testing.T) {
-	for _, first := range []bool{true, false} {
-		c := &brokenCache{}
-		s := withCache(t, "length: 3\ncache_retry: 0s", c)
-		if !first {
-			process(t, s, messages(alertOf("a", "0", 0)))
+	eachWay(t, func(t *testing.T, together bool) {
+		for _, first := range []bool{true, false} {
+			c := &brokenCache{}
+			s := withCache(t, "length: 3\ncache_retry: 0s", c, together)
+			if !first {
+				process(t, s, messages(alertOf("a", "0", 0)))
+			}
+			batch := []string{alertOf("a", "1", 1), alertOf("a", "2", 2)}
+			c.failGets = 1
+			for _, m := range process(t, s, messages(batch...)) {
+				assert.EqualError(t, m.GetError(), `window of machine "a": cache cannot be read: connection refused`)
+				assert.NotContains(t, text(t, m), "deepcase")
+			}
+			c.failSets = 1
+			for _, m := range process(t, s, messages(batch...)) {
+				assert.EqualError(t, m.GetError(), `window of machine "a": cache cannot be written: connection refused`)
+			}
+			out := process(t, s, messages(batch...))
+			want := []any{nil, "0", "1"}
+			if first {
+				want = []any{nil, nil, "1"}
+			}
+			assert.Equal(t, want, at(t, out[1])["context"])
 		}
-		batch := []string{alertOf("a", "1", 1), alertOf("a", "2", 2)}
-		c.failGets = 1
-		for _, m := range process(t, s, messages(batch...)) {
-			assert.EqualError(t, m.GetError(), `window of machine "a": cache cannot be read: connection refused`)
-			assert.NotContains(t, text(t, m), "deepcase")
+	})
+}
+
+// Of several machines, those fail that the cache fails for, and no others.
+func TestSequenceOfSeveralMachinesAndAFailingCache(t *testing.T) {
+	eachWay(t, func(t *testing.T, together bool) {
+		c := &brokenCache{}
+		s := withCache(t, "length: 3\ncache_retry: 0s", c, together)
+		var batch []string
+		for i := range 30 {
+			batch = append(batch, alertOf(fmt.Sprint(i%10), "e", i))
 		}
 		c.failSets = 1
+		failed := 0
 		for _, m := range process(t, s, messages(batch...)) {
-			assert.EqualError(t, m.GetError(), `window of machine "a": cache cannot be written: connection refused`)
+			if m.GetError() != nil {
+				failed++
+			}
 		}
-		out := process(t, s, messages(batch...))
-		want := []any{nil, "0", "1"}
-		if first {
-			want = []any{nil, nil, "1"}
+		if together {
+			assert.Equal(t, 3, failed, "the three of a machine")
+		} else {
+			assert.NotZero(t, failed) // how many are on their way then depends on chance
 		}
-		assert.Equal(t, want, at(t, out[1])["context"])
-	}
+		assert.Len(t, c.items, 10-failed/3)
+	})
 }
 
 // A write that failed for us may have arrived all the same. With ids the same messages again get the same contexts.
 func TestSequenceOnAWriteOfUnknownFate(t *testing.T) {
-	c := &brokenCache{storeFirst: true}
-	s := withCache(t, "length: 3\ncache_retry: 0s\nid: ${! json(\"id\") }", c)
-	batch := []string{alertOf("a", "1", 1), alertOf("a", "2", 2)}
-	c.failSets = 1
-	assert.Error(t, process(t, s, messages(batch...))[0].GetError())
-	out := process(t, s, messages(append(batch, alertOf("a", "3", 3))...))
-	assert.Equal(t, []any{nil, nil, nil}, at(t, out[0])["context"])
-	assert.Equal(t, []any{nil, nil, "1"}, at(t, out[1])["context"])
-	assert.Equal(t, []any{nil, "1", "2"}, at(t, out[2])["context"])
+	eachWay(t, func(t *testing.T, together bool) {
+		c := &brokenCache{storeFirst: true}
+		s := withCache(t, "length: 3\ncache_retry: 0s\nid: ${! json(\"id\") }", c, together)
+		batch := []string{alertOf("a", "1", 1), alertOf("a", "2", 2)}
+		c.failSets = 1
+		assert.Error(t, process(t, s, messages(batch...))[0].GetError())
+		out := process(t, s, messages(append(batch, alertOf("a", "3", 3))...))
+		assert.Equal(t, []any{nil, nil, nil}, at(t, out[0])["context"])
+		assert.Equal(t, []any{nil, nil, "1"}, at(t, out[1])["context"])
+		assert.Equal(t, []any{nil, "1", "2"}, at(t, out[2])["context"])
+	})
 }
 
 // Where one window of a machine is damaged, the other one does not stand in for it: it is older, or may be.
 func TestSequenceStartsAnewOnADamagedWindow(t *testing.T) {
-	c := &brokenCache{items: map[string][]byte{}}
-	start := func() *sequence {
-		s := newSequence(t, "length: 3\ncache: c", "c")
-		s.kept.access = func(_ context.Context, f func(service.Cache)) error { f(c); return nil }
-		return s
-	}
-	for _, damaged := range [][]int{{0}, {1}, {0, 1}} {
-		for name, next := range map[string]int{"a process that has none": 2, "the one before": 0, "the last one": 1} {
-			clear(c.items)
-			processes := []*sequence{start(), start(), start()}
-			keys := processes[0].kept.keys("a")
-			process(t, processes[0], messages(alertOf("a", "1", 1), alertOf("a", "2", 2)))
-			process(t, processes[1], messages(alertOf("a", "3", 3)))
-			require.Len(t, c.items, 2)
-			for _, i := range damaged {
-				c.items[keys[i]] = []byte{}
+	eachWay(t, func(t *testing.T, together bool) {
+		c := &brokenCache{items: map[string][]byte{}}
+		start := func() *sequence {
+			s := newSequence(t, "length: 3\ncache: c", "c")
+			s.kept.access = func(_ context.Context, f func(service.Cache)) error { f(c); return nil }
+			if together {
+				s.kept.batched = func() configfield.Batched { return oneByOne{t.Context(), c} }
 			}
-			s, what := processes[next], fmt.Sprint(damaged, " ", name)
-			assert.Equal(t, []any{nil, nil, nil}, at(t, process(t, s, messages(alertOf("a", "4", 4)))[0])["context"], what)
-			assert.Equal(t, []any{nil, nil, "4"}, at(t, process(t, s, messages(alertOf("a", "5", 5)))[0])["context"], what)
-			assert.Equal(t, []any{nil, "4", "5"}, at(t, process(t, start(), messages(alertOf("a", "6", 6)))[0])["context"], what)
+			return s
 		}
-	}
+		for _, damaged := range [][]int{{0}, {1}, {0, 1}} {
+			for name, next := range map[string]int{"a process that has none": 2, "the one before": 0, "the last one": 1} {
+				clear(c.items)
+				processes := []*sequence{start(), start(), start()}
+				keys := processes[0].kept.keys("a")
+				process(t, processes[0], messages(alertOf("a", "1", 1), alertOf("a", "2", 2)))
+				process(t, processes[1], messages(alertOf("a", "3", 3)))
+				require.Len(t, c.items, 2)
+				for _, i := range damaged {
+					c.items[keys[i]] = []byte{}
+				}
+				s, what := processes[next], fmt.Sprint(damaged, " ", name)
+				assert.Equal(t, []any{nil, nil, nil}, at(t, process(t, s, messages(alertOf("a", "4", 4)))[0])["context"], what)
+				assert.Equal(t, []any{nil, nil, "4"}, at(t, process(t, s, messages(alertOf("a", "5", 5)))[0])["context"], what)
+				assert.Equal(t, []any{nil, "4", "5"}, at(t, process(t, start(), messages(alertOf("a", "6", 6)))[0])["context"], what)
+			}
+		}
+	})
 }
 
 func TestCacheKeysArePlainAndDistinct(t *testing.T) {

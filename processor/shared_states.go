@@ -36,7 +36,8 @@ type sharedStates struct {
 	what       string                                // what a state is, for messages
 	arrived    func(snapshot []byte) (uint64, error) // what Arrived was at a snapshot
 	access     func(context.Context, func(service.Cache)) error
-	prefix     string // of the keys
+	batched    func() configfield.Batched // nil if the cache has entries one by one only
+	prefix     string                     // of the keys
 	retry      time.Duration
 	writer     uint64 // tells what this process wrote from what others did
 	failures   *service.MetricCounter
@@ -63,6 +64,7 @@ func shareStates(conf *service.ParsedConfig, mgr *service.Resources, what string
 		what:     what,
 		arrived:  arrived,
 		access:   cache.Access,
+		batched:  cache.Batched,
 		prefix:   prefix,
 		retry:    retry,
 		writer:   rand.Uint64(),
@@ -73,28 +75,30 @@ func shareStates(conf *service.ParsedConfig, mgr *service.Resources, what string
 	return s, nil
 }
 
-// parallelMachines is the most machines of a batch that wait for the cache at the same time. deepcase_file flushes what it is given at the same
-// time together.
+// parallelMachines is the most machines of a batch that wait for the cache at the same time.
 const parallelMachines = 128
 
 // updateEach adds the items of each machine to its state: all of them, or none and they fail. hold runs a function on the state that this process
-// holds of a machine. Several machines are updated at the same time.
+// holds of a machine. Several machines are updated at the same time, or, if the cache reads and writes many entries at once, together.
 func updateEach[S sharedState, T any](ctx context.Context, s *sharedStates, hold func(machine string, f func(S) error) error, machines map[string][]T,
 	add func(S, T), fail func(T, error)) {
 	wait := s.patience()
+	names := slices.Sorted(maps.Keys(machines)) // all who hold several machines hold them in this order
+	if s.batched() != nil {
+		for some := range slices.Chunk(names, machinesTogether) {
+			updateTogether(ctx, s, wait, hold, some, machines, add, fail)
+		}
+		return
+	}
 	var running sync.WaitGroup
 	slots := make(chan struct{}, parallelMachines)
-	for _, machine := range slices.Sorted(maps.Keys(machines)) {
+	for _, machine := range names {
 		items := machines[machine]
 		slots <- struct{}{}
 		running.Go(func() {
 			defer func() { <-slots }()
 			err := hold(machine, func(state S) error {
-				return s.update(ctx, wait, machine, state, func() {
-					for _, item := range items {
-						add(state, item)
-					}
-				})
+				return s.update(ctx, wait, machine, state, addAll(add, state, items))
 			})
 			if err != nil {
 				for _, item := range items {
@@ -104,6 +108,15 @@ func updateEach[S sharedState, T any](ctx context.Context, s *sharedStates, hold
 		})
 	}
 	running.Wait()
+}
+
+// addAll adds items to a state.
+func addAll[S sharedState, T any](add func(S, T), state S, items []T) func() {
+	return func() {
+		for _, item := range items {
+			add(state, item)
+		}
+	}
 }
 
 // update sets state to the latest state of the machine, which may be in the cache, calls change, and writes the result to the cache. If that
@@ -124,17 +137,32 @@ func (s *sharedStates) update(ctx context.Context, wait *patience, machine strin
 
 func (s *sharedStates) exchange(ctx context.Context, wait *patience, machine string, state sharedState, change func()) error {
 	keys := s.keys(machine)
+	var found [2][]byte
+	for i, key := range keys {
+		var err error
+		if found[i], err = s.read(ctx, wait, key); err != nil {
+			return err
+		}
+	}
+	to, data := s.merge(keys, found, state, change)
+	for _, key := range to {
+		if err := s.write(ctx, wait, key, data); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// merge sets state to the latest one by what was found at the keys, calls change, and says what to write to which of the keys.
+func (s *sharedStates) merge(keys [2]string, found [2][]byte, state sharedState, change func()) (to []string, data []byte) {
 	var places [2]stamp
 	var damaged []string
 	for i, key := range keys {
-		data, err := s.read(ctx, wait, key)
-		if err != nil {
-			return err
-		}
-		if data == nil {
+		if found[i] == nil {
 			continue
 		}
-		if places[i], err = s.take(state, data); err != nil {
+		var err error
+		if places[i], err = s.take(state, found[i]); err != nil {
 			// Waiting does not help, and refusing the machine for ever would be worse than an empty state.
 			s.failures.Incr(1)
 			if !s.toldDamage.Swap(true) {
@@ -147,22 +175,15 @@ func (s *sharedStates) exchange(ctx context.Context, wait *patience, machine str
 		state.Forget()
 	}
 	change()
-	to := damaged // all damaged keys, or the next batch would find one again
 	switch {
-	case to != nil:
+	case damaged != nil:
+		to = damaged // all damaged keys, or the next batch would find one again
 	case places[1].writer == s.writer, places[0].writer != s.writer && places[1].turn < places[0].turn:
 		to = keys[1:]
 	default:
 		to = keys[:1]
 	}
-	data := stamp{writer: s.writer, turn: 1 + max(places[0].turn, places[1].turn)}.before(state.Snapshot())
-	for _, key := range to {
-		err := s.try(ctx, wait, "written", func(ctx context.Context, c service.Cache) error { return c.Set(ctx, key, data, nil) })
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	return to, stamp{writer: s.writer, turn: 1 + max(places[0].turn, places[1].turn)}.before(state.Snapshot())
 }
 
 // stamp comes before a snapshot in the cache.
@@ -201,6 +222,10 @@ func (s *sharedStates) read(ctx context.Context, wait *patience, key string) (da
 		return err
 	})
 	return data, err
+}
+
+func (s *sharedStates) write(ctx context.Context, wait *patience, key string, data []byte) error {
+	return s.try(ctx, wait, "written", func(ctx context.Context, c service.Cache) error { return c.Set(ctx, key, data, nil) })
 }
 
 // patience begins the time for which a batch waits for a failing cache.
