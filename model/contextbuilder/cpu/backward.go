@@ -16,6 +16,9 @@ type learning struct {
 	// by step and row
 	drops      []int32 // row s·n + i drops the hidden units units[drops[row]:drops[row+1]]
 	units      []int32
+	ofUnit     []int32 // in the first step, unit j is dropped by the rows droppers[ofUnit[j]:ofUnit[j+1]]
+	droppers   []int32
+	minus      []float32 // −1 for each row
 	x, dx      []float32 // the decoder's input from the second step on: embedding after dropout
 	dAttention []float32
 	dh1        []float32
@@ -50,7 +53,7 @@ func (p *pass) grow(nodes, rows, n int) {
 				g.g[matrix] = simd.Make(m.rows[matrix] * m.ld[matrix])
 			}
 		}
-		g.factors, g.base = simd.Make(m.H), simd.Make(m.G)
+		g.factors, g.base, g.ofUnit = simd.Make(m.H), simd.Make(m.G), make([]int32, m.H+2)
 		g.ones = simd.Make(m.E)
 		for i := range g.ones {
 			g.ones[i] = 1
@@ -72,6 +75,9 @@ func (p *pass) grow(nodes, rows, n int) {
 	grow(&g.dx, (n-rows)*m.ldH)
 	grow(&g.dAttention, n*m.ldP)
 	grow(&g.dh1, n*m.ldE)
+	for len(g.minus) < rows {
+		g.minus = append(g.minus, -1)
+	}
 }
 
 // eventRows is the gradient of a matrix with one row per event. It has rows only for the events that at was called for, in that order.

@@ -97,21 +97,37 @@ func (p *pass) embedded() {
 // unit's input, and that of the unit's input is column j times G_j.
 func (p *pass) first(c *cell) {
 	n, matrix, scale := len(p.rows), id(c.at, decIh), float32(1/(1-p.dropout))
+	if n == 0 {
+		return
+	}
 	gradient := p.g[matrix]
 	p.stored[matrix] = true
 	simd.SumRows(p.base, c.dgi, p.ldG, n, false)
-	for j := range p.H {
-		copy(gradient[j*p.ldG:], p.base)
-	}
-	for i := range n {
-		for _, j := range p.dropped(i) {
-			simd.Axpy(gradient[int(j)*p.ldG:int(j)*p.ldG+p.G], c.dgi[i*p.ldG:], -1)
-		}
-	}
+	p.turnDrops(n)
 	row := p.byEvent[emb].at(0)
 	for j := range p.H {
-		g := gradient[j*p.ldG : j*p.ldG+p.G]
+		g, rows := gradient[j*p.ldG:j*p.ldG+p.G], p.droppers[p.ofUnit[j]:p.ofUnit[j+1]]
+		simd.Gather(g, p.base, c.dgi, p.ldG, rows, p.minus[:len(rows)], -math.MaxFloat32)
 		row[j] += scale * simd.Dot(g, p.w[matrix][j*p.ldG:])
 		simd.ScaleShift(g, g, p.factors[j], 0)
+	}
+}
+
+// turnDrops lists the first n rows by the units that they drop.
+func (p *pass) turnDrops(n int) {
+	of := p.ofUnit
+	clear(of)
+	for _, j := range p.units[:p.drops[n]] {
+		of[j+2]++
+	}
+	for j := range p.H {
+		of[j+2] += of[j+1]
+	}
+	p.droppers = append(p.droppers[:0], p.units[:p.drops[n]]...)
+	for i := range n {
+		for _, j := range p.dropped(i) {
+			p.droppers[of[j+1]] = int32(i)
+			of[j+1]++
+		}
 	}
 }
