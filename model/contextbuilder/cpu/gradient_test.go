@@ -30,7 +30,7 @@ func TestGradientIsSlope(t *testing.T) {
 			m.load(w)
 			tr := newTrainer(m, s, settings, 2)
 			defer tr.team.stop()
-			loss := tr.gradients(tr.order, 0)
+			loss := tr.gradientsOf(tr.order)
 			require.Greater(t, len(tr.parts), 1)
 			gradient := tr.whole()
 
@@ -92,11 +92,11 @@ func TestPartsWithoutRows(t *testing.T) {
 		m.load(w)
 		tr := newTrainer(m, s, settings, 1)
 		defer tr.team.stop()
-		loss := tr.gradients(tr.order, 0)
+		loss := tr.gradientsOf(tr.order)
 		require.Empty(t, tr.parts[1].rows)
 		got := tr.whole().Tensors()
 		tr.parts = tr.parts[:1]
-		require.InEpsilon(t, loss, tr.gradients(tr.order, 0), 1e-6)
+		require.InEpsilon(t, loss, tr.gradientsOf(tr.order), 1e-6)
 		for i, want := range tr.whole().Tensors() {
 			top := 0.0
 			for _, x := range want.Data {
@@ -105,6 +105,13 @@ func TestPartsWithoutRows(t *testing.T) {
 			assert.InDeltaSlice(t, want.Data, got[i].Data, 1e-3*top+1e-12, "%v: %s", c, want.Name)
 		}
 	}
+}
+
+// gradientsOf prepares a batch and runs it.
+func (t *trainer) gradientsOf(ranks []int32) (loss float64) {
+	var b batch
+	t.prepare(&b, ranks)
+	return t.gradients(&b, 0)
 }
 
 // whole is the gradient of the batch in the layout of Weights.
@@ -144,7 +151,7 @@ func TestPartsGradient(t *testing.T) {
 			}
 			tr.parts = tr.parts[:parts]
 			tr.teach = make([]bool, settings.Steps)
-			tr.gradients(tr.order[:settings.BatchSize], 0)
+			tr.gradientsOf(tr.order[:settings.BatchSize])
 			for _, tensor := range tr.whole().Tensors() {
 				want := g.Floats("gradient." + tensor.Name)
 				top, worst := 0.0, 0.0

@@ -151,26 +151,33 @@ func (m *model) views(w *contextbuilder.Weights, s set) (v []view) {
 		view{w.Out.Weight, n, n, false, false, s[w2], m.ldE, 1}, view{w.Out.Bias, n, 1, false, false, s[b2], 1, 0})
 }
 
-// each calls f with the index of every number in Weights and in the set.
-func (m *model) each(v view, f func(outside, inside int)) {
-	padded := func(i int, is bool) int {
-		if is {
-			return i/m.Hidden*m.H + i%m.Hidden
-		}
-		return i
+// padded is the index of a row or column; is tells whether hidden units are counted, which are padded.
+func (m *model) padded(i int, is bool) int {
+	if is {
+		return i/m.Hidden*m.H + i%m.Hidden
+	}
+	return i
+}
+
+// each calls f for every row of a tensor: with its numbers in Weights, and with the set from that row on, where number j lies at columns[j].
+func (m *model) each(v view, f func(outside, inside []float32, columns []int)) {
+	columns := make([]int, v.cols)
+	for j := range columns {
+		columns[j] = m.padded(j, v.units) * v.cs
 	}
 	for i := range v.rows {
-		row := padded(i, v.gates) * v.rs
-		for j := range v.cols {
-			f(i*v.cols+j, row+padded(j, v.units)*v.cs)
-		}
+		f(v.data[i*v.cols:(i+1)*v.cols], v.s[m.padded(i, v.gates)*v.rs:], columns)
 	}
 }
 
 // load copies weights.
 func (m *model) load(w *contextbuilder.Weights) {
 	for _, v := range m.views(w, m.w) {
-		m.each(v, func(outside, inside int) { v.s[inside] = v.data[outside] })
+		m.each(v, func(outside, inside []float32, columns []int) {
+			for j, at := range columns {
+				inside[at] = outside[j]
+			}
+		})
 	}
 	m.refresh(0, 1)
 }
@@ -178,7 +185,11 @@ func (m *model) load(w *contextbuilder.Weights) {
 // store writes a set in the layout of Weights.
 func (m *model) store(s set, w *contextbuilder.Weights) {
 	for _, v := range m.views(w, s) {
-		m.each(v, func(outside, inside int) { v.data[outside] = v.s[inside] })
+		m.each(v, func(outside, inside []float32, columns []int) {
+			for j, at := range columns {
+				outside[j] = inside[at]
+			}
+		})
 	}
 }
 

@@ -41,16 +41,20 @@ type trainer struct {
 	*model
 	contextbuilder.Training
 	samples contextbuilder.Samples
-	order   []int32
-	rank    []int32 // of the context of each sample; sorting a batch by it brings equal prefixes together
+	ranked  []int32 // samples, sorted by their contexts
+	order   []int32 // in which they are trained on: ranks, of which a batch is sorted, so that equal prefixes come together
 	random  *rand.Rand
 	team    *team
 	parts   []*pass
 	teach   []bool      // whether the true event is a step's input
 	scratch [][]float32 // the gradient of a row, per share of the step
 	opt     *optimizer
+}
 
-	rows, common []int32 // of a batch
+// batch is ready to be trained on: its samples, sorted by their contexts, how many events each shares with the one before, and where the parts begin.
+type batch struct {
+	rows, common []int32
+	cuts         []int
 }
 
 // The streams of random numbers that a seed gives.
@@ -61,16 +65,13 @@ const (
 
 func newTrainer(m *model, s contextbuilder.Samples, t contextbuilder.Training, workers int) *trainer {
 	n := s.Rows()
-	tr := &trainer{model: m, Training: t, samples: s, order: make([]int32, n), rank: make([]int32, n), team: newTeam(workers),
+	tr := &trainer{model: m, Training: t, samples: s, order: make([]int32, n), ranked: byContext(s.Contexts, s.Length, m.N, n), team: newTeam(workers),
 		random: rand.New(rand.NewPCG(t.Seed, streamOrder)), teach: make([]bool, t.Steps), opt: newOptimizer(m, t)}
 	for range 2 * workers {
 		tr.scratch = append(tr.scratch, simd.Make(max(m.ldG, m.ldE)))
 	}
-	for at, row := range byContext(s.Contexts, s.Length, m.N, n) {
-		tr.rank[row] = int32(at)
-	}
-	for i := range tr.order {
-		tr.order[i] = int32(i)
+	for rank, row := range tr.ranked {
+		tr.order[row] = int32(rank)
 	}
 	for range parts(min(t.BatchSize, n)) {
 		tr.parts = append(tr.parts, &pass{model: m, training: true, decoded: true, learning: learning{dropout: t.Dropout}})
@@ -87,45 +88,61 @@ func (t *trainer) train(ctx context.Context) error {
 	n := len(t.order)
 	size := min(t.BatchSize, n)
 	batches := (n + size - 1) / size
-	for epoch := range t.Epochs {
-		if !t.InOrder {
+	prepare := func(b *batch, number int) {
+		at := number % batches * size
+		if at == 0 && !t.InOrder {
 			t.random.Shuffle(n, func(i, j int) { t.order[i], t.order[j] = t.order[j], t.order[i] })
 		}
-		for b := range batches {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			rows := t.order[b*size : min(n, (b+1)*size)]
-			loss := t.gradients(rows, uint64(epoch*batches+b))
-			if math.IsNaN(loss) || math.IsInf(loss, 0) {
-				return fmt.Errorf("epoch %d, batch %d: loss is %v, training has diverged; try a lower learning rate", epoch+1, b+1, loss)
-			}
-			t.step()
-			if t.Progress != nil {
-				t.Progress(contextbuilder.Progress{Epoch: epoch + 1, Epochs: t.Epochs, Batch: b + 1, Batches: batches, Loss: loss / float64(len(rows))})
-			}
+		t.prepare(b, t.order[at:min(n, at+size)])
+	}
+	current, next := &batch{}, &batch{}
+	prepare(current, 0)
+	for number := range t.Epochs * batches {
+		if err := ctx.Err(); err != nil {
+			return err
 		}
+		epoch, b := number/batches+1, number%batches+1
+		loss := t.gradients(current, uint64(number))
+		if math.IsNaN(loss) || math.IsInf(loss, 0) {
+			return fmt.Errorf("epoch %d, batch %d: loss is %v, training has diverged; try a lower learning rate", epoch, b, loss)
+		}
+		t.step(func() {
+			if number+1 < t.Epochs*batches {
+				prepare(next, number+1)
+			}
+		})
+		if t.Progress != nil {
+			t.Progress(contextbuilder.Progress{Epoch: epoch, Epochs: t.Epochs, Batch: b, Batches: batches, Loss: loss / float64(len(current.rows))})
+		}
+		current, next = next, current
 	}
 	return nil
 }
 
+// prepare makes a batch of some ranks.
+func (t *trainer) prepare(b *batch, ranks []int32) {
+	b.rows = append(b.rows[:0], ranks...)
+	slices.Sort(b.rows)
+	for i, rank := range b.rows {
+		b.rows[i] = t.ranked[rank]
+	}
+	b.common = shared(b.common, t.samples.Contexts, t.L, b.rows, t.Bidirectional)
+	b.cuts = t.cut(b)
+}
+
 // gradients runs a batch forward and backward, each part in its pass, and returns the loss.
-func (t *trainer) gradients(batch []int32, number uint64) (loss float64) {
+func (t *trainer) gradients(b *batch, number uint64) (loss float64) {
 	for s := 1; s < t.Steps; s++ {
 		t.teach[s] = t.random.Float64() < t.TeachRatio
 	}
-	t.rows = append(t.rows[:0], batch...)
-	slices.SortFunc(t.rows, func(a, b int32) int { return int(t.rank[a]) - int(t.rank[b]) })
-	t.common = shared(t.common, t.samples.Contexts, t.L, t.rows, t.Bidirectional)
-	cuts := t.cut()
 	t.team.run(len(t.parts), func(i int) {
-		p, from, to := t.parts[i], cuts[i], cuts[i+1]
+		p, from, to := t.parts[i], b.cuts[i], b.cuts[i+1]
 		var seed [32]byte
 		for k, v := range []uint64{t.Seed, streamDropout, number, uint64(i)} {
 			binary.LittleEndian.PutUint64(seed[8*k:], v)
 		}
 		p.random.Seed(seed)
-		p.set(t.samples.Contexts, t.rows[from:to], t.common[from:to], t.Steps)
+		p.set(t.samples.Contexts, b.rows[from:to], b.common[from:to], t.Steps)
 		p.encode()
 		for s := range t.Steps {
 			p.decode(s)
@@ -153,25 +170,30 @@ func (p *pass) teach(step int, events []int32) {
 }
 
 // cut divides a sorted batch into parts of equal work. A row costs its own prefixes, and about one and a half more in the decoder.
-func (t *trainer) cut() []int {
-	cost := make([]int, len(t.rows)+1)
-	for i, k := range t.common {
+func (t *trainer) cut(b *batch) []int {
+	cost := make([]int, len(b.rows)+1)
+	for i, k := range b.common {
 		cost[i+1] = cost[i] + 2*(t.L-int(k)) + 3*t.Steps
 	}
 	cuts := make([]int, len(t.parts)+1)
 	for i := range cuts {
-		cuts[i], _ = slices.BinarySearch(cost, cost[len(t.rows)]*i/len(t.parts))
+		cuts[i], _ = slices.BinarySearch(cost, cost[len(b.rows)]*i/len(t.parts))
 	}
-	cuts[len(t.parts)] = len(t.rows)
+	cuts[len(t.parts)] = len(b.rows)
 	return cuts
 }
 
 // step adds up the gradients of the parts and moves the weights. Workers share the rows of matrices. No number depends on which worker computes
-// it.
-func (t *trainer) step() {
+// it. Another thing is done beside, which must not need the weights.
+func (t *trainer) step(beside func()) {
 	t.opt.next()
 	shares := len(t.scratch)
-	t.team.run(shares, func(share int) {
+	t.team.run(1+shares, func(part int) {
+		if part == 0 {
+			beside()
+			return
+		}
+		share := part - 1
 		for matrix := range t.w {
 			from, to := t.share(matrix, share, shares)
 			if from == to {
