@@ -41,7 +41,7 @@ func (r *reader) jsonPiece(piece []byte, line int) error {
 		if len(text) > r.most {
 			return r.wrong(line, "", textfile.LongError{Most: r.most})
 		}
-		if object := bytes.Trim(text, " \t\r\n"); len(object) > 0 {
+		if object := jsontext.Trim(text); len(object) > 0 {
 			if valid, err := r.jsonLine(object, line); err != nil {
 				return err
 			} else if !valid {

@@ -108,8 +108,11 @@ type interned struct {
 	ids   map[string]uint32
 	texts []string // by id
 	// recent has, for each value of look, the id that was found last. It is faster than the map.
-	recent [256]uint32
+	recent [1 << recentBits]uint32
 }
+
+// recentBits makes room for the names of most networks.
+const recentBits = 10
 
 func (in *interned) id(text string) uint32 {
 	if id, ok := in.find(text); ok {
@@ -130,12 +133,12 @@ func (in *interned) find(text string) (id uint32, ok bool) {
 }
 
 // look is a hash of the length and the last letters of a text.
-func look(text string) uint8 {
+func look(text string) uint32 {
 	h := uint32(len(text))
 	for _, letter := range []byte(text[max(0, len(text)-4):]) {
 		h = h*31 + uint32(letter)
 	}
-	return uint8(h ^ h>>8)
+	return (h ^ h>>recentBits) % (1 << recentBits)
 }
 
 // add numbers a new text.

@@ -153,8 +153,11 @@ func (p *Paths) FindJSON(text []byte, found []json.RawMessage) (end int, valid b
 	if len(p.paths) > len(few) {
 		lengths = make([]int, len(p.paths))
 	}
-	end, valid = jsontext.Object(text, &p.letters, func(quoted, value []byte) {
-		key := KeyText(quoted)
+	end, valid = jsontext.Object(text, &p.letters, func(quoted, value []byte, escapes bool) {
+		key := quoted[1 : len(quoted)-1]
+		if escapes {
+			key = KeyText(quoted)
+		}
 		for i := range p.paths {
 			path := &p.paths[i]
 			if !path.escaped && (len(key) == 0 || len(path.text) < len(key) || path.text[0] != key[0]) {

@@ -25,7 +25,7 @@ func each(text []byte, opening byte, member func(key, value []byte)) bool {
 	if start == len(text) || text[start] != opening {
 		return false
 	}
-	end, ok := values(text, start, 1, &visitor{member: member})
+	end, ok := values(text, start, 1, &visitor{member: func(key, value []byte, _ bool) { member(key, value) }})
 	return ok && space(text, end) == len(text)
 }
 
@@ -33,8 +33,9 @@ func each(text []byte, opening byte, member func(key, value []byte)) bool {
 type Letters [256]bool
 
 // Object is EachMember for the object that a text begins with, whose end it gives. It calls member only for keys that begin with one of the letters,
-// and for all keys with escapes.
-func Object(text []byte, letters *Letters, member func(key, value []byte)) (end int, ok bool) {
+// and for all keys with
+// escapes, and says which these are.
+func Object(text []byte, letters *Letters, member func(key, value []byte, escapes bool)) (end int, ok bool) {
 	if len(text) == 0 || text[0] != '{' {
 		return 0, false
 	}
@@ -47,9 +48,18 @@ func End(text []byte, i int) (end int, ok bool) { return value(text, i, 0) }
 // Space is where the next byte from i on is that is not space.
 func Space(text []byte, i int) int { return space(text, i) }
 
+// Trim is a text without space around it.
+func Trim(text []byte) []byte {
+	end := len(text)
+	for end > 0 && text[end-1] <= ' ' && (text[end-1] == ' ' || text[end-1] == '\t' || text[end-1] == '\r' || text[end-1] == '\n') {
+		end--
+	}
+	return text[space(text[:end], 0):end]
+}
+
 // visitor gets the members of one object or list.
 type visitor struct {
-	member  func(key, value []byte)
+	member  func(key, value []byte, escapes bool)
 	letters *Letters // nil for any
 }
 
@@ -117,7 +127,7 @@ func values(b []byte, i, depth int, to *visitor) (end int, ok bool) {
 			return i, false
 		}
 		if to != nil && (to.letters == nil || escapes > 0 || to.letters[b[keyStart+1]]) {
-			to.member(b[keyStart:keyEnd], b[start:i])
+			to.member(b[keyStart:keyEnd], b[start:i], escapes > 0)
 		}
 		i = space(b, i)
 		switch {
