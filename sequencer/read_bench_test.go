@@ -58,7 +58,11 @@ func BenchmarkRead(b *testing.B) {
 				require.NoError(b, table.ReadStream(strings.NewReader(text), c.name, ReadOptions{Columns: c.columns, Benign: "false_positive"}))
 				read = table.Len()
 			}
-			require.InDelta(b, strings.Count(text, "time"), read, 1, "a row per time, but for the header")
+			lines := 1
+			if c.name == "objects.json" {
+				lines = 4
+			}
+			require.InDelta(b, strings.Count(text, "\n")/lines, read, 1, "all rows, but for the header")
 			b.ReportMetric(float64(read*b.N)/b.Elapsed().Seconds(), "rows/s")
 			b.ReportMetric(float64(len(text))/float64(read), "bytes/row")
 		})
