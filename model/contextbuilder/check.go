@@ -60,7 +60,7 @@ func CheckSteps(steps int) error {
 
 func (c Config) checkIDs(what string, ids []int32, width int) error {
 	for i, id := range ids {
-		if id < 0 || int(id) >= c.Events {
+		if uint32(id) >= uint32(c.Events) { // or negative
 			return fmt.Errorf("row %d: %s holds id %d, need 0 to %d", i/width, what, id, c.Events-1)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"connect-deepcase/internal/group"
 	"connect-deepcase/model/contextbuilder"
 	"connect-deepcase/model/contextbuilder/cpu/internal/attention"
+	"connect-deepcase/model/contextbuilder/cpu/internal/simd"
 )
 
 // network answers for weights that no longer change.
@@ -34,7 +35,7 @@ func (n *network) Forward(ctx context.Context, contexts []int32, steps int) (con
 	if err != nil {
 		return contextbuilder.Prediction{}, err
 	}
-	f := contextbuilder.Prediction{LogConfidence: make([]float32, rows*steps*n.model.N), Attention: make([]float32, rows*steps*n.model.L)}
+	f := contextbuilder.Prediction{LogConfidence: simd.Raw(rows * steps * n.model.N), Attention: simd.Raw(rows * steps * n.model.L)}
 	if err := n.forward(ctx, contexts, steps, f); err != nil {
 		return contextbuilder.Prediction{}, err
 	}
@@ -50,7 +51,7 @@ func (n *network) Query(ctx context.Context, s contextbuilder.Samples, q context
 	if err != nil {
 		return contextbuilder.QueryResult{}, err
 	}
-	f := contextbuilder.Prediction{Attention: make([]float32, rows*n.model.L)}
+	f := contextbuilder.Prediction{Attention: simd.Raw(rows * n.model.L)}
 	if err := n.forward(ctx, s.Contexts, 1, f); err != nil {
 		return contextbuilder.QueryResult{}, err
 	}

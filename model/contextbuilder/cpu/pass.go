@@ -264,6 +264,11 @@ func argmax(x []float32) (at int32) {
 func (p *pass) logConfidence(out []float32, step, i int) {
 	logits := p.row(p.logits, step, i)
 	top, sum := simd.Softmax(p.row(p.h1, step, i), logits, p.N)
-	simd.ScaleShift(logits, logits, 1, -(top + float32(math.Log(float64(sum)))))
-	copy(out, logits)
+	shift, whole := -(top + float32(math.Log(float64(sum)))), p.N&^15 // whole: of lanes
+	if whole > 0 {
+		simd.ScaleShift(out[:whole], logits, 1, shift)
+	}
+	for i := whole; i < p.N; i++ {
+		out[i] = logits[i] + shift
+	}
 }

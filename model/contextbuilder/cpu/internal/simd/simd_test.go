@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"runtime"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -261,5 +262,19 @@ func TestShortSlices(t *testing.T) {
 		"adam":      func() { Adam(s(16), s(16), s(16), s(0), AdamStep{}) },
 	} {
 		assert.Panics(t, f, name)
+	}
+}
+
+// Only vectors that do not overlap keep what is written to them; the collector may run meanwhile.
+func TestRaw(t *testing.T) {
+	for _, n := range []int{0, 1, 3, 1000, 1 << 20} {
+		x, y := Raw(n), Raw(n)
+		require.Len(t, x, n)
+		for i := range x {
+			x[i], y[i] = 1, 2
+		}
+		runtime.GC()
+		assert.NotContains(t, x, float32(2))
+		assert.NotContains(t, y, float32(1))
 	}
 }
