@@ -3,6 +3,7 @@ package cache
 import (
 	"fmt"
 	"os"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -27,9 +28,9 @@ func TestABatchIsFlushedOnce(t *testing.T) {
 		require.Empty(t, errs)
 		require.Equal(t, values, found)
 		other := open(t, f.dir)
-		found, errs = other.GetAll(append(keys, "none"))
+		found, errs = other.GetAll(slices.Concat(keys, []string{"none"}))
 		require.Empty(t, errs)
-		require.Equal(t, append(values, nil), found)
+		require.Equal(t, slices.Concat(values, [][]byte{nil}), found)
 	}
 	assert.Equal(t, 2, flushes, "the files of new entries are written themselves")
 }

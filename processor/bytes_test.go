@@ -106,8 +106,8 @@ func TestDocumentsThatAreHandedOver(t *testing.T) {
 	var want []string
 	for _, way := range []string{"copied", "as they are", "turned round", "some replaced"} {
 		sequence, predict, grouping := newSequence(t, length+`id: ${! json("id") }`), newPredict(t, "model: "+dir), newGrouping(t, `id: ${! json("id") }`, service.MockResources())
-		first := process(t, sequence, messages(alerts[:10]...))
-		both := append(first, process(t, sequence, messages(alerts[10:]...))...)
+		both := process(t, sequence, messages(alerts[:10]...))
+		both = append(both, process(t, sequence, messages(alerts[10:]...))...)
 		other := newSequence(t, length+"target: other")
 		process(t, other, service.MessageBatch{both[0].Copy()})
 		out := process(t, predict, ways[way](both))

@@ -20,21 +20,21 @@ func (r *reader) jsonLines(in io.Reader) error {
 	err := r.inPieces(text, r.takeRows, func(piece []byte, line int) (func(part *reader) error, error) {
 		return func(part *reader) error { return part.jsonPiece(piece, line) }, nil
 	})
-	if other, ok := errors.AsType[*notALine](err); ok {
+	if other, ok := errors.AsType[*notObjectError](err); ok {
 		return r.json(text.unreadText(other.rest), other.before)
 	}
 	return err
 }
 
-// notALine says that a line is not an object.
-type notALine struct {
+// notObjectError says that a line is not an object.
+type notObjectError struct {
 	rest   []byte // of its piece, from it on
 	before int    // lines before it
 }
 
-func (n *notALine) Error() string { return fmt.Sprintf("line %d: want an object", n.before+1) }
+func (n *notObjectError) Error() string { return fmt.Sprintf("line %d: want an object", n.before+1) }
 
-// jsonPiece appends the rows of a piece. The error may be notALine.
+// jsonPiece appends the rows of a piece. The error may be notObjectError.
 func (r *reader) jsonPiece(piece []byte, line int) error {
 	for ; len(piece) > 0; line++ {
 		text, rest := cutLine(piece)
@@ -45,7 +45,7 @@ func (r *reader) jsonPiece(piece []byte, line int) error {
 			if valid, err := r.jsonLine(object, line); err != nil {
 				return err
 			} else if !valid {
-				return &notALine{piece, line - 1}
+				return &notObjectError{piece, line - 1}
 			}
 		}
 		piece = rest

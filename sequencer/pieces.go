@@ -24,7 +24,8 @@ type pieces struct {
 
 // next reads a piece into the memory of a buffer. An error comes after the last whole record.
 func (p *pieces) next(buffer []byte) ([]byte, error) {
-	text := append(buffer, p.rest...)
+	text := buffer
+	text = append(text, p.rest...)
 	for least := p.least; ; least = min(max(least, len(text)), p.most+1) {
 		text = p.read(text, least)
 		end := len(text)

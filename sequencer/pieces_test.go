@@ -65,7 +65,10 @@ func comparePieces(t *testing.T, r *rand.Rand, format Format, text string, opts 
 		table, err := readPieces(text, opts, size, workers, r.IntN(2) == 0)
 		if syntax, ok := errors.AsType[*json.SyntaxError](wantErr); ok { // what it quotes depends on how much was read
 			require.ErrorContains(t, err, syntax.Error())
-			require.Equal(t, wantErr.(*RowError).Line, err.(*RowError).Line)
+			var want, got *RowError
+			require.ErrorAs(t, wantErr, &want)
+			require.ErrorAs(t, err, &got)
+			require.Equal(t, want.Line, got.Line)
 		} else {
 			require.Equal(t, wantErr, err, "pieces of %d, %d at once: %q", size, workers, text)
 		}

@@ -311,7 +311,7 @@ func decodeAll(r *reader, in io.Reader) error {
 	for {
 		first, err := text.Peek(1)
 		switch {
-		case err == nil && strings.Contains(" \t\r\n", string(first)):
+		case err == nil && bytes.ContainsAny(first, " \t\r\n"):
 			if first[0] == '\n' {
 				lines++
 			}

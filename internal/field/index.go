@@ -3,6 +3,7 @@ package field
 import (
 	"encoding/json"
 	"math"
+	"slices"
 	"strings"
 )
 
@@ -35,7 +36,7 @@ func (r *Room) Add(x *Index, key, value []byte) {
 
 // Without is the index for an object that equals the indexed one, except for the member of that key.
 func (x Index) Without(key string) Index {
-	x.members = x.members[:len(x.members):len(x.members)]
+	x.members = slices.Clip(x.members)
 	x.except = key
 	return x
 }

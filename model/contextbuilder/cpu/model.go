@@ -35,14 +35,6 @@ func id(cell, ofFirst int) int {
 	return matrices + (cell-1)*ofCell + ofFirst
 }
 
-// cellOf is the other way round, for matrices of cells.
-func cellOf(id int) (cell, ofFirst int) {
-	if id < matrices {
-		return 0, id
-	}
-	return 1 + (id-matrices)/ofCell, (id - matrices) % ofCell
-}
-
 // perEvent tells whether a matrix has one row per event.
 func (m *model) perEvent(matrix int) bool {
 	return matrix == encIh || matrix == w1 || matrix == emb || m.Bidirectional && matrix == id(1, encIh)
