@@ -102,12 +102,7 @@ func (b *block) set(s contextbuilder.Samples, initial []float32, rows []int32) {
 }
 
 // relative writes a column of P.
-func relative(to, from []float32, y int32) {
-	at := from[y]
-	for i, x := range from[:len(to)] {
-		to[i] = x - at
-	}
-}
+func relative(to, from []float32, y int32) { simd.ScaleShift(to, from, 1, -from[y]) }
 
 // columns gives each distinct event of a lane's context a column, in order of occurrence, and returns how many there are.
 func (b *block) columns(lane int, context []int32) (k int) {
