@@ -185,5 +185,6 @@ func median(days []int) float64 {
 const head = `# What answers and cases save
 
 Printed by ` + "`make choices`" + ` from four sites of the [AIT Alert Data Set](https://doi.org/10.5281/zenodo.8263181). The alerts are played in time order. An
-alert that asks is answered with its label. [Tuning](tuning.md#what-it-saves) says what the settings mean and how to measure your own alerts.
+alert that asks is answered with its label. [Tuning](tuning.md#what-it-saves) says what the settings mean and how to measure your own alerts. Another
+processor or version rounds weights differently, which moves these counts by a percent or two.
 `
