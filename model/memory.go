@@ -20,7 +20,9 @@ const (
 // TrainingMemory estimates the bytes of memory that Train and Cluster take, given the number of distinct event names and of samples. It is an
 // upper bound for usual data, in which most samples occur more than once.
 func (p Params) TrainingMemory(names, events int) int64 {
-	copies := 5 // weights, the engine's form of them, gradients, and what is written
+	// Weights, the engine's form of them, what is written, and the gradients of each part of a batch: the CPU engine cuts it into parts of 64 samples,
+	// up to 16.
+	copies := 4 + max(1, min(p.Training.BatchSize/64, 16))
 	if p.Training.Optimizer != contextbuilder.SGD {
 		copies += 2 // moments
 	}
