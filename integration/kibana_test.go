@@ -144,6 +144,7 @@ func TestAClosedAlertBecomesAnAnswer(t *testing.T) {
 	d.raise(t, "benign", document)
 	d.raise(t, "duplicate", document)
 	d.raise(t, "untouched", document)
+	s.refresh(t, index+"-*") // or the search may not find what was just written
 	hits := s.ask(t, http.MethodPost, "/"+index+"-*/_search", `{"size":1,"query":{"bool":{"filter":[{"term":{"deepcase.status":"scored"}},{"term":{"deepcase.score":3}}]}}}`)["hits"]
 	alarm := hits.(map[string]any)["hits"].([]any)[0].(map[string]any)["_source"].(map[string]any)
 	d.raise(t, "alarm", alarm)
