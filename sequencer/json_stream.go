@@ -13,7 +13,7 @@ import (
 // array, or an object around one, is a record. What it cannot read it leaves to decode.
 func (r *reader) json(in io.Reader, before int) error {
 	s := &jsonStream{in: in, most: r.most, before: before}
-	open := "" // the beginning of the array that is open
+	open := "" // what begins like the array that is open: "[" before its first element, "[0" behind one
 	if at, first := s.peek(0); first == '[' {
 		s.use(at + 1)
 		open = "["

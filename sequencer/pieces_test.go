@@ -55,6 +55,21 @@ func TestPiecesDoNotMatter(t *testing.T) {
 	}
 }
 
+// sameSyntaxError tells whether an error is about JSON that is broken, and checks that another one says the same of the same line. What they quote
+// depends on how much was read.
+func sameSyntaxError(t *testing.T, want, got error) bool {
+	t.Helper()
+	syntax, ok := errors.AsType[*json.SyntaxError](want)
+	if ok {
+		require.ErrorContains(t, got, syntax.Error())
+		var wantRow, gotRow *RowError
+		require.ErrorAs(t, want, &wantRow)
+		require.ErrorAs(t, got, &gotRow)
+		require.Equal(t, wantRow.Line, gotRow.Line)
+	}
+	return ok
+}
+
 // comparePieces reads a text whole, and in pieces.
 func comparePieces(t *testing.T, r *rand.Rand, format Format, text string, opts ReadOptions) {
 	t.Helper()
@@ -63,13 +78,7 @@ func comparePieces(t *testing.T, r *rand.Rand, format Format, text string, opts 
 	for _, size := range []int{1, 7, 60, 300} {
 		workers := 1 + r.IntN(4)
 		table, err := readPieces(text, opts, size, workers, r.IntN(2) == 0)
-		if syntax, ok := errors.AsType[*json.SyntaxError](wantErr); ok { // what it quotes depends on how much was read
-			require.ErrorContains(t, err, syntax.Error())
-			var want, got *RowError
-			require.ErrorAs(t, wantErr, &want)
-			require.ErrorAs(t, err, &got)
-			require.Equal(t, want.Line, got.Line)
-		} else {
+		if !sameSyntaxError(t, wantErr, err) {
 			require.Equal(t, wantErr, err, "pieces of %d, %d at once: %q", size, workers, text)
 		}
 		require.Equal(t, one.rows(), table.rows())

@@ -32,9 +32,8 @@ func each(text []byte, opening byte, member func(key, value []byte)) bool {
 // Letters says which bytes a key may begin with.
 type Letters [256]bool
 
-// Object is EachMember for the object that a text begins with, whose end it gives. It calls member only for keys that begin with one of the letters,
-// and for all keys with
-// escapes, and says which these are.
+// Object is EachMember for the object that a text begins with, whose end it gives. It calls member only for keys that begin with one of the letters
+// or have escapes; it says which have escapes.
 func Object(text []byte, letters *Letters, member func(key, value []byte, escapes bool)) (end int, ok bool) {
 	if len(text) == 0 || text[0] != '{' {
 		return 0, false

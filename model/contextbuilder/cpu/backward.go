@@ -35,7 +35,7 @@ type learning struct {
 // learningCell is the same for a cell.
 type learningCell struct {
 	dc  []float32 // by node
-	dgh []float32 // where gh is
+	dgh []float32 // by node of the level that is gone back to, whose first one is atNode
 	dgi []float32 // where gi is
 }
 
@@ -278,7 +278,7 @@ func (p *pass) leave(c *cell, level int) {
 	}
 }
 
-// below goes back through the W_ih of a cell above the first layer to the states of the layer below.
+// below goes back to the input of a cell: to b_ih and, above the first layer, through W_ih to the states of the layer below.
 func (p *pass) below(c *cell, ih int, ihT []float32, from, to int) {
 	dgi := c.dgi[(from-c.first)*p.ldG:]
 	p.rowSums(id(c.at, ih+encBih-encIh), to-from, p.G, dgi, p.ldG)
