@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Measures ours beside the Python original, the pipeline and how time and memory grow, and writes docs/performance.md. Arguments go to
-# the comparison (-rounds 1 -jobs sequence, say). PYTHON names an interpreter that has the original; without it a virtual environment is
-# made in the user's cache folder (about 2 GB). DATA names the folder with hdfs/ and ait-ads/.
+# Measures ours beside the Python original, the pipeline and how time and memory grow, and writes docs/performance.md, or performance-X.md if
+# PROCESSOR is X. Arguments go to the comparison (-rounds 1 -jobs sequence, say). PYTHON names an interpreter that has the original; without
+# it a virtual environment is made in the user's cache folder (about 2 GB). DATA names the folder with hdfs/ and ait-ads/.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 if [ -z "${PYTHON:-}" ]; then
@@ -13,6 +13,8 @@ if [ -z "${PYTHON:-}" ]; then
     fi
 fi
 data="${DATA:-../shared/data}"
+suffix="${PROCESSOR:+-$PROCESSOR}"
+page="docs/performance$suffix.md"
 work="$(mktemp -d)"
 trap 'rm -rf "$work"' EXIT
 for command in compare pipeline scaling; do # built first, so that no compiler runs beside a measurement
@@ -21,7 +23,7 @@ done
 "$work/compare" -python "$PYTHON" -data "$data" "$@" > "$work/performance.md"
 if [ -d "$data/ait-ads" ]; then
     "$work/pipeline" -data "$data/ait-ads" >> "$work/performance.md"
-    "$work/scaling" -data "$data/ait-ads" -plot docs/scaling.svg >> "$work/performance.md"
+    "$work/scaling" -data "$data/ait-ads" -plot "docs/scaling$suffix.svg" >> "$work/performance.md"
 else
     echo "bench: no $data/ait-ads: pipeline and scaling are not measured" >&2
 fi
@@ -40,5 +42,5 @@ END
     go test ./model/decisions -run '^$' -bench .
     echo '```'
 } >> "$work/performance.md"
-cp "$work/performance.md" docs/performance.md
-cat docs/performance.md
+cp "$work/performance.md" "$page"
+cat "$page"

@@ -129,10 +129,13 @@ func BenchmarkNearest(b *testing.B) {
 				}
 			}
 		})
-		for name, queries := range map[string]*Vectors{"near": near, "far": far} {
-			b.Run(fmt.Sprintf("%s,%s", c.name, name), func(b *testing.B) {
+		for _, q := range []struct {
+			name    string
+			vectors *Vectors
+		}{{"near", near}, {"far", far}} {
+			b.Run(fmt.Sprintf("%s,%s", c.name, q.name), func(b *testing.B) {
 				for i := 0; b.Loop(); i++ {
-					ids, values := queries.Row(i % queries.Len())
+					ids, values := q.vectors.Row(i % q.vectors.Len())
 					search.nearest(tree, ids, values)
 				}
 			})
