@@ -111,6 +111,7 @@ generate-check: generate
 	git diff --exit-code -- model
 
 # Measures speed beside the Python original, in one run. PYTHON: an interpreter that has it; else it is installed in a virtual environment.
+# PROCESSOR: amd, say, to write docs/performance-amd.md instead of docs/performance.md.
 bench:
 	./bench/run.sh
 

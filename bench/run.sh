@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Measures ours beside the Python original, the pipeline and how time and memory grow, and writes docs/performance.md, or performance-X.md if
-# PROCESSOR is X. Arguments go to the comparison (-rounds 1 -jobs sequence, say). PYTHON names an interpreter that has the original; without
-# it a virtual environment is made in the user's cache folder (about 2 GB). DATA names the folder with hdfs/ and ait-ads/.
+# Measures ours beside the Python original, the pipeline and how time and memory grow, and writes docs/performance.md, or
+# docs/performance-amd.md if PROCESSOR is amd. Arguments go to the comparison (-rounds 1 -jobs sequence, say). PYTHON names an
+# interpreter that has the original; without it a virtual environment is made in the user's cache folder (about 2 GB). DATA names
+# the folder with hdfs/ and ait-ads/.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 if [ -z "${PYTHON:-}" ]; then
