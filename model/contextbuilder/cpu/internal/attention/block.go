@@ -20,8 +20,9 @@ const group = 4 // columns that the kernels in assembly take at a time
 type block struct {
 	d           *Decoder
 	rows        int       // lanes in use
-	k           int       // columns of the widest sample
+	k           int       // columns of the widest sample, at least two
 	padded      int       // k as a whole number of groups
+	from        int       // 0, or 1 once P is relative to the first event
 	theta, m, v []float32 // positions: what Adam moves, its moments
 	w           []float32 // positions: attention
 	one, zero   []float32 // positions, columns
@@ -53,7 +54,7 @@ func newBlock(d *Decoder) *block {
 	n, l := d.stride, d.length
 	f := func(rows int) []float32 { return simd.Make(rows * lanes) }
 	b := &block{d: d, theta: f(l), m: f(l), v: f(l), w: f(l), one: f(l), zero: f(l + group), u: f(l + group), gu: f(l + group),
-		offsets: make([]int32, (l+1)*lanes), column: make([]int32, l*lanes), e: f(n), sums: f(l + group), z: simd.Make(n),
+		offsets: make([]int32, (l+2)*lanes), column: make([]int32, l*lanes), e: f(n), sums: f(l + group), z: simd.Make(n),
 		active: make([]uint64, lanes*len(d.first)), next: make([]uint64, lanes*len(d.first))}
 	for i := range b.one {
 		b.one[i] = 1
@@ -64,7 +65,7 @@ func newBlock(d *Decoder) *block {
 // set prepares the lanes for some samples, at most sixteen.
 func (b *block) set(s contextbuilder.Samples, initial []float32, rows []int32) {
 	d, l, n := b.d, b.d.length, b.d.stride
-	b.rows, b.k = len(rows), 0
+	b.rows, b.k, b.from = len(rows), 2, 0
 	for i, row := range rows {
 		b.k = max(b.k, b.columns(i, s.Context(int(row))))
 	}
@@ -103,6 +104,22 @@ func (b *block) set(s contextbuilder.Samples, initial []float32, rows []int32) {
 
 // relative writes a column of P.
 func relative(to, from []float32, y int32) { simd.ScaleShift(to, from, 1, -from[y]) }
+
+// relate makes P relative to the first event of each context. As attention sums to 1, the logits are (q + P₀) + Σ u·(P − P₀) over the other
+// events, and so is the gradient but for a number that all events share, which softmax takes away. That spares a column in all that is done with P.
+func (b *block) relate() {
+	n := b.d.stride
+	for lane, k := range b.distinct[:b.rows] {
+		p := b.p[lane*b.pStride:]
+		column := func(j int) []float32 { return p[j*n:][:n] }
+		for j := 2; j <= k; j++ {
+			simd.Axpy(column(j), column(1), -1)
+		}
+		simd.Axpy(column(1), column(0), 1)
+	}
+	clear(b.gu)
+	b.from = 1
+}
 
 // columns gives each distinct event of a lane's context a column, in order of occurrence, and returns how many there are.
 func (b *block) columns(lane int, context []int32) (k int) {
@@ -160,7 +177,7 @@ const lowTotal, highTotal = 0x1p-60, 0x1p100
 // relative to that of the true event.
 func (b *block) rebase(lane int) {
 	n := b.d.stride
-	p, e := b.p[lane*b.pStride:][:b.pStride], b.e[lane*n:][:n]
+	p, e := b.p[lane*b.pStride+b.from*n:], b.e[lane*n:][:n]
 	b.logits(lane, e)
 	top := max(slices.Max(e), -b.shift[lane])
 	if math.IsInf(float64(top), 0) || top != top {
@@ -176,8 +193,8 @@ func (b *block) rebase(lane int) {
 // logits computes P·u for a lane.
 func (b *block) logits(lane int, to []float32) {
 	p := b.p[lane*b.pStride:][:b.pStride]
-	copy(to, p)
-	for j := range b.k {
+	copy(to, p[b.from*len(to):])
+	for j := b.from; j < b.k; j++ {
 		column, f := p[(j+1)*len(to):][:len(to)], b.u[j*lanes+lane]
 		for i := range to {
 			to[i] += column[i] * f
@@ -215,18 +232,21 @@ func (b *block) query(ctx context.Context, q contextbuilder.Query, out contextbu
 	b.forward()
 	before := b.confidence
 	iterations := q.Iterations
-	if b.k == 1 && !q.Distribution { // every attention gives the same confidence, but a distribution must be rounded as beside other samples
+	if slices.Max(b.distinct[:b.rows]) == 1 && !q.Distribution { // every attention gives the same confidence, but a distribution must be rounded as beside other samples
 		iterations = 0
 	}
 	mul, dot := b.one, b.zero
 	power1, power2 := 1.0, 1.0
-	for range iterations {
+	for i := range iterations {
 		if ctx.Err() != nil {
 			return
 		}
 		power1 *= beta1
 		power2 *= beta2
 		d.kernels.adam(b, mul, dot, 1/float32(q.BatchSize), float32(learningRate/(1-power1)), float32(1/math.Sqrt(1-power2)))
+		if i == 0 {
+			b.relate()
+		}
 		mul, dot = b.w, b.u
 		b.forward()
 	}
@@ -248,6 +268,9 @@ func (b *block) query(ctx context.Context, q contextbuilder.Query, out contextbu
 	}
 	b.forward()
 	for lane, row := range rows {
+		if c := out.Confidence[row]; c != c {
+			b.confidence[lane] = c // of no use once P is relative to the first event
+		}
 		b.distribution(lane, out.Distribution[int(row)*d.events:][:d.events])
 	}
 }

@@ -84,7 +84,7 @@ func confidePlain(b *block) {
 		}
 		total := others + hit
 		b.others[lane], b.total[lane], b.confidence[lane] = others, total, hit/total
-		for j := range b.k {
+		for j := b.from; j < b.k; j++ {
 			p := b.p[lane*b.pStride+(j+1)*n:][:n]
 			var dot float32
 			for r, x := range e {
@@ -98,12 +98,13 @@ func confidePlain(b *block) {
 func flipPlain(b *block, lane int) {
 	d := b.d
 	n := d.stride
-	p, a := b.p[lane*b.pStride:], d.b1
-	for j := range b.distinct[lane] + 1 {
+	base := d.w1[b.offsets[lane]:]
+	p, a, share := b.p[lane*b.pStride:], d.b1, float32(b.from)
+	for j := b.from; j <= b.distinct[lane]; j++ {
 		to := p[j*n:][:n]
 		var truth float32
 		for i, unit := range b.units {
-			f, column := b.signs[i]*a[unit], d.w2[int(unit)*n:][:n]
+			f, column := b.signs[i]*(a[unit]+share*base[unit]), d.w2[int(unit)*n:][:n]
 			truth += f * column[b.events[lane]]
 			for r, x := range column {
 				to[r] += f * x
@@ -112,7 +113,7 @@ func flipPlain(b *block, lane int) {
 		for r := range to {
 			to[r] -= truth
 		}
-		a = d.w1[b.offsets[j*lanes+lane]:]
+		a, share = d.w1[b.offsets[j*lanes+lane]:], -float32(b.from)
 	}
 }
 

@@ -728,156 +728,163 @@ DATA k3f800000<>+56(SB)/4, $0x3f800000
 DATA k3f800000<>+60(SB)/4, $0x3f800000
 GLOBL k3f800000<>(SB), RODATA|NOPTR, $64
 
-// func flipAVX2(p *float32, b1 *float32, w1 *float32, offsets *int32, w2 *float32, units *int32, signs *float32, count int, n int, k int, y int)
-// Requires: AVX, AVX2, FMA3
-TEXT ·flipAVX2(SB), NOSPLIT, $0-88
-	MOVQ p+0(FP), AX
-	MOVQ b1+8(FP), CX
-	MOVQ offsets+24(FP), DX
-	MOVQ units+40(FP), BX
-	MOVQ signs+48(FP), SI
-	MOVQ count+56(FP), DI
+// func flipAVX2(p *float32, b1 *float32, w1 *float32, base *float32, offsets *int32, w2 *float32, units *int32, signs *float32, count int, n int, k int, y int, first float32, rest float32)
+// Requires: AVX, AVX2, FMA3, SSE
+TEXT ·flipAVX2(SB), NOSPLIT, $0-104
+	MOVQ  p+0(FP), AX
+	MOVQ  b1+8(FP), CX
+	MOVQ  base+24(FP), DX
+	MOVQ  offsets+32(FP), BX
+	MOVQ  units+48(FP), SI
+	MOVQ  signs+56(FP), DI
+	MOVQ  count+64(FP), R8
+	MOVSS first+96(FP), X0
 
 column:
-	MOVQ   n+64(FP), R8
-	SHLQ   $0x02, R8
-	MOVQ   w2+32(FP), R9
-	VXORPS Y1, Y1, Y1
-	XORQ   R10, R10
+	MOVQ   n+72(FP), R9
+	SHLQ   $0x02, R9
+	MOVQ   w2+40(FP), R10
+	VXORPS Y2, Y2, Y2
+	XORQ   R11, R11
 
 truth:
-	MOVLQSX      (BX)(R10*4), R11
-	VMOVSS       (CX)(R11*4), X0
-	VMULSS       (SI)(R10*4), X0, X0
-	IMULQ        n+64(FP), R11
-	ADDQ         y+80(FP), R11
-	VFMADD231SS  (R9)(R11*4), X0, X1
-	INCQ         R10
-	CMPQ         R10, DI
+	MOVLQSX      (SI)(R11*4), R12
+	VMULSS       (DX)(R12*4), X0, X1
+	VADDSS       (CX)(R12*4), X1, X1
+	VMULSS       (DI)(R11*4), X1, X1
+	IMULQ        n+72(FP), R12
+	ADDQ         y+88(FP), R12
+	VFMADD231SS  (R10)(R12*4), X1, X2
+	INCQ         R11
+	CMPQ         R11, R8
 	JLT          truth
-	VBROADCASTSS X1, Y1
+	VBROADCASTSS X2, Y2
 
 chunks4:
-	CMPQ    R8, $0x00000100
+	CMPQ    R9, $0x00000100
 	JLT     chunks4end
-	VMOVUPS (AX), Y2
-	VMOVUPS 32(AX), Y3
-	VMOVUPS 64(AX), Y4
-	VMOVUPS 96(AX), Y5
-	VMOVUPS 128(AX), Y6
-	VMOVUPS 160(AX), Y7
-	VMOVUPS 192(AX), Y8
-	VMOVUPS 224(AX), Y9
-	XORQ    R10, R10
+	VMOVUPS (AX), Y3
+	VMOVUPS 32(AX), Y4
+	VMOVUPS 64(AX), Y5
+	VMOVUPS 96(AX), Y6
+	VMOVUPS 128(AX), Y7
+	VMOVUPS 160(AX), Y8
+	VMOVUPS 192(AX), Y9
+	VMOVUPS 224(AX), Y10
+	XORQ    R11, R11
 
 chunks4units:
-	MOVLQSX      (BX)(R10*4), R11
-	VMOVSS       (CX)(R11*4), X0
-	VMULSS       (SI)(R10*4), X0, X0
-	IMULQ        n+64(FP), R11
-	VBROADCASTSS X0, Y0
-	VFMADD231PS  (R9)(R11*4), Y0, Y2
-	VFMADD231PS  32(R9)(R11*4), Y0, Y3
-	VFMADD231PS  64(R9)(R11*4), Y0, Y4
-	VFMADD231PS  96(R9)(R11*4), Y0, Y5
-	VFMADD231PS  128(R9)(R11*4), Y0, Y6
-	VFMADD231PS  160(R9)(R11*4), Y0, Y7
-	VFMADD231PS  192(R9)(R11*4), Y0, Y8
-	VFMADD231PS  224(R9)(R11*4), Y0, Y9
-	INCQ         R10
-	CMPQ         R10, DI
+	MOVLQSX      (SI)(R11*4), R12
+	VMULSS       (DX)(R12*4), X0, X1
+	VADDSS       (CX)(R12*4), X1, X1
+	VMULSS       (DI)(R11*4), X1, X1
+	IMULQ        n+72(FP), R12
+	VBROADCASTSS X1, Y1
+	VFMADD231PS  (R10)(R12*4), Y1, Y3
+	VFMADD231PS  32(R10)(R12*4), Y1, Y4
+	VFMADD231PS  64(R10)(R12*4), Y1, Y5
+	VFMADD231PS  96(R10)(R12*4), Y1, Y6
+	VFMADD231PS  128(R10)(R12*4), Y1, Y7
+	VFMADD231PS  160(R10)(R12*4), Y1, Y8
+	VFMADD231PS  192(R10)(R12*4), Y1, Y9
+	VFMADD231PS  224(R10)(R12*4), Y1, Y10
+	INCQ         R11
+	CMPQ         R11, R8
 	JLT          chunks4units
-	VSUBPS       Y1, Y2, Y2
-	VMOVUPS      Y2, (AX)
-	VSUBPS       Y1, Y3, Y3
-	VMOVUPS      Y3, 32(AX)
-	VSUBPS       Y1, Y4, Y4
-	VMOVUPS      Y4, 64(AX)
-	VSUBPS       Y1, Y5, Y5
-	VMOVUPS      Y5, 96(AX)
-	VSUBPS       Y1, Y6, Y6
-	VMOVUPS      Y6, 128(AX)
-	VSUBPS       Y1, Y7, Y7
-	VMOVUPS      Y7, 160(AX)
-	VSUBPS       Y1, Y8, Y8
-	VMOVUPS      Y8, 192(AX)
-	VSUBPS       Y1, Y9, Y9
-	VMOVUPS      Y9, 224(AX)
+	VSUBPS       Y2, Y3, Y3
+	VMOVUPS      Y3, (AX)
+	VSUBPS       Y2, Y4, Y4
+	VMOVUPS      Y4, 32(AX)
+	VSUBPS       Y2, Y5, Y5
+	VMOVUPS      Y5, 64(AX)
+	VSUBPS       Y2, Y6, Y6
+	VMOVUPS      Y6, 96(AX)
+	VSUBPS       Y2, Y7, Y7
+	VMOVUPS      Y7, 128(AX)
+	VSUBPS       Y2, Y8, Y8
+	VMOVUPS      Y8, 160(AX)
+	VSUBPS       Y2, Y9, Y9
+	VMOVUPS      Y9, 192(AX)
+	VSUBPS       Y2, Y10, Y10
+	VMOVUPS      Y10, 224(AX)
 	ADDQ         $0x00000100, AX
-	ADDQ         $0x00000100, R9
-	SUBQ         $0x00000100, R8
+	ADDQ         $0x00000100, R10
+	SUBQ         $0x00000100, R9
 	JMP          chunks4
 
 chunks4end:
 chunks2:
-	CMPQ    R8, $0x00000080
+	CMPQ    R9, $0x00000080
 	JLT     chunks2end
-	VMOVUPS (AX), Y2
-	VMOVUPS 32(AX), Y3
-	VMOVUPS 64(AX), Y4
-	VMOVUPS 96(AX), Y5
-	XORQ    R10, R10
+	VMOVUPS (AX), Y3
+	VMOVUPS 32(AX), Y4
+	VMOVUPS 64(AX), Y5
+	VMOVUPS 96(AX), Y6
+	XORQ    R11, R11
 
 chunks2units:
-	MOVLQSX      (BX)(R10*4), R11
-	VMOVSS       (CX)(R11*4), X0
-	VMULSS       (SI)(R10*4), X0, X0
-	IMULQ        n+64(FP), R11
-	VBROADCASTSS X0, Y0
-	VFMADD231PS  (R9)(R11*4), Y0, Y2
-	VFMADD231PS  32(R9)(R11*4), Y0, Y3
-	VFMADD231PS  64(R9)(R11*4), Y0, Y4
-	VFMADD231PS  96(R9)(R11*4), Y0, Y5
-	INCQ         R10
-	CMPQ         R10, DI
+	MOVLQSX      (SI)(R11*4), R12
+	VMULSS       (DX)(R12*4), X0, X1
+	VADDSS       (CX)(R12*4), X1, X1
+	VMULSS       (DI)(R11*4), X1, X1
+	IMULQ        n+72(FP), R12
+	VBROADCASTSS X1, Y1
+	VFMADD231PS  (R10)(R12*4), Y1, Y3
+	VFMADD231PS  32(R10)(R12*4), Y1, Y4
+	VFMADD231PS  64(R10)(R12*4), Y1, Y5
+	VFMADD231PS  96(R10)(R12*4), Y1, Y6
+	INCQ         R11
+	CMPQ         R11, R8
 	JLT          chunks2units
-	VSUBPS       Y1, Y2, Y2
-	VMOVUPS      Y2, (AX)
-	VSUBPS       Y1, Y3, Y3
-	VMOVUPS      Y3, 32(AX)
-	VSUBPS       Y1, Y4, Y4
-	VMOVUPS      Y4, 64(AX)
-	VSUBPS       Y1, Y5, Y5
-	VMOVUPS      Y5, 96(AX)
+	VSUBPS       Y2, Y3, Y3
+	VMOVUPS      Y3, (AX)
+	VSUBPS       Y2, Y4, Y4
+	VMOVUPS      Y4, 32(AX)
+	VSUBPS       Y2, Y5, Y5
+	VMOVUPS      Y5, 64(AX)
+	VSUBPS       Y2, Y6, Y6
+	VMOVUPS      Y6, 96(AX)
 	ADDQ         $0x00000080, AX
-	ADDQ         $0x00000080, R9
-	SUBQ         $0x00000080, R8
+	ADDQ         $0x00000080, R10
+	SUBQ         $0x00000080, R9
 	JMP          chunks2
 
 chunks2end:
 chunks1:
-	CMPQ    R8, $0x00000040
+	CMPQ    R9, $0x00000040
 	JLT     chunks1end
-	VMOVUPS (AX), Y2
-	VMOVUPS 32(AX), Y3
-	XORQ    R10, R10
+	VMOVUPS (AX), Y3
+	VMOVUPS 32(AX), Y4
+	XORQ    R11, R11
 
 chunks1units:
-	MOVLQSX      (BX)(R10*4), R11
-	VMOVSS       (CX)(R11*4), X0
-	VMULSS       (SI)(R10*4), X0, X0
-	IMULQ        n+64(FP), R11
-	VBROADCASTSS X0, Y0
-	VFMADD231PS  (R9)(R11*4), Y0, Y2
-	VFMADD231PS  32(R9)(R11*4), Y0, Y3
-	INCQ         R10
-	CMPQ         R10, DI
+	MOVLQSX      (SI)(R11*4), R12
+	VMULSS       (DX)(R12*4), X0, X1
+	VADDSS       (CX)(R12*4), X1, X1
+	VMULSS       (DI)(R11*4), X1, X1
+	IMULQ        n+72(FP), R12
+	VBROADCASTSS X1, Y1
+	VFMADD231PS  (R10)(R12*4), Y1, Y3
+	VFMADD231PS  32(R10)(R12*4), Y1, Y4
+	INCQ         R11
+	CMPQ         R11, R8
 	JLT          chunks1units
-	VSUBPS       Y1, Y2, Y2
-	VMOVUPS      Y2, (AX)
-	VSUBPS       Y1, Y3, Y3
-	VMOVUPS      Y3, 32(AX)
+	VSUBPS       Y2, Y3, Y3
+	VMOVUPS      Y3, (AX)
+	VSUBPS       Y2, Y4, Y4
+	VMOVUPS      Y4, 32(AX)
 	ADDQ         $0x00000040, AX
-	ADDQ         $0x00000040, R9
-	SUBQ         $0x00000040, R8
+	ADDQ         $0x00000040, R10
+	SUBQ         $0x00000040, R9
 	JMP          chunks1
 
 chunks1end:
-	MOVLQSX (DX), CX
+	MOVLQSX (BX), CX
 	SHLQ    $0x02, CX
 	ADDQ    w1+16(FP), CX
-	ADDQ    $0x40, DX
-	DECQ    k+72(FP)
+	ADDQ    $0x40, BX
+	MOVSS   rest+100(FP), X0
+	DECQ    k+80(FP)
 	JGE     column
 	VZEROUPPER
 	RET
@@ -1932,128 +1939,135 @@ group:
 	VZEROUPPER
 	RET
 
-// func flipAVX512(p *float32, b1 *float32, w1 *float32, offsets *int32, w2 *float32, units *int32, signs *float32, count int, n int, k int, y int)
-// Requires: AVX, AVX512DQ, AVX512F, FMA3
-TEXT ·flipAVX512(SB), NOSPLIT, $0-88
-	MOVQ p+0(FP), AX
-	MOVQ b1+8(FP), CX
-	MOVQ offsets+24(FP), DX
-	MOVQ units+40(FP), BX
-	MOVQ signs+48(FP), SI
-	MOVQ count+56(FP), DI
+// func flipAVX512(p *float32, b1 *float32, w1 *float32, base *float32, offsets *int32, w2 *float32, units *int32, signs *float32, count int, n int, k int, y int, first float32, rest float32)
+// Requires: AVX, AVX512DQ, AVX512F, FMA3, SSE
+TEXT ·flipAVX512(SB), NOSPLIT, $0-104
+	MOVQ  p+0(FP), AX
+	MOVQ  b1+8(FP), CX
+	MOVQ  base+24(FP), DX
+	MOVQ  offsets+32(FP), BX
+	MOVQ  units+48(FP), SI
+	MOVQ  signs+56(FP), DI
+	MOVQ  count+64(FP), R8
+	MOVSS first+96(FP), X0
 
 column:
-	MOVQ   n+64(FP), R8
-	SHLQ   $0x02, R8
-	MOVQ   w2+32(FP), R9
-	VXORPS Z1, Z1, Z1
-	XORQ   R10, R10
+	MOVQ   n+72(FP), R9
+	SHLQ   $0x02, R9
+	MOVQ   w2+40(FP), R10
+	VXORPS Z2, Z2, Z2
+	XORQ   R11, R11
 
 truth:
-	MOVLQSX      (BX)(R10*4), R11
-	VMOVSS       (CX)(R11*4), X0
-	VMULSS       (SI)(R10*4), X0, X0
-	IMULQ        n+64(FP), R11
-	ADDQ         y+80(FP), R11
-	VFMADD231SS  (R9)(R11*4), X0, X1
-	INCQ         R10
-	CMPQ         R10, DI
+	MOVLQSX      (SI)(R11*4), R12
+	VMULSS       (DX)(R12*4), X0, X1
+	VADDSS       (CX)(R12*4), X1, X1
+	VMULSS       (DI)(R11*4), X1, X1
+	IMULQ        n+72(FP), R12
+	ADDQ         y+88(FP), R12
+	VFMADD231SS  (R10)(R12*4), X1, X2
+	INCQ         R11
+	CMPQ         R11, R8
 	JLT          truth
-	VBROADCASTSS X1, Z1
+	VBROADCASTSS X2, Z2
 
 chunks4:
-	CMPQ    R8, $0x00000100
+	CMPQ    R9, $0x00000100
 	JLT     chunks4end
-	VMOVUPS (AX), Z2
-	VMOVUPS 64(AX), Z3
-	VMOVUPS 128(AX), Z4
-	VMOVUPS 192(AX), Z5
-	XORQ    R10, R10
+	VMOVUPS (AX), Z3
+	VMOVUPS 64(AX), Z4
+	VMOVUPS 128(AX), Z5
+	VMOVUPS 192(AX), Z6
+	XORQ    R11, R11
 
 chunks4units:
-	MOVLQSX      (BX)(R10*4), R11
-	VMOVSS       (CX)(R11*4), X0
-	VMULSS       (SI)(R10*4), X0, X0
-	IMULQ        n+64(FP), R11
-	VBROADCASTSS X0, Z0
-	VFMADD231PS  (R9)(R11*4), Z0, Z2
-	VFMADD231PS  64(R9)(R11*4), Z0, Z3
-	VFMADD231PS  128(R9)(R11*4), Z0, Z4
-	VFMADD231PS  192(R9)(R11*4), Z0, Z5
-	INCQ         R10
-	CMPQ         R10, DI
+	MOVLQSX      (SI)(R11*4), R12
+	VMULSS       (DX)(R12*4), X0, X1
+	VADDSS       (CX)(R12*4), X1, X1
+	VMULSS       (DI)(R11*4), X1, X1
+	IMULQ        n+72(FP), R12
+	VBROADCASTSS X1, Z1
+	VFMADD231PS  (R10)(R12*4), Z1, Z3
+	VFMADD231PS  64(R10)(R12*4), Z1, Z4
+	VFMADD231PS  128(R10)(R12*4), Z1, Z5
+	VFMADD231PS  192(R10)(R12*4), Z1, Z6
+	INCQ         R11
+	CMPQ         R11, R8
 	JLT          chunks4units
-	VSUBPS       Z1, Z2, Z2
-	VMOVUPS      Z2, (AX)
-	VSUBPS       Z1, Z3, Z3
-	VMOVUPS      Z3, 64(AX)
-	VSUBPS       Z1, Z4, Z4
-	VMOVUPS      Z4, 128(AX)
-	VSUBPS       Z1, Z5, Z5
-	VMOVUPS      Z5, 192(AX)
+	VSUBPS       Z2, Z3, Z3
+	VMOVUPS      Z3, (AX)
+	VSUBPS       Z2, Z4, Z4
+	VMOVUPS      Z4, 64(AX)
+	VSUBPS       Z2, Z5, Z5
+	VMOVUPS      Z5, 128(AX)
+	VSUBPS       Z2, Z6, Z6
+	VMOVUPS      Z6, 192(AX)
 	ADDQ         $0x00000100, AX
-	ADDQ         $0x00000100, R9
-	SUBQ         $0x00000100, R8
+	ADDQ         $0x00000100, R10
+	SUBQ         $0x00000100, R9
 	JMP          chunks4
 
 chunks4end:
 chunks2:
-	CMPQ    R8, $0x00000080
+	CMPQ    R9, $0x00000080
 	JLT     chunks2end
-	VMOVUPS (AX), Z2
-	VMOVUPS 64(AX), Z3
-	XORQ    R10, R10
+	VMOVUPS (AX), Z3
+	VMOVUPS 64(AX), Z4
+	XORQ    R11, R11
 
 chunks2units:
-	MOVLQSX      (BX)(R10*4), R11
-	VMOVSS       (CX)(R11*4), X0
-	VMULSS       (SI)(R10*4), X0, X0
-	IMULQ        n+64(FP), R11
-	VBROADCASTSS X0, Z0
-	VFMADD231PS  (R9)(R11*4), Z0, Z2
-	VFMADD231PS  64(R9)(R11*4), Z0, Z3
-	INCQ         R10
-	CMPQ         R10, DI
+	MOVLQSX      (SI)(R11*4), R12
+	VMULSS       (DX)(R12*4), X0, X1
+	VADDSS       (CX)(R12*4), X1, X1
+	VMULSS       (DI)(R11*4), X1, X1
+	IMULQ        n+72(FP), R12
+	VBROADCASTSS X1, Z1
+	VFMADD231PS  (R10)(R12*4), Z1, Z3
+	VFMADD231PS  64(R10)(R12*4), Z1, Z4
+	INCQ         R11
+	CMPQ         R11, R8
 	JLT          chunks2units
-	VSUBPS       Z1, Z2, Z2
-	VMOVUPS      Z2, (AX)
-	VSUBPS       Z1, Z3, Z3
-	VMOVUPS      Z3, 64(AX)
+	VSUBPS       Z2, Z3, Z3
+	VMOVUPS      Z3, (AX)
+	VSUBPS       Z2, Z4, Z4
+	VMOVUPS      Z4, 64(AX)
 	ADDQ         $0x00000080, AX
-	ADDQ         $0x00000080, R9
-	SUBQ         $0x00000080, R8
+	ADDQ         $0x00000080, R10
+	SUBQ         $0x00000080, R9
 	JMP          chunks2
 
 chunks2end:
 chunks1:
-	CMPQ    R8, $0x00000040
+	CMPQ    R9, $0x00000040
 	JLT     chunks1end
-	VMOVUPS (AX), Z2
-	XORQ    R10, R10
+	VMOVUPS (AX), Z3
+	XORQ    R11, R11
 
 chunks1units:
-	MOVLQSX      (BX)(R10*4), R11
-	VMOVSS       (CX)(R11*4), X0
-	VMULSS       (SI)(R10*4), X0, X0
-	IMULQ        n+64(FP), R11
-	VBROADCASTSS X0, Z0
-	VFMADD231PS  (R9)(R11*4), Z0, Z2
-	INCQ         R10
-	CMPQ         R10, DI
+	MOVLQSX      (SI)(R11*4), R12
+	VMULSS       (DX)(R12*4), X0, X1
+	VADDSS       (CX)(R12*4), X1, X1
+	VMULSS       (DI)(R11*4), X1, X1
+	IMULQ        n+72(FP), R12
+	VBROADCASTSS X1, Z1
+	VFMADD231PS  (R10)(R12*4), Z1, Z3
+	INCQ         R11
+	CMPQ         R11, R8
 	JLT          chunks1units
-	VSUBPS       Z1, Z2, Z2
-	VMOVUPS      Z2, (AX)
+	VSUBPS       Z2, Z3, Z3
+	VMOVUPS      Z3, (AX)
 	ADDQ         $0x00000040, AX
-	ADDQ         $0x00000040, R9
-	SUBQ         $0x00000040, R8
+	ADDQ         $0x00000040, R10
+	SUBQ         $0x00000040, R9
 	JMP          chunks1
 
 chunks1end:
-	MOVLQSX (DX), CX
+	MOVLQSX (BX), CX
 	SHLQ    $0x02, CX
 	ADDQ    w1+16(FP), CX
-	ADDQ    $0x40, DX
-	DECQ    k+72(FP)
+	ADDQ    $0x40, BX
+	MOVSS   rest+100(FP), X0
+	DECQ    k+80(FP)
 	JGE     column
 	VZEROUPPER
 	RET

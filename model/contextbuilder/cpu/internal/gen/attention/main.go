@@ -280,16 +280,19 @@ func positive(none VecVirtual, z []VecVirtual) GPVirtual {
 }
 
 // flip adds multiples of some units' columns of w2, less their number at the true event y, to the columns of p. The multiples are the units'
-// rows of A with a sign.
+// rows of A with a sign. A's columns are b1 and those of w1 that offsets select; to the first, first·base is added and to the rest, rest·base.
 func flip() {
-	begin("flip", "flipPlain", "func(p, b1, w1 *float32, offsets *int32, w2 *float32, units *int32, signs *float32, count, n, k, y int)")
-	p, a, offsets, units, signs, count := get("p"), get("b1"), get("offsets"), get("units"), get("signs"), get("count")
+	begin("flip", "flipPlain", "func(p, b1, w1, base *float32, offsets *int32, w2 *float32, units *int32, signs *float32, count, n, k, y int, first, rest float32)")
+	p, a, base, offsets, units, signs, count := get("p"), get("b1"), get("base"), get("offsets"), get("units"), get("signs"), get("count")
+	share := XMM()
+	Load(Param("first"), share)
 	Label("column")
 	left, w2, f, unit, s, truth := times4("n"), get("w2"), GP64(), GP64(), New(), New()
 	// of is the multiple of the unit's column, which begins at w2 + unit·4
 	of := func() {
 		MOVLQSX(Mem{Base: units, Index: f, Scale: 4}, unit)
-		VMOVSS(Mem{Base: a, Index: unit, Scale: 4}, s.AsX())
+		VMULSS(Mem{Base: base, Index: unit, Scale: 4}, share, s.AsX())
+		VADDSS(Mem{Base: a, Index: unit, Scale: 4}, s.AsX(), s.AsX())
 		VMULSS(Mem{Base: signs, Index: f, Scale: 4}, s.AsX(), s.AsX())
 		IMULQ(argument("n"), unit)
 	}
@@ -332,6 +335,7 @@ func flip() {
 	ADDQ(argument("w1"), next)
 	MOVQ(next, a)
 	ADDQ(Imm(row), offsets)
+	Load(Param("rest"), share)
 	DECQ(argument("k"))
 	JGE(LabelRef("column"))
 	End()
