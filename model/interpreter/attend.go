@@ -3,7 +3,9 @@ package interpreter
 import (
 	"context"
 	"fmt"
+	"runtime"
 
+	"connect-deepcase/internal/parallel"
 	"connect-deepcase/model/contextbuilder"
 )
 
@@ -106,15 +108,31 @@ func (it *Interpreter) attend(ctx context.Context, s contextbuilder.Samples, row
 		}
 		a.confidence = append(a.confidence, answer.Confidence...)
 		a.attention = append(a.attention, answer.Attention...)
-		vectors := Vectorize(part, answer.Attention)
-		for i := range to - from {
-			a.vectors.add(vectors.Row(i))
+		vectors := vectorize(ctx, part, answer.Attention)
+		if err := ctx.Err(); err != nil {
+			return attended{}, err
+		}
+		for _, v := range vectors {
+			a.vectors.append(v)
 		}
 		if progress != nil {
 			progress(to, n)
 		}
 	}
 	return a, nil
+}
+
+// vectorize is Vectorize on all cores: the vectors of some rows, then those of the next ones, and so on. If ctx ends, some are missing.
+func vectorize(ctx context.Context, s contextbuilder.Samples, attention []float32) []*Vectors {
+	const rows = 512
+	parts := make([]*Vectors, (s.Rows()+rows-1)/rows)
+	parallel.Each(ctx, runtime.GOMAXPROCS(0), len(parts), func(next func() (int, bool)) {
+		for k, more := next(); more; k, more = next() {
+			from, to := k*rows*s.Length, min(len(s.Contexts), (k+1)*rows*s.Length)
+			parts[k] = Vectorize(contextbuilder.Samples{Length: s.Length, Contexts: s.Contexts[from:to]}, attention[from:to])
+		}
+	})
+	return parts
 }
 
 // attendAll is attend, and an answer that is not finite is an error.

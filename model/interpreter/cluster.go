@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"runtime"
 	"slices"
 
+	"connect-deepcase/internal/parallel"
 	"connect-deepcase/model/contextbuilder"
 )
 
@@ -58,18 +60,32 @@ func (it *Interpreter) Cluster(ctx context.Context, s contextbuilder.Samples, pr
 			byEvent[event] = append(byEvent[event], int32(at))
 		}
 	}
-	for _, event := range slices.Sorted(maps.Keys(byEvent)) {
-		if err := ctx.Err(); err != nil {
-			return nil, err
+	events := slices.Sorted(maps.Keys(byEvent))
+	found := make([]eventClusters, len(events))
+	parallel.Each(ctx, runtime.GOMAXPROCS(0), len(events), func(next func() (int, bool)) {
+		for k, more := next(); more; k, more = next() {
+			found[k] = it.clusterEvent(byEvent[events[k]], a.vectors, c.Count)
 		}
-		it.clusterEvent(c, event, byEvent[event], a.vectors)
+	})
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	for k, event := range events {
+		c.add(event, found[k])
 	}
 	c.Scores = slices.Repeat([]float64{NoScore}, len(c.Events))
 	return c, it.Use(&c.Clusters, nil)
 }
 
-// clusterEvent clusters the distinct samples at, which all have one event. It sorts at.
-func (it *Interpreter) clusterEvent(c *Clustering, event int32, at []int32, all *Vectors) {
+// eventClusters are the clusters among the distinct samples of an event.
+type eventClusters struct {
+	at, of  []int32  // the samples, by vector; the index of the vector of each
+	vectors *Vectors // the distinct ones
+	labels  []int32  // of each vector
+}
+
+// clusterEvent clusters the distinct samples at, which all have one event, and occur so often as count says. It sorts at.
+func (it *Interpreter) clusterEvent(at []int32, all *Vectors, count []int32) eventClusters {
 	slices.SortStableFunc(at, func(a, b int32) int { return all.compare(int(a), int(b)) })
 	vectors, weights, of := &Vectors{}, []int32(nil), make([]int32, len(at)) // of: the distinct vector of each sample
 	for k, row := range at {
@@ -78,24 +94,29 @@ func (it *Interpreter) clusterEvent(c *Clustering, event int32, at []int32, all 
 			weights = append(weights, 0)
 		}
 		of[k] = int32(len(weights) - 1)
-		weights[of[k]] += c.Count[row]
+		weights[of[k]] += count[row]
 	}
 	labels, _ := dbscan(vectors, weights, units(it.options.Eps), it.options.MinSamples)
-	first, place := int32(len(c.Events)), make([]int32, len(labels)) // place: of each vector, in c.Vectors
-	for i, label := range labels {
+	return eventClusters{at, of, vectors, labels}
+}
+
+// add numbers the clusters of an event after those of the events before.
+func (c *Clustering) add(event int32, e eventClusters) {
+	first, place := int32(len(c.Events)), make([]int32, len(e.labels)) // place: of each vector, in c.Vectors
+	for i, label := range e.labels {
 		if label == Noise {
 			continue
 		}
 		place[i] = int32(c.Vectors.Len())
-		c.Vectors.add(vectors.Row(i))
+		c.Vectors.add(e.vectors.Row(i))
 		c.VectorCluster = append(c.VectorCluster, first+label)
 		for int32(len(c.Events)) <= first+label {
 			c.Events = append(c.Events, event)
 		}
 	}
-	for k, row := range at {
-		if label := labels[of[k]]; label != Noise {
-			c.Cluster[row], c.Vector[row] = first+label, place[of[k]]
+	for k, row := range e.at {
+		if label := e.labels[e.of[k]]; label != Noise {
+			c.Cluster[row], c.Vector[row] = first+label, place[e.of[k]]
 		}
 	}
 }
@@ -145,16 +166,23 @@ func (it *Interpreter) Use(c *Clusters, before *Interpreter) error {
 
 // trees makes a tree of the vectors of each event, whose indices byEvent has, tagged with their clusters.
 func (c *Clusters) trees(byEvent map[int32][]int32) (trees map[int32]*tree, ids int) {
-	trees = make(map[int32]*tree, len(byEvent))
-	for event, rows := range byEvent {
-		vectors, tags := &Vectors{}, make([]int32, 0, len(rows))
-		for _, row := range rows {
-			vectors.add(c.Vectors.Row(int(row)))
-			tags = append(tags, c.VectorCluster[row])
+	events := slices.Collect(maps.Keys(byEvent))
+	made := make([]*tree, len(events))
+	parallel.Each(context.Background(), runtime.GOMAXPROCS(0), len(events), func(next func() (int, bool)) {
+		for k, more := next(); more; k, more = next() {
+			rows := byEvent[events[k]]
+			vectors, tags := &Vectors{}, make([]int32, 0, len(rows))
+			for _, row := range rows {
+				vectors.add(c.Vectors.Row(int(row)))
+				tags = append(tags, c.VectorCluster[row])
+			}
+			made[k] = newTree(vectors, tags)
 		}
-		t := newTree(vectors, tags)
-		trees[event] = t
-		ids = max(ids, t.ids)
+	})
+	trees = make(map[int32]*tree, len(events))
+	for k, event := range events {
+		trees[event] = made[k]
+		ids = max(ids, made[k].ids)
 	}
 	return trees, ids
 }

@@ -3,7 +3,9 @@ package interpreter
 import (
 	"context"
 	"fmt"
+	"runtime"
 
+	"connect-deepcase/internal/parallel"
 	"connect-deepcase/model/contextbuilder"
 )
 
@@ -88,39 +90,53 @@ func (it *Interpreter) Match(ctx context.Context, s contextbuilder.Samples, prog
 	if err != nil {
 		return nil, err
 	}
-	search, eps, steps := newSearch(it.ids), units(it.options.Eps), Steps(s)
-	found := make([]Match, len(g.First))
-	for at := range found {
-		m := &found[at]
-		m.Score = NoScore
-		m.Confidence, m.Attention = a.confidence[at], a.attention[at*s.Length:(at+1)*s.Length:(at+1)*s.Length]
-		if !Finite(m.Confidence, m.Attention) {
-			m.Cluster = NotFinite
-			continue
-		}
-		if !it.confident(m.Confidence) {
-			m.Cluster = NotConfident
-			continue
-		}
-		t, there := it.trees[s.Events[int(g.First[at])*steps]]
-		if !there {
-			m.Cluster = UnknownEvent
-			continue
-		}
-		ids, values := a.vectors.Row(at)
-		nearest, distance := search.nearest(t, ids, values)
-		m.Cluster, m.Distance = NoCluster, float64(distance)/scale
-		if distance <= eps {
-			m.Cluster = t.tags[nearest]
-			m.Score = it.known.Scores[m.Cluster]
-			if it.standing != nil && it.standing[m.Cluster] != undisputed {
-				it.weigh(m, search, t, ids, values, nearest)
+	steps, found := Steps(s), make([]Match, len(g.First))
+	const rows = 64
+	parallel.Each(ctx, runtime.GOMAXPROCS(0), (len(found)+rows-1)/rows, func(next func() (int, bool)) {
+		search := newSearch(it.ids)
+		for k, more := next(); more; k, more = next() {
+			for at := k * rows; at < min(len(found), (k+1)*rows); at++ {
+				m := &found[at]
+				m.Confidence, m.Attention = a.confidence[at], a.attention[at*s.Length:(at+1)*s.Length:(at+1)*s.Length]
+				ids, values := a.vectors.Row(at)
+				it.match(m, search, s.Events[int(g.First[at])*steps], ids, values)
 			}
 		}
+	})
+	if err := ctx.Err(); err != nil {
+		return nil, err
 	}
 	matches := make([]Match, len(g.Of))
 	for row, at := range g.Of {
 		matches[row] = found[at]
 	}
 	return matches, nil
+}
+
+// match finds what becomes of a sample of which the network has been asked.
+func (it *Interpreter) match(m *Match, s *search, event int32, ids, values []int32) {
+	m.Score = NoScore
+	if !Finite(m.Confidence, m.Attention) {
+		m.Cluster = NotFinite
+		return
+	}
+	if !it.confident(m.Confidence) {
+		m.Cluster = NotConfident
+		return
+	}
+	t, there := it.trees[event]
+	if !there {
+		m.Cluster = UnknownEvent
+		return
+	}
+	nearest, distance := s.nearest(t, ids, values)
+	m.Cluster, m.Distance = NoCluster, float64(distance)/scale
+	if distance > units(it.options.Eps) {
+		return
+	}
+	m.Cluster = t.tags[nearest]
+	m.Score = it.known.Scores[m.Cluster]
+	if it.standing != nil && it.standing[m.Cluster] != undisputed {
+		it.weigh(m, s, t, ids, values, nearest)
+	}
 }

@@ -37,6 +37,16 @@ func (v *Vectors) add(ids, values []int32) {
 	v.close()
 }
 
+// append adds the vectors of w, which has one at least.
+func (v *Vectors) append(w *Vectors) {
+	at := int32(len(v.IDs))
+	v.IDs = append(v.IDs, w.IDs...)
+	v.Values = append(v.Values, w.Values...)
+	for _, end := range w.Offsets[1:] {
+		v.Offsets = append(v.Offsets, at+end)
+	}
+}
+
 // close ends the row whose numbers were appended.
 func (v *Vectors) close() {
 	if len(v.Offsets) == 0 {
@@ -85,17 +95,17 @@ func (v *Vectors) Validate(events int) error {
 // vectorize and attended_context of the original do. It sums in float64, like SciPy in the original.
 func Vectorize(s contextbuilder.Samples, attention []float32) *Vectors {
 	v := &Vectors{Offsets: make([]int32, 1, s.Rows()+1)}
-	order := make([]int, s.Length)
+	order := make([]uint64, s.Length) // ids, each with its place in the context
 	for row := range s.Rows() {
-		context, share := s.Context(row), attention[row*s.Length:(row+1)*s.Length]
-		for i := range order {
-			order[i] = i
+		share := attention[row*s.Length : (row+1)*s.Length]
+		for i, id := range s.Context(row) {
+			order[i] = uint64(id)<<32 | uint64(i)
 		}
-		slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(context[a], context[b]) })
+		slices.Sort(order)
 		for i := 0; i < len(order); {
-			id, sum := context[order[i]], 0.0
-			for ; i < len(order) && context[order[i]] == id; i++ {
-				sum += float64(share[order[i]])
+			id, sum := int32(order[i]>>32), 0.0
+			for ; i < len(order) && int32(order[i]>>32) == id; i++ {
+				sum += float64(share[uint32(order[i])])
 			}
 			if units := math.RoundToEven(sum * scale); units > 0 {
 				v.IDs = append(v.IDs, id)

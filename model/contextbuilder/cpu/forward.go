@@ -4,9 +4,9 @@ import (
 	"context"
 	"runtime"
 	"sync"
-	"sync/atomic"
 
 	"connect-deepcase/internal/group"
+	"connect-deepcase/internal/parallel"
 	"connect-deepcase/model/contextbuilder"
 	"connect-deepcase/model/contextbuilder/cpu/internal/attention"
 	"connect-deepcase/model/contextbuilder/cpu/internal/simd"
@@ -73,7 +73,7 @@ func (n *network) forward(ctx context.Context, contexts []int32, steps int, f co
 	share := shared(nil, distinct, m.L, sorted, m.Bidirectional)
 	workers := runtime.GOMAXPROCS(0)
 	blocks := m.blocks(share, steps, f.LogConfidence != nil, workers)
-	each(ctx, workers, len(blocks), func(next func() (int, bool)) {
+	parallel.Each(ctx, workers, len(blocks), func(next func() (int, bool)) {
 		p, _ := n.passes.Get().(*pass)
 		if p == nil {
 			p = &pass{model: m, tables: n.tables}
@@ -91,7 +91,7 @@ func (n *network) forward(ctx context.Context, contexts []int32, steps int, f co
 		n.passes.Put(p)
 	})
 	const chunk = 4096 // rows
-	each(ctx, workers, (rows+chunk-1)/chunk, func(next func() (int, bool)) {
+	parallel.Each(ctx, workers, (rows+chunk-1)/chunk, func(next func() (int, bool)) {
 		for k, more := next(); more; k, more = next() {
 			for row := k * chunk; row < min(rows, (k+1)*chunk); row++ {
 				if lead := int(first[of[row]]); lead != row {
@@ -108,21 +108,6 @@ func (n *network) forward(ctx context.Context, contexts []int32, steps int, f co
 
 // part is one of equally long parts of s.
 func part(s []float32, i, length int) []float32 { return s[i*length : (i+1)*length] }
-
-// each lets goroutines take tasks until none is left, or ctx ends.
-func each(ctx context.Context, workers, tasks int, work func(next func() (task int, more bool))) {
-	var taken atomic.Int64
-	next := func() (int, bool) {
-		k := int(taken.Add(1)) - 1
-		return k, k < tasks && ctx.Err() == nil
-	}
-	var running sync.WaitGroup
-	for range min(workers, tasks) - 1 {
-		running.Go(func() { work(next) })
-	}
-	work(next)
-	running.Wait()
-}
 
 // blocks cuts distinct contexts into blocks that fit into blockFloats (but have at least one context), and into enough blocks for all workers.
 func (m *model) blocks(share []int32, steps int, decoded bool, workers int) (blocks []block) {

@@ -14,8 +14,8 @@ import (
 	"math"
 	"slices"
 	"sync"
-	"sync/atomic"
 
+	"connect-deepcase/internal/parallel"
 	"connect-deepcase/model/contextbuilder"
 	"connect-deepcase/model/contextbuilder/cpu/internal/simd"
 )
@@ -113,30 +113,19 @@ func (d *Decoder) Query(ctx context.Context, s contextbuilder.Samples, initial [
 	}
 	order := byDistinct(s)
 	workers = max(1, min(workers, n))
-	size := min(lanes, (n+workers-1)/workers) // of a block: few samples spread over all workers
-	var next atomic.Int64
-	work := func() {
+	size := max(1, min(lanes, (n+workers-1)/workers)) // of a block: few samples spread over all workers
+	parallel.Each(ctx, workers, (n+size-1)/size, func(next func() (int, bool)) {
 		b, _ := d.blocks.Get().(*block)
 		if b == nil {
 			b = newBlock(d)
 		}
-		defer d.blocks.Put(b)
-		for ctx.Err() == nil {
-			from := (int(next.Add(1)) - 1) * size
-			if from >= n {
-				return
-			}
-			rows := order[from:min(from+size, n)]
+		for k, more := next(); more; k, more = next() {
+			rows := order[k*size : min((k+1)*size, n)]
 			b.set(s, initial, rows)
 			b.query(ctx, q, out, rows)
 		}
-	}
-	var running sync.WaitGroup
-	for range workers - 1 {
-		running.Go(work)
-	}
-	work()
-	running.Wait()
+		d.blocks.Put(b)
+	})
 	if err := ctx.Err(); err != nil {
 		return contextbuilder.QueryResult{}, err
 	}
