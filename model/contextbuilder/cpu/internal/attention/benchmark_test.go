@@ -3,6 +3,7 @@ package attention
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -10,19 +11,24 @@ import (
 	"connect-deepcase/model/contextbuilder"
 )
 
-// BenchmarkKernels runs each inner loop once, for the sixteen samples of a block, each of 4 distinct events; flip for one of them.
+// BenchmarkKernels runs each inner loop once, for the sixteen samples of a block, each of 4 distinct events; in flip, one unit of each changes.
 func BenchmarkKernels(b *testing.B) {
 	for _, n := range []int{16, 96, 304} {
 		for _, k := range available() {
 			blk := fourColumns(b, n, k)
-			blk.units, blk.signs = []int32{5}, []float32{1e-9}
+			blk.changed = [lanes]uint16(slices.Repeat([]uint16{1}, lanes))
 			for _, kernel := range []struct {
 				name string
 				run  func()
 			}{
 				{"signs", func() { k.signs(blk) }},
 				{"confide", func() { k.confide(blk) }},
-				{"flip", func() { k.flip(blk, 3) }},
+				{"flip", func() {
+					for lane := range lanes {
+						blk.next[lane*len(blk.d.first)] ^= 1 << 5
+					}
+					k.flip(blk)
+				}},
 				{"adam", func() { k.adam(blk, blk.one, blk.zero, 1e-3, 0.1, 1) }},
 			} {
 				b.Run(fmt.Sprintf("%s/N=%d/kernels=%s", kernel.name, n, k.name), func(b *testing.B) {

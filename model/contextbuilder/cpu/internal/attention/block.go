@@ -3,7 +3,6 @@ package attention
 import (
 	"context"
 	"math"
-	"math/bits"
 	"slices"
 
 	"connect-deepcase/model/contextbuilder"
@@ -45,8 +44,7 @@ type block struct {
 	active     []uint64       // one bit per unit: whether it is part of p
 	next       []uint64       // those that the last forward found
 	changed    [lanes]uint16  // not zero if these two differ
-	units      []int32        // those of a lane that flip
-	signs      []float32      // 1 for a unit that becomes active, −1 for one that becomes inactive
+	notes      []uint64       // room for flip in assembly: three words a unit
 	z          []float32      // hidden layer, of the plain kernels
 }
 
@@ -55,7 +53,7 @@ func newBlock(d *Decoder) *block {
 	f := func(rows int) []float32 { return simd.Make(rows * lanes) }
 	b := &block{d: d, theta: f(l), m: f(l), v: f(l), w: f(l), one: f(l), zero: f(l + group), u: f(l + group), gu: f(l + group),
 		offsets: make([]int32, (l+2)*lanes), column: make([]int32, l*lanes), e: f(n), sums: f(l + group), z: simd.Make(n),
-		active: make([]uint64, lanes*len(d.first)), next: make([]uint64, lanes*len(d.first))}
+		active: make([]uint64, lanes*len(d.first)), next: make([]uint64, lanes*len(d.first)), notes: make([]uint64, 3*n)}
 	for i := range b.one {
 		b.one[i] = 1
 	}
@@ -152,11 +150,7 @@ func (b *block) attend(lane int, attention []float32) {
 // forward finds the confidence of each lane and the gradient in u. It updates P for units that flipped.
 func (b *block) forward() {
 	b.d.kernels.signs(b)
-	for lane, differ := range b.changed[:b.rows] {
-		if differ != 0 {
-			b.flip(lane)
-		}
-	}
+	b.d.kernels.flip(b)
 	b.d.kernels.confide(b)
 	again := false
 	for lane, t := range b.total[:b.rows] {
@@ -200,22 +194,6 @@ func (b *block) logits(lane int, to []float32) {
 			to[i] += column[i] * f
 		}
 	}
-}
-
-// flip changes a lane's P by the units that signs found to differ.
-func (b *block) flip(lane int) {
-	size := len(b.d.first)
-	b.units, b.signs = b.units[:0], b.signs[:0]
-	active := b.active[lane*size:][:size]
-	for v, now := range b.next[lane*size:][:size] {
-		for differ := now ^ active[v]; differ != 0; differ &= differ - 1 {
-			t := bits.TrailingZeros64(differ)
-			b.units = append(b.units, int32(v*64+t))
-			b.signs = append(b.signs, float32(int(now>>t&1)*2-1))
-		}
-		active[v] = now
-	}
-	b.d.kernels.flip(b, lane)
 }
 
 // Adam's constants, as in the original: learning rate 0.1, β 0.9/0.999, ε 1e-8. The kernels hold them, too.

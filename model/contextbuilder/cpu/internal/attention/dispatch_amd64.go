@@ -25,8 +25,9 @@ type assembly struct {
 	signs   func(w1, b1, u *float32, offsets *int32, active, next *uint64, changed *uint16, n, k64, bits, lanes int)
 	confide func(p, u, e, sums, others *float32, n, k64, stride, pitch, lanes int)
 	settle  func(sums, others, hit, total, confidence, gu *float32, pitch, groups int)
-	flip    func(p, b1, w1, base *float32, offsets *int32, w2 *float32, units *int32, signs *float32, count, n, k, y int, first, rest float32)
-	adam    func(theta, m, v, w, mul, dot, gu, u, hot *float32, length, groups int, invB, rate, scale float32)
+	flip    func(p, b1, w1, w2 *float32, offsets *int32, notes, active, next *uint64, changed *uint16, events *int32, distinct *int,
+		n, stride, bits, skip, from, lanes, column int, first, rest float32)
+	adam func(theta, m, v, w, mul, dot, gu, u, hot *float32, length, groups int, invB, rate, scale float32)
 }
 
 var (
@@ -49,10 +50,10 @@ func (x assembly) kernels() kernels {
 				x.settle(&b.sums[i*b.padded], &b.others[i], &b.hit[i], &b.total[i], &b.confidence[i], &gu[i], b.padded, (k+group-1)/group)
 			}
 		},
-		flip: func(b *block, lane int) {
-			d, offsets, share := b.d, b.offsets[lane:], float32(b.from)
-			x.flip(&b.p[lane*b.pStride+b.from*d.stride], &d.b1[0], &d.w1[0], &d.w1[offsets[0]], &offsets[b.from*lanes], &d.w2[0], &b.units[0], &b.signs[0],
-				len(b.units), d.stride, b.distinct[lane]-b.from, int(b.events[lane]), share, -share)
+		flip: func(b *block) {
+			d, share := b.d, float32(b.from)
+			x.flip(&b.p[b.from*d.stride], &d.b1[0], &d.w1[0], &d.w2[0], &b.offsets[0], &b.notes[0], &b.active[0], &b.next[0], &b.changed[0], &b.events[0],
+				&b.distinct[0], d.stride, b.pStride, 8*len(d.first), b.from*row, b.from, b.rows, 0, share, -share)
 		},
 		adam: func(b *block, mul, dot []float32, invB, rate, scale float32) {
 			for i := 0; i < b.rows; i += x.width {

@@ -10,8 +10,9 @@ type kernels struct {
 	// confide leaves in b.e 2 to the power of the logits P·u, in b.others their sum, in b.total and b.confidence what the true event makes
 	// of it, and in b.gu the gradient of −log confidence in u.
 	confide func(b *block)
-	// flip adds to a lane's P, for each of b.units, its column of W2, relative to the true event's number, times its row of A times b.signs.
-	flip func(b *block, lane int)
+	// flip makes b.active what b.next is, in lanes that b.changed names. To their P it adds, for each unit that differed, its column of W2, relative to the
+	// true event's number, times its row of A, and minus that if the unit becomes inactive.
+	flip func(b *block)
 	// adam moves θ by one step for the gradient mul·(g − Σ dot·gu)·invB in it, the sum over columns, and leaves the next attention in b.w
 	// and b.u. rate is the learning rate and scale the factor of √v, both with bias correction.
 	adam func(b *block, mul, dot []float32, invB, rate, scale float32)
@@ -95,25 +96,35 @@ func confidePlain(b *block) {
 	}
 }
 
-func flipPlain(b *block, lane int) {
-	d := b.d
-	n := d.stride
-	base := d.w1[b.offsets[lane]:]
-	p, a, share := b.p[lane*b.pStride:], d.b1, float32(b.from)
-	for j := b.from; j <= b.distinct[lane]; j++ {
-		to := p[j*n:][:n]
-		var truth float32
-		for i, unit := range b.units {
-			f, column := b.signs[i]*(a[unit]+share*base[unit]), d.w2[int(unit)*n:][:n]
-			truth += f * column[b.events[lane]]
-			for r, x := range column {
-				to[r] += f * x
+func flipPlain(b *block) {
+	d, size, n := b.d, len(b.d.first), b.d.stride
+	for lane, differs := range b.changed[:b.rows] {
+		if differs == 0 {
+			continue
+		}
+		active, next := b.active[lane*size:][:size], b.next[lane*size:][:size]
+		base := d.w1[b.offsets[lane]:]
+		p, a, share := b.p[lane*b.pStride:], d.b1, float32(b.from)
+		for j := b.from; j <= b.distinct[lane]; j++ {
+			to := p[j*n:][:n]
+			var truth float32
+			for unit := range n {
+				now := next[unit/64] >> (unit % 64) & 1
+				if now == active[unit/64]>>(unit%64)&1 {
+					continue
+				}
+				f, column := float32(int(now)*2-1)*(a[unit]+share*base[unit]), d.w2[unit*n:][:n]
+				truth += f * column[b.events[lane]]
+				for r, x := range column {
+					to[r] += f * x
+				}
 			}
+			for r := range to {
+				to[r] -= truth
+			}
+			a, share = d.w1[b.offsets[j*lanes+lane]:], -float32(b.from)
 		}
-		for r := range to {
-			to[r] -= truth
-		}
-		a, share = d.w1[b.offsets[j*lanes+lane]:], -float32(b.from)
+		copy(active, next)
 	}
 }
 

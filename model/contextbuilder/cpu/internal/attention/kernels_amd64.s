@@ -728,164 +728,284 @@ DATA k3f800000<>+56(SB)/4, $0x3f800000
 DATA k3f800000<>+60(SB)/4, $0x3f800000
 GLOBL k3f800000<>(SB), RODATA|NOPTR, $64
 
-// func flipAVX2(p *float32, b1 *float32, w1 *float32, base *float32, offsets *int32, w2 *float32, units *int32, signs *float32, count int, n int, k int, y int, first float32, rest float32)
+// func flipAVX2(p *float32, b1 *float32, w1 *float32, w2 *float32, offsets *int32, notes *uint64, active *uint64, next *uint64, changed *uint16, events *int32, distinct *int, n int, stride int, bits int, skip int, from int, lanes int, column int, first float32, rest float32)
 // Requires: AVX, AVX2, FMA3, SSE
-TEXT ·flipAVX2(SB), NOSPLIT, $0-104
-	MOVQ  p+0(FP), AX
-	MOVQ  b1+8(FP), CX
-	MOVQ  base+24(FP), DX
-	MOVQ  offsets+32(FP), BX
-	MOVQ  units+48(FP), SI
-	MOVQ  signs+56(FP), DI
-	MOVQ  count+64(FP), R8
-	MOVSS first+96(FP), X0
+TEXT ·flipAVX2(SB), NOSPLIT, $0-152
+	MOVQ p+0(FP), AX
+	MOVQ offsets+32(FP), CX
+	XORQ DX, DX
+	XORQ BX, BX
+
+lane:
+	MOVQ changed+64(FP), SI
+	CMPW (SI)(DX*2), $0x00
+	JNE  changed
+	ADDQ bits+104(FP), BX
+	JMP  next
+
+changed:
+	MOVQ notes+40(FP), SI
+	MOVQ active+48(FP), R8
+	MOVQ next+56(FP), R9
+	MOVQ bits+104(FP), R11
+	MOVQ n+88(FP), R12
+	SHLQ $0x02, R12
+	ADDQ BX, R11
+	XORQ R10, R10
+
+word:
+	MOVQ (R9)(BX*1), R13
+	MOVQ (R8)(BX*1), R14
+	MOVQ R13, (R8)(BX*1)
+	XORQ R13, R14
+	JZ   none
+
+bit:
+	BSFQ  R14, DI
+	BTQ   DI, R13
+	SBBL  R15, R15
+	ANDL  $0x80000000, R15
+	XORL  $0xbf800000, R15
+	MOVL  R15, 12(SI)
+	ADDQ  R10, DI
+	MOVL  DI, 8(SI)
+	IMULQ R12, DI
+	MOVQ  DI, (SI)
+	ADDQ  $0x18, SI
+	LEAQ  -1(R14), R15
+	ANDQ  R15, R14
+	JNZ   bit
+
+none:
+	ADDQ    $0x40, R10
+	ADDQ    $0x08, BX
+	CMPQ    BX, R11
+	JLT     word
+	MOVQ    b1+8(FP), R8
+	MOVQ    AX, R10
+	MOVLQSX (CX), R9
+	SHLQ    $0x02, R9
+	ADDQ    w1+16(FP), R9
+	MOVQ    CX, R11
+	ADDQ    skip+112(FP), R11
+	MOVQ    distinct+80(FP), R12
+	MOVQ    (R12)(DX*8), R12
+	SUBQ    from+120(FP), R12
+	MOVQ    R12, column+136(FP)
+	MOVSS   first+144(FP), X0
 
 column:
-	MOVQ   n+72(FP), R9
-	SHLQ   $0x02, R9
-	MOVQ   w2+40(FP), R10
-	VXORPS Y2, Y2, Y2
-	XORQ   R11, R11
+	MOVQ    w2+24(FP), R12
+	MOVQ    events+72(FP), R13
+	MOVLQSX (R13)(DX*4), R13
+	LEAQ    (R12)(R13*4), R13
+	VXORPS  Y1, Y1, Y1
+	MOVQ    notes+40(FP), R14
 
-truth:
-	MOVLQSX      (SI)(R11*4), R12
-	VMULSS       (DX)(R12*4), X0, X1
-	VADDSS       (CX)(R12*4), X1, X1
-	VMULSS       (DI)(R11*4), X1, X1
-	IMULQ        n+72(FP), R12
-	ADDQ         y+88(FP), R12
-	VFMADD231SS  (R10)(R12*4), X1, X2
-	INCQ         R11
-	CMPQ         R11, R8
-	JLT          truth
-	VBROADCASTSS X2, Y2
-
-chunks4:
-	CMPQ    R9, $0x00000100
-	JLT     chunks4end
-	VMOVUPS (AX), Y3
-	VMOVUPS 32(AX), Y4
-	VMOVUPS 64(AX), Y5
-	VMOVUPS 96(AX), Y6
-	VMOVUPS 128(AX), Y7
-	VMOVUPS 160(AX), Y8
-	VMOVUPS 192(AX), Y9
-	VMOVUPS 224(AX), Y10
-	XORQ    R11, R11
-
-chunks4units:
-	MOVLQSX      (SI)(R11*4), R12
-	VMULSS       (DX)(R12*4), X0, X1
-	VADDSS       (CX)(R12*4), X1, X1
-	VMULSS       (DI)(R11*4), X1, X1
-	IMULQ        n+72(FP), R12
+factor:
+	MOVLQSX      8(R14), R12
+	VMULSS       (R9)(R12*4), X0, X2
+	VADDSS       (R8)(R12*4), X2, X2
+	VMULSS       12(R14), X2, X2
+	VMOVSS       X2, 16(R14)
+	MOVQ         (R14), R12
+	VFMADD231SS  (R13)(R12*1), X2, X1
+	ADDQ         $0x18, R14
+	CMPQ         R14, SI
+	JLT          factor
 	VBROADCASTSS X1, Y1
-	VFMADD231PS  (R10)(R12*4), Y1, Y3
-	VFMADD231PS  32(R10)(R12*4), Y1, Y4
-	VFMADD231PS  64(R10)(R12*4), Y1, Y5
-	VFMADD231PS  96(R10)(R12*4), Y1, Y6
-	VFMADD231PS  128(R10)(R12*4), Y1, Y7
-	VFMADD231PS  160(R10)(R12*4), Y1, Y8
-	VFMADD231PS  192(R10)(R12*4), Y1, Y9
-	VFMADD231PS  224(R10)(R12*4), Y1, Y10
-	INCQ         R11
-	CMPQ         R11, R8
-	JLT          chunks4units
-	VSUBPS       Y2, Y3, Y3
-	VMOVUPS      Y3, (AX)
-	VSUBPS       Y2, Y4, Y4
-	VMOVUPS      Y4, 32(AX)
-	VSUBPS       Y2, Y5, Y5
-	VMOVUPS      Y5, 64(AX)
-	VSUBPS       Y2, Y6, Y6
-	VMOVUPS      Y6, 96(AX)
-	VSUBPS       Y2, Y7, Y7
-	VMOVUPS      Y7, 128(AX)
-	VSUBPS       Y2, Y8, Y8
-	VMOVUPS      Y8, 160(AX)
-	VSUBPS       Y2, Y9, Y9
-	VMOVUPS      Y9, 192(AX)
-	VSUBPS       Y2, Y10, Y10
-	VMOVUPS      Y10, 224(AX)
-	ADDQ         $0x00000100, AX
+	MOVQ         n+88(FP), R8
+	SHLQ         $0x02, R8
+	MOVQ         w2+24(FP), R12
+
+chunks6:
+	CMPQ    R8, $0x00000180
+	JLT     chunks6end
+	VMOVUPS (R10), Y2
+	VMOVUPS 32(R10), Y3
+	VMOVUPS 64(R10), Y4
+	VMOVUPS 96(R10), Y5
+	VMOVUPS 128(R10), Y6
+	VMOVUPS 160(R10), Y7
+	VMOVUPS 192(R10), Y8
+	VMOVUPS 224(R10), Y9
+	VMOVUPS 256(R10), Y10
+	VMOVUPS 288(R10), Y11
+	VMOVUPS 320(R10), Y12
+	VMOVUPS 352(R10), Y13
+	MOVQ    notes+40(FP), R14
+
+chunks6unit:
+	MOVQ         (R14), R13
+	VBROADCASTSS 16(R14), Y0
+	VFMADD231PS  (R12)(R13*1), Y0, Y2
+	VFMADD231PS  32(R12)(R13*1), Y0, Y3
+	VFMADD231PS  64(R12)(R13*1), Y0, Y4
+	VFMADD231PS  96(R12)(R13*1), Y0, Y5
+	VFMADD231PS  128(R12)(R13*1), Y0, Y6
+	VFMADD231PS  160(R12)(R13*1), Y0, Y7
+	VFMADD231PS  192(R12)(R13*1), Y0, Y8
+	VFMADD231PS  224(R12)(R13*1), Y0, Y9
+	VFMADD231PS  256(R12)(R13*1), Y0, Y10
+	VFMADD231PS  288(R12)(R13*1), Y0, Y11
+	VFMADD231PS  320(R12)(R13*1), Y0, Y12
+	VFMADD231PS  352(R12)(R13*1), Y0, Y13
+	ADDQ         $0x18, R14
+	CMPQ         R14, SI
+	JLT          chunks6unit
+	VSUBPS       Y1, Y2, Y2
+	VMOVUPS      Y2, (R10)
+	VSUBPS       Y1, Y3, Y3
+	VMOVUPS      Y3, 32(R10)
+	VSUBPS       Y1, Y4, Y4
+	VMOVUPS      Y4, 64(R10)
+	VSUBPS       Y1, Y5, Y5
+	VMOVUPS      Y5, 96(R10)
+	VSUBPS       Y1, Y6, Y6
+	VMOVUPS      Y6, 128(R10)
+	VSUBPS       Y1, Y7, Y7
+	VMOVUPS      Y7, 160(R10)
+	VSUBPS       Y1, Y8, Y8
+	VMOVUPS      Y8, 192(R10)
+	VSUBPS       Y1, Y9, Y9
+	VMOVUPS      Y9, 224(R10)
+	VSUBPS       Y1, Y10, Y10
+	VMOVUPS      Y10, 256(R10)
+	VSUBPS       Y1, Y11, Y11
+	VMOVUPS      Y11, 288(R10)
+	VSUBPS       Y1, Y12, Y12
+	VMOVUPS      Y12, 320(R10)
+	VSUBPS       Y1, Y13, Y13
+	VMOVUPS      Y13, 352(R10)
+	ADDQ         $0x00000180, R10
+	ADDQ         $0x00000180, R12
+	SUBQ         $0x00000180, R8
+	JMP          chunks6
+
+chunks6end:
+chunks4:
+	CMPQ    R8, $0x00000100
+	JLT     chunks4end
+	VMOVUPS (R10), Y2
+	VMOVUPS 32(R10), Y3
+	VMOVUPS 64(R10), Y4
+	VMOVUPS 96(R10), Y5
+	VMOVUPS 128(R10), Y6
+	VMOVUPS 160(R10), Y7
+	VMOVUPS 192(R10), Y8
+	VMOVUPS 224(R10), Y9
+	MOVQ    notes+40(FP), R14
+
+chunks4unit:
+	MOVQ         (R14), R13
+	VBROADCASTSS 16(R14), Y0
+	VFMADD231PS  (R12)(R13*1), Y0, Y2
+	VFMADD231PS  32(R12)(R13*1), Y0, Y3
+	VFMADD231PS  64(R12)(R13*1), Y0, Y4
+	VFMADD231PS  96(R12)(R13*1), Y0, Y5
+	VFMADD231PS  128(R12)(R13*1), Y0, Y6
+	VFMADD231PS  160(R12)(R13*1), Y0, Y7
+	VFMADD231PS  192(R12)(R13*1), Y0, Y8
+	VFMADD231PS  224(R12)(R13*1), Y0, Y9
+	ADDQ         $0x18, R14
+	CMPQ         R14, SI
+	JLT          chunks4unit
+	VSUBPS       Y1, Y2, Y2
+	VMOVUPS      Y2, (R10)
+	VSUBPS       Y1, Y3, Y3
+	VMOVUPS      Y3, 32(R10)
+	VSUBPS       Y1, Y4, Y4
+	VMOVUPS      Y4, 64(R10)
+	VSUBPS       Y1, Y5, Y5
+	VMOVUPS      Y5, 96(R10)
+	VSUBPS       Y1, Y6, Y6
+	VMOVUPS      Y6, 128(R10)
+	VSUBPS       Y1, Y7, Y7
+	VMOVUPS      Y7, 160(R10)
+	VSUBPS       Y1, Y8, Y8
+	VMOVUPS      Y8, 192(R10)
+	VSUBPS       Y1, Y9, Y9
+	VMOVUPS      Y9, 224(R10)
 	ADDQ         $0x00000100, R10
-	SUBQ         $0x00000100, R9
+	ADDQ         $0x00000100, R12
+	SUBQ         $0x00000100, R8
 	JMP          chunks4
 
 chunks4end:
 chunks2:
-	CMPQ    R9, $0x00000080
+	CMPQ    R8, $0x00000080
 	JLT     chunks2end
-	VMOVUPS (AX), Y3
-	VMOVUPS 32(AX), Y4
-	VMOVUPS 64(AX), Y5
-	VMOVUPS 96(AX), Y6
-	XORQ    R11, R11
+	VMOVUPS (R10), Y2
+	VMOVUPS 32(R10), Y3
+	VMOVUPS 64(R10), Y4
+	VMOVUPS 96(R10), Y5
+	MOVQ    notes+40(FP), R14
 
-chunks2units:
-	MOVLQSX      (SI)(R11*4), R12
-	VMULSS       (DX)(R12*4), X0, X1
-	VADDSS       (CX)(R12*4), X1, X1
-	VMULSS       (DI)(R11*4), X1, X1
-	IMULQ        n+72(FP), R12
-	VBROADCASTSS X1, Y1
-	VFMADD231PS  (R10)(R12*4), Y1, Y3
-	VFMADD231PS  32(R10)(R12*4), Y1, Y4
-	VFMADD231PS  64(R10)(R12*4), Y1, Y5
-	VFMADD231PS  96(R10)(R12*4), Y1, Y6
-	INCQ         R11
-	CMPQ         R11, R8
-	JLT          chunks2units
-	VSUBPS       Y2, Y3, Y3
-	VMOVUPS      Y3, (AX)
-	VSUBPS       Y2, Y4, Y4
-	VMOVUPS      Y4, 32(AX)
-	VSUBPS       Y2, Y5, Y5
-	VMOVUPS      Y5, 64(AX)
-	VSUBPS       Y2, Y6, Y6
-	VMOVUPS      Y6, 96(AX)
-	ADDQ         $0x00000080, AX
+chunks2unit:
+	MOVQ         (R14), R13
+	VBROADCASTSS 16(R14), Y0
+	VFMADD231PS  (R12)(R13*1), Y0, Y2
+	VFMADD231PS  32(R12)(R13*1), Y0, Y3
+	VFMADD231PS  64(R12)(R13*1), Y0, Y4
+	VFMADD231PS  96(R12)(R13*1), Y0, Y5
+	ADDQ         $0x18, R14
+	CMPQ         R14, SI
+	JLT          chunks2unit
+	VSUBPS       Y1, Y2, Y2
+	VMOVUPS      Y2, (R10)
+	VSUBPS       Y1, Y3, Y3
+	VMOVUPS      Y3, 32(R10)
+	VSUBPS       Y1, Y4, Y4
+	VMOVUPS      Y4, 64(R10)
+	VSUBPS       Y1, Y5, Y5
+	VMOVUPS      Y5, 96(R10)
 	ADDQ         $0x00000080, R10
-	SUBQ         $0x00000080, R9
+	ADDQ         $0x00000080, R12
+	SUBQ         $0x00000080, R8
 	JMP          chunks2
 
 chunks2end:
 chunks1:
-	CMPQ    R9, $0x00000040
+	CMPQ    R8, $0x00000040
 	JLT     chunks1end
-	VMOVUPS (AX), Y3
-	VMOVUPS 32(AX), Y4
-	XORQ    R11, R11
+	VMOVUPS (R10), Y2
+	VMOVUPS 32(R10), Y3
+	MOVQ    notes+40(FP), R14
 
-chunks1units:
-	MOVLQSX      (SI)(R11*4), R12
-	VMULSS       (DX)(R12*4), X0, X1
-	VADDSS       (CX)(R12*4), X1, X1
-	VMULSS       (DI)(R11*4), X1, X1
-	IMULQ        n+72(FP), R12
-	VBROADCASTSS X1, Y1
-	VFMADD231PS  (R10)(R12*4), Y1, Y3
-	VFMADD231PS  32(R10)(R12*4), Y1, Y4
-	INCQ         R11
-	CMPQ         R11, R8
-	JLT          chunks1units
-	VSUBPS       Y2, Y3, Y3
-	VMOVUPS      Y3, (AX)
-	VSUBPS       Y2, Y4, Y4
-	VMOVUPS      Y4, 32(AX)
-	ADDQ         $0x00000040, AX
+chunks1unit:
+	MOVQ         (R14), R13
+	VBROADCASTSS 16(R14), Y0
+	VFMADD231PS  (R12)(R13*1), Y0, Y2
+	VFMADD231PS  32(R12)(R13*1), Y0, Y3
+	ADDQ         $0x18, R14
+	CMPQ         R14, SI
+	JLT          chunks1unit
+	VSUBPS       Y1, Y2, Y2
+	VMOVUPS      Y2, (R10)
+	VSUBPS       Y1, Y3, Y3
+	VMOVUPS      Y3, 32(R10)
 	ADDQ         $0x00000040, R10
-	SUBQ         $0x00000040, R9
+	ADDQ         $0x00000040, R12
+	SUBQ         $0x00000040, R8
 	JMP          chunks1
 
 chunks1end:
-	MOVLQSX (BX), CX
-	SHLQ    $0x02, CX
-	ADDQ    w1+16(FP), CX
-	ADDQ    $0x40, BX
-	MOVSS   rest+100(FP), X0
-	DECQ    k+80(FP)
+	MOVLQSX (R11), R8
+	SHLQ    $0x02, R8
+	ADDQ    w1+16(FP), R8
+	ADDQ    $0x40, R11
+	MOVSS   rest+148(FP), X0
+	DECQ    column+136(FP)
 	JGE     column
+
+next:
+	MOVQ stride+96(FP), SI
+	SHLQ $0x02, SI
+	ADDQ SI, AX
+	ADDQ $0x04, CX
+	INCQ DX
+	CMPQ DX, lanes+128(FP)
+	JLT  lane
 	VZEROUPPER
 	RET
 
@@ -1939,136 +2059,232 @@ group:
 	VZEROUPPER
 	RET
 
-// func flipAVX512(p *float32, b1 *float32, w1 *float32, base *float32, offsets *int32, w2 *float32, units *int32, signs *float32, count int, n int, k int, y int, first float32, rest float32)
+// func flipAVX512(p *float32, b1 *float32, w1 *float32, w2 *float32, offsets *int32, notes *uint64, active *uint64, next *uint64, changed *uint16, events *int32, distinct *int, n int, stride int, bits int, skip int, from int, lanes int, column int, first float32, rest float32)
 // Requires: AVX, AVX512DQ, AVX512F, FMA3, SSE
-TEXT ·flipAVX512(SB), NOSPLIT, $0-104
-	MOVQ  p+0(FP), AX
-	MOVQ  b1+8(FP), CX
-	MOVQ  base+24(FP), DX
-	MOVQ  offsets+32(FP), BX
-	MOVQ  units+48(FP), SI
-	MOVQ  signs+56(FP), DI
-	MOVQ  count+64(FP), R8
-	MOVSS first+96(FP), X0
+TEXT ·flipAVX512(SB), NOSPLIT, $0-152
+	MOVQ p+0(FP), AX
+	MOVQ offsets+32(FP), CX
+	XORQ DX, DX
+	XORQ BX, BX
+
+lane:
+	MOVQ changed+64(FP), SI
+	CMPW (SI)(DX*2), $0x00
+	JNE  changed
+	ADDQ bits+104(FP), BX
+	JMP  next
+
+changed:
+	MOVQ notes+40(FP), SI
+	MOVQ active+48(FP), R8
+	MOVQ next+56(FP), R9
+	MOVQ bits+104(FP), R11
+	MOVQ n+88(FP), R12
+	SHLQ $0x02, R12
+	ADDQ BX, R11
+	XORQ R10, R10
+
+word:
+	MOVQ (R9)(BX*1), R13
+	MOVQ (R8)(BX*1), R14
+	MOVQ R13, (R8)(BX*1)
+	XORQ R13, R14
+	JZ   none
+
+bit:
+	BSFQ  R14, DI
+	BTQ   DI, R13
+	SBBL  R15, R15
+	ANDL  $0x80000000, R15
+	XORL  $0xbf800000, R15
+	MOVL  R15, 12(SI)
+	ADDQ  R10, DI
+	MOVL  DI, 8(SI)
+	IMULQ R12, DI
+	MOVQ  DI, (SI)
+	ADDQ  $0x18, SI
+	LEAQ  -1(R14), R15
+	ANDQ  R15, R14
+	JNZ   bit
+
+none:
+	ADDQ    $0x40, R10
+	ADDQ    $0x08, BX
+	CMPQ    BX, R11
+	JLT     word
+	MOVQ    b1+8(FP), R8
+	MOVQ    AX, R10
+	MOVLQSX (CX), R9
+	SHLQ    $0x02, R9
+	ADDQ    w1+16(FP), R9
+	MOVQ    CX, R11
+	ADDQ    skip+112(FP), R11
+	MOVQ    distinct+80(FP), R12
+	MOVQ    (R12)(DX*8), R12
+	SUBQ    from+120(FP), R12
+	MOVQ    R12, column+136(FP)
+	MOVSS   first+144(FP), X0
 
 column:
-	MOVQ   n+72(FP), R9
-	SHLQ   $0x02, R9
-	MOVQ   w2+40(FP), R10
-	VXORPS Z2, Z2, Z2
-	XORQ   R11, R11
+	MOVQ    w2+24(FP), R12
+	MOVQ    events+72(FP), R13
+	MOVLQSX (R13)(DX*4), R13
+	LEAQ    (R12)(R13*4), R13
+	VXORPS  Z1, Z1, Z1
+	MOVQ    notes+40(FP), R14
 
-truth:
-	MOVLQSX      (SI)(R11*4), R12
-	VMULSS       (DX)(R12*4), X0, X1
-	VADDSS       (CX)(R12*4), X1, X1
-	VMULSS       (DI)(R11*4), X1, X1
-	IMULQ        n+72(FP), R12
-	ADDQ         y+88(FP), R12
-	VFMADD231SS  (R10)(R12*4), X1, X2
-	INCQ         R11
-	CMPQ         R11, R8
-	JLT          truth
-	VBROADCASTSS X2, Z2
-
-chunks4:
-	CMPQ    R9, $0x00000100
-	JLT     chunks4end
-	VMOVUPS (AX), Z3
-	VMOVUPS 64(AX), Z4
-	VMOVUPS 128(AX), Z5
-	VMOVUPS 192(AX), Z6
-	XORQ    R11, R11
-
-chunks4units:
-	MOVLQSX      (SI)(R11*4), R12
-	VMULSS       (DX)(R12*4), X0, X1
-	VADDSS       (CX)(R12*4), X1, X1
-	VMULSS       (DI)(R11*4), X1, X1
-	IMULQ        n+72(FP), R12
+factor:
+	MOVLQSX      8(R14), R12
+	VMULSS       (R9)(R12*4), X0, X2
+	VADDSS       (R8)(R12*4), X2, X2
+	VMULSS       12(R14), X2, X2
+	VMOVSS       X2, 16(R14)
+	MOVQ         (R14), R12
+	VFMADD231SS  (R13)(R12*1), X2, X1
+	ADDQ         $0x18, R14
+	CMPQ         R14, SI
+	JLT          factor
 	VBROADCASTSS X1, Z1
-	VFMADD231PS  (R10)(R12*4), Z1, Z3
-	VFMADD231PS  64(R10)(R12*4), Z1, Z4
-	VFMADD231PS  128(R10)(R12*4), Z1, Z5
-	VFMADD231PS  192(R10)(R12*4), Z1, Z6
-	INCQ         R11
-	CMPQ         R11, R8
-	JLT          chunks4units
-	VSUBPS       Z2, Z3, Z3
-	VMOVUPS      Z3, (AX)
-	VSUBPS       Z2, Z4, Z4
-	VMOVUPS      Z4, 64(AX)
-	VSUBPS       Z2, Z5, Z5
-	VMOVUPS      Z5, 128(AX)
-	VSUBPS       Z2, Z6, Z6
-	VMOVUPS      Z6, 192(AX)
-	ADDQ         $0x00000100, AX
+	MOVQ         n+88(FP), R8
+	SHLQ         $0x02, R8
+	MOVQ         w2+24(FP), R12
+
+chunks6:
+	CMPQ    R8, $0x00000180
+	JLT     chunks6end
+	VMOVUPS (R10), Z2
+	VMOVUPS 64(R10), Z3
+	VMOVUPS 128(R10), Z4
+	VMOVUPS 192(R10), Z5
+	VMOVUPS 256(R10), Z6
+	VMOVUPS 320(R10), Z7
+	MOVQ    notes+40(FP), R14
+
+chunks6unit:
+	MOVQ         (R14), R13
+	VBROADCASTSS 16(R14), Z0
+	VFMADD231PS  (R12)(R13*1), Z0, Z2
+	VFMADD231PS  64(R12)(R13*1), Z0, Z3
+	VFMADD231PS  128(R12)(R13*1), Z0, Z4
+	VFMADD231PS  192(R12)(R13*1), Z0, Z5
+	VFMADD231PS  256(R12)(R13*1), Z0, Z6
+	VFMADD231PS  320(R12)(R13*1), Z0, Z7
+	ADDQ         $0x18, R14
+	CMPQ         R14, SI
+	JLT          chunks6unit
+	VSUBPS       Z1, Z2, Z2
+	VMOVUPS      Z2, (R10)
+	VSUBPS       Z1, Z3, Z3
+	VMOVUPS      Z3, 64(R10)
+	VSUBPS       Z1, Z4, Z4
+	VMOVUPS      Z4, 128(R10)
+	VSUBPS       Z1, Z5, Z5
+	VMOVUPS      Z5, 192(R10)
+	VSUBPS       Z1, Z6, Z6
+	VMOVUPS      Z6, 256(R10)
+	VSUBPS       Z1, Z7, Z7
+	VMOVUPS      Z7, 320(R10)
+	ADDQ         $0x00000180, R10
+	ADDQ         $0x00000180, R12
+	SUBQ         $0x00000180, R8
+	JMP          chunks6
+
+chunks6end:
+chunks4:
+	CMPQ    R8, $0x00000100
+	JLT     chunks4end
+	VMOVUPS (R10), Z2
+	VMOVUPS 64(R10), Z3
+	VMOVUPS 128(R10), Z4
+	VMOVUPS 192(R10), Z5
+	MOVQ    notes+40(FP), R14
+
+chunks4unit:
+	MOVQ         (R14), R13
+	VBROADCASTSS 16(R14), Z0
+	VFMADD231PS  (R12)(R13*1), Z0, Z2
+	VFMADD231PS  64(R12)(R13*1), Z0, Z3
+	VFMADD231PS  128(R12)(R13*1), Z0, Z4
+	VFMADD231PS  192(R12)(R13*1), Z0, Z5
+	ADDQ         $0x18, R14
+	CMPQ         R14, SI
+	JLT          chunks4unit
+	VSUBPS       Z1, Z2, Z2
+	VMOVUPS      Z2, (R10)
+	VSUBPS       Z1, Z3, Z3
+	VMOVUPS      Z3, 64(R10)
+	VSUBPS       Z1, Z4, Z4
+	VMOVUPS      Z4, 128(R10)
+	VSUBPS       Z1, Z5, Z5
+	VMOVUPS      Z5, 192(R10)
 	ADDQ         $0x00000100, R10
-	SUBQ         $0x00000100, R9
+	ADDQ         $0x00000100, R12
+	SUBQ         $0x00000100, R8
 	JMP          chunks4
 
 chunks4end:
 chunks2:
-	CMPQ    R9, $0x00000080
+	CMPQ    R8, $0x00000080
 	JLT     chunks2end
-	VMOVUPS (AX), Z3
-	VMOVUPS 64(AX), Z4
-	XORQ    R11, R11
+	VMOVUPS (R10), Z2
+	VMOVUPS 64(R10), Z3
+	MOVQ    notes+40(FP), R14
 
-chunks2units:
-	MOVLQSX      (SI)(R11*4), R12
-	VMULSS       (DX)(R12*4), X0, X1
-	VADDSS       (CX)(R12*4), X1, X1
-	VMULSS       (DI)(R11*4), X1, X1
-	IMULQ        n+72(FP), R12
-	VBROADCASTSS X1, Z1
-	VFMADD231PS  (R10)(R12*4), Z1, Z3
-	VFMADD231PS  64(R10)(R12*4), Z1, Z4
-	INCQ         R11
-	CMPQ         R11, R8
-	JLT          chunks2units
-	VSUBPS       Z2, Z3, Z3
-	VMOVUPS      Z3, (AX)
-	VSUBPS       Z2, Z4, Z4
-	VMOVUPS      Z4, 64(AX)
-	ADDQ         $0x00000080, AX
+chunks2unit:
+	MOVQ         (R14), R13
+	VBROADCASTSS 16(R14), Z0
+	VFMADD231PS  (R12)(R13*1), Z0, Z2
+	VFMADD231PS  64(R12)(R13*1), Z0, Z3
+	ADDQ         $0x18, R14
+	CMPQ         R14, SI
+	JLT          chunks2unit
+	VSUBPS       Z1, Z2, Z2
+	VMOVUPS      Z2, (R10)
+	VSUBPS       Z1, Z3, Z3
+	VMOVUPS      Z3, 64(R10)
 	ADDQ         $0x00000080, R10
-	SUBQ         $0x00000080, R9
+	ADDQ         $0x00000080, R12
+	SUBQ         $0x00000080, R8
 	JMP          chunks2
 
 chunks2end:
 chunks1:
-	CMPQ    R9, $0x00000040
+	CMPQ    R8, $0x00000040
 	JLT     chunks1end
-	VMOVUPS (AX), Z3
-	XORQ    R11, R11
+	VMOVUPS (R10), Z2
+	MOVQ    notes+40(FP), R14
 
-chunks1units:
-	MOVLQSX      (SI)(R11*4), R12
-	VMULSS       (DX)(R12*4), X0, X1
-	VADDSS       (CX)(R12*4), X1, X1
-	VMULSS       (DI)(R11*4), X1, X1
-	IMULQ        n+72(FP), R12
-	VBROADCASTSS X1, Z1
-	VFMADD231PS  (R10)(R12*4), Z1, Z3
-	INCQ         R11
-	CMPQ         R11, R8
-	JLT          chunks1units
-	VSUBPS       Z2, Z3, Z3
-	VMOVUPS      Z3, (AX)
-	ADDQ         $0x00000040, AX
+chunks1unit:
+	MOVQ         (R14), R13
+	VBROADCASTSS 16(R14), Z0
+	VFMADD231PS  (R12)(R13*1), Z0, Z2
+	ADDQ         $0x18, R14
+	CMPQ         R14, SI
+	JLT          chunks1unit
+	VSUBPS       Z1, Z2, Z2
+	VMOVUPS      Z2, (R10)
 	ADDQ         $0x00000040, R10
-	SUBQ         $0x00000040, R9
+	ADDQ         $0x00000040, R12
+	SUBQ         $0x00000040, R8
 	JMP          chunks1
 
 chunks1end:
-	MOVLQSX (BX), CX
-	SHLQ    $0x02, CX
-	ADDQ    w1+16(FP), CX
-	ADDQ    $0x40, BX
-	MOVSS   rest+100(FP), X0
-	DECQ    k+80(FP)
+	MOVLQSX (R11), R8
+	SHLQ    $0x02, R8
+	ADDQ    w1+16(FP), R8
+	ADDQ    $0x40, R11
+	MOVSS   rest+148(FP), X0
+	DECQ    column+136(FP)
 	JGE     column
+
+next:
+	MOVQ stride+96(FP), SI
+	SHLQ $0x02, SI
+	ADDQ SI, AX
+	ADDQ $0x04, CX
+	INCQ DX
+	CMPQ DX, lanes+128(FP)
+	JLT  lane
 	VZEROUPPER
 	RET
 

@@ -279,64 +279,154 @@ func positive(none VecVirtual, z []VecVirtual) GPVirtual {
 	return m
 }
 
-// flip adds multiples of some units' columns of w2, less their number at the true event y, to the columns of p. The multiples are the units'
-// rows of A with a sign. A's columns are b1 and those of w1 that offsets select; to the first, first·base is added and to the rest, rest·base.
+// flip works on the samples in which something changed. It notes the units that differ, then adds multiples of their columns of w2, less their number at
+// the true event, to the columns of p: the units' rows of A, with a sign. A's columns are b1 and those of w1 that offsets select, but for the first
+// event's, which is added to the first of them so often as first says, and to the others so often as rest says. notes has room for all units; skip is the
+// size of the rows of offsets that p has no columns for, and column room for a number.
 func flip() {
-	begin("flip", "flipPlain", "func(p, b1, w1, base *float32, offsets *int32, w2 *float32, units *int32, signs *float32, count, n, k, y int, first, rest float32)")
-	p, a, base, offsets, units, signs, count := get("p"), get("b1"), get("base"), get("offsets"), get("units"), get("signs"), get("count")
-	share := XMM()
-	Load(Param("first"), share)
-	Label("column")
-	left, w2, f, unit, s, truth := times4("n"), get("w2"), GP64(), GP64(), New(), New()
-	// of is the multiple of the unit's column, which begins at w2 + unit·4
-	of := func() {
-		MOVLQSX(Mem{Base: units, Index: f, Scale: 4}, unit)
-		VMULSS(Mem{Base: base, Index: unit, Scale: 4}, share, s.AsX())
-		VADDSS(Mem{Base: a, Index: unit, Scale: 4}, s.AsX(), s.AsX())
-		VMULSS(Mem{Base: signs, Index: f, Scale: 4}, s.AsX(), s.AsX())
-		IMULQ(argument("n"), unit)
+	begin("flip", "flipPlain", "func(p, b1, w1, w2 *float32, offsets *int32, notes, active, next *uint64, changed *uint16, events *int32, distinct *int, "+
+		"n, stride, bits, skip, from, lanes, column int, first, rest float32)")
+	p, offsets := get("p"), get("offsets")
+	lane, word := GP64(), GP64()
+	XORQ(lane, lane)
+	XORQ(word, word)
+	Label("lane")
+	changed := get("changed")
+	CMPW(Mem{Base: changed, Index: lane, Scale: 2}, Imm(0))
+	JNE(LabelRef("changed"))
+	ADDQ(argument("bits"), word)
+	JMP(LabelRef("next"))
+	Label("changed")
+	end := noteUnits(word)
+	{
+		a, base, column, o := get("b1"), GP64(), GP64(), GP64()
+		MOVQ(p, column)
+		MOVLQSX(Mem{Base: offsets}, base)
+		SHLQ(U8(2), base)
+		ADDQ(argument("w1"), base)
+		MOVQ(offsets, o)
+		ADDQ(argument("skip"), o)
+		count := get("distinct")
+		MOVQ(Mem{Base: count, Index: lane, Scale: 8}, count)
+		SUBQ(argument("from"), count)
+		MOVQ(count, argument("column"))
+		share := XMM()
+		Load(Param("first"), share)
+		Label("column")
+		truth := New()
+		factors(a, base, lane, end, share, truth)
+		addUnits(column, end, truth)
+		MOVLQSX(Mem{Base: o}, a) // the next column's; the last has none, but lanes have a row to spare
+		SHLQ(U8(2), a)
+		ADDQ(argument("w1"), a)
+		ADDQ(Imm(row), o)
+		Load(Param("rest"), share)
+		DECQ(argument("column"))
+		JGE(LabelRef("column"))
 	}
-	each := func(label string) {
-		INCQ(f)
-		CMPQ(f, count)
-		JLT(LabelRef(label))
-	}
+	Label("next")
+	p4 := times4("stride")
+	ADDQ(p4, p)
+	ADDQ(Imm(4), offsets)
+	INCQ(lane)
+	CMPQ(lane, argument("lanes"))
+	JLT(LabelRef("lane"))
+	End()
+}
+
+// The fields of a note.
+const (
+	notePlace  = 0 // where the unit's column of w2 begins, in bytes
+	noteUnit   = 8
+	noteSign   = 12
+	noteFactor = 16
+	noteSize   = 24
+)
+
+// noteUnits notes the units of a sample that differ, whose bits begin at offset word, makes them equal, and returns the end of the notes.
+func noteUnits(word Register) GPVirtual {
+	note, active, next, first, until, n4 := get("notes"), get("active"), get("next"), GP64(), get("bits"), times4("n")
+	ADDQ(word, until)
+	XORQ(first, first)
+	Label("word")
+	now, differ := GP64(), GP64()
+	MOVQ(Mem{Base: next, Index: word, Scale: 1}, now)
+	MOVQ(Mem{Base: active, Index: word, Scale: 1}, differ)
+	MOVQ(now, Mem{Base: active, Index: word, Scale: 1})
+	XORQ(now, differ)
+	JZ(LabelRef("none"))
+	Label("bit")
+	unit, sign := GP64(), GP64()
+	BSFQ(differ, unit)
+	BTQ(unit, now)
+	SBBL(sign.As32(), sign.As32()) // all ones if the unit becomes active
+	ANDL(U32(1<<31), sign.As32())
+	XORL(U32(math.Float32bits(-1)), sign.As32())
+	MOVL(sign.As32(), Mem{Base: note, Disp: noteSign})
+	ADDQ(first, unit)
+	MOVL(unit.As32(), Mem{Base: note, Disp: noteUnit})
+	IMULQ(n4, unit)
+	MOVQ(unit, Mem{Base: note, Disp: notePlace})
+	ADDQ(Imm(noteSize), note)
+	LEAQ(Mem{Base: differ, Disp: -1}, sign)
+	ANDQ(sign, differ)
+	JNZ(LabelRef("bit"))
+	Label("none")
+	ADDQ(Imm(64), first)
+	ADDQ(Imm(8), word)
+	CMPQ(word, until)
+	JLT(LabelRef("word"))
+	return note
+}
+
+// eachNote is a loop over the notes.
+func eachNote(label string, end Register, body func(note Register)) {
+	note := get("notes")
+	Label(label)
+	body(note)
+	ADDQ(Imm(noteSize), note)
+	CMPQ(note, end)
+	JLT(LabelRef(label))
+}
+
+// factors completes the notes for a column, with a multiple of each unit, and leaves in truth what they add to the true event's number.
+func factors(a, base, lane, end Register, share, truth VecVirtual) {
+	w2, y, unit, s := get("w2"), get("events"), GP64(), XMM()
+	MOVLQSX(Mem{Base: y, Index: lane, Scale: 4}, y)
+	LEAQ(Mem{Base: w2, Index: y, Scale: 4}, y)
 	Zero(truth)
-	XORQ(f, f)
-	Label("truth")
-	of()
-	ADDQ(argument("y"), unit)
-	VFMADD231SS(Mem{Base: w2, Index: unit, Scale: 4}, s.AsX(), truth.AsX())
-	each("truth")
+	eachNote("factor", end, func(note Register) {
+		MOVLQSX(Mem{Base: note, Disp: noteUnit}, unit)
+		VMULSS(Mem{Base: base, Index: unit, Scale: 4}, share, s)
+		VADDSS(Mem{Base: a, Index: unit, Scale: 4}, s, s)
+		VMULSS(Mem{Base: note, Disp: noteSign}, s, s)
+		VMOVSS(s, Mem{Base: note, Disp: noteFactor})
+		MOVQ(Mem{Base: note, Disp: notePlace}, unit)
+		VFMADD231SS(Mem{Base: y, Index: unit, Scale: 1}, s, truth.AsX())
+	})
 	VBROADCASTSS(truth.AsX(), truth)
-	chunks(left, []int{4, 2, 1}, func(label string, n int) {
+}
+
+// addUnits adds to a column the multiples of its units' columns, less truth, and moves on to the next one.
+func addUnits(column, end Register, truth VecVirtual) {
+	left, w2, s, place := times4("n"), get("w2"), New(), GP64()
+	chunks(left, []int{6, 4, 2, 1}, func(label string, n int) {
 		x := Several(n * halves())
 		for i := range x {
-			VMOVUPS(Mem{Base: p, Disp: 4 * Width * i}, x[i])
+			VMOVUPS(Mem{Base: column, Disp: 4 * Width * i}, x[i])
 		}
-		XORQ(f, f)
-		Label(label + "units")
-		of()
-		VBROADCASTSS(s.AsX(), s)
-		for i := range x {
-			VFMADD231PS(Mem{Base: w2, Index: unit, Scale: 4, Disp: 4 * Width * i}, s, x[i])
-		}
-		each(label + "units")
+		eachNote(label+"unit", end, func(note Register) {
+			MOVQ(Mem{Base: note, Disp: notePlace}, place)
+			VBROADCASTSS(Mem{Base: note, Disp: noteFactor}, s)
+			for i := range x {
+				VFMADD231PS(Mem{Base: w2, Index: place, Scale: 1, Disp: 4 * Width * i}, s, x[i])
+			}
+		})
 		for i := range x {
 			VSUBPS(truth, x[i], x[i])
-			VMOVUPS(x[i], Mem{Base: p, Disp: 4 * Width * i})
+			VMOVUPS(x[i], Mem{Base: column, Disp: 4 * Width * i})
 		}
-		ADDQ(U32(n*row), p)
+		ADDQ(U32(n*row), column)
 		ADDQ(U32(n*row), w2)
 	})
-	next := GP64()
-	MOVLQSX(Mem{Base: offsets}, next) // of the next column; the last has none, but lanes have a row to spare
-	SHLQ(U8(2), next)
-	ADDQ(argument("w1"), next)
-	MOVQ(next, a)
-	ADDQ(Imm(row), offsets)
-	Load(Param("rest"), share)
-	DECQ(argument("k"))
-	JGE(LabelRef("column"))
-	End()
 }
