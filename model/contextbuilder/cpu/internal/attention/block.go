@@ -44,7 +44,7 @@ type block struct {
 	active     []uint64       // one bit per unit: whether it is part of p
 	next       []uint64       // those that the last forward found
 	changed    [lanes]uint16  // not zero if these two differ
-	notes      []uint64       // room for flip in assembly: three words a unit
+	notes      []uint64       // room for flip in assembly: four words a unit
 	z          []float32      // hidden layer, of the plain kernels
 }
 
@@ -53,7 +53,7 @@ func newBlock(d *Decoder) *block {
 	f := func(rows int) []float32 { return simd.Make(rows * lanes) }
 	b := &block{d: d, theta: f(l), m: f(l), v: f(l), w: f(l), one: f(l), zero: f(l + group), u: f(l + group), gu: f(l + group),
 		offsets: make([]int32, (l+2)*lanes), column: make([]int32, l*lanes), e: f(n), sums: f(l + group), z: simd.Make(n),
-		active: make([]uint64, lanes*len(d.first)), next: make([]uint64, lanes*len(d.first)), notes: make([]uint64, 3*n)}
+		active: make([]uint64, lanes*len(d.first)), next: make([]uint64, lanes*len(d.first)), notes: make([]uint64, 4*n)}
 	for i := range b.one {
 		b.one[i] = 1
 	}

@@ -26,7 +26,7 @@ type assembly struct {
 	confide func(p, u, e, sums, others *float32, n, k64, stride, pitch, lanes int)
 	settle  func(sums, others, hit, total, confidence, gu *float32, pitch, groups int)
 	flip    func(p, b1, w1, w2 *float32, offsets *int32, notes, active, next *uint64, changed *uint16, events *int32, distinct *int,
-		n, stride, bits, skip, from, lanes, column int, first, rest float32)
+		n, stride, bits, skip, from, lanes int, share float32)
 	adam func(theta, m, v, w, mul, dot, gu, u, hot *float32, length, groups int, invB, rate, scale float32)
 }
 
@@ -51,9 +51,9 @@ func (x assembly) kernels() kernels {
 			}
 		},
 		flip: func(b *block) {
-			d, share := b.d, float32(b.from)
+			d := b.d
 			x.flip(&b.p[b.from*d.stride], &d.b1[0], &d.w1[0], &d.w2[0], &b.offsets[0], &b.notes[0], &b.active[0], &b.next[0], &b.changed[0], &b.events[0],
-				&b.distinct[0], d.stride, b.pStride, 8*len(d.first), b.from*row, b.from, b.rows, 0, share, -share)
+				&b.distinct[0], d.stride, b.pStride, 8*len(d.first), b.from*row, b.from, b.rows, float32(b.from))
 		},
 		adam: func(b *block, mul, dot []float32, invB, rate, scale float32) {
 			for i := 0; i < b.rows; i += x.width {

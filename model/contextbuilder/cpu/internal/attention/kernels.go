@@ -107,20 +107,16 @@ func flipPlain(b *block) {
 		p, a, share := b.p[lane*b.pStride:], d.b1, float32(b.from)
 		for j := b.from; j <= b.distinct[lane]; j++ {
 			to := p[j*n:][:n]
-			var truth float32
 			for unit := range n {
 				now := next[unit/64] >> (unit % 64) & 1
 				if now == active[unit/64]>>(unit%64)&1 {
 					continue
 				}
 				f, column := float32(int(now)*2-1)*(a[unit]+share*base[unit]), d.w2[unit*n:][:n]
-				truth += f * column[b.events[lane]]
+				truth := column[b.events[lane]]
 				for r, x := range column {
-					to[r] += f * x
+					to[r] += f * (x - truth)
 				}
-			}
-			for r := range to {
-				to[r] -= truth
 			}
 			a, share = d.w1[b.offsets[j*lanes+lane]:], -float32(b.from)
 		}

@@ -728,283 +728,337 @@ DATA k3f800000<>+56(SB)/4, $0x3f800000
 DATA k3f800000<>+60(SB)/4, $0x3f800000
 GLOBL k3f800000<>(SB), RODATA|NOPTR, $64
 
-// func flipAVX2(p *float32, b1 *float32, w1 *float32, w2 *float32, offsets *int32, notes *uint64, active *uint64, next *uint64, changed *uint16, events *int32, distinct *int, n int, stride int, bits int, skip int, from int, lanes int, column int, first float32, rest float32)
-// Requires: AVX, AVX2, FMA3, SSE
-TEXT ·flipAVX2(SB), NOSPLIT, $0-152
-	MOVQ p+0(FP), AX
-	MOVQ offsets+32(FP), CX
-	XORQ DX, DX
-	XORQ BX, BX
+// func flipAVX2(p *float32, b1 *float32, w1 *float32, w2 *float32, offsets *int32, notes *uint64, active *uint64, next *uint64, changed *uint16, events *int32, distinct *int, n int, stride int, bits int, skip int, from int, lanes int, share float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·flipAVX2(SB), NOSPLIT, $8-140
+	XORQ AX, AX
 
 lane:
-	MOVQ changed+64(FP), SI
-	CMPW (SI)(DX*2), $0x00
-	JNE  changed
-	ADDQ bits+104(FP), BX
-	JMP  next
-
-changed:
-	MOVQ notes+40(FP), SI
-	MOVQ active+48(FP), R8
-	MOVQ next+56(FP), R9
-	MOVQ bits+104(FP), R11
-	MOVQ n+88(FP), R12
-	SHLQ $0x02, R12
-	ADDQ BX, R11
-	XORQ R10, R10
+	MOVQ    changed+64(FP), CX
+	CMPW    (CX)(AX*2), $0x00
+	JE      next
+	MOVQ    notes+40(FP), CX
+	MOVQ    active+48(FP), BX
+	MOVQ    next+56(FP), SI
+	MOVQ    bits+104(FP), R8
+	MOVQ    n+88(FP), R9
+	SHLQ    $0x02, R9
+	MOVQ    offsets+32(FP), R10
+	MOVQ    b1+8(FP), R11
+	ADDQ    BX, R8
+	XORQ    DI, DI
+	MOVLQSX (R10), R10
+	SHLQ    $0x02, R10
 
 word:
-	MOVQ (R9)(BX*1), R13
-	MOVQ (R8)(BX*1), R14
-	MOVQ R13, (R8)(BX*1)
-	XORQ R13, R14
+	MOVQ (SI), R12
+	MOVQ (BX), R13
+	MOVQ R12, (BX)
+	XORQ R12, R13
 	JZ   none
 
 bit:
-	BSFQ  R14, DI
-	BTQ   DI, R13
-	SBBL  R15, R15
-	ANDL  $0x80000000, R15
-	XORL  $0xbf800000, R15
-	MOVL  R15, 12(SI)
-	ADDQ  R10, DI
-	MOVL  DI, 8(SI)
-	IMULQ R12, DI
-	MOVQ  DI, (SI)
-	ADDQ  $0x18, SI
-	LEAQ  -1(R14), R15
-	ANDQ  R15, R14
-	JNZ   bit
+	BSFQ   R13, DX
+	BTQ    DX, R12
+	SBBL   R14, R14
+	ANDL   $0x80000000, R14
+	XORL   $0xbf800000, R14
+	MOVL   R14, 16(CX)
+	VMOVD  R14, X0
+	ADDQ   DI, DX
+	VMOVSS (R11)(DX*4), X1
+	MOVQ   w1+16(FP), R14
+	LEAQ   (R14)(DX*4), R14
+	MOVQ   R14, 8(CX)
+	VMOVSS (R14)(R10*1), X2
+	VMULSS share+136(FP), X2, X2
+	VMOVSS X2, 20(CX)
+	VADDSS X2, X1, X1
+	VMULSS X0, X1, X1
+	VMOVSS X1, 24(CX)
+	IMULQ  R9, DX
+	MOVQ   DX, (CX)
+	ADDQ   $0x20, CX
+	LEAQ   -1(R13), R14
+	ANDQ   R14, R13
+	JNZ    bit
 
 none:
-	ADDQ    $0x40, R10
+	ADDQ    $0x40, DI
+	ADDQ    $0x08, SI
 	ADDQ    $0x08, BX
-	CMPQ    BX, R11
+	CMPQ    BX, R8
 	JLT     word
-	MOVQ    b1+8(FP), R8
-	MOVQ    AX, R10
-	MOVLQSX (CX), R9
-	SHLQ    $0x02, R9
-	ADDQ    w1+16(FP), R9
-	MOVQ    CX, R11
-	ADDQ    skip+112(FP), R11
-	MOVQ    distinct+80(FP), R12
-	MOVQ    (R12)(DX*8), R12
-	SUBQ    from+120(FP), R12
-	MOVQ    R12, column+136(FP)
-	MOVSS   first+144(FP), X0
+	MOVQ    events+72(FP), BX
+	MOVLQSX (BX)(AX*4), BX
+	MOVQ    w2+24(FP), SI
+	MOVQ    p+0(FP), DI
+	MOVQ    n+88(FP), R8
+	SHLQ    $0x02, R8
 
-column:
-	MOVQ    w2+24(FP), R12
-	MOVQ    events+72(FP), R13
-	MOVLQSX (R13)(DX*4), R13
-	LEAQ    (R12)(R13*4), R13
-	VXORPS  Y1, Y1, Y1
-	MOVQ    notes+40(FP), R14
-
-factor:
-	MOVLQSX      8(R14), R12
-	VMULSS       (R9)(R12*4), X0, X2
-	VADDSS       (R8)(R12*4), X2, X2
-	VMULSS       12(R14), X2, X2
-	VMOVSS       X2, 16(R14)
-	MOVQ         (R14), R12
-	VFMADD231SS  (R13)(R12*1), X2, X1
-	ADDQ         $0x18, R14
-	CMPQ         R14, SI
-	JLT          factor
-	VBROADCASTSS X1, Y1
-	MOVQ         n+88(FP), R8
-	SHLQ         $0x02, R8
-	MOVQ         w2+24(FP), R12
-
-chunks6:
-	CMPQ    R8, $0x00000180
-	JLT     chunks6end
-	VMOVUPS (R10), Y2
-	VMOVUPS 32(R10), Y3
-	VMOVUPS 64(R10), Y4
-	VMOVUPS 96(R10), Y5
-	VMOVUPS 128(R10), Y6
-	VMOVUPS 160(R10), Y7
-	VMOVUPS 192(R10), Y8
-	VMOVUPS 224(R10), Y9
-	VMOVUPS 256(R10), Y10
-	VMOVUPS 288(R10), Y11
-	VMOVUPS 320(R10), Y12
-	VMOVUPS 352(R10), Y13
-	MOVQ    notes+40(FP), R14
-
-chunks6unit:
-	MOVQ         (R14), R13
-	VBROADCASTSS 16(R14), Y0
-	VFMADD231PS  (R12)(R13*1), Y0, Y2
-	VFMADD231PS  32(R12)(R13*1), Y0, Y3
-	VFMADD231PS  64(R12)(R13*1), Y0, Y4
-	VFMADD231PS  96(R12)(R13*1), Y0, Y5
-	VFMADD231PS  128(R12)(R13*1), Y0, Y6
-	VFMADD231PS  160(R12)(R13*1), Y0, Y7
-	VFMADD231PS  192(R12)(R13*1), Y0, Y8
-	VFMADD231PS  224(R12)(R13*1), Y0, Y9
-	VFMADD231PS  256(R12)(R13*1), Y0, Y10
-	VFMADD231PS  288(R12)(R13*1), Y0, Y11
-	VFMADD231PS  320(R12)(R13*1), Y0, Y12
-	VFMADD231PS  352(R12)(R13*1), Y0, Y13
-	ADDQ         $0x18, R14
-	CMPQ         R14, SI
-	JLT          chunks6unit
-	VSUBPS       Y1, Y2, Y2
-	VMOVUPS      Y2, (R10)
-	VSUBPS       Y1, Y3, Y3
-	VMOVUPS      Y3, 32(R10)
-	VSUBPS       Y1, Y4, Y4
-	VMOVUPS      Y4, 64(R10)
-	VSUBPS       Y1, Y5, Y5
-	VMOVUPS      Y5, 96(R10)
-	VSUBPS       Y1, Y6, Y6
-	VMOVUPS      Y6, 128(R10)
-	VSUBPS       Y1, Y7, Y7
-	VMOVUPS      Y7, 160(R10)
-	VSUBPS       Y1, Y8, Y8
-	VMOVUPS      Y8, 192(R10)
-	VSUBPS       Y1, Y9, Y9
-	VMOVUPS      Y9, 224(R10)
-	VSUBPS       Y1, Y10, Y10
-	VMOVUPS      Y10, 256(R10)
-	VSUBPS       Y1, Y11, Y11
-	VMOVUPS      Y11, 288(R10)
-	VSUBPS       Y1, Y12, Y12
-	VMOVUPS      Y12, 320(R10)
-	VSUBPS       Y1, Y13, Y13
-	VMOVUPS      Y13, 352(R10)
-	ADDQ         $0x00000180, R10
-	ADDQ         $0x00000180, R12
-	SUBQ         $0x00000180, R8
-	JMP          chunks6
-
-chunks6end:
 chunks4:
-	CMPQ    R8, $0x00000100
-	JLT     chunks4end
-	VMOVUPS (R10), Y2
-	VMOVUPS 32(R10), Y3
-	VMOVUPS 64(R10), Y4
-	VMOVUPS 96(R10), Y5
-	VMOVUPS 128(R10), Y6
-	VMOVUPS 160(R10), Y7
-	VMOVUPS 192(R10), Y8
-	VMOVUPS 224(R10), Y9
-	MOVQ    notes+40(FP), R14
+	CMPQ R8, $0x00000100
+	JLT  chunks4end
+	MOVQ notes+40(FP), R9
 
-chunks4unit:
-	MOVQ         (R14), R13
-	VBROADCASTSS 16(R14), Y0
-	VFMADD231PS  (R12)(R13*1), Y0, Y2
-	VFMADD231PS  32(R12)(R13*1), Y0, Y3
-	VFMADD231PS  64(R12)(R13*1), Y0, Y4
-	VFMADD231PS  96(R12)(R13*1), Y0, Y5
-	VFMADD231PS  128(R12)(R13*1), Y0, Y6
-	VFMADD231PS  160(R12)(R13*1), Y0, Y7
-	VFMADD231PS  192(R12)(R13*1), Y0, Y8
-	VFMADD231PS  224(R12)(R13*1), Y0, Y9
-	ADDQ         $0x18, R14
-	CMPQ         R14, SI
-	JLT          chunks4unit
-	VSUBPS       Y1, Y2, Y2
-	VMOVUPS      Y2, (R10)
-	VSUBPS       Y1, Y3, Y3
-	VMOVUPS      Y3, 32(R10)
-	VSUBPS       Y1, Y4, Y4
-	VMOVUPS      Y4, 64(R10)
-	VSUBPS       Y1, Y5, Y5
-	VMOVUPS      Y5, 96(R10)
-	VSUBPS       Y1, Y6, Y6
-	VMOVUPS      Y6, 128(R10)
-	VSUBPS       Y1, Y7, Y7
-	VMOVUPS      Y7, 160(R10)
-	VSUBPS       Y1, Y8, Y8
-	VMOVUPS      Y8, 192(R10)
-	VSUBPS       Y1, Y9, Y9
-	VMOVUPS      Y9, 224(R10)
-	ADDQ         $0x00000100, R10
-	ADDQ         $0x00000100, R12
-	SUBQ         $0x00000100, R8
-	JMP          chunks4
+chunks4units1:
+	LEAQ         32(R9), R10
+	CMPQ         R10, CX
+	JG           chunks4units1end
+	MOVQ         (R9), R11
+	ADDQ         SI, R11
+	VBROADCASTSS (R11)(BX*4), Y0
+	VMOVUPS      (R11), Y1
+	VSUBPS       Y0, Y1, Y1
+	VMOVUPS      32(R11), Y2
+	VSUBPS       Y0, Y2, Y2
+	VMOVUPS      64(R11), Y3
+	VSUBPS       Y0, Y3, Y3
+	VMOVUPS      96(R11), Y4
+	VSUBPS       Y0, Y4, Y4
+	VMOVUPS      128(R11), Y5
+	VSUBPS       Y0, Y5, Y5
+	VMOVUPS      160(R11), Y6
+	VSUBPS       Y0, Y6, Y6
+	VMOVUPS      192(R11), Y7
+	VSUBPS       Y0, Y7, Y7
+	VMOVUPS      224(R11), Y8
+	VSUBPS       Y0, Y8, Y8
+	MOVQ         DI, R11
+	VBROADCASTSS 24(R9), Y0
+	VMOVUPS      (R11), Y9
+	VFMADD231PS  Y1, Y0, Y9
+	VMOVUPS      Y9, (R11)
+	VMOVUPS      32(R11), Y9
+	VFMADD231PS  Y2, Y0, Y9
+	VMOVUPS      Y9, 32(R11)
+	VMOVUPS      64(R11), Y9
+	VFMADD231PS  Y3, Y0, Y9
+	VMOVUPS      Y9, 64(R11)
+	VMOVUPS      96(R11), Y9
+	VFMADD231PS  Y4, Y0, Y9
+	VMOVUPS      Y9, 96(R11)
+	VMOVUPS      128(R11), Y9
+	VFMADD231PS  Y5, Y0, Y9
+	VMOVUPS      Y9, 128(R11)
+	VMOVUPS      160(R11), Y9
+	VFMADD231PS  Y6, Y0, Y9
+	VMOVUPS      Y9, 160(R11)
+	VMOVUPS      192(R11), Y9
+	VFMADD231PS  Y7, Y0, Y9
+	VMOVUPS      Y9, 192(R11)
+	VMOVUPS      224(R11), Y9
+	VFMADD231PS  Y8, Y0, Y9
+	VMOVUPS      Y9, 224(R11)
+	MOVQ         distinct+80(FP), R12
+	MOVQ         offsets+32(FP), R13
+	MOVQ         n+88(FP), R14
+	SHLQ         $0x02, R14
+	MOVQ         (R12)(AX*8), R12
+	ADDQ         skip+112(FP), R13
+	SUBQ         from+120(FP), R12
+	JZ           chunks4units1done
+
+chunks4units1column:
+	ADDQ         R14, R11
+	MOVLQSX      (R13), R15
+	MOVQ         8(R9), BP
+	VMOVSS       (BP)(R15*4), X0
+	VSUBSS       20(R9), X0, X0
+	VMULSS       16(R9), X0, X0
+	VBROADCASTSS X0, Y0
+	VMOVUPS      (R11), Y9
+	VFMADD231PS  Y1, Y0, Y9
+	VMOVUPS      Y9, (R11)
+	VMOVUPS      32(R11), Y9
+	VFMADD231PS  Y2, Y0, Y9
+	VMOVUPS      Y9, 32(R11)
+	VMOVUPS      64(R11), Y9
+	VFMADD231PS  Y3, Y0, Y9
+	VMOVUPS      Y9, 64(R11)
+	VMOVUPS      96(R11), Y9
+	VFMADD231PS  Y4, Y0, Y9
+	VMOVUPS      Y9, 96(R11)
+	VMOVUPS      128(R11), Y9
+	VFMADD231PS  Y5, Y0, Y9
+	VMOVUPS      Y9, 128(R11)
+	VMOVUPS      160(R11), Y9
+	VFMADD231PS  Y6, Y0, Y9
+	VMOVUPS      Y9, 160(R11)
+	VMOVUPS      192(R11), Y9
+	VFMADD231PS  Y7, Y0, Y9
+	VMOVUPS      Y9, 192(R11)
+	VMOVUPS      224(R11), Y9
+	VFMADD231PS  Y8, Y0, Y9
+	VMOVUPS      Y9, 224(R11)
+	ADDQ         $0x40, R13
+	DECQ         R12
+	JG           chunks4units1column
+
+chunks4units1done:
+	MOVQ R10, R9
+	JMP  chunks4units1
+
+chunks4units1end:
+	ADDQ $0x00000100, DI
+	ADDQ $0x00000100, SI
+	SUBQ $0x40, BX
+	SUBQ $0x00000100, R8
+	JMP  chunks4
 
 chunks4end:
 chunks2:
-	CMPQ    R8, $0x00000080
-	JLT     chunks2end
-	VMOVUPS (R10), Y2
-	VMOVUPS 32(R10), Y3
-	VMOVUPS 64(R10), Y4
-	VMOVUPS 96(R10), Y5
-	MOVQ    notes+40(FP), R14
+	CMPQ R8, $0x00000080
+	JLT  chunks2end
+	MOVQ notes+40(FP), R9
 
-chunks2unit:
-	MOVQ         (R14), R13
-	VBROADCASTSS 16(R14), Y0
-	VFMADD231PS  (R12)(R13*1), Y0, Y2
-	VFMADD231PS  32(R12)(R13*1), Y0, Y3
-	VFMADD231PS  64(R12)(R13*1), Y0, Y4
-	VFMADD231PS  96(R12)(R13*1), Y0, Y5
-	ADDQ         $0x18, R14
-	CMPQ         R14, SI
-	JLT          chunks2unit
-	VSUBPS       Y1, Y2, Y2
-	VMOVUPS      Y2, (R10)
-	VSUBPS       Y1, Y3, Y3
-	VMOVUPS      Y3, 32(R10)
-	VSUBPS       Y1, Y4, Y4
-	VMOVUPS      Y4, 64(R10)
-	VSUBPS       Y1, Y5, Y5
-	VMOVUPS      Y5, 96(R10)
-	ADDQ         $0x00000080, R10
-	ADDQ         $0x00000080, R12
-	SUBQ         $0x00000080, R8
-	JMP          chunks2
+chunks2units1:
+	LEAQ         32(R9), R10
+	CMPQ         R10, CX
+	JG           chunks2units1end
+	MOVQ         (R9), R11
+	ADDQ         SI, R11
+	VBROADCASTSS (R11)(BX*4), Y0
+	VMOVUPS      (R11), Y1
+	VSUBPS       Y0, Y1, Y1
+	VMOVUPS      32(R11), Y2
+	VSUBPS       Y0, Y2, Y2
+	VMOVUPS      64(R11), Y3
+	VSUBPS       Y0, Y3, Y3
+	VMOVUPS      96(R11), Y4
+	VSUBPS       Y0, Y4, Y4
+	MOVQ         DI, R11
+	VBROADCASTSS 24(R9), Y0
+	VMOVUPS      (R11), Y5
+	VFMADD231PS  Y1, Y0, Y5
+	VMOVUPS      Y5, (R11)
+	VMOVUPS      32(R11), Y5
+	VFMADD231PS  Y2, Y0, Y5
+	VMOVUPS      Y5, 32(R11)
+	VMOVUPS      64(R11), Y5
+	VFMADD231PS  Y3, Y0, Y5
+	VMOVUPS      Y5, 64(R11)
+	VMOVUPS      96(R11), Y5
+	VFMADD231PS  Y4, Y0, Y5
+	VMOVUPS      Y5, 96(R11)
+	MOVQ         distinct+80(FP), R12
+	MOVQ         offsets+32(FP), R13
+	MOVQ         n+88(FP), R14
+	SHLQ         $0x02, R14
+	MOVQ         (R12)(AX*8), R12
+	ADDQ         skip+112(FP), R13
+	SUBQ         from+120(FP), R12
+	JZ           chunks2units1done
+
+chunks2units1column:
+	ADDQ         R14, R11
+	MOVLQSX      (R13), R15
+	MOVQ         8(R9), BP
+	VMOVSS       (BP)(R15*4), X0
+	VSUBSS       20(R9), X0, X0
+	VMULSS       16(R9), X0, X0
+	VBROADCASTSS X0, Y0
+	VMOVUPS      (R11), Y5
+	VFMADD231PS  Y1, Y0, Y5
+	VMOVUPS      Y5, (R11)
+	VMOVUPS      32(R11), Y5
+	VFMADD231PS  Y2, Y0, Y5
+	VMOVUPS      Y5, 32(R11)
+	VMOVUPS      64(R11), Y5
+	VFMADD231PS  Y3, Y0, Y5
+	VMOVUPS      Y5, 64(R11)
+	VMOVUPS      96(R11), Y5
+	VFMADD231PS  Y4, Y0, Y5
+	VMOVUPS      Y5, 96(R11)
+	ADDQ         $0x40, R13
+	DECQ         R12
+	JG           chunks2units1column
+
+chunks2units1done:
+	MOVQ R10, R9
+	JMP  chunks2units1
+
+chunks2units1end:
+	ADDQ $0x00000080, DI
+	ADDQ $0x00000080, SI
+	SUBQ $0x20, BX
+	SUBQ $0x00000080, R8
+	JMP  chunks2
 
 chunks2end:
 chunks1:
-	CMPQ    R8, $0x00000040
-	JLT     chunks1end
-	VMOVUPS (R10), Y2
-	VMOVUPS 32(R10), Y3
-	MOVQ    notes+40(FP), R14
+	CMPQ R8, $0x00000040
+	JLT  chunks1end
+	MOVQ notes+40(FP), R9
 
-chunks1unit:
-	MOVQ         (R14), R13
-	VBROADCASTSS 16(R14), Y0
-	VFMADD231PS  (R12)(R13*1), Y0, Y2
-	VFMADD231PS  32(R12)(R13*1), Y0, Y3
-	ADDQ         $0x18, R14
-	CMPQ         R14, SI
-	JLT          chunks1unit
-	VSUBPS       Y1, Y2, Y2
-	VMOVUPS      Y2, (R10)
-	VSUBPS       Y1, Y3, Y3
-	VMOVUPS      Y3, 32(R10)
-	ADDQ         $0x00000040, R10
-	ADDQ         $0x00000040, R12
-	SUBQ         $0x00000040, R8
-	JMP          chunks1
+chunks1units1:
+	LEAQ         32(R9), R10
+	CMPQ         R10, CX
+	JG           chunks1units1end
+	MOVQ         (R9), R11
+	ADDQ         SI, R11
+	VBROADCASTSS (R11)(BX*4), Y0
+	VMOVUPS      (R11), Y1
+	VSUBPS       Y0, Y1, Y1
+	VMOVUPS      32(R11), Y2
+	VSUBPS       Y0, Y2, Y2
+	MOVQ         DI, R11
+	VBROADCASTSS 24(R9), Y0
+	VMOVUPS      (R11), Y3
+	VFMADD231PS  Y1, Y0, Y3
+	VMOVUPS      Y3, (R11)
+	VMOVUPS      32(R11), Y3
+	VFMADD231PS  Y2, Y0, Y3
+	VMOVUPS      Y3, 32(R11)
+	MOVQ         distinct+80(FP), R12
+	MOVQ         offsets+32(FP), R13
+	MOVQ         n+88(FP), R14
+	SHLQ         $0x02, R14
+	MOVQ         (R12)(AX*8), R12
+	ADDQ         skip+112(FP), R13
+	SUBQ         from+120(FP), R12
+	JZ           chunks1units1done
+
+chunks1units1column:
+	ADDQ         R14, R11
+	MOVLQSX      (R13), R15
+	MOVQ         8(R9), BP
+	VMOVSS       (BP)(R15*4), X0
+	VSUBSS       20(R9), X0, X0
+	VMULSS       16(R9), X0, X0
+	VBROADCASTSS X0, Y0
+	VMOVUPS      (R11), Y3
+	VFMADD231PS  Y1, Y0, Y3
+	VMOVUPS      Y3, (R11)
+	VMOVUPS      32(R11), Y3
+	VFMADD231PS  Y2, Y0, Y3
+	VMOVUPS      Y3, 32(R11)
+	ADDQ         $0x40, R13
+	DECQ         R12
+	JG           chunks1units1column
+
+chunks1units1done:
+	MOVQ R10, R9
+	JMP  chunks1units1
+
+chunks1units1end:
+	ADDQ $0x00000040, DI
+	ADDQ $0x00000040, SI
+	SUBQ $0x10, BX
+	SUBQ $0x00000040, R8
+	JMP  chunks1
 
 chunks1end:
-	MOVLQSX (R11), R8
-	SHLQ    $0x02, R8
-	ADDQ    w1+16(FP), R8
-	ADDQ    $0x40, R11
-	MOVSS   rest+148(FP), X0
-	DECQ    column+136(FP)
-	JGE     column
-
 next:
-	MOVQ stride+96(FP), SI
-	SHLQ $0x02, SI
-	ADDQ SI, AX
-	ADDQ $0x04, CX
-	INCQ DX
-	CMPQ DX, lanes+128(FP)
+	MOVQ bits+104(FP), CX
+	ADDQ CX, active+48(FP)
+	ADDQ CX, next+56(FP)
+	MOVQ stride+96(FP), CX
+	SHLQ $0x02, CX
+	ADDQ CX, p+0(FP)
+	ADDQ $0x04, offsets+32(FP)
+	INCQ AX
+	CMPQ AX, lanes+128(FP)
 	JLT  lane
 	VZEROUPPER
 	RET
@@ -2059,231 +2113,884 @@ group:
 	VZEROUPPER
 	RET
 
-// func flipAVX512(p *float32, b1 *float32, w1 *float32, w2 *float32, offsets *int32, notes *uint64, active *uint64, next *uint64, changed *uint16, events *int32, distinct *int, n int, stride int, bits int, skip int, from int, lanes int, column int, first float32, rest float32)
-// Requires: AVX, AVX512DQ, AVX512F, FMA3, SSE
-TEXT ·flipAVX512(SB), NOSPLIT, $0-152
-	MOVQ p+0(FP), AX
-	MOVQ offsets+32(FP), CX
-	XORQ DX, DX
-	XORQ BX, BX
+// func flipAVX512(p *float32, b1 *float32, w1 *float32, w2 *float32, offsets *int32, notes *uint64, active *uint64, next *uint64, changed *uint16, events *int32, distinct *int, n int, stride int, bits int, skip int, from int, lanes int, share float32)
+// Requires: AVX, AVX512F
+TEXT ·flipAVX512(SB), NOSPLIT, $8-140
+	XORQ AX, AX
 
 lane:
-	MOVQ changed+64(FP), SI
-	CMPW (SI)(DX*2), $0x00
-	JNE  changed
-	ADDQ bits+104(FP), BX
-	JMP  next
-
-changed:
-	MOVQ notes+40(FP), SI
-	MOVQ active+48(FP), R8
-	MOVQ next+56(FP), R9
-	MOVQ bits+104(FP), R11
-	MOVQ n+88(FP), R12
-	SHLQ $0x02, R12
-	ADDQ BX, R11
-	XORQ R10, R10
+	MOVQ    changed+64(FP), CX
+	CMPW    (CX)(AX*2), $0x00
+	JE      next
+	MOVQ    notes+40(FP), CX
+	MOVQ    active+48(FP), BX
+	MOVQ    next+56(FP), SI
+	MOVQ    bits+104(FP), R8
+	MOVQ    n+88(FP), R9
+	SHLQ    $0x02, R9
+	MOVQ    offsets+32(FP), R10
+	MOVQ    b1+8(FP), R11
+	ADDQ    BX, R8
+	XORQ    DI, DI
+	MOVLQSX (R10), R10
+	SHLQ    $0x02, R10
 
 word:
-	MOVQ (R9)(BX*1), R13
-	MOVQ (R8)(BX*1), R14
-	MOVQ R13, (R8)(BX*1)
-	XORQ R13, R14
+	MOVQ (SI), R12
+	MOVQ (BX), R13
+	MOVQ R12, (BX)
+	XORQ R12, R13
 	JZ   none
 
 bit:
-	BSFQ  R14, DI
-	BTQ   DI, R13
-	SBBL  R15, R15
-	ANDL  $0x80000000, R15
-	XORL  $0xbf800000, R15
-	MOVL  R15, 12(SI)
-	ADDQ  R10, DI
-	MOVL  DI, 8(SI)
-	IMULQ R12, DI
-	MOVQ  DI, (SI)
-	ADDQ  $0x18, SI
-	LEAQ  -1(R14), R15
-	ANDQ  R15, R14
-	JNZ   bit
+	BSFQ   R13, DX
+	BTQ    DX, R12
+	SBBL   R14, R14
+	ANDL   $0x80000000, R14
+	XORL   $0xbf800000, R14
+	MOVL   R14, 16(CX)
+	VMOVD  R14, X0
+	ADDQ   DI, DX
+	VMOVSS (R11)(DX*4), X1
+	MOVQ   w1+16(FP), R14
+	LEAQ   (R14)(DX*4), R14
+	MOVQ   R14, 8(CX)
+	VMOVSS (R14)(R10*1), X2
+	VMULSS share+136(FP), X2, X2
+	VMOVSS X2, 20(CX)
+	VADDSS X2, X1, X1
+	VMULSS X0, X1, X1
+	VMOVSS X1, 24(CX)
+	IMULQ  R9, DX
+	MOVQ   DX, (CX)
+	ADDQ   $0x20, CX
+	LEAQ   -1(R13), R14
+	ANDQ   R14, R13
+	JNZ    bit
 
 none:
-	ADDQ    $0x40, R10
+	ADDQ    $0x40, DI
+	ADDQ    $0x08, SI
 	ADDQ    $0x08, BX
-	CMPQ    BX, R11
+	CMPQ    BX, R8
 	JLT     word
-	MOVQ    b1+8(FP), R8
-	MOVQ    AX, R10
-	MOVLQSX (CX), R9
-	SHLQ    $0x02, R9
-	ADDQ    w1+16(FP), R9
-	MOVQ    CX, R11
-	ADDQ    skip+112(FP), R11
-	MOVQ    distinct+80(FP), R12
-	MOVQ    (R12)(DX*8), R12
-	SUBQ    from+120(FP), R12
-	MOVQ    R12, column+136(FP)
-	MOVSS   first+144(FP), X0
-
-column:
-	MOVQ    w2+24(FP), R12
-	MOVQ    events+72(FP), R13
-	MOVLQSX (R13)(DX*4), R13
-	LEAQ    (R12)(R13*4), R13
-	VXORPS  Z1, Z1, Z1
-	MOVQ    notes+40(FP), R14
-
-factor:
-	MOVLQSX      8(R14), R12
-	VMULSS       (R9)(R12*4), X0, X2
-	VADDSS       (R8)(R12*4), X2, X2
-	VMULSS       12(R14), X2, X2
-	VMOVSS       X2, 16(R14)
-	MOVQ         (R14), R12
-	VFMADD231SS  (R13)(R12*1), X2, X1
-	ADDQ         $0x18, R14
-	CMPQ         R14, SI
-	JLT          factor
-	VBROADCASTSS X1, Z1
-	MOVQ         n+88(FP), R8
-	SHLQ         $0x02, R8
-	MOVQ         w2+24(FP), R12
+	MOVQ    events+72(FP), BX
+	MOVLQSX (BX)(AX*4), BX
+	MOVQ    w2+24(FP), SI
+	MOVQ    p+0(FP), DI
+	MOVQ    n+88(FP), R8
+	SHLQ    $0x02, R8
 
 chunks6:
-	CMPQ    R8, $0x00000180
-	JLT     chunks6end
-	VMOVUPS (R10), Z2
-	VMOVUPS 64(R10), Z3
-	VMOVUPS 128(R10), Z4
-	VMOVUPS 192(R10), Z5
-	VMOVUPS 256(R10), Z6
-	VMOVUPS 320(R10), Z7
-	MOVQ    notes+40(FP), R14
+	CMPQ R8, $0x00000180
+	JLT  chunks6end
+	MOVQ notes+40(FP), R9
 
-chunks6unit:
-	MOVQ         (R14), R13
-	VBROADCASTSS 16(R14), Z0
-	VFMADD231PS  (R12)(R13*1), Z0, Z2
-	VFMADD231PS  64(R12)(R13*1), Z0, Z3
-	VFMADD231PS  128(R12)(R13*1), Z0, Z4
-	VFMADD231PS  192(R12)(R13*1), Z0, Z5
-	VFMADD231PS  256(R12)(R13*1), Z0, Z6
-	VFMADD231PS  320(R12)(R13*1), Z0, Z7
-	ADDQ         $0x18, R14
-	CMPQ         R14, SI
-	JLT          chunks6unit
-	VSUBPS       Z1, Z2, Z2
-	VMOVUPS      Z2, (R10)
-	VSUBPS       Z1, Z3, Z3
-	VMOVUPS      Z3, 64(R10)
-	VSUBPS       Z1, Z4, Z4
-	VMOVUPS      Z4, 128(R10)
-	VSUBPS       Z1, Z5, Z5
-	VMOVUPS      Z5, 192(R10)
-	VSUBPS       Z1, Z6, Z6
-	VMOVUPS      Z6, 256(R10)
-	VSUBPS       Z1, Z7, Z7
-	VMOVUPS      Z7, 320(R10)
-	ADDQ         $0x00000180, R10
-	ADDQ         $0x00000180, R12
-	SUBQ         $0x00000180, R8
-	JMP          chunks6
+chunks6units4:
+	LEAQ         128(R9), R10
+	CMPQ         R10, CX
+	JG           chunks6units4end
+	MOVQ         (R9), R11
+	ADDQ         SI, R11
+	VBROADCASTSS (R11)(BX*4), Z0
+	VMOVUPS      (R11), Z4
+	VSUBPS       Z0, Z4, Z4
+	VMOVUPS      64(R11), Z5
+	VSUBPS       Z0, Z5, Z5
+	VMOVUPS      128(R11), Z6
+	VSUBPS       Z0, Z6, Z6
+	VMOVUPS      192(R11), Z7
+	VSUBPS       Z0, Z7, Z7
+	VMOVUPS      256(R11), Z8
+	VSUBPS       Z0, Z8, Z8
+	VMOVUPS      320(R11), Z9
+	VSUBPS       Z0, Z9, Z9
+	MOVQ         32(R9), R11
+	ADDQ         SI, R11
+	VBROADCASTSS (R11)(BX*4), Z1
+	VMOVUPS      (R11), Z10
+	VSUBPS       Z1, Z10, Z10
+	VMOVUPS      64(R11), Z11
+	VSUBPS       Z1, Z11, Z11
+	VMOVUPS      128(R11), Z12
+	VSUBPS       Z1, Z12, Z12
+	VMOVUPS      192(R11), Z13
+	VSUBPS       Z1, Z13, Z13
+	VMOVUPS      256(R11), Z14
+	VSUBPS       Z1, Z14, Z14
+	VMOVUPS      320(R11), Z15
+	VSUBPS       Z1, Z15, Z15
+	MOVQ         64(R9), R11
+	ADDQ         SI, R11
+	VBROADCASTSS (R11)(BX*4), Z2
+	VMOVUPS      (R11), Z16
+	VSUBPS       Z2, Z16, Z16
+	VMOVUPS      64(R11), Z17
+	VSUBPS       Z2, Z17, Z17
+	VMOVUPS      128(R11), Z18
+	VSUBPS       Z2, Z18, Z18
+	VMOVUPS      192(R11), Z19
+	VSUBPS       Z2, Z19, Z19
+	VMOVUPS      256(R11), Z20
+	VSUBPS       Z2, Z20, Z20
+	VMOVUPS      320(R11), Z21
+	VSUBPS       Z2, Z21, Z21
+	MOVQ         96(R9), R11
+	ADDQ         SI, R11
+	VBROADCASTSS (R11)(BX*4), Z3
+	VMOVUPS      (R11), Z22
+	VSUBPS       Z3, Z22, Z22
+	VMOVUPS      64(R11), Z23
+	VSUBPS       Z3, Z23, Z23
+	VMOVUPS      128(R11), Z24
+	VSUBPS       Z3, Z24, Z24
+	VMOVUPS      192(R11), Z25
+	VSUBPS       Z3, Z25, Z25
+	VMOVUPS      256(R11), Z26
+	VSUBPS       Z3, Z26, Z26
+	VMOVUPS      320(R11), Z27
+	VSUBPS       Z3, Z27, Z27
+	MOVQ         DI, R11
+	VBROADCASTSS 24(R9), Z0
+	VBROADCASTSS 56(R9), Z1
+	VBROADCASTSS 88(R9), Z2
+	VBROADCASTSS 120(R9), Z3
+	VMOVUPS      (R11), Z28
+	VFMADD231PS  Z4, Z0, Z28
+	VFMADD231PS  Z10, Z1, Z28
+	VFMADD231PS  Z16, Z2, Z28
+	VFMADD231PS  Z22, Z3, Z28
+	VMOVUPS      Z28, (R11)
+	VMOVUPS      64(R11), Z28
+	VFMADD231PS  Z5, Z0, Z28
+	VFMADD231PS  Z11, Z1, Z28
+	VFMADD231PS  Z17, Z2, Z28
+	VFMADD231PS  Z23, Z3, Z28
+	VMOVUPS      Z28, 64(R11)
+	VMOVUPS      128(R11), Z28
+	VFMADD231PS  Z6, Z0, Z28
+	VFMADD231PS  Z12, Z1, Z28
+	VFMADD231PS  Z18, Z2, Z28
+	VFMADD231PS  Z24, Z3, Z28
+	VMOVUPS      Z28, 128(R11)
+	VMOVUPS      192(R11), Z28
+	VFMADD231PS  Z7, Z0, Z28
+	VFMADD231PS  Z13, Z1, Z28
+	VFMADD231PS  Z19, Z2, Z28
+	VFMADD231PS  Z25, Z3, Z28
+	VMOVUPS      Z28, 192(R11)
+	VMOVUPS      256(R11), Z28
+	VFMADD231PS  Z8, Z0, Z28
+	VFMADD231PS  Z14, Z1, Z28
+	VFMADD231PS  Z20, Z2, Z28
+	VFMADD231PS  Z26, Z3, Z28
+	VMOVUPS      Z28, 256(R11)
+	VMOVUPS      320(R11), Z28
+	VFMADD231PS  Z9, Z0, Z28
+	VFMADD231PS  Z15, Z1, Z28
+	VFMADD231PS  Z21, Z2, Z28
+	VFMADD231PS  Z27, Z3, Z28
+	VMOVUPS      Z28, 320(R11)
+	MOVQ         distinct+80(FP), R12
+	MOVQ         offsets+32(FP), R13
+	MOVQ         n+88(FP), R14
+	SHLQ         $0x02, R14
+	MOVQ         (R12)(AX*8), R12
+	ADDQ         skip+112(FP), R13
+	SUBQ         from+120(FP), R12
+	JZ           chunks6units4done
+
+chunks6units4column:
+	ADDQ         R14, R11
+	MOVLQSX      (R13), R15
+	MOVQ         8(R9), BP
+	VMOVSS       (BP)(R15*4), X0
+	VSUBSS       20(R9), X0, X0
+	VMULSS       16(R9), X0, X0
+	VBROADCASTSS X0, Z0
+	MOVQ         40(R9), BP
+	VMOVSS       (BP)(R15*4), X1
+	VSUBSS       52(R9), X1, X1
+	VMULSS       48(R9), X1, X1
+	VBROADCASTSS X1, Z1
+	MOVQ         72(R9), BP
+	VMOVSS       (BP)(R15*4), X2
+	VSUBSS       84(R9), X2, X2
+	VMULSS       80(R9), X2, X2
+	VBROADCASTSS X2, Z2
+	MOVQ         104(R9), BP
+	VMOVSS       (BP)(R15*4), X3
+	VSUBSS       116(R9), X3, X3
+	VMULSS       112(R9), X3, X3
+	VBROADCASTSS X3, Z3
+	VMOVUPS      (R11), Z28
+	VFMADD231PS  Z4, Z0, Z28
+	VFMADD231PS  Z10, Z1, Z28
+	VFMADD231PS  Z16, Z2, Z28
+	VFMADD231PS  Z22, Z3, Z28
+	VMOVUPS      Z28, (R11)
+	VMOVUPS      64(R11), Z28
+	VFMADD231PS  Z5, Z0, Z28
+	VFMADD231PS  Z11, Z1, Z28
+	VFMADD231PS  Z17, Z2, Z28
+	VFMADD231PS  Z23, Z3, Z28
+	VMOVUPS      Z28, 64(R11)
+	VMOVUPS      128(R11), Z28
+	VFMADD231PS  Z6, Z0, Z28
+	VFMADD231PS  Z12, Z1, Z28
+	VFMADD231PS  Z18, Z2, Z28
+	VFMADD231PS  Z24, Z3, Z28
+	VMOVUPS      Z28, 128(R11)
+	VMOVUPS      192(R11), Z28
+	VFMADD231PS  Z7, Z0, Z28
+	VFMADD231PS  Z13, Z1, Z28
+	VFMADD231PS  Z19, Z2, Z28
+	VFMADD231PS  Z25, Z3, Z28
+	VMOVUPS      Z28, 192(R11)
+	VMOVUPS      256(R11), Z28
+	VFMADD231PS  Z8, Z0, Z28
+	VFMADD231PS  Z14, Z1, Z28
+	VFMADD231PS  Z20, Z2, Z28
+	VFMADD231PS  Z26, Z3, Z28
+	VMOVUPS      Z28, 256(R11)
+	VMOVUPS      320(R11), Z28
+	VFMADD231PS  Z9, Z0, Z28
+	VFMADD231PS  Z15, Z1, Z28
+	VFMADD231PS  Z21, Z2, Z28
+	VFMADD231PS  Z27, Z3, Z28
+	VMOVUPS      Z28, 320(R11)
+	ADDQ         $0x40, R13
+	DECQ         R12
+	JG           chunks6units4column
+
+chunks6units4done:
+	MOVQ R10, R9
+	JMP  chunks6units4
+
+chunks6units4end:
+chunks6units1:
+	LEAQ         32(R9), R10
+	CMPQ         R10, CX
+	JG           chunks6units1end
+	MOVQ         (R9), R11
+	ADDQ         SI, R11
+	VBROADCASTSS (R11)(BX*4), Z0
+	VMOVUPS      (R11), Z1
+	VSUBPS       Z0, Z1, Z1
+	VMOVUPS      64(R11), Z2
+	VSUBPS       Z0, Z2, Z2
+	VMOVUPS      128(R11), Z3
+	VSUBPS       Z0, Z3, Z3
+	VMOVUPS      192(R11), Z4
+	VSUBPS       Z0, Z4, Z4
+	VMOVUPS      256(R11), Z5
+	VSUBPS       Z0, Z5, Z5
+	VMOVUPS      320(R11), Z6
+	VSUBPS       Z0, Z6, Z6
+	MOVQ         DI, R11
+	VBROADCASTSS 24(R9), Z0
+	VMOVUPS      (R11), Z7
+	VFMADD231PS  Z1, Z0, Z7
+	VMOVUPS      Z7, (R11)
+	VMOVUPS      64(R11), Z7
+	VFMADD231PS  Z2, Z0, Z7
+	VMOVUPS      Z7, 64(R11)
+	VMOVUPS      128(R11), Z7
+	VFMADD231PS  Z3, Z0, Z7
+	VMOVUPS      Z7, 128(R11)
+	VMOVUPS      192(R11), Z7
+	VFMADD231PS  Z4, Z0, Z7
+	VMOVUPS      Z7, 192(R11)
+	VMOVUPS      256(R11), Z7
+	VFMADD231PS  Z5, Z0, Z7
+	VMOVUPS      Z7, 256(R11)
+	VMOVUPS      320(R11), Z7
+	VFMADD231PS  Z6, Z0, Z7
+	VMOVUPS      Z7, 320(R11)
+	MOVQ         distinct+80(FP), R12
+	MOVQ         offsets+32(FP), R13
+	MOVQ         n+88(FP), R14
+	SHLQ         $0x02, R14
+	MOVQ         (R12)(AX*8), R12
+	ADDQ         skip+112(FP), R13
+	SUBQ         from+120(FP), R12
+	JZ           chunks6units1done
+
+chunks6units1column:
+	ADDQ         R14, R11
+	MOVLQSX      (R13), R15
+	MOVQ         8(R9), BP
+	VMOVSS       (BP)(R15*4), X0
+	VSUBSS       20(R9), X0, X0
+	VMULSS       16(R9), X0, X0
+	VBROADCASTSS X0, Z0
+	VMOVUPS      (R11), Z7
+	VFMADD231PS  Z1, Z0, Z7
+	VMOVUPS      Z7, (R11)
+	VMOVUPS      64(R11), Z7
+	VFMADD231PS  Z2, Z0, Z7
+	VMOVUPS      Z7, 64(R11)
+	VMOVUPS      128(R11), Z7
+	VFMADD231PS  Z3, Z0, Z7
+	VMOVUPS      Z7, 128(R11)
+	VMOVUPS      192(R11), Z7
+	VFMADD231PS  Z4, Z0, Z7
+	VMOVUPS      Z7, 192(R11)
+	VMOVUPS      256(R11), Z7
+	VFMADD231PS  Z5, Z0, Z7
+	VMOVUPS      Z7, 256(R11)
+	VMOVUPS      320(R11), Z7
+	VFMADD231PS  Z6, Z0, Z7
+	VMOVUPS      Z7, 320(R11)
+	ADDQ         $0x40, R13
+	DECQ         R12
+	JG           chunks6units1column
+
+chunks6units1done:
+	MOVQ R10, R9
+	JMP  chunks6units1
+
+chunks6units1end:
+	ADDQ $0x00000180, DI
+	ADDQ $0x00000180, SI
+	SUBQ $0x60, BX
+	SUBQ $0x00000180, R8
+	JMP  chunks6
 
 chunks6end:
 chunks4:
-	CMPQ    R8, $0x00000100
-	JLT     chunks4end
-	VMOVUPS (R10), Z2
-	VMOVUPS 64(R10), Z3
-	VMOVUPS 128(R10), Z4
-	VMOVUPS 192(R10), Z5
-	MOVQ    notes+40(FP), R14
+	CMPQ R8, $0x00000100
+	JLT  chunks4end
+	MOVQ notes+40(FP), R9
 
-chunks4unit:
-	MOVQ         (R14), R13
-	VBROADCASTSS 16(R14), Z0
-	VFMADD231PS  (R12)(R13*1), Z0, Z2
-	VFMADD231PS  64(R12)(R13*1), Z0, Z3
-	VFMADD231PS  128(R12)(R13*1), Z0, Z4
-	VFMADD231PS  192(R12)(R13*1), Z0, Z5
-	ADDQ         $0x18, R14
-	CMPQ         R14, SI
-	JLT          chunks4unit
-	VSUBPS       Z1, Z2, Z2
-	VMOVUPS      Z2, (R10)
-	VSUBPS       Z1, Z3, Z3
-	VMOVUPS      Z3, 64(R10)
-	VSUBPS       Z1, Z4, Z4
-	VMOVUPS      Z4, 128(R10)
-	VSUBPS       Z1, Z5, Z5
-	VMOVUPS      Z5, 192(R10)
-	ADDQ         $0x00000100, R10
-	ADDQ         $0x00000100, R12
-	SUBQ         $0x00000100, R8
-	JMP          chunks4
+chunks4units4:
+	LEAQ         128(R9), R10
+	CMPQ         R10, CX
+	JG           chunks4units4end
+	MOVQ         (R9), R11
+	ADDQ         SI, R11
+	VBROADCASTSS (R11)(BX*4), Z0
+	VMOVUPS      (R11), Z4
+	VSUBPS       Z0, Z4, Z4
+	VMOVUPS      64(R11), Z5
+	VSUBPS       Z0, Z5, Z5
+	VMOVUPS      128(R11), Z6
+	VSUBPS       Z0, Z6, Z6
+	VMOVUPS      192(R11), Z7
+	VSUBPS       Z0, Z7, Z7
+	MOVQ         32(R9), R11
+	ADDQ         SI, R11
+	VBROADCASTSS (R11)(BX*4), Z1
+	VMOVUPS      (R11), Z8
+	VSUBPS       Z1, Z8, Z8
+	VMOVUPS      64(R11), Z9
+	VSUBPS       Z1, Z9, Z9
+	VMOVUPS      128(R11), Z10
+	VSUBPS       Z1, Z10, Z10
+	VMOVUPS      192(R11), Z11
+	VSUBPS       Z1, Z11, Z11
+	MOVQ         64(R9), R11
+	ADDQ         SI, R11
+	VBROADCASTSS (R11)(BX*4), Z2
+	VMOVUPS      (R11), Z12
+	VSUBPS       Z2, Z12, Z12
+	VMOVUPS      64(R11), Z13
+	VSUBPS       Z2, Z13, Z13
+	VMOVUPS      128(R11), Z14
+	VSUBPS       Z2, Z14, Z14
+	VMOVUPS      192(R11), Z15
+	VSUBPS       Z2, Z15, Z15
+	MOVQ         96(R9), R11
+	ADDQ         SI, R11
+	VBROADCASTSS (R11)(BX*4), Z3
+	VMOVUPS      (R11), Z16
+	VSUBPS       Z3, Z16, Z16
+	VMOVUPS      64(R11), Z17
+	VSUBPS       Z3, Z17, Z17
+	VMOVUPS      128(R11), Z18
+	VSUBPS       Z3, Z18, Z18
+	VMOVUPS      192(R11), Z19
+	VSUBPS       Z3, Z19, Z19
+	MOVQ         DI, R11
+	VBROADCASTSS 24(R9), Z0
+	VBROADCASTSS 56(R9), Z1
+	VBROADCASTSS 88(R9), Z2
+	VBROADCASTSS 120(R9), Z3
+	VMOVUPS      (R11), Z20
+	VFMADD231PS  Z4, Z0, Z20
+	VFMADD231PS  Z8, Z1, Z20
+	VFMADD231PS  Z12, Z2, Z20
+	VFMADD231PS  Z16, Z3, Z20
+	VMOVUPS      Z20, (R11)
+	VMOVUPS      64(R11), Z20
+	VFMADD231PS  Z5, Z0, Z20
+	VFMADD231PS  Z9, Z1, Z20
+	VFMADD231PS  Z13, Z2, Z20
+	VFMADD231PS  Z17, Z3, Z20
+	VMOVUPS      Z20, 64(R11)
+	VMOVUPS      128(R11), Z20
+	VFMADD231PS  Z6, Z0, Z20
+	VFMADD231PS  Z10, Z1, Z20
+	VFMADD231PS  Z14, Z2, Z20
+	VFMADD231PS  Z18, Z3, Z20
+	VMOVUPS      Z20, 128(R11)
+	VMOVUPS      192(R11), Z20
+	VFMADD231PS  Z7, Z0, Z20
+	VFMADD231PS  Z11, Z1, Z20
+	VFMADD231PS  Z15, Z2, Z20
+	VFMADD231PS  Z19, Z3, Z20
+	VMOVUPS      Z20, 192(R11)
+	MOVQ         distinct+80(FP), R12
+	MOVQ         offsets+32(FP), R13
+	MOVQ         n+88(FP), R14
+	SHLQ         $0x02, R14
+	MOVQ         (R12)(AX*8), R12
+	ADDQ         skip+112(FP), R13
+	SUBQ         from+120(FP), R12
+	JZ           chunks4units4done
+
+chunks4units4column:
+	ADDQ         R14, R11
+	MOVLQSX      (R13), R15
+	MOVQ         8(R9), BP
+	VMOVSS       (BP)(R15*4), X0
+	VSUBSS       20(R9), X0, X0
+	VMULSS       16(R9), X0, X0
+	VBROADCASTSS X0, Z0
+	MOVQ         40(R9), BP
+	VMOVSS       (BP)(R15*4), X1
+	VSUBSS       52(R9), X1, X1
+	VMULSS       48(R9), X1, X1
+	VBROADCASTSS X1, Z1
+	MOVQ         72(R9), BP
+	VMOVSS       (BP)(R15*4), X2
+	VSUBSS       84(R9), X2, X2
+	VMULSS       80(R9), X2, X2
+	VBROADCASTSS X2, Z2
+	MOVQ         104(R9), BP
+	VMOVSS       (BP)(R15*4), X3
+	VSUBSS       116(R9), X3, X3
+	VMULSS       112(R9), X3, X3
+	VBROADCASTSS X3, Z3
+	VMOVUPS      (R11), Z20
+	VFMADD231PS  Z4, Z0, Z20
+	VFMADD231PS  Z8, Z1, Z20
+	VFMADD231PS  Z12, Z2, Z20
+	VFMADD231PS  Z16, Z3, Z20
+	VMOVUPS      Z20, (R11)
+	VMOVUPS      64(R11), Z20
+	VFMADD231PS  Z5, Z0, Z20
+	VFMADD231PS  Z9, Z1, Z20
+	VFMADD231PS  Z13, Z2, Z20
+	VFMADD231PS  Z17, Z3, Z20
+	VMOVUPS      Z20, 64(R11)
+	VMOVUPS      128(R11), Z20
+	VFMADD231PS  Z6, Z0, Z20
+	VFMADD231PS  Z10, Z1, Z20
+	VFMADD231PS  Z14, Z2, Z20
+	VFMADD231PS  Z18, Z3, Z20
+	VMOVUPS      Z20, 128(R11)
+	VMOVUPS      192(R11), Z20
+	VFMADD231PS  Z7, Z0, Z20
+	VFMADD231PS  Z11, Z1, Z20
+	VFMADD231PS  Z15, Z2, Z20
+	VFMADD231PS  Z19, Z3, Z20
+	VMOVUPS      Z20, 192(R11)
+	ADDQ         $0x40, R13
+	DECQ         R12
+	JG           chunks4units4column
+
+chunks4units4done:
+	MOVQ R10, R9
+	JMP  chunks4units4
+
+chunks4units4end:
+chunks4units1:
+	LEAQ         32(R9), R10
+	CMPQ         R10, CX
+	JG           chunks4units1end
+	MOVQ         (R9), R11
+	ADDQ         SI, R11
+	VBROADCASTSS (R11)(BX*4), Z0
+	VMOVUPS      (R11), Z1
+	VSUBPS       Z0, Z1, Z1
+	VMOVUPS      64(R11), Z2
+	VSUBPS       Z0, Z2, Z2
+	VMOVUPS      128(R11), Z3
+	VSUBPS       Z0, Z3, Z3
+	VMOVUPS      192(R11), Z4
+	VSUBPS       Z0, Z4, Z4
+	MOVQ         DI, R11
+	VBROADCASTSS 24(R9), Z0
+	VMOVUPS      (R11), Z5
+	VFMADD231PS  Z1, Z0, Z5
+	VMOVUPS      Z5, (R11)
+	VMOVUPS      64(R11), Z5
+	VFMADD231PS  Z2, Z0, Z5
+	VMOVUPS      Z5, 64(R11)
+	VMOVUPS      128(R11), Z5
+	VFMADD231PS  Z3, Z0, Z5
+	VMOVUPS      Z5, 128(R11)
+	VMOVUPS      192(R11), Z5
+	VFMADD231PS  Z4, Z0, Z5
+	VMOVUPS      Z5, 192(R11)
+	MOVQ         distinct+80(FP), R12
+	MOVQ         offsets+32(FP), R13
+	MOVQ         n+88(FP), R14
+	SHLQ         $0x02, R14
+	MOVQ         (R12)(AX*8), R12
+	ADDQ         skip+112(FP), R13
+	SUBQ         from+120(FP), R12
+	JZ           chunks4units1done
+
+chunks4units1column:
+	ADDQ         R14, R11
+	MOVLQSX      (R13), R15
+	MOVQ         8(R9), BP
+	VMOVSS       (BP)(R15*4), X0
+	VSUBSS       20(R9), X0, X0
+	VMULSS       16(R9), X0, X0
+	VBROADCASTSS X0, Z0
+	VMOVUPS      (R11), Z5
+	VFMADD231PS  Z1, Z0, Z5
+	VMOVUPS      Z5, (R11)
+	VMOVUPS      64(R11), Z5
+	VFMADD231PS  Z2, Z0, Z5
+	VMOVUPS      Z5, 64(R11)
+	VMOVUPS      128(R11), Z5
+	VFMADD231PS  Z3, Z0, Z5
+	VMOVUPS      Z5, 128(R11)
+	VMOVUPS      192(R11), Z5
+	VFMADD231PS  Z4, Z0, Z5
+	VMOVUPS      Z5, 192(R11)
+	ADDQ         $0x40, R13
+	DECQ         R12
+	JG           chunks4units1column
+
+chunks4units1done:
+	MOVQ R10, R9
+	JMP  chunks4units1
+
+chunks4units1end:
+	ADDQ $0x00000100, DI
+	ADDQ $0x00000100, SI
+	SUBQ $0x40, BX
+	SUBQ $0x00000100, R8
+	JMP  chunks4
 
 chunks4end:
 chunks2:
-	CMPQ    R8, $0x00000080
-	JLT     chunks2end
-	VMOVUPS (R10), Z2
-	VMOVUPS 64(R10), Z3
-	MOVQ    notes+40(FP), R14
+	CMPQ R8, $0x00000080
+	JLT  chunks2end
+	MOVQ notes+40(FP), R9
 
-chunks2unit:
-	MOVQ         (R14), R13
-	VBROADCASTSS 16(R14), Z0
-	VFMADD231PS  (R12)(R13*1), Z0, Z2
-	VFMADD231PS  64(R12)(R13*1), Z0, Z3
-	ADDQ         $0x18, R14
-	CMPQ         R14, SI
-	JLT          chunks2unit
-	VSUBPS       Z1, Z2, Z2
-	VMOVUPS      Z2, (R10)
-	VSUBPS       Z1, Z3, Z3
-	VMOVUPS      Z3, 64(R10)
-	ADDQ         $0x00000080, R10
-	ADDQ         $0x00000080, R12
-	SUBQ         $0x00000080, R8
-	JMP          chunks2
+chunks2units4:
+	LEAQ         128(R9), R10
+	CMPQ         R10, CX
+	JG           chunks2units4end
+	MOVQ         (R9), R11
+	ADDQ         SI, R11
+	VBROADCASTSS (R11)(BX*4), Z0
+	VMOVUPS      (R11), Z4
+	VSUBPS       Z0, Z4, Z4
+	VMOVUPS      64(R11), Z5
+	VSUBPS       Z0, Z5, Z5
+	MOVQ         32(R9), R11
+	ADDQ         SI, R11
+	VBROADCASTSS (R11)(BX*4), Z1
+	VMOVUPS      (R11), Z6
+	VSUBPS       Z1, Z6, Z6
+	VMOVUPS      64(R11), Z7
+	VSUBPS       Z1, Z7, Z7
+	MOVQ         64(R9), R11
+	ADDQ         SI, R11
+	VBROADCASTSS (R11)(BX*4), Z2
+	VMOVUPS      (R11), Z8
+	VSUBPS       Z2, Z8, Z8
+	VMOVUPS      64(R11), Z9
+	VSUBPS       Z2, Z9, Z9
+	MOVQ         96(R9), R11
+	ADDQ         SI, R11
+	VBROADCASTSS (R11)(BX*4), Z3
+	VMOVUPS      (R11), Z10
+	VSUBPS       Z3, Z10, Z10
+	VMOVUPS      64(R11), Z11
+	VSUBPS       Z3, Z11, Z11
+	MOVQ         DI, R11
+	VBROADCASTSS 24(R9), Z0
+	VBROADCASTSS 56(R9), Z1
+	VBROADCASTSS 88(R9), Z2
+	VBROADCASTSS 120(R9), Z3
+	VMOVUPS      (R11), Z12
+	VFMADD231PS  Z4, Z0, Z12
+	VFMADD231PS  Z6, Z1, Z12
+	VFMADD231PS  Z8, Z2, Z12
+	VFMADD231PS  Z10, Z3, Z12
+	VMOVUPS      Z12, (R11)
+	VMOVUPS      64(R11), Z12
+	VFMADD231PS  Z5, Z0, Z12
+	VFMADD231PS  Z7, Z1, Z12
+	VFMADD231PS  Z9, Z2, Z12
+	VFMADD231PS  Z11, Z3, Z12
+	VMOVUPS      Z12, 64(R11)
+	MOVQ         distinct+80(FP), R12
+	MOVQ         offsets+32(FP), R13
+	MOVQ         n+88(FP), R14
+	SHLQ         $0x02, R14
+	MOVQ         (R12)(AX*8), R12
+	ADDQ         skip+112(FP), R13
+	SUBQ         from+120(FP), R12
+	JZ           chunks2units4done
+
+chunks2units4column:
+	ADDQ         R14, R11
+	MOVLQSX      (R13), R15
+	MOVQ         8(R9), BP
+	VMOVSS       (BP)(R15*4), X0
+	VSUBSS       20(R9), X0, X0
+	VMULSS       16(R9), X0, X0
+	VBROADCASTSS X0, Z0
+	MOVQ         40(R9), BP
+	VMOVSS       (BP)(R15*4), X1
+	VSUBSS       52(R9), X1, X1
+	VMULSS       48(R9), X1, X1
+	VBROADCASTSS X1, Z1
+	MOVQ         72(R9), BP
+	VMOVSS       (BP)(R15*4), X2
+	VSUBSS       84(R9), X2, X2
+	VMULSS       80(R9), X2, X2
+	VBROADCASTSS X2, Z2
+	MOVQ         104(R9), BP
+	VMOVSS       (BP)(R15*4), X3
+	VSUBSS       116(R9), X3, X3
+	VMULSS       112(R9), X3, X3
+	VBROADCASTSS X3, Z3
+	VMOVUPS      (R11), Z12
+	VFMADD231PS  Z4, Z0, Z12
+	VFMADD231PS  Z6, Z1, Z12
+	VFMADD231PS  Z8, Z2, Z12
+	VFMADD231PS  Z10, Z3, Z12
+	VMOVUPS      Z12, (R11)
+	VMOVUPS      64(R11), Z12
+	VFMADD231PS  Z5, Z0, Z12
+	VFMADD231PS  Z7, Z1, Z12
+	VFMADD231PS  Z9, Z2, Z12
+	VFMADD231PS  Z11, Z3, Z12
+	VMOVUPS      Z12, 64(R11)
+	ADDQ         $0x40, R13
+	DECQ         R12
+	JG           chunks2units4column
+
+chunks2units4done:
+	MOVQ R10, R9
+	JMP  chunks2units4
+
+chunks2units4end:
+chunks2units1:
+	LEAQ         32(R9), R10
+	CMPQ         R10, CX
+	JG           chunks2units1end
+	MOVQ         (R9), R11
+	ADDQ         SI, R11
+	VBROADCASTSS (R11)(BX*4), Z0
+	VMOVUPS      (R11), Z1
+	VSUBPS       Z0, Z1, Z1
+	VMOVUPS      64(R11), Z2
+	VSUBPS       Z0, Z2, Z2
+	MOVQ         DI, R11
+	VBROADCASTSS 24(R9), Z0
+	VMOVUPS      (R11), Z3
+	VFMADD231PS  Z1, Z0, Z3
+	VMOVUPS      Z3, (R11)
+	VMOVUPS      64(R11), Z3
+	VFMADD231PS  Z2, Z0, Z3
+	VMOVUPS      Z3, 64(R11)
+	MOVQ         distinct+80(FP), R12
+	MOVQ         offsets+32(FP), R13
+	MOVQ         n+88(FP), R14
+	SHLQ         $0x02, R14
+	MOVQ         (R12)(AX*8), R12
+	ADDQ         skip+112(FP), R13
+	SUBQ         from+120(FP), R12
+	JZ           chunks2units1done
+
+chunks2units1column:
+	ADDQ         R14, R11
+	MOVLQSX      (R13), R15
+	MOVQ         8(R9), BP
+	VMOVSS       (BP)(R15*4), X0
+	VSUBSS       20(R9), X0, X0
+	VMULSS       16(R9), X0, X0
+	VBROADCASTSS X0, Z0
+	VMOVUPS      (R11), Z3
+	VFMADD231PS  Z1, Z0, Z3
+	VMOVUPS      Z3, (R11)
+	VMOVUPS      64(R11), Z3
+	VFMADD231PS  Z2, Z0, Z3
+	VMOVUPS      Z3, 64(R11)
+	ADDQ         $0x40, R13
+	DECQ         R12
+	JG           chunks2units1column
+
+chunks2units1done:
+	MOVQ R10, R9
+	JMP  chunks2units1
+
+chunks2units1end:
+	ADDQ $0x00000080, DI
+	ADDQ $0x00000080, SI
+	SUBQ $0x20, BX
+	SUBQ $0x00000080, R8
+	JMP  chunks2
 
 chunks2end:
 chunks1:
-	CMPQ    R8, $0x00000040
-	JLT     chunks1end
-	VMOVUPS (R10), Z2
-	MOVQ    notes+40(FP), R14
+	CMPQ R8, $0x00000040
+	JLT  chunks1end
+	MOVQ notes+40(FP), R9
 
-chunks1unit:
-	MOVQ         (R14), R13
-	VBROADCASTSS 16(R14), Z0
-	VFMADD231PS  (R12)(R13*1), Z0, Z2
-	ADDQ         $0x18, R14
-	CMPQ         R14, SI
-	JLT          chunks1unit
-	VSUBPS       Z1, Z2, Z2
-	VMOVUPS      Z2, (R10)
-	ADDQ         $0x00000040, R10
-	ADDQ         $0x00000040, R12
-	SUBQ         $0x00000040, R8
-	JMP          chunks1
+chunks1units4:
+	LEAQ         128(R9), R10
+	CMPQ         R10, CX
+	JG           chunks1units4end
+	MOVQ         (R9), R11
+	ADDQ         SI, R11
+	VBROADCASTSS (R11)(BX*4), Z0
+	VMOVUPS      (R11), Z4
+	VSUBPS       Z0, Z4, Z4
+	MOVQ         32(R9), R11
+	ADDQ         SI, R11
+	VBROADCASTSS (R11)(BX*4), Z1
+	VMOVUPS      (R11), Z5
+	VSUBPS       Z1, Z5, Z5
+	MOVQ         64(R9), R11
+	ADDQ         SI, R11
+	VBROADCASTSS (R11)(BX*4), Z2
+	VMOVUPS      (R11), Z6
+	VSUBPS       Z2, Z6, Z6
+	MOVQ         96(R9), R11
+	ADDQ         SI, R11
+	VBROADCASTSS (R11)(BX*4), Z3
+	VMOVUPS      (R11), Z7
+	VSUBPS       Z3, Z7, Z7
+	MOVQ         DI, R11
+	VBROADCASTSS 24(R9), Z0
+	VBROADCASTSS 56(R9), Z1
+	VBROADCASTSS 88(R9), Z2
+	VBROADCASTSS 120(R9), Z3
+	VMOVUPS      (R11), Z8
+	VFMADD231PS  Z4, Z0, Z8
+	VFMADD231PS  Z5, Z1, Z8
+	VFMADD231PS  Z6, Z2, Z8
+	VFMADD231PS  Z7, Z3, Z8
+	VMOVUPS      Z8, (R11)
+	MOVQ         distinct+80(FP), R12
+	MOVQ         offsets+32(FP), R13
+	MOVQ         n+88(FP), R14
+	SHLQ         $0x02, R14
+	MOVQ         (R12)(AX*8), R12
+	ADDQ         skip+112(FP), R13
+	SUBQ         from+120(FP), R12
+	JZ           chunks1units4done
+
+chunks1units4column:
+	ADDQ         R14, R11
+	MOVLQSX      (R13), R15
+	MOVQ         8(R9), BP
+	VMOVSS       (BP)(R15*4), X0
+	VSUBSS       20(R9), X0, X0
+	VMULSS       16(R9), X0, X0
+	VBROADCASTSS X0, Z0
+	MOVQ         40(R9), BP
+	VMOVSS       (BP)(R15*4), X1
+	VSUBSS       52(R9), X1, X1
+	VMULSS       48(R9), X1, X1
+	VBROADCASTSS X1, Z1
+	MOVQ         72(R9), BP
+	VMOVSS       (BP)(R15*4), X2
+	VSUBSS       84(R9), X2, X2
+	VMULSS       80(R9), X2, X2
+	VBROADCASTSS X2, Z2
+	MOVQ         104(R9), BP
+	VMOVSS       (BP)(R15*4), X3
+	VSUBSS       116(R9), X3, X3
+	VMULSS       112(R9), X3, X3
+	VBROADCASTSS X3, Z3
+	VMOVUPS      (R11), Z8
+	VFMADD231PS  Z4, Z0, Z8
+	VFMADD231PS  Z5, Z1, Z8
+	VFMADD231PS  Z6, Z2, Z8
+	VFMADD231PS  Z7, Z3, Z8
+	VMOVUPS      Z8, (R11)
+	ADDQ         $0x40, R13
+	DECQ         R12
+	JG           chunks1units4column
+
+chunks1units4done:
+	MOVQ R10, R9
+	JMP  chunks1units4
+
+chunks1units4end:
+chunks1units1:
+	LEAQ         32(R9), R10
+	CMPQ         R10, CX
+	JG           chunks1units1end
+	MOVQ         (R9), R11
+	ADDQ         SI, R11
+	VBROADCASTSS (R11)(BX*4), Z0
+	VMOVUPS      (R11), Z1
+	VSUBPS       Z0, Z1, Z1
+	MOVQ         DI, R11
+	VBROADCASTSS 24(R9), Z0
+	VMOVUPS      (R11), Z2
+	VFMADD231PS  Z1, Z0, Z2
+	VMOVUPS      Z2, (R11)
+	MOVQ         distinct+80(FP), R12
+	MOVQ         offsets+32(FP), R13
+	MOVQ         n+88(FP), R14
+	SHLQ         $0x02, R14
+	MOVQ         (R12)(AX*8), R12
+	ADDQ         skip+112(FP), R13
+	SUBQ         from+120(FP), R12
+	JZ           chunks1units1done
+
+chunks1units1column:
+	ADDQ         R14, R11
+	MOVLQSX      (R13), R15
+	MOVQ         8(R9), BP
+	VMOVSS       (BP)(R15*4), X0
+	VSUBSS       20(R9), X0, X0
+	VMULSS       16(R9), X0, X0
+	VBROADCASTSS X0, Z0
+	VMOVUPS      (R11), Z2
+	VFMADD231PS  Z1, Z0, Z2
+	VMOVUPS      Z2, (R11)
+	ADDQ         $0x40, R13
+	DECQ         R12
+	JG           chunks1units1column
+
+chunks1units1done:
+	MOVQ R10, R9
+	JMP  chunks1units1
+
+chunks1units1end:
+	ADDQ $0x00000040, DI
+	ADDQ $0x00000040, SI
+	SUBQ $0x10, BX
+	SUBQ $0x00000040, R8
+	JMP  chunks1
 
 chunks1end:
-	MOVLQSX (R11), R8
-	SHLQ    $0x02, R8
-	ADDQ    w1+16(FP), R8
-	ADDQ    $0x40, R11
-	MOVSS   rest+148(FP), X0
-	DECQ    column+136(FP)
-	JGE     column
-
 next:
-	MOVQ stride+96(FP), SI
-	SHLQ $0x02, SI
-	ADDQ SI, AX
-	ADDQ $0x04, CX
-	INCQ DX
-	CMPQ DX, lanes+128(FP)
+	MOVQ bits+104(FP), CX
+	ADDQ CX, active+48(FP)
+	ADDQ CX, next+56(FP)
+	MOVQ stride+96(FP), CX
+	SHLQ $0x02, CX
+	ADDQ CX, p+0(FP)
+	ADDQ $0x04, offsets+32(FP)
+	INCQ AX
+	CMPQ AX, lanes+128(FP)
 	JLT  lane
 	VZEROUPPER
 	RET

@@ -50,7 +50,7 @@ func guardedBlock(g *guarded, n, length, k int) *block {
 	l, padded := length*lanes, (k+group-1)/group*group
 	b := &block{d: d, k: k, padded: padded, rows: lanes, theta: f(l), m: f(l), v: f(l), w: f(l), one: f(l), zero: f(l), u: f(l + group*lanes),
 		gu: f(l + group*lanes), offsets: guard[int32](g, l+lanes), hot: guard[float32](g, l*padded), column: guard[int32](g, l),
-		pStride: n * (1 + k), notes: guard[uint64](g, 3*n), e: f(n * lanes), sums: f((length + group) * lanes), active: guard[uint64](g, len(d.first)*lanes), next: guard[uint64](g, len(d.first)*lanes), z: f(n)}
+		pStride: n * (1 + k), notes: guard[uint64](g, 4*n), e: f(n * lanes), sums: f((length + group) * lanes), active: guard[uint64](g, len(d.first)*lanes), next: guard[uint64](g, len(d.first)*lanes), z: f(n)}
 	b.p = f(lanes * b.pStride)
 	for i := range b.v {
 		b.v[i] *= b.v[i] // squares

@@ -1,0 +1,182 @@
+package main
+
+import (
+	"fmt"
+	"math"
+
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	. "github.com/mmcloughlin/avo/reg"
+
+	. "connect-deepcase/gen/vector"
+)
+
+// flip works on the samples in which something changed. It notes the units that differ, then adds multiples of their columns of w2, less their number at
+// the true event, to the columns of p: the units' rows of A, with a sign. A's columns are b1 and those of w1 that offsets select, but for the first
+// event's times share, which is added to the first of A's columns and taken from the others. notes has room for all units; skip is the size of the rows of
+// offsets that p has no columns for.
+func flip() {
+	begin("flip", "flipPlain", "func(p, b1, w1, w2 *float32, offsets *int32, notes, active, next *uint64, changed *uint16, events *int32, distinct *int, "+
+		"n, stride, bits, skip, from, lanes int, share float32)")
+	lane := GP64()
+	XORQ(lane, lane)
+	Label("lane")
+	changed := get("changed")
+	CMPW(Mem{Base: changed, Index: lane, Scale: 2}, Imm(0))
+	JE(LabelRef("next"))
+	end, y := noteUnits(lane), get("events")
+	MOVLQSX(Mem{Base: y, Index: lane, Scale: 4}, y)
+	w2, p, left := get("w2"), get("p"), times4("n")
+	sizes, several := []int{6, 4, 2, 1}, 4
+	if Width == 8 { // fewer registers
+		sizes, several = []int{4, 2, 1}, 1
+	}
+	chunks(left, sizes, func(label string, n int) {
+		note := get("notes")
+		for _, units := range []int{several, 1} {
+			each := fmt.Sprint(label, "units", units)
+			Label(each)
+			after := GP64()
+			LEAQ(Mem{Base: note, Disp: units * noteSize}, after)
+			CMPQ(after, end)
+			JG(LabelRef(each + "end"))
+			addUnits(each, units, n, note, w2, p, y, lane)
+			MOVQ(after, note)
+			JMP(LabelRef(each))
+			Label(each + "end")
+			if units == 1 {
+				break
+			}
+		}
+		ADDQ(U32(n*row), p)
+		ADDQ(U32(n*row), w2)
+		SUBQ(Imm(uint64(n*16)), y) // as seen from w2
+	})
+	Label("next")
+	size := get("bits")
+	ADDQ(size, argument("active"))
+	ADDQ(size, argument("next"))
+	stride := times4("stride")
+	ADDQ(stride, argument("p"))
+	ADDQ(Imm(4), argument("offsets"))
+	INCQ(lane)
+	CMPQ(lane, argument("lanes"))
+	JLT(LabelRef("lane"))
+	End()
+}
+
+// The fields of a note.
+const (
+	notePlace = 0  // where the unit's column of w2 begins, in bytes
+	noteRow   = 8  // where the unit's row of w1 begins
+	noteSign  = 16 // 1 or −1
+	noteBase  = 20 // its number in the first event's column, times share
+	noteFirst = 24 // what to multiply its column of w2 with for the first column of p
+	noteSize  = 32
+)
+
+// noteUnits notes the units of a lane that differ, makes their bits equal, and returns the end of the notes.
+func noteUnits(lane Register) GPVirtual {
+	note, active, next, first, until, n4, base, b1 := get("notes"), get("active"), get("next"), GP64(), get("bits"), times4("n"), get("offsets"), get("b1")
+	ADDQ(active, until)
+	XORQ(first, first)
+	MOVLQSX(Mem{Base: base}, base)
+	SHLQ(U8(2), base)
+	Label("word")
+	now, differ := GP64(), GP64()
+	MOVQ(Mem{Base: next}, now)
+	MOVQ(Mem{Base: active}, differ)
+	MOVQ(now, Mem{Base: active})
+	XORQ(now, differ)
+	JZ(LabelRef("none"))
+	Label("bit")
+	unit, sign, s, x := GP64(), GP64(), XMM(), XMM()
+	BSFQ(differ, unit)
+	BTQ(unit, now)
+	SBBL(sign.As32(), sign.As32()) // all ones if the unit becomes active
+	ANDL(U32(1<<31), sign.As32())
+	XORL(U32(math.Float32bits(-1)), sign.As32())
+	MOVL(sign.As32(), Mem{Base: note, Disp: noteSign})
+	VMOVD(sign.As32(), s)
+	ADDQ(first, unit)
+	VMOVSS(Mem{Base: b1, Index: unit, Scale: 4}, x)
+	w1 := get("w1")
+	LEAQ(Mem{Base: w1, Index: unit, Scale: 4}, w1)
+	MOVQ(w1, Mem{Base: note, Disp: noteRow})
+	share, _ := Param("share").Resolve()
+	of := XMM()
+	VMOVSS(Mem{Base: w1, Index: base, Scale: 1}, of)
+	VMULSS(share.Addr, of, of)
+	VMOVSS(of, Mem{Base: note, Disp: noteBase})
+	VADDSS(of, x, x)
+	VMULSS(s, x, x)
+	VMOVSS(x, Mem{Base: note, Disp: noteFirst})
+	IMULQ(n4, unit)
+	MOVQ(unit, Mem{Base: note, Disp: notePlace})
+	ADDQ(Imm(noteSize), note)
+	LEAQ(Mem{Base: differ, Disp: -1}, sign)
+	ANDQ(sign, differ)
+	JNZ(LabelRef("bit"))
+	Label("none")
+	ADDQ(Imm(64), first)
+	ADDQ(Imm(8), next)
+	ADDQ(Imm(8), active)
+	CMPQ(active, until)
+	JLT(LabelRef("word"))
+	return note
+}
+
+// addUnits adds some units, of which note is the first, to so many chunks of all columns of a lane. w2 and p point at the chunks of the first column; the
+// true event is number y from there.
+func addUnits(label string, units, chunks int, note, w2, p, y, lane Register) {
+	w, factor := make([][]VecVirtual, units), Several(units)
+	field := func(unit, disp int) Mem { return Mem{Base: note, Disp: unit*noteSize + disp} }
+	for u := range w {
+		w[u] = Several(chunks * halves())
+		place, truth := GP64(), factor[u]
+		MOVQ(field(u, notePlace), place)
+		ADDQ(w2, place)
+		VBROADCASTSS(Mem{Base: place, Index: y, Scale: 4}, truth)
+		for i, x := range w[u] {
+			VMOVUPS(Mem{Base: place, Disp: 4 * Width * i}, x)
+			VSUBPS(truth, x, x)
+		}
+	}
+	column, x := GP64(), New()
+	MOVQ(p, column)
+	add := func() {
+		for i := range w[0] {
+			at := Mem{Base: column, Disp: 4 * Width * i}
+			VMOVUPS(at, x)
+			for u, f := range factor {
+				VFMADD231PS(w[u][i], f, x)
+			}
+			VMOVUPS(x, at)
+		}
+	}
+	for u, f := range factor {
+		VBROADCASTSS(field(u, noteFirst), f)
+	}
+	add()
+	count, o, n4 := get("distinct"), get("offsets"), times4("n")
+	MOVQ(Mem{Base: count, Index: lane, Scale: 8}, count)
+	ADDQ(argument("skip"), o)
+	SUBQ(argument("from"), count)
+	JZ(LabelRef(label + "done"))
+	Label(label + "column")
+	ADDQ(n4, column)
+	event, unit := GP64(), GP64()
+	MOVLQSX(Mem{Base: o}, event)
+	for u, f := range factor {
+		MOVQ(field(u, noteRow), unit)
+		VMOVSS(Mem{Base: unit, Index: event, Scale: 4}, f.AsX())
+		VSUBSS(field(u, noteBase), f.AsX(), f.AsX())
+		VMULSS(field(u, noteSign), f.AsX(), f.AsX())
+		VBROADCASTSS(f.AsX(), f)
+	}
+	add()
+	ADDQ(Imm(row), o)
+	DECQ(count)
+	JG(LabelRef(label + "column"))
+	Label(label + "done")
+}
