@@ -34,6 +34,7 @@ type Decoder struct {
 	base, q []float32
 	first   []uint64 // one bit per unit: whether it is active under the mean of all events
 	kernels kernels
+	narrow  bool      // blocks are
 	blocks  sync.Pool // of *block
 }
 
@@ -71,6 +72,7 @@ func newDecoder(w *contextbuilder.Weights, k kernels) *Decoder {
 		}
 	}
 	simd.Gemm(1, s, n, b1, s, 1, d.w2, s, d.q, s, true)
+	d.narrow = d.canBeNarrow()
 	for i := n; i < s; i++ {
 		d.q[i] = negativeInf // no event: confidence 0
 	}

@@ -100,44 +100,55 @@ func bitsOf(v []float32) (b []uint32) {
 // A sample's answer has the same bits alone, in any company, with any number of workers and from many goroutines at once; also where
 // the weights of an event in the company are infinite.
 func TestAnswerDependsOnTheSampleAlone(t *testing.T) {
-	sound, spoilt := network(t, 50, 10, 3, 2), network(t, 50, 10, 3, 2)
-	for j := range 50 {
-		spoilt.Hidden.Weight[j*50+7] = float32(math.Inf(1)) // makes the columns of P that it touches NaN
-	}
-	for i, k := range append(available(), available()...) {
-		w := sound
-		if i >= len(available()) {
-			w = spoilt
-		}
-		t.Run(k.name, func(t *testing.T) {
-			d := newDecoder(w, k)
-			s, initial := question(w, 67, 3)
-			q := contextbuilder.Query{Iterations: 50, BatchSize: 1024, Distribution: true}
-			all := ask(t, d, s, initial, q, 1)
-			part := func(from, to int) (contextbuilder.Samples, []float32) {
-				return contextbuilder.Samples{Length: 10, Contexts: s.Contexts[from*10 : to*10], Events: s.Events[from:to]}, initial[from*10 : to*10]
-			}
-			var wait sync.WaitGroup
-			for _, size := range []int{1, 3, 8, 20, 67} {
-				for _, workers := range []int{-1, 1, 2, 5, 100} {
-					wait.Go(func() {
-						for from := 0; from < 67; from += size {
-							to := min(67, from+size)
-							some, own := part(from, to)
-							got, err := d.Query(context.Background(), some, own, q, workers)
-							if err != nil || !slices.Equal(bitsOf(got.Attention), bitsOf(all.Attention[from*10:to*10])) ||
-								!slices.Equal(bitsOf(got.Confidence), bitsOf(all.Confidence[from:to])) ||
-								!slices.Equal(bitsOf(got.Before), bitsOf(all.Before[from:to])) ||
-								!slices.Equal(bitsOf(got.Distribution), bitsOf(all.Distribution[from*50:to*50])) {
-								t.Errorf("samples %d to %d differ from the whole (workers %d, error %v)", from, to, workers, err)
-							}
-						}
-					})
+	for _, n := range []int{15, 50} {
+		for _, spoilt := range []string{"nothing", "W1", "W2", "all of W2"} {
+			w := network(t, n, 10, 3, 2)
+			for j := range n {
+				switch {
+				case spoilt == "W1":
+					w.Hidden.Weight[j*n+7] = float32(math.Inf(1)) // makes the columns of P that it touches NaN
+				case spoilt == "W2":
+					w.Out.Weight[3*n+5] = float32(math.Inf(1))
+				case spoilt == "all of W2":
+					for i := range n {
+						w.Out.Weight[i*n+j] *= 1e37
+					}
 				}
 			}
-			wait.Wait()
-		})
+			for _, k := range available() {
+				t.Run(fmt.Sprintf("N=%d/spoilt=%s/%s", n, spoilt, k.name), func(t *testing.T) { requireAnswersAlone(t, newDecoder(w, k), w) })
+			}
+		}
 	}
+}
+
+func requireAnswersAlone(t *testing.T, d *Decoder, w *contextbuilder.Weights) {
+	s, initial := question(w, 67, 3)
+	n := w.Config.Events
+	q := contextbuilder.Query{Iterations: 50, BatchSize: 1024, Distribution: true}
+	all := ask(t, d, s, initial, q, 1)
+	part := func(from, to int) (contextbuilder.Samples, []float32) {
+		return contextbuilder.Samples{Length: 10, Contexts: s.Contexts[from*10 : to*10], Events: s.Events[from:to]}, initial[from*10 : to*10]
+	}
+	var wait sync.WaitGroup
+	for _, size := range []int{1, 3, 8, 20, 67} {
+		for _, workers := range []int{-1, 1, 2, 5, 100} {
+			wait.Go(func() {
+				for from := 0; from < 67; from += size {
+					to := min(67, from+size)
+					some, own := part(from, to)
+					got, err := d.Query(context.Background(), some, own, q, workers)
+					if err != nil || !slices.Equal(bitsOf(got.Attention), bitsOf(all.Attention[from*10:to*10])) ||
+						!slices.Equal(bitsOf(got.Confidence), bitsOf(all.Confidence[from:to])) ||
+						!slices.Equal(bitsOf(got.Before), bitsOf(all.Before[from:to])) ||
+						!slices.Equal(bitsOf(got.Distribution), bitsOf(all.Distribution[from*n:to*n])) {
+						t.Errorf("samples %d to %d differ from the whole (workers %d, error %v)", from, to, workers, err)
+					}
+				}
+			})
+		}
+	}
+	wait.Wait()
 }
 
 func TestAnswerIsAnAttention(t *testing.T) {

@@ -60,6 +60,34 @@ func fourColumns(b *testing.B, n int, k kernels) *block {
 	return blk
 }
 
+// BenchmarkNarrow runs the inner loops of a narrow block; one unit of each sample changes, or none.
+func BenchmarkNarrow(b *testing.B) {
+	for _, k := range available() {
+		if k.narrowFlip == nil {
+			continue
+		}
+		blk := fourColumns(b, narrowest, k)
+		blk.relate()
+		blk.turn()
+		k.narrowFlip(blk)
+		for _, units := range []int{0, 1, lanes} {
+			b.Run(fmt.Sprintf("flip/units=%d/kernels=%s", units, k.name), func(b *testing.B) {
+				for b.Loop() {
+					for lane := range units {
+						blk.narrow.active[lane] ^= 1 << lane
+					}
+					k.narrowFlip(blk)
+				}
+			})
+		}
+		b.Run("confide/kernels="+k.name, func(b *testing.B) {
+			for b.Loop() {
+				k.narrowConfide(blk)
+			}
+		})
+	}
+}
+
 // BenchmarkQuery answers the samples of the golden files, all on one core, and one alone.
 func BenchmarkQuery(b *testing.B) {
 	for _, name := range []string{"n15", "n60", "n300"} {

@@ -46,6 +46,7 @@ type block struct {
 	changed    [lanes]uint16  // not zero if these two differ
 	notes      []uint64       // room for flip in assembly: four words a unit
 	z          []float32      // hidden layer, of the plain kernels
+	narrow     narrow
 }
 
 func newBlock(d *Decoder) *block {
@@ -63,7 +64,7 @@ func newBlock(d *Decoder) *block {
 // set prepares the lanes for some samples, at most sixteen.
 func (b *block) set(s contextbuilder.Samples, initial []float32, rows []int32) {
 	d, l, n := b.d, b.d.length, b.d.stride
-	b.rows, b.k, b.from = len(rows), 2, 0
+	b.rows, b.k, b.from, b.narrow.on = len(rows), 2, 0, false
 	for i, row := range rows {
 		b.k = max(b.k, b.columns(i, s.Context(int(row))))
 	}
@@ -149,9 +150,14 @@ func (b *block) attend(lane int, attention []float32) {
 
 // forward finds the confidence of each lane and the gradient in u. It updates P for units that flipped.
 func (b *block) forward() {
-	b.d.kernels.signs(b)
-	b.d.kernels.flip(b)
-	b.d.kernels.confide(b)
+	flip, confide := b.d.kernels.flip, b.d.kernels.confide
+	if b.narrow.on {
+		flip, confide = b.d.kernels.narrowFlip, b.d.kernels.narrowConfide
+	} else {
+		b.d.kernels.signs(b)
+	}
+	flip(b)
+	confide(b)
 	again := false
 	for lane, t := range b.total[:b.rows] {
 		if !(t > lowTotal && t < highTotal) {
@@ -160,7 +166,7 @@ func (b *block) forward() {
 		}
 	}
 	if again {
-		b.d.kernels.confide(b)
+		confide(b)
 	}
 }
 
@@ -171,14 +177,15 @@ const lowTotal, highTotal = 0x1p-60, 0x1p100
 // relative to that of the true event.
 func (b *block) rebase(lane int) {
 	n := b.d.stride
-	p, e := b.p[lane*b.pStride+b.from*n:], b.e[lane*n:][:n]
+	e := b.e[lane*n:][:n]
 	b.logits(lane, e)
 	top := max(slices.Max(e), -b.shift[lane])
 	if math.IsInf(float64(top), 0) || top != top {
 		return // and the confidence is NaN
 	}
+	p, _, event := b.columnsOf(lane)
 	for i := range n {
-		p[i] -= top
+		p[i*event] -= top
 	}
 	b.shift[lane] += top
 	b.hit[lane] = float32(math.Exp2(-float64(min(b.shift[lane], lowest))))
@@ -186,14 +193,26 @@ func (b *block) rebase(lane int) {
 
 // logits computes P·u for a lane.
 func (b *block) logits(lane int, to []float32) {
-	p := b.p[lane*b.pStride:][:b.pStride]
-	copy(to, p[b.from*len(to):])
+	p, column, event := b.columnsOf(lane)
+	for i := range to {
+		to[i] = p[i*event]
+	}
 	for j := b.from; j < b.k; j++ {
-		column, f := p[(j+1)*len(to):][:len(to)], b.u[j*lanes+lane]
+		p = p[column:]
+		f := b.u[j*lanes+lane]
 		for i := range to {
-			to[i] += column[i] * f
+			to[i] += p[i*event] * f
 		}
 	}
+}
+
+// columnsOf is a lane's P from the bias' column on, and how far columns, and events in them, are apart.
+func (b *block) columnsOf(lane int) (p []float32, column, event int) {
+	if b.narrow.on {
+		return b.narrow.p[lane:], narrowColumn, lanes
+	}
+	n := b.d.stride
+	return b.p[lane*b.pStride+b.from*n : (lane+1)*b.pStride], n, 1
 }
 
 // Adam's constants, as in the original: learning rate 0.1, β 0.9/0.999, ε 1e-8. The kernels hold them, too.
@@ -224,6 +243,9 @@ func (b *block) query(ctx context.Context, q contextbuilder.Query, out contextbu
 		d.kernels.adam(b, mul, dot, 1/float32(q.BatchSize), float32(learningRate/(1-power1)), float32(1/math.Sqrt(1-power2)))
 		if i == 0 {
 			b.relate()
+			if d.narrow {
+				b.turn()
+			}
 		}
 		mul, dot = b.w, b.u
 		b.forward()
@@ -256,6 +278,12 @@ func (b *block) query(ctx context.Context, q contextbuilder.Query, out contextbu
 // distribution writes a lane's confidence in every event.
 func (b *block) distribution(lane int, out []float32) {
 	e, y := b.e[lane*b.d.stride:][:len(out)], b.events[lane]
+	if b.narrow.on { // its kernels do not leave exponentials
+		b.logits(lane, e)
+		for i, x := range e {
+			e[i] = exp2(x)
+		}
+	}
 	e[y] = 0
 	var others float32
 	for _, x := range e {

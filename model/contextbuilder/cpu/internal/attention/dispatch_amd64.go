@@ -37,7 +37,7 @@ var (
 
 func (x assembly) kernels() kernels {
 	const row = 4 * lanes // bytes
-	return kernels{
+	k := kernels{
 		name: x.name,
 		signs: func(b *block) {
 			d := b.d
@@ -61,4 +61,14 @@ func (x assembly) kernels() kernels {
 			}
 		},
 	}
+	if x.width == lanes {
+		k.narrowFlip = func(b *block) {
+			t := &b.narrow
+			narrowFlipAVX512(&t.a[0], &t.p[0], &b.u[lanes], &b.d.w2[0], &b.events[0], &t.active[0], &t.next[0], b.k-1)
+		}
+		k.narrowConfide = func(b *block) {
+			narrowConfideAVX512(&b.narrow.p[0], &b.u[lanes], &b.hit[0], &b.total[0], &b.confidence[0], &b.gu[lanes], b.k-1)
+		}
+	}
+	return k
 }

@@ -16,6 +16,8 @@ type kernels struct {
 	// adam moves θ by one step for the gradient mul·(g − Σ dot·gu)·invB in it, the sum over columns, and leaves the next attention in b.w
 	// and b.u. rate is the learning rate and scale the factor of √v, both with bias correction.
 	adam func(b *block, mul, dot []float32, invB, rate, scale float32)
+	// narrowFlip and narrowConfide do in a narrow block what signs and flip, and confide, do in others. They are nil if there are none.
+	narrowFlip, narrowConfide func(b *block)
 }
 
 var negativeInf = float32(math.Inf(-1))

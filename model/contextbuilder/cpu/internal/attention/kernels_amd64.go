@@ -33,3 +33,9 @@ func flipAVX512(p *float32, b1 *float32, w1 *float32, w2 *float32, offsets *int3
 
 // adamAVX512: see adamPlain.
 func adamAVX512(theta *float32, m *float32, v *float32, w *float32, mul *float32, dot *float32, gu *float32, u *float32, hot *float32, length int, groups int, invB float32, rate float32, scale float32)
+
+// narrowFlipAVX512: see signsPlain and flipPlain.
+func narrowFlipAVX512(a *float32, p *float32, u *float32, w2 *float32, events *int32, active *uint16, next *uint16, columns int)
+
+// narrowConfideAVX512: see confidePlain.
+func narrowConfideAVX512(p *float32, u *float32, hit *float32, total *float32, confidence *float32, gu *float32, columns int)

@@ -30,6 +30,8 @@ var exp2Polynomial = []float32{0.05550842359662056, 0.2402576357126236, 0.693147
 func main() {
 	ConstraintExpr("amd64,!purego")
 	Each(signs, confide, settle, flip, adam)
+	narrowFlip() // the last width is that of AVX-512
+	narrowConfide()
 	Generate()
 }
 
@@ -278,4 +280,3 @@ func positive(none VecVirtual, z []VecVirtual) GPVirtual {
 	ORL(high, m)
 	return m
 }
-
