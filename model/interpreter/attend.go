@@ -20,8 +20,7 @@ type Interpreter struct {
 	query   contextbuilder.Query
 	options Options
 	known   *Clusters
-	trees   map[int32]*tree // by event: the vectors of its clusters, tagged with the cluster
-	ids     int             // 1 + the largest id in trees
+	index   func() *index // made when it is first needed
 	// labels are, by event, the highest label of each packed vector of its tree, NoScore if it has none; only of events with doubtful clusters.
 	labels map[int32][]float64
 	// standing is, by cluster, whether the labels of its samples agree with its score; nil if they do in all clusters.
@@ -37,7 +36,7 @@ func New(n contextbuilder.Network, q contextbuilder.Query, o Options) (*Interpre
 		return nil, err
 	}
 	q.Distribution = false
-	return &Interpreter{network: n, query: q, options: o, known: &Clusters{Vectors: &Vectors{}}}, nil
+	return &Interpreter{network: n, query: q, options: o, known: &Clusters{Vectors: &Vectors{}}, index: func() *index { return &index{} }}, nil
 }
 
 // AttentionQuery finds for each of n samples the attention (n×L) that best explains its event, and the confidence (n) in the event under that

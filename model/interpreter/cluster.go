@@ -6,6 +6,7 @@ import (
 	"maps"
 	"runtime"
 	"slices"
+	"sync"
 
 	"connect-deepcase/internal/parallel"
 	"connect-deepcase/model/contextbuilder"
@@ -74,7 +75,7 @@ func (it *Interpreter) Cluster(ctx context.Context, s contextbuilder.Samples, pr
 		c.add(event, found[k])
 	}
 	c.Scores = slices.Repeat([]float64{NoScore}, len(c.Events))
-	return c, it.Use(&c.Clusters, nil)
+	return c, it.use(&c.Clusters, nil)
 }
 
 // eventClusters are the clusters among the distinct samples of an event.
@@ -140,6 +141,15 @@ func (c *Clusters) Validate() error {
 // Use makes the Interpreter answer from clusters that were found earlier. It keeps c, which must not change any more. If before, which may be nil, has
 // the same vectors in the same clusters, as before a change of scores, both share what is made for searches.
 func (it *Interpreter) Use(c *Clusters, before *Interpreter) error {
+	if err := it.use(c, before); err != nil {
+		return err
+	}
+	it.index() // now, not when the first sample waits for it
+	return nil
+}
+
+// use is Use, but what searches need is made when it is first needed.
+func (it *Interpreter) use(c *Clusters, before *Interpreter) error {
 	if err := c.Validate(); err != nil {
 		return err
 	}
@@ -149,14 +159,14 @@ func (it *Interpreter) Use(c *Clusters, before *Interpreter) error {
 	}
 	if before != nil && before.known.Vectors == c.Vectors && slices.Equal(before.known.VectorCluster, c.VectorCluster) &&
 		slices.Equal(before.known.Events, c.Events) {
-		it.trees, it.ids = before.trees, before.ids
+		it.index = before.index
 	} else {
-		it.trees, it.ids = c.trees(byEvent)
+		it.index = sync.OnceValue(func() *index { return c.newIndex(byEvent) })
 	}
 	standing, doubtful := c.standings()
 	labels := make(map[int32][]float64, len(doubtful))
 	for event := range doubtful {
-		if t, there := it.trees[event]; there { // clusters may have labels, but no vectors
+		if t, there := it.index().trees[event]; there { // clusters may have labels, but no vectors
 			labels[event] = c.highest(byEvent[event], t.rows)
 		}
 	}
@@ -164,8 +174,14 @@ func (it *Interpreter) Use(c *Clusters, before *Interpreter) error {
 	return nil
 }
 
-// trees makes a tree of the vectors of each event, whose indices byEvent has, tagged with their clusters.
-func (c *Clusters) trees(byEvent map[int32][]int32) (trees map[int32]*tree, ids int) {
+// index is what searches for the nearest vector need.
+type index struct {
+	trees map[int32]*tree // by event: the vectors of its clusters, tagged with the cluster
+	ids   int             // 1 + the largest id in trees
+}
+
+// newIndex makes the index of vectors, whose indices byEvent has.
+func (c *Clusters) newIndex(byEvent map[int32][]int32) *index {
 	events := slices.Collect(maps.Keys(byEvent))
 	made := make([]*tree, len(events))
 	parallel.Each(context.Background(), runtime.GOMAXPROCS(0), len(events), func(next func() (int, bool)) {
@@ -179,10 +195,10 @@ func (c *Clusters) trees(byEvent map[int32][]int32) (trees map[int32]*tree, ids 
 			made[k] = newTree(vectors, tags)
 		}
 	})
-	trees = make(map[int32]*tree, len(events))
+	x := &index{trees: make(map[int32]*tree, len(events))}
 	for k, event := range events {
-		trees[event] = made[k]
-		ids = max(ids, made[k].ids)
+		x.trees[event] = made[k]
+		x.ids = max(x.ids, made[k].ids)
 	}
-	return trees, ids
+	return x
 }

@@ -188,10 +188,10 @@ func TestWeigh(t *testing.T) {
 			require.NoError(t, it.Use(c.known, nil))
 			m := Match{Cluster: 0, Score: c.known.Scores[0]}
 			if it.standing != nil && it.standing[0] != undisputed {
-				search, ids, values := newSearch(it.ids), []int32{3, 4}, []int32{c.at, scale - c.at}
-				nearest, distance := search.nearest(it.trees[5], ids, values)
+				search, ids, values := newSearch(it.index().ids), []int32{3, 4}, []int32{c.at, scale - c.at}
+				nearest, distance := search.nearest(it.index().trees[5], ids, values)
 				m.Distance = float64(distance) / scale
-				it.weigh(&m, search, it.trees[5], ids, values, nearest)
+				it.weigh(&m, search, it.index().trees[5], ids, values, nearest)
 				m.Distance = 0
 			}
 			require.Equal(t, Match{Cluster: 0, Score: c.score, Disputed: c.disputed}, m)
@@ -247,7 +247,7 @@ func BenchmarkMatch(b *testing.B) {
 		require.NoError(b, err)
 		require.NoError(b, it.Use(c, nil))
 		b.Run(name, func(b *testing.B) {
-			search, t := newSearch(it.ids), it.trees[5]
+			search, t := newSearch(it.index().ids), it.index().trees[5]
 			for i := 0; b.Loop(); i++ {
 				ids, values := v.Row(i % v.Len())
 				at, distance := search.nearest(t, ids, values)

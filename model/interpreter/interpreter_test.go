@@ -232,8 +232,8 @@ func TestLowestClusterNumberOfEquallyNearOnes(t *testing.T) {
 	require.NoError(t, it.Use(&Clusters{
 		Vectors:       &Vectors{Offsets: []int32{0, 2, 4}, IDs: []int32{3, 4, 3, 4}, Values: []int32{9_600, 400, 9_600, 400}},
 		VectorCluster: []int32{1, 0}, Events: []int32{5, 5}, Scores: []float64{7, 9}}, nil))
-	tree := it.trees[5]
-	at, distance := newSearch(it.ids).nearest(tree, []int32{3, 4}, []int32{9_600, 400})
+	tree := it.index().trees[5]
+	at, distance := newSearch(it.index().ids).nearest(tree, []int32{3, 4}, []int32{9_600, 400})
 	require.Zero(t, distance)
 	require.EqualValues(t, 0, tree.tags[at])
 }

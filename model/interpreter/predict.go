@@ -90,16 +90,16 @@ func (it *Interpreter) Match(ctx context.Context, s contextbuilder.Samples, prog
 	if err != nil {
 		return nil, err
 	}
-	steps, found := Steps(s), make([]Match, len(g.First))
+	steps, index, found := Steps(s), it.index(), make([]Match, len(g.First))
 	const rows = 64
 	parallel.Each(ctx, runtime.GOMAXPROCS(0), (len(found)+rows-1)/rows, func(next func() (int, bool)) {
-		search := newSearch(it.ids)
+		search := newSearch(index.ids)
 		for k, more := next(); more; k, more = next() {
 			for at := k * rows; at < min(len(found), (k+1)*rows); at++ {
 				m := &found[at]
 				m.Confidence, m.Attention = a.confidence[at], a.attention[at*s.Length:(at+1)*s.Length:(at+1)*s.Length]
 				ids, values := a.vectors.Row(at)
-				it.match(m, search, s.Events[int(g.First[at])*steps], ids, values)
+				it.match(m, index, search, s.Events[int(g.First[at])*steps], ids, values)
 			}
 		}
 	})
@@ -114,7 +114,7 @@ func (it *Interpreter) Match(ctx context.Context, s contextbuilder.Samples, prog
 }
 
 // match finds what becomes of a sample of which the network has been asked.
-func (it *Interpreter) match(m *Match, s *search, event int32, ids, values []int32) {
+func (it *Interpreter) match(m *Match, x *index, s *search, event int32, ids, values []int32) {
 	m.Score = NoScore
 	if !Finite(m.Confidence, m.Attention) {
 		m.Cluster = NotFinite
@@ -124,7 +124,7 @@ func (it *Interpreter) match(m *Match, s *search, event int32, ids, values []int
 		m.Cluster = NotConfident
 		return
 	}
-	t, there := it.trees[event]
+	t, there := x.trees[event]
 	if !there {
 		m.Cluster = UnknownEvent
 		return
