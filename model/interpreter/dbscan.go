@@ -1,5 +1,12 @@
 package interpreter
 
+import (
+	"context"
+	"runtime"
+
+	"connect-deepcase/internal/parallel"
+)
+
 // Noise stands for the cluster of a vector that is in none.
 const Noise = -1
 
@@ -27,20 +34,26 @@ type clusterer struct {
 	core    []bool
 }
 
-// findCores stops counting once there is enough weight, so that dense regions cost no more than sparse ones.
+// findCores stops counting once there is enough weight, so that dense regions cost no more than sparse ones. All cores of the machine count.
 func (d *clusterer) findCores(weights []int32, enough int64) {
-	weight := int64(0)
-	count := func(at int32, _ int64) bool {
-		weight += int64(weights[d.tree.rows[at]])
-		return weight < enough
-	}
-	for i := range d.core {
-		weight = 0
-		if int64(weights[i]) < enough {
-			d.within(i, count)
+	const rows = 256
+	parallel.Each(context.Background(), runtime.GOMAXPROCS(0), (len(d.core)+rows-1)/rows, func(next func() (int, bool)) {
+		search, weight := newSearch(d.tree.ids), int64(0)
+		count := func(at int32, _ int64) bool {
+			weight += int64(weights[d.tree.rows[at]])
+			return weight < enough
 		}
-		d.core[i] = max(weight, int64(weights[i])) >= enough
-	}
+		for k, more := next(); more; k, more = next() {
+			for i := k * rows; i < min(len(d.core), (k+1)*rows); i++ {
+				weight = 0
+				if int64(weights[i]) < enough {
+					ids, values := d.vectors.Row(i)
+					search.within(d.tree, ids, values, d.eps, count)
+				}
+				d.core[i] = max(weight, int64(weights[i])) >= enough
+			}
+		}
+	})
 }
 
 // joinCores walks from core to core. It removes each core from the search once it is reached.

@@ -6,8 +6,9 @@ import (
 )
 
 const (
-	leafSize = 12 // vectors in a leaf; for fewer, comparing all is cheaper than another split
-	boxSize  = 64 // ids in a subtree's box; for more, the box costs more than it saves
+	leafSize = 12   // vectors in a leaf; for fewer, comparing all is cheaper than another split
+	boxSize  = 64   // ids in a subtree's box; for more, the box costs more than it saves
+	apart    = 1024 // vectors in a subtree whose two sides are built at the same time
 )
 
 // tree is a k-d tree for exact L1 searches among sparse vectors of non-negative numbers. It splits by the id whose values vary most, at their
@@ -141,10 +142,35 @@ func (b *builder) build(from, to, parent int32) int32 {
 		return at
 	}
 	middle := from + b.partition(rows, &n, mean)
-	n.left = b.build(from, middle, at)
-	n.right = b.build(middle, to, at)
+	if len(rows) < apart {
+		n.left = b.build(from, middle, at)
+		n.right = b.build(middle, to, at)
+	} else {
+		right := builder{tree: &tree{rows: b.rows}, vectors: b.vectors, tags: b.tags, stats: make([]stat, len(b.stats)), scratch: make([]int32, to-middle)}
+		var running sync.WaitGroup
+		running.Go(func() { right.build(middle, to, -1) })
+		n.left = b.build(from, middle, at)
+		running.Wait()
+		n.right = b.graft(right.tree, at)
+	}
 	b.nodes[at] = n
 	return at
+}
+
+// graft adds a subtree below a node, and returns the index of its root.
+func (b *builder) graft(t *tree, below int32) int32 {
+	root, box := int32(len(b.nodes)), int32(len(b.boxes))
+	for _, n := range t.nodes {
+		n.parent += root
+		if n.left != 0 {
+			n.left, n.right = n.left+root, n.right+root
+		}
+		n.box, n.boxEnd = n.box+box, n.boxEnd+box
+		b.nodes = append(b.nodes, n)
+	}
+	b.nodes[root].parent = below
+	b.boxes = append(b.boxes, t.boxes...)
+	return root
 }
 
 // add counts a row into the stats.
