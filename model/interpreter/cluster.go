@@ -1,6 +1,7 @@
 package interpreter
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -61,18 +62,20 @@ func (it *Interpreter) Cluster(ctx context.Context, s contextbuilder.Samples, pr
 			byEvent[event] = append(byEvent[event], int32(at))
 		}
 	}
-	events := slices.Sorted(maps.Keys(byEvent))
+	events := slices.Collect(maps.Keys(byEvent))
+	slices.SortFunc(events, func(a, b int32) int { return cmp.Compare(len(byEvent[b]), len(byEvent[a])) }) // the longest task first
 	found := make([]eventClusters, len(events))
 	parallel.Each(ctx, runtime.GOMAXPROCS(0), len(events), func(next func() (int, bool)) {
 		for k, more := next(); more; k, more = next() {
-			found[k] = it.clusterEvent(byEvent[events[k]], a.vectors, c.Count)
+			found[k] = it.clusterEvent(events[k], byEvent[events[k]], a.vectors, c.Count)
 		}
 	})
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	for k, event := range events {
-		c.add(event, found[k])
+	slices.SortFunc(found, func(a, b eventClusters) int { return cmp.Compare(a.event, b.event) })
+	for _, e := range found {
+		c.add(e)
 	}
 	c.Scores = slices.Repeat([]float64{NoScore}, len(c.Events))
 	return c, it.use(&c.Clusters, nil)
@@ -80,14 +83,15 @@ func (it *Interpreter) Cluster(ctx context.Context, s contextbuilder.Samples, pr
 
 // eventClusters are the clusters among the distinct samples of an event.
 type eventClusters struct {
+	event   int32
 	at, of  []int32  // the samples, by vector; the index of the vector of each
 	vectors *Vectors // the distinct ones
 	labels  []int32  // of each vector
 }
 
-// clusterEvent clusters the distinct samples at, which all have one event, and occur so often as count says. It sorts at.
-func (it *Interpreter) clusterEvent(at []int32, all *Vectors, count []int32) eventClusters {
-	slices.SortStableFunc(at, func(a, b int32) int { return all.compare(int(a), int(b)) })
+// clusterEvent clusters the distinct samples at of an event, which occur so often as count says. It sorts at.
+func (it *Interpreter) clusterEvent(event int32, at []int32, all *Vectors, count []int32) eventClusters {
+	all.sort(at)
 	vectors, weights, of := &Vectors{}, []int32(nil), make([]int32, len(at)) // of: the distinct vector of each sample
 	for k, row := range at {
 		if k == 0 || all.compare(int(at[k-1]), int(row)) != 0 {
@@ -98,11 +102,11 @@ func (it *Interpreter) clusterEvent(at []int32, all *Vectors, count []int32) eve
 		weights[of[k]] += count[row]
 	}
 	labels, _ := dbscan(vectors, weights, units(it.options.Eps), it.options.MinSamples)
-	return eventClusters{at, of, vectors, labels}
+	return eventClusters{event, at, of, vectors, labels}
 }
 
 // add numbers the clusters of an event after those of the events before.
-func (c *Clustering) add(event int32, e eventClusters) {
+func (c *Clustering) add(e eventClusters) {
 	first, place := int32(len(c.Events)), make([]int32, len(e.labels)) // place: of each vector, in c.Vectors
 	for i, label := range e.labels {
 		if label == Noise {
@@ -112,7 +116,7 @@ func (c *Clustering) add(event int32, e eventClusters) {
 		c.Vectors.add(e.vectors.Row(i))
 		c.VectorCluster = append(c.VectorCluster, first+label)
 		for int32(len(c.Events)) <= first+label {
-			c.Events = append(c.Events, event)
+			c.Events = append(c.Events, e.event)
 		}
 	}
 	for k, row := range e.at {

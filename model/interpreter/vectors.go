@@ -117,6 +117,30 @@ func Vectorize(s contextbuilder.Samples, attention []float32) *Vectors {
 	return v
 }
 
+// sort sorts rows by their vectors, equal ones by number.
+func (v *Vectors) sort(rows []int32) {
+	type row struct {
+		head uint64 // orders as the first number of a vector does
+		at   int32
+	}
+	heads := make([]row, len(rows))
+	for i, at := range rows {
+		heads[i].at = at
+		if ids, values := v.Row(int(at)); len(ids) > 0 {
+			heads[i].head = uint64(^uint32(ids[0]))<<32 | uint64(uint32(values[0]))
+		}
+	}
+	slices.SortFunc(heads, func(a, b row) int {
+		if a.head != b.head {
+			return cmp.Compare(a.head, b.head)
+		}
+		return cmp.Or(v.compare(int(a.at), int(b.at)), cmp.Compare(a.at, b.at))
+	})
+	for i, row := range heads {
+		rows[i] = row.at
+	}
+}
+
 // compare orders vectors like their dense rows: by the value of the first id at which they differ.
 func (v *Vectors) compare(a, b int) int {
 	idsA, valuesA := v.Row(a)

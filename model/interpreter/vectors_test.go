@@ -3,6 +3,7 @@ package interpreter
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -57,6 +58,23 @@ func TestCompareIsThatOfDenseRows(t *testing.T) {
 			require.Equal(t, want, v.compare(a, b))
 		}
 	}
+}
+
+// Vectors of which many are equal, or begin alike, or are empty.
+func TestSortIsStableAndByCompare(t *testing.T) {
+	r := rand.New(rand.NewPCG(11, 12))
+	v := shape{vectors: 300, ids: 4, entries: 3, scale: 3}.draw(r)
+	v.add(nil, nil)
+	v.add(nil, nil)
+	var rows []int32
+	for i := range v.Len() {
+		rows = append(rows, int32(i))
+	}
+	want := slices.Clone(rows)
+	slices.SortStableFunc(want, func(a, b int32) int { return v.compare(int(a), int(b)) })
+	r.Shuffle(len(rows), func(i, j int) { rows[i], rows[j] = rows[j], rows[i] })
+	v.sort(rows)
+	require.Equal(t, want, rows)
 }
 
 func TestValidateVectors(t *testing.T) {
