@@ -145,22 +145,27 @@ func (p *Predictor) PredictData(ctx context.Context, d Data) ([]Verdict, error) 
 }
 
 func (p *Predictor) verdicts(ctx context.Context, s contextbuilder.Samples, progress func(done, total int)) ([]Verdict, error) {
-	verdicts := make([]Verdict, s.Rows())
-	for row := range verdicts {
-		verdicts[row] = Verdict{Status: UnknownEvent, Cluster: interpreter.Noise}
-	}
 	known, rows := askable(s)
-	matches, err := p.interpreter.Match(ctx, known, progress)
+	matches, of, err := p.interpreter.MatchDistinct(ctx, known, progress)
 	if err != nil {
 		return nil, err
 	}
-	var wrong []int
+	found := make([]Verdict, len(matches))
 	for i, match := range matches {
-		if match.Cluster == interpreter.NotFinite {
-			wrong = append(wrong, int(rows[i]))
-			continue
+		found[i] = p.verdict(match)
+	}
+	verdicts := make([]Verdict, s.Rows())
+	if len(rows) < len(verdicts) {
+		for row := range verdicts {
+			verdicts[row] = Verdict{Status: UnknownEvent, Cluster: interpreter.Noise}
 		}
-		verdicts[rows[i]] = p.verdict(match)
+	}
+	var wrong []int
+	for i, row := range rows {
+		verdicts[row] = found[of[i]]
+		if matches[of[i]].Cluster == interpreter.NotFinite {
+			wrong = append(wrong, int(row))
+		}
 	}
 	if wrong != nil {
 		return verdicts, &NotFiniteError{wrong, len(verdicts)}
@@ -175,6 +180,8 @@ func (p *Predictor) verdict(m interpreter.Match) Verdict {
 		v.Status = LowConfidence
 	case interpreter.UnknownEvent:
 		v.Status = UnknownEvent
+	case interpreter.NotFinite: // an error besides
+		return Verdict{Status: UnknownEvent, Cluster: interpreter.Noise}
 	case interpreter.NoCluster:
 		v.Status = NoCluster
 	default:

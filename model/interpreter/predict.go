@@ -82,15 +82,29 @@ func (it *Interpreter) FitPredict(ctx context.Context, s contextbuilder.Samples,
 // Match finds the cluster of each sample. It checks the confidence first, then whether the event has clusters, then the nearest vector; of
 // equally near vectors, the one with the lowest cluster number counts. The network is asked once about equal samples. progress may be nil.
 func (it *Interpreter) Match(ctx context.Context, s contextbuilder.Samples, progress func(done, total int)) ([]Match, error) {
-	if err := check(s); err != nil {
+	found, of, err := it.MatchDistinct(ctx, s, progress)
+	if err != nil {
 		return nil, err
+	}
+	matches := make([]Match, len(of))
+	for row, at := range of {
+		matches[row] = found[at]
+	}
+	return matches, nil
+}
+
+// MatchDistinct is Match for the distinct samples, in order of first occurrence. of is, for each sample, its index among them.
+func (it *Interpreter) MatchDistinct(ctx context.Context, s contextbuilder.Samples, progress func(done, total int)) (found []Match, of []int32, err error) {
+	if err := check(s); err != nil {
+		return nil, nil, err
 	}
 	g := Distinct(s)
 	a, err := it.attend(ctx, s, g.First, progress)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	steps, index, found := Steps(s), it.index(), make([]Match, len(g.First))
+	steps, index := Steps(s), it.index()
+	found = make([]Match, len(g.First))
 	const rows = 64
 	parallel.Each(ctx, runtime.GOMAXPROCS(0), (len(found)+rows-1)/rows, func(next func() (int, bool)) {
 		search := newSearch(index.ids)
@@ -103,14 +117,7 @@ func (it *Interpreter) Match(ctx context.Context, s contextbuilder.Samples, prog
 			}
 		}
 	})
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	matches := make([]Match, len(g.Of))
-	for row, at := range g.Of {
-		matches[row] = found[at]
-	}
-	return matches, nil
+	return found, g.Of, ctx.Err()
 }
 
 // match finds what becomes of a sample of which the network has been asked.
