@@ -20,6 +20,105 @@ lanes:
 	SHLQ $0x02, R9
 	XORL R10, R10
 
+chunks6:
+	CMPQ    R9, $0x00000180
+	JLT     chunks6end
+	VMOVUPS (R8), Y0
+	VMOVUPS 32(R8), Y1
+	VMOVUPS 64(R8), Y2
+	VMOVUPS 96(R8), Y3
+	VMOVUPS 128(R8), Y4
+	VMOVUPS 160(R8), Y5
+	VMOVUPS 192(R8), Y6
+	VMOVUPS 224(R8), Y7
+	VMOVUPS 256(R8), Y8
+	VMOVUPS 288(R8), Y9
+	VMOVUPS 320(R8), Y10
+	VMOVUPS 352(R8), Y11
+	XORQ    R11, R11
+
+chunks6columns:
+	MOVLQSX      (CX)(R11*1), R12
+	VBROADCASTSS (AX)(R11*1), Y12
+	VFMADD231PS  (DI)(R12*4), Y12, Y0
+	VFMADD231PS  32(DI)(R12*4), Y12, Y1
+	VFMADD231PS  64(DI)(R12*4), Y12, Y2
+	VFMADD231PS  96(DI)(R12*4), Y12, Y3
+	VFMADD231PS  128(DI)(R12*4), Y12, Y4
+	VFMADD231PS  160(DI)(R12*4), Y12, Y5
+	VFMADD231PS  192(DI)(R12*4), Y12, Y6
+	VFMADD231PS  224(DI)(R12*4), Y12, Y7
+	VFMADD231PS  256(DI)(R12*4), Y12, Y8
+	VFMADD231PS  288(DI)(R12*4), Y12, Y9
+	VFMADD231PS  320(DI)(R12*4), Y12, Y10
+	VFMADD231PS  352(DI)(R12*4), Y12, Y11
+	ADDQ         $0x40, R11
+	CMPQ         R11, k64+64(FP)
+	JLT          chunks6columns
+	MOVQ         bits+72(FP), R11
+	VXORPS       Y12, Y12, Y12
+	VCMPPS       $0x01, Y0, Y12, Y0
+	VCMPPS       $0x01, Y1, Y12, Y1
+	VMOVMSKPS    Y0, R11
+	VMOVMSKPS    Y1, R12
+	SHLL         $0x08, R12
+	ORL          R12, R11
+	MOVW         R11, (BX)
+	XORW         (DX), R11
+	ORL          R11, R10
+	VCMPPS       $0x01, Y2, Y12, Y2
+	VCMPPS       $0x01, Y3, Y12, Y3
+	VMOVMSKPS    Y2, R11
+	VMOVMSKPS    Y3, R12
+	SHLL         $0x08, R12
+	ORL          R12, R11
+	MOVW         R11, 2(BX)
+	XORW         2(DX), R11
+	ORL          R11, R10
+	VCMPPS       $0x01, Y4, Y12, Y4
+	VCMPPS       $0x01, Y5, Y12, Y5
+	VMOVMSKPS    Y4, R11
+	VMOVMSKPS    Y5, R12
+	SHLL         $0x08, R12
+	ORL          R12, R11
+	MOVW         R11, 4(BX)
+	XORW         4(DX), R11
+	ORL          R11, R10
+	VCMPPS       $0x01, Y6, Y12, Y6
+	VCMPPS       $0x01, Y7, Y12, Y7
+	VMOVMSKPS    Y6, R11
+	VMOVMSKPS    Y7, R12
+	SHLL         $0x08, R12
+	ORL          R12, R11
+	MOVW         R11, 6(BX)
+	XORW         6(DX), R11
+	ORL          R11, R10
+	VCMPPS       $0x01, Y8, Y12, Y8
+	VCMPPS       $0x01, Y9, Y12, Y9
+	VMOVMSKPS    Y8, R11
+	VMOVMSKPS    Y9, R12
+	SHLL         $0x08, R12
+	ORL          R12, R11
+	MOVW         R11, 8(BX)
+	XORW         8(DX), R11
+	ORL          R11, R10
+	VCMPPS       $0x01, Y10, Y12, Y10
+	VCMPPS       $0x01, Y11, Y12, Y11
+	VMOVMSKPS    Y10, R11
+	VMOVMSKPS    Y11, R12
+	SHLL         $0x08, R12
+	ORL          R12, R11
+	MOVW         R11, 10(BX)
+	XORW         10(DX), R11
+	ORL          R11, R10
+	ADDQ         $0x00000180, DI
+	ADDQ         $0x00000180, R8
+	ADDQ         $0x0c, BX
+	ADDQ         $0x0c, DX
+	SUBQ         $0x00000180, R9
+	JMP          chunks6
+
+chunks6end:
 chunks4:
 	CMPQ    R9, $0x00000100
 	JLT     chunks4end
@@ -1335,6 +1434,113 @@ lanes:
 	XORL R10, R10
 	XORL R11, R11
 
+chunks6:
+	CMPQ    R9, $0x00000180
+	JLT     chunks6end
+	VMOVUPS (R8), Z0
+	VMOVUPS 64(R8), Z1
+	VMOVUPS 128(R8), Z2
+	VMOVUPS 192(R8), Z3
+	VMOVUPS 256(R8), Z4
+	VMOVUPS 320(R8), Z5
+	VMOVUPS (R8), Z6
+	VMOVUPS 64(R8), Z7
+	VMOVUPS 128(R8), Z8
+	VMOVUPS 192(R8), Z9
+	VMOVUPS 256(R8), Z10
+	VMOVUPS 320(R8), Z11
+	XORQ    R12, R12
+
+chunks6columns:
+	MOVLQSX      (CX)(R12*1), R13
+	VBROADCASTSS (AX)(R12*1), Z12
+	VFMADD231PS  (DI)(R13*4), Z12, Z0
+	VFMADD231PS  64(DI)(R13*4), Z12, Z1
+	VFMADD231PS  128(DI)(R13*4), Z12, Z2
+	VFMADD231PS  192(DI)(R13*4), Z12, Z3
+	VFMADD231PS  256(DI)(R13*4), Z12, Z4
+	VFMADD231PS  320(DI)(R13*4), Z12, Z5
+	MOVLQSX      4(CX)(R12*1), R13
+	VBROADCASTSS 4(AX)(R12*1), Z12
+	VFMADD231PS  (DI)(R13*4), Z12, Z6
+	VFMADD231PS  64(DI)(R13*4), Z12, Z7
+	VFMADD231PS  128(DI)(R13*4), Z12, Z8
+	VFMADD231PS  192(DI)(R13*4), Z12, Z9
+	VFMADD231PS  256(DI)(R13*4), Z12, Z10
+	VFMADD231PS  320(DI)(R13*4), Z12, Z11
+	ADDQ         $0x40, R12
+	CMPQ         R12, k64+64(FP)
+	JLT          chunks6columns
+	MOVQ         bits+72(FP), R12
+	VXORPS       Z12, Z12, Z12
+	VCMPPS       $0x01, Z0, Z12, K1
+	KMOVW        K1, R13
+	MOVW         R13, (BX)
+	XORW         (DX), R13
+	ORL          R13, R10
+	VCMPPS       $0x01, Z1, Z12, K1
+	KMOVW        K1, R13
+	MOVW         R13, 2(BX)
+	XORW         2(DX), R13
+	ORL          R13, R10
+	VCMPPS       $0x01, Z2, Z12, K1
+	KMOVW        K1, R13
+	MOVW         R13, 4(BX)
+	XORW         4(DX), R13
+	ORL          R13, R10
+	VCMPPS       $0x01, Z3, Z12, K1
+	KMOVW        K1, R13
+	MOVW         R13, 6(BX)
+	XORW         6(DX), R13
+	ORL          R13, R10
+	VCMPPS       $0x01, Z4, Z12, K1
+	KMOVW        K1, R13
+	MOVW         R13, 8(BX)
+	XORW         8(DX), R13
+	ORL          R13, R10
+	VCMPPS       $0x01, Z5, Z12, K1
+	KMOVW        K1, R13
+	MOVW         R13, 10(BX)
+	XORW         10(DX), R13
+	ORL          R13, R10
+	VCMPPS       $0x01, Z6, Z12, K1
+	KMOVW        K1, R13
+	MOVW         R13, (BX)(R12*1)
+	XORW         (DX)(R12*1), R13
+	ORL          R13, R11
+	VCMPPS       $0x01, Z7, Z12, K1
+	KMOVW        K1, R13
+	MOVW         R13, 2(BX)(R12*1)
+	XORW         2(DX)(R12*1), R13
+	ORL          R13, R11
+	VCMPPS       $0x01, Z8, Z12, K1
+	KMOVW        K1, R13
+	MOVW         R13, 4(BX)(R12*1)
+	XORW         4(DX)(R12*1), R13
+	ORL          R13, R11
+	VCMPPS       $0x01, Z9, Z12, K1
+	KMOVW        K1, R13
+	MOVW         R13, 6(BX)(R12*1)
+	XORW         6(DX)(R12*1), R13
+	ORL          R13, R11
+	VCMPPS       $0x01, Z10, Z12, K1
+	KMOVW        K1, R13
+	MOVW         R13, 8(BX)(R12*1)
+	XORW         8(DX)(R12*1), R13
+	ORL          R13, R11
+	VCMPPS       $0x01, Z11, Z12, K1
+	KMOVW        K1, R13
+	MOVW         R13, 10(BX)(R12*1)
+	XORW         10(DX)(R12*1), R13
+	ORL          R13, R11
+	ADDQ         $0x00000180, DI
+	ADDQ         $0x00000180, R8
+	ADDQ         $0x0c, BX
+	ADDQ         $0x0c, DX
+	SUBQ         $0x00000180, R9
+	JMP          chunks6
+
+chunks6end:
 chunks4:
 	CMPQ    R9, $0x00000100
 	JLT     chunks4end
@@ -1683,6 +1889,116 @@ chunks8columns:
 	JMP          chunks8
 
 chunks8end:
+chunks6:
+	CMPQ    R8, $0x00000180
+	JLT     chunks6end
+	LEAQ    (AX)(R9*1), R10
+	VMOVUPS (R10), Z8
+	VMOVUPS 64(R10), Z9
+	VMOVUPS 128(R10), Z10
+	VMOVUPS 192(R10), Z11
+	VMOVUPS 256(R10), Z12
+	VMOVUPS 320(R10), Z13
+	XORQ    R11, R11
+
+chunks6columns:
+	ADDQ         DI, R10
+	VBROADCASTSS (CX)(R11*1), Z14
+	VFMADD231PS  (R10), Z14, Z8
+	VFMADD231PS  64(R10), Z14, Z9
+	VFMADD231PS  128(R10), Z14, Z10
+	VFMADD231PS  192(R10), Z14, Z11
+	VFMADD231PS  256(R10), Z14, Z12
+	VFMADD231PS  320(R10), Z14, Z13
+	ADDQ         $0x40, R11
+	CMPQ         R11, k64+48(FP)
+	JLT          chunks6columns
+	VMOVUPS      Z0, Z14
+	VMAXPS       Z8, Z14, Z8
+	VMAXPS       Z9, Z14, Z9
+	VMAXPS       Z10, Z14, Z10
+	VMAXPS       Z11, Z14, Z11
+	VADDPS       Z1, Z8, Z14
+	VADDPS       Z1, Z9, Z15
+	VADDPS       Z1, Z10, Z16
+	VADDPS       Z1, Z11, Z17
+	VPERMPS      Z2, Z14, Z18
+	VPERMPS      Z2, Z15, Z19
+	VPERMPS      Z2, Z16, Z20
+	VPERMPS      Z2, Z17, Z21
+	VSUBPS       Z1, Z14, Z14
+	VSUBPS       Z1, Z15, Z15
+	VSUBPS       Z1, Z16, Z16
+	VSUBPS       Z1, Z17, Z17
+	VSUBPS       Z14, Z8, Z8
+	VSUBPS       Z15, Z9, Z9
+	VSUBPS       Z16, Z10, Z10
+	VSUBPS       Z17, Z11, Z11
+	VMOVUPS      Z3, Z22
+	VMOVUPS      Z3, Z23
+	VMOVUPS      Z3, Z24
+	VMOVUPS      Z3, Z25
+	VFMADD213PS  Z4, Z8, Z22
+	VFMADD213PS  Z4, Z9, Z23
+	VFMADD213PS  Z4, Z10, Z24
+	VFMADD213PS  Z4, Z11, Z25
+	VFMADD213PS  Z5, Z8, Z22
+	VFMADD213PS  Z5, Z9, Z23
+	VFMADD213PS  Z5, Z10, Z24
+	VFMADD213PS  Z5, Z11, Z25
+	VMULPS       Z18, Z8, Z8
+	VMULPS       Z19, Z9, Z9
+	VMULPS       Z20, Z10, Z10
+	VMULPS       Z21, Z11, Z11
+	VFMADD213PS  Z18, Z22, Z8
+	VFMADD213PS  Z19, Z23, Z9
+	VFMADD213PS  Z20, Z24, Z10
+	VFMADD213PS  Z21, Z25, Z11
+	VSCALEFPS    Z14, Z8, Z8
+	VSCALEFPS    Z15, Z9, Z9
+	VSCALEFPS    Z16, Z10, Z10
+	VSCALEFPS    Z17, Z11, Z11
+	VMOVUPS      Z0, Z14
+	VMAXPS       Z12, Z14, Z12
+	VMAXPS       Z13, Z14, Z13
+	VADDPS       Z1, Z12, Z14
+	VADDPS       Z1, Z13, Z15
+	VPERMPS      Z2, Z14, Z16
+	VPERMPS      Z2, Z15, Z17
+	VSUBPS       Z1, Z14, Z14
+	VSUBPS       Z1, Z15, Z15
+	VSUBPS       Z14, Z12, Z12
+	VSUBPS       Z15, Z13, Z13
+	VMOVUPS      Z3, Z18
+	VMOVUPS      Z3, Z19
+	VFMADD213PS  Z4, Z12, Z18
+	VFMADD213PS  Z4, Z13, Z19
+	VFMADD213PS  Z5, Z12, Z18
+	VFMADD213PS  Z5, Z13, Z19
+	VMULPS       Z16, Z12, Z12
+	VMULPS       Z17, Z13, Z13
+	VFMADD213PS  Z16, Z18, Z12
+	VFMADD213PS  Z17, Z19, Z13
+	VSCALEFPS    Z14, Z12, Z12
+	VSCALEFPS    Z15, Z13, Z13
+	LEAQ         (DX)(R9*1), R10
+	VADDPS       Z8, Z6, Z6
+	VMOVUPS      Z8, (R10)
+	VADDPS       Z9, Z7, Z7
+	VMOVUPS      Z9, 64(R10)
+	VADDPS       Z10, Z6, Z6
+	VMOVUPS      Z10, 128(R10)
+	VADDPS       Z11, Z7, Z7
+	VMOVUPS      Z11, 192(R10)
+	VADDPS       Z12, Z6, Z6
+	VMOVUPS      Z12, 256(R10)
+	VADDPS       Z13, Z7, Z7
+	VMOVUPS      Z13, 320(R10)
+	ADDQ         $0x00000180, R9
+	SUBQ         $0x00000180, R8
+	JMP          chunks6
+
+chunks6end:
 chunks4:
 	CMPQ    R8, $0x00000100
 	JLT     chunks4end

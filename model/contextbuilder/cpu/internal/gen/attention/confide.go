@@ -22,7 +22,7 @@ func confide() {
 	left, at := GP64(), GP64()
 	MOVQ(n, left)
 	XORQ(at, at)
-	sizes := []int{8, 4, 2, 1}
+	sizes := []int{8, 6, 4, 2, 1}
 	if Width == 8 { // fewer registers
 		sizes = []int{2, 1}
 	}

@@ -178,7 +178,7 @@ func signs() {
 	for _, d := range differ {
 		XORL(d, d)
 	}
-	chunks(left, []int{4, 2, 1}, func(label string, n int) {
+	chunks(left, []int{6, 4, 2, 1}, func(label string, n int) {
 		all := parts(n)
 		z, x, j := Several(len(all)), Several(abreast()), GP64()
 		for i, p := range all {
