@@ -53,7 +53,7 @@ func (x assembly) kernels() kernels {
 		flip: func(b *block) {
 			d := b.d
 			x.flip(&b.p[b.from*d.stride], &d.b1[0], &d.w1[0], &d.w2[0], &b.offsets[0], &b.notes[0], &b.active[0], &b.next[0], &b.changed[0], &b.events[0],
-				&b.distinct[0], d.stride, b.pStride, 8*len(d.first), b.from*row, b.from, b.rows, float32(b.from))
+				&b.distinct[0], d.stride, b.pStride, 8*len(d.first), b.from*row, b.from, 1<<(2*b.rows)-1, float32(b.from))
 		},
 		adam: func(b *block, mul, dot []float32, invB, rate, scale float32) {
 			for i := 0; i < b.rows; i += x.width {

@@ -830,44 +830,62 @@ GLOBL k3f800000<>(SB), RODATA|NOPTR, $64
 // func flipAVX2(p *float32, b1 *float32, w1 *float32, w2 *float32, offsets *int32, notes *uint64, active *uint64, next *uint64, changed *uint16, events *int32, distinct *int, n int, stride int, bits int, skip int, from int, lanes int, share float32)
 // Requires: AVX, AVX2, FMA3
 TEXT ·flipAVX2(SB), NOSPLIT, $8-140
-	XORQ AX, AX
+	MOVQ      changed+64(FP), CX
+	VPXOR     X0, X0, X0
+	VPCMPEQW  16(CX), X0, X1
+	VPMOVMSKB X1, DX
+	SHLQ      $0x10, DX
+	VPCMPEQW  (CX), X0, X1
+	VPMOVMSKB X1, CX
+	ORQ       DX, CX
+	NOTQ      CX
+	ANDQ      lanes+128(FP), CX
+	JZ        done
 
 lane:
-	MOVQ    changed+64(FP), CX
-	CMPW    (CX)(AX*2), $0x00
-	JE      next
+	BSFQ    CX, AX
+	LEAQ    -1(CX), DX
+	ANDQ    DX, CX
+	LEAQ    -1(CX), DX
+	ANDQ    DX, CX
+	MOVQ    CX, lanes+128(FP)
+	SHRQ    $0x01, AX
 	MOVQ    notes+40(FP), CX
-	MOVQ    active+48(FP), BX
+	MOVQ    active+48(FP), DX
 	MOVQ    next+56(FP), SI
 	MOVQ    bits+104(FP), R8
 	MOVQ    n+88(FP), R9
 	SHLQ    $0x02, R9
 	MOVQ    offsets+32(FP), R10
 	MOVQ    b1+8(FP), R11
-	ADDQ    BX, R8
+	MOVQ    R8, DI
+	IMULQ   AX, DI
+	ADDQ    DI, SI
+	ADDQ    DI, DX
+	ADDQ    DX, R8
 	XORQ    DI, DI
-	MOVLQSX (R10), R10
+	MOVLQSX (R10)(AX*4), R10
 	SHLQ    $0x02, R10
 
 word:
 	MOVQ (SI), R12
-	MOVQ (BX), R13
-	MOVQ R12, (BX)
+	MOVQ (DX), R13
+	MOVQ R12, (DX)
 	XORQ R12, R13
 	JZ   none
 
 bit:
-	BSFQ   R13, DX
-	BTQ    DX, R12
+	BSFQ   R13, BX
+	BTQ    BX, R12
 	SBBL   R14, R14
 	ANDL   $0x80000000, R14
 	XORL   $0xbf800000, R14
 	MOVL   R14, 16(CX)
 	VMOVD  R14, X0
-	ADDQ   DI, DX
-	VMOVSS (R11)(DX*4), X1
+	ADDQ   DI, BX
+	VMOVSS (R11)(BX*4), X1
 	MOVQ   w1+16(FP), R14
-	LEAQ   (R14)(DX*4), R14
+	LEAQ   (R14)(BX*4), R14
 	MOVQ   R14, 8(CX)
 	VMOVSS (R14)(R10*1), X2
 	VMULSS share+136(FP), X2, X2
@@ -875,8 +893,8 @@ bit:
 	VADDSS X2, X1, X1
 	VMULSS X0, X1, X1
 	VMOVSS X1, 24(CX)
-	IMULQ  R9, DX
-	MOVQ   DX, (CX)
+	IMULQ  R9, BX
+	MOVQ   BX, (CX)
 	ADDQ   $0x20, CX
 	LEAQ   -1(R13), R14
 	ANDQ   R14, R13
@@ -885,15 +903,18 @@ bit:
 none:
 	ADDQ    $0x40, DI
 	ADDQ    $0x08, SI
-	ADDQ    $0x08, BX
-	CMPQ    BX, R8
+	ADDQ    $0x08, DX
+	CMPQ    DX, R8
 	JLT     word
-	MOVQ    events+72(FP), BX
-	MOVLQSX (BX)(AX*4), BX
+	MOVQ    events+72(FP), DX
+	MOVLQSX (DX)(AX*4), DX
 	MOVQ    w2+24(FP), SI
-	MOVQ    p+0(FP), DI
+	MOVQ    stride+96(FP), DI
+	SHLQ    $0x02, DI
 	MOVQ    n+88(FP), R8
 	SHLQ    $0x02, R8
+	IMULQ   AX, DI
+	ADDQ    p+0(FP), DI
 
 chunks4:
 	CMPQ R8, $0x00000100
@@ -906,7 +927,7 @@ chunks4units1:
 	JG           chunks4units1end
 	MOVQ         (R9), R11
 	ADDQ         SI, R11
-	VBROADCASTSS (R11)(BX*4), Y0
+	VBROADCASTSS (R11)(DX*4), Y0
 	VMOVUPS      (R11), Y1
 	VSUBPS       Y0, Y1, Y1
 	VMOVUPS      32(R11), Y2
@@ -954,6 +975,7 @@ chunks4units1:
 	MOVQ         n+88(FP), R14
 	SHLQ         $0x02, R14
 	MOVQ         (R12)(AX*8), R12
+	LEAQ         (R13)(AX*4), R13
 	ADDQ         skip+112(FP), R13
 	SUBQ         from+120(FP), R12
 	JZ           chunks4units1done
@@ -1001,7 +1023,7 @@ chunks4units1done:
 chunks4units1end:
 	ADDQ $0x00000100, DI
 	ADDQ $0x00000100, SI
-	SUBQ $0x40, BX
+	SUBQ $0x40, DX
 	SUBQ $0x00000100, R8
 	JMP  chunks4
 
@@ -1017,7 +1039,7 @@ chunks2units1:
 	JG           chunks2units1end
 	MOVQ         (R9), R11
 	ADDQ         SI, R11
-	VBROADCASTSS (R11)(BX*4), Y0
+	VBROADCASTSS (R11)(DX*4), Y0
 	VMOVUPS      (R11), Y1
 	VSUBPS       Y0, Y1, Y1
 	VMOVUPS      32(R11), Y2
@@ -1045,6 +1067,7 @@ chunks2units1:
 	MOVQ         n+88(FP), R14
 	SHLQ         $0x02, R14
 	MOVQ         (R12)(AX*8), R12
+	LEAQ         (R13)(AX*4), R13
 	ADDQ         skip+112(FP), R13
 	SUBQ         from+120(FP), R12
 	JZ           chunks2units1done
@@ -1080,7 +1103,7 @@ chunks2units1done:
 chunks2units1end:
 	ADDQ $0x00000080, DI
 	ADDQ $0x00000080, SI
-	SUBQ $0x20, BX
+	SUBQ $0x20, DX
 	SUBQ $0x00000080, R8
 	JMP  chunks2
 
@@ -1096,7 +1119,7 @@ chunks1units1:
 	JG           chunks1units1end
 	MOVQ         (R9), R11
 	ADDQ         SI, R11
-	VBROADCASTSS (R11)(BX*4), Y0
+	VBROADCASTSS (R11)(DX*4), Y0
 	VMOVUPS      (R11), Y1
 	VSUBPS       Y0, Y1, Y1
 	VMOVUPS      32(R11), Y2
@@ -1114,6 +1137,7 @@ chunks1units1:
 	MOVQ         n+88(FP), R14
 	SHLQ         $0x02, R14
 	MOVQ         (R12)(AX*8), R12
+	LEAQ         (R13)(AX*4), R13
 	ADDQ         skip+112(FP), R13
 	SUBQ         from+120(FP), R12
 	JZ           chunks1units1done
@@ -1143,22 +1167,16 @@ chunks1units1done:
 chunks1units1end:
 	ADDQ $0x00000040, DI
 	ADDQ $0x00000040, SI
-	SUBQ $0x10, BX
+	SUBQ $0x10, DX
 	SUBQ $0x00000040, R8
 	JMP  chunks1
 
 chunks1end:
-next:
-	MOVQ bits+104(FP), CX
-	ADDQ CX, active+48(FP)
-	ADDQ CX, next+56(FP)
-	MOVQ stride+96(FP), CX
-	SHLQ $0x02, CX
-	ADDQ CX, p+0(FP)
-	ADDQ $0x04, offsets+32(FP)
-	INCQ AX
-	CMPQ AX, lanes+128(FP)
-	JLT  lane
+	MOVQ  lanes+128(FP), CX
+	TESTQ CX, CX
+	JNZ   lane
+
+done:
 	VZEROUPPER
 	RET
 
@@ -2432,44 +2450,62 @@ group:
 // func flipAVX512(p *float32, b1 *float32, w1 *float32, w2 *float32, offsets *int32, notes *uint64, active *uint64, next *uint64, changed *uint16, events *int32, distinct *int, n int, stride int, bits int, skip int, from int, lanes int, share float32)
 // Requires: AVX, AVX512F
 TEXT ·flipAVX512(SB), NOSPLIT, $8-140
-	XORQ AX, AX
+	MOVQ      changed+64(FP), CX
+	VPXOR     X0, X0, X0
+	VPCMPEQW  16(CX), X0, X1
+	VPMOVMSKB X1, DX
+	SHLQ      $0x10, DX
+	VPCMPEQW  (CX), X0, X1
+	VPMOVMSKB X1, CX
+	ORQ       DX, CX
+	NOTQ      CX
+	ANDQ      lanes+128(FP), CX
+	JZ        done
 
 lane:
-	MOVQ    changed+64(FP), CX
-	CMPW    (CX)(AX*2), $0x00
-	JE      next
+	BSFQ    CX, AX
+	LEAQ    -1(CX), DX
+	ANDQ    DX, CX
+	LEAQ    -1(CX), DX
+	ANDQ    DX, CX
+	MOVQ    CX, lanes+128(FP)
+	SHRQ    $0x01, AX
 	MOVQ    notes+40(FP), CX
-	MOVQ    active+48(FP), BX
+	MOVQ    active+48(FP), DX
 	MOVQ    next+56(FP), SI
 	MOVQ    bits+104(FP), R8
 	MOVQ    n+88(FP), R9
 	SHLQ    $0x02, R9
 	MOVQ    offsets+32(FP), R10
 	MOVQ    b1+8(FP), R11
-	ADDQ    BX, R8
+	MOVQ    R8, DI
+	IMULQ   AX, DI
+	ADDQ    DI, SI
+	ADDQ    DI, DX
+	ADDQ    DX, R8
 	XORQ    DI, DI
-	MOVLQSX (R10), R10
+	MOVLQSX (R10)(AX*4), R10
 	SHLQ    $0x02, R10
 
 word:
 	MOVQ (SI), R12
-	MOVQ (BX), R13
-	MOVQ R12, (BX)
+	MOVQ (DX), R13
+	MOVQ R12, (DX)
 	XORQ R12, R13
 	JZ   none
 
 bit:
-	BSFQ   R13, DX
-	BTQ    DX, R12
+	BSFQ   R13, BX
+	BTQ    BX, R12
 	SBBL   R14, R14
 	ANDL   $0x80000000, R14
 	XORL   $0xbf800000, R14
 	MOVL   R14, 16(CX)
 	VMOVD  R14, X0
-	ADDQ   DI, DX
-	VMOVSS (R11)(DX*4), X1
+	ADDQ   DI, BX
+	VMOVSS (R11)(BX*4), X1
 	MOVQ   w1+16(FP), R14
-	LEAQ   (R14)(DX*4), R14
+	LEAQ   (R14)(BX*4), R14
 	MOVQ   R14, 8(CX)
 	VMOVSS (R14)(R10*1), X2
 	VMULSS share+136(FP), X2, X2
@@ -2477,8 +2513,8 @@ bit:
 	VADDSS X2, X1, X1
 	VMULSS X0, X1, X1
 	VMOVSS X1, 24(CX)
-	IMULQ  R9, DX
-	MOVQ   DX, (CX)
+	IMULQ  R9, BX
+	MOVQ   BX, (CX)
 	ADDQ   $0x20, CX
 	LEAQ   -1(R13), R14
 	ANDQ   R14, R13
@@ -2487,15 +2523,18 @@ bit:
 none:
 	ADDQ    $0x40, DI
 	ADDQ    $0x08, SI
-	ADDQ    $0x08, BX
-	CMPQ    BX, R8
+	ADDQ    $0x08, DX
+	CMPQ    DX, R8
 	JLT     word
-	MOVQ    events+72(FP), BX
-	MOVLQSX (BX)(AX*4), BX
+	MOVQ    events+72(FP), DX
+	MOVLQSX (DX)(AX*4), DX
 	MOVQ    w2+24(FP), SI
-	MOVQ    p+0(FP), DI
+	MOVQ    stride+96(FP), DI
+	SHLQ    $0x02, DI
 	MOVQ    n+88(FP), R8
 	SHLQ    $0x02, R8
+	IMULQ   AX, DI
+	ADDQ    p+0(FP), DI
 
 chunks6:
 	CMPQ R8, $0x00000180
@@ -2508,7 +2547,7 @@ chunks6units4:
 	JG           chunks6units4end
 	MOVQ         (R9), R11
 	ADDQ         SI, R11
-	VBROADCASTSS (R11)(BX*4), Z0
+	VBROADCASTSS (R11)(DX*4), Z0
 	VMOVUPS      (R11), Z4
 	VSUBPS       Z0, Z4, Z4
 	VMOVUPS      64(R11), Z5
@@ -2523,7 +2562,7 @@ chunks6units4:
 	VSUBPS       Z0, Z9, Z9
 	MOVQ         32(R9), R11
 	ADDQ         SI, R11
-	VBROADCASTSS (R11)(BX*4), Z1
+	VBROADCASTSS (R11)(DX*4), Z1
 	VMOVUPS      (R11), Z10
 	VSUBPS       Z1, Z10, Z10
 	VMOVUPS      64(R11), Z11
@@ -2538,7 +2577,7 @@ chunks6units4:
 	VSUBPS       Z1, Z15, Z15
 	MOVQ         64(R9), R11
 	ADDQ         SI, R11
-	VBROADCASTSS (R11)(BX*4), Z2
+	VBROADCASTSS (R11)(DX*4), Z2
 	VMOVUPS      (R11), Z16
 	VSUBPS       Z2, Z16, Z16
 	VMOVUPS      64(R11), Z17
@@ -2553,7 +2592,7 @@ chunks6units4:
 	VSUBPS       Z2, Z21, Z21
 	MOVQ         96(R9), R11
 	ADDQ         SI, R11
-	VBROADCASTSS (R11)(BX*4), Z3
+	VBROADCASTSS (R11)(DX*4), Z3
 	VMOVUPS      (R11), Z22
 	VSUBPS       Z3, Z22, Z22
 	VMOVUPS      64(R11), Z23
@@ -2612,6 +2651,7 @@ chunks6units4:
 	MOVQ         n+88(FP), R14
 	SHLQ         $0x02, R14
 	MOVQ         (R12)(AX*8), R12
+	LEAQ         (R13)(AX*4), R13
 	ADDQ         skip+112(FP), R13
 	SUBQ         from+120(FP), R12
 	JZ           chunks6units4done
@@ -2690,7 +2730,7 @@ chunks6units1:
 	JG           chunks6units1end
 	MOVQ         (R9), R11
 	ADDQ         SI, R11
-	VBROADCASTSS (R11)(BX*4), Z0
+	VBROADCASTSS (R11)(DX*4), Z0
 	VMOVUPS      (R11), Z1
 	VSUBPS       Z0, Z1, Z1
 	VMOVUPS      64(R11), Z2
@@ -2728,6 +2768,7 @@ chunks6units1:
 	MOVQ         n+88(FP), R14
 	SHLQ         $0x02, R14
 	MOVQ         (R12)(AX*8), R12
+	LEAQ         (R13)(AX*4), R13
 	ADDQ         skip+112(FP), R13
 	SUBQ         from+120(FP), R12
 	JZ           chunks6units1done
@@ -2769,7 +2810,7 @@ chunks6units1done:
 chunks6units1end:
 	ADDQ $0x00000180, DI
 	ADDQ $0x00000180, SI
-	SUBQ $0x60, BX
+	SUBQ $0x60, DX
 	SUBQ $0x00000180, R8
 	JMP  chunks6
 
@@ -2785,7 +2826,7 @@ chunks4units4:
 	JG           chunks4units4end
 	MOVQ         (R9), R11
 	ADDQ         SI, R11
-	VBROADCASTSS (R11)(BX*4), Z0
+	VBROADCASTSS (R11)(DX*4), Z0
 	VMOVUPS      (R11), Z4
 	VSUBPS       Z0, Z4, Z4
 	VMOVUPS      64(R11), Z5
@@ -2796,7 +2837,7 @@ chunks4units4:
 	VSUBPS       Z0, Z7, Z7
 	MOVQ         32(R9), R11
 	ADDQ         SI, R11
-	VBROADCASTSS (R11)(BX*4), Z1
+	VBROADCASTSS (R11)(DX*4), Z1
 	VMOVUPS      (R11), Z8
 	VSUBPS       Z1, Z8, Z8
 	VMOVUPS      64(R11), Z9
@@ -2807,7 +2848,7 @@ chunks4units4:
 	VSUBPS       Z1, Z11, Z11
 	MOVQ         64(R9), R11
 	ADDQ         SI, R11
-	VBROADCASTSS (R11)(BX*4), Z2
+	VBROADCASTSS (R11)(DX*4), Z2
 	VMOVUPS      (R11), Z12
 	VSUBPS       Z2, Z12, Z12
 	VMOVUPS      64(R11), Z13
@@ -2818,7 +2859,7 @@ chunks4units4:
 	VSUBPS       Z2, Z15, Z15
 	MOVQ         96(R9), R11
 	ADDQ         SI, R11
-	VBROADCASTSS (R11)(BX*4), Z3
+	VBROADCASTSS (R11)(DX*4), Z3
 	VMOVUPS      (R11), Z16
 	VSUBPS       Z3, Z16, Z16
 	VMOVUPS      64(R11), Z17
@@ -2861,6 +2902,7 @@ chunks4units4:
 	MOVQ         n+88(FP), R14
 	SHLQ         $0x02, R14
 	MOVQ         (R12)(AX*8), R12
+	LEAQ         (R13)(AX*4), R13
 	ADDQ         skip+112(FP), R13
 	SUBQ         from+120(FP), R12
 	JZ           chunks4units4done
@@ -2927,7 +2969,7 @@ chunks4units1:
 	JG           chunks4units1end
 	MOVQ         (R9), R11
 	ADDQ         SI, R11
-	VBROADCASTSS (R11)(BX*4), Z0
+	VBROADCASTSS (R11)(DX*4), Z0
 	VMOVUPS      (R11), Z1
 	VSUBPS       Z0, Z1, Z1
 	VMOVUPS      64(R11), Z2
@@ -2955,6 +2997,7 @@ chunks4units1:
 	MOVQ         n+88(FP), R14
 	SHLQ         $0x02, R14
 	MOVQ         (R12)(AX*8), R12
+	LEAQ         (R13)(AX*4), R13
 	ADDQ         skip+112(FP), R13
 	SUBQ         from+120(FP), R12
 	JZ           chunks4units1done
@@ -2990,7 +3033,7 @@ chunks4units1done:
 chunks4units1end:
 	ADDQ $0x00000100, DI
 	ADDQ $0x00000100, SI
-	SUBQ $0x40, BX
+	SUBQ $0x40, DX
 	SUBQ $0x00000100, R8
 	JMP  chunks4
 
@@ -3006,28 +3049,28 @@ chunks2units4:
 	JG           chunks2units4end
 	MOVQ         (R9), R11
 	ADDQ         SI, R11
-	VBROADCASTSS (R11)(BX*4), Z0
+	VBROADCASTSS (R11)(DX*4), Z0
 	VMOVUPS      (R11), Z4
 	VSUBPS       Z0, Z4, Z4
 	VMOVUPS      64(R11), Z5
 	VSUBPS       Z0, Z5, Z5
 	MOVQ         32(R9), R11
 	ADDQ         SI, R11
-	VBROADCASTSS (R11)(BX*4), Z1
+	VBROADCASTSS (R11)(DX*4), Z1
 	VMOVUPS      (R11), Z6
 	VSUBPS       Z1, Z6, Z6
 	VMOVUPS      64(R11), Z7
 	VSUBPS       Z1, Z7, Z7
 	MOVQ         64(R9), R11
 	ADDQ         SI, R11
-	VBROADCASTSS (R11)(BX*4), Z2
+	VBROADCASTSS (R11)(DX*4), Z2
 	VMOVUPS      (R11), Z8
 	VSUBPS       Z2, Z8, Z8
 	VMOVUPS      64(R11), Z9
 	VSUBPS       Z2, Z9, Z9
 	MOVQ         96(R9), R11
 	ADDQ         SI, R11
-	VBROADCASTSS (R11)(BX*4), Z3
+	VBROADCASTSS (R11)(DX*4), Z3
 	VMOVUPS      (R11), Z10
 	VSUBPS       Z3, Z10, Z10
 	VMOVUPS      64(R11), Z11
@@ -3054,6 +3097,7 @@ chunks2units4:
 	MOVQ         n+88(FP), R14
 	SHLQ         $0x02, R14
 	MOVQ         (R12)(AX*8), R12
+	LEAQ         (R13)(AX*4), R13
 	ADDQ         skip+112(FP), R13
 	SUBQ         from+120(FP), R12
 	JZ           chunks2units4done
@@ -3108,7 +3152,7 @@ chunks2units1:
 	JG           chunks2units1end
 	MOVQ         (R9), R11
 	ADDQ         SI, R11
-	VBROADCASTSS (R11)(BX*4), Z0
+	VBROADCASTSS (R11)(DX*4), Z0
 	VMOVUPS      (R11), Z1
 	VSUBPS       Z0, Z1, Z1
 	VMOVUPS      64(R11), Z2
@@ -3126,6 +3170,7 @@ chunks2units1:
 	MOVQ         n+88(FP), R14
 	SHLQ         $0x02, R14
 	MOVQ         (R12)(AX*8), R12
+	LEAQ         (R13)(AX*4), R13
 	ADDQ         skip+112(FP), R13
 	SUBQ         from+120(FP), R12
 	JZ           chunks2units1done
@@ -3155,7 +3200,7 @@ chunks2units1done:
 chunks2units1end:
 	ADDQ $0x00000080, DI
 	ADDQ $0x00000080, SI
-	SUBQ $0x20, BX
+	SUBQ $0x20, DX
 	SUBQ $0x00000080, R8
 	JMP  chunks2
 
@@ -3171,22 +3216,22 @@ chunks1units4:
 	JG           chunks1units4end
 	MOVQ         (R9), R11
 	ADDQ         SI, R11
-	VBROADCASTSS (R11)(BX*4), Z0
+	VBROADCASTSS (R11)(DX*4), Z0
 	VMOVUPS      (R11), Z4
 	VSUBPS       Z0, Z4, Z4
 	MOVQ         32(R9), R11
 	ADDQ         SI, R11
-	VBROADCASTSS (R11)(BX*4), Z1
+	VBROADCASTSS (R11)(DX*4), Z1
 	VMOVUPS      (R11), Z5
 	VSUBPS       Z1, Z5, Z5
 	MOVQ         64(R9), R11
 	ADDQ         SI, R11
-	VBROADCASTSS (R11)(BX*4), Z2
+	VBROADCASTSS (R11)(DX*4), Z2
 	VMOVUPS      (R11), Z6
 	VSUBPS       Z2, Z6, Z6
 	MOVQ         96(R9), R11
 	ADDQ         SI, R11
-	VBROADCASTSS (R11)(BX*4), Z3
+	VBROADCASTSS (R11)(DX*4), Z3
 	VMOVUPS      (R11), Z7
 	VSUBPS       Z3, Z7, Z7
 	MOVQ         DI, R11
@@ -3205,6 +3250,7 @@ chunks1units4:
 	MOVQ         n+88(FP), R14
 	SHLQ         $0x02, R14
 	MOVQ         (R12)(AX*8), R12
+	LEAQ         (R13)(AX*4), R13
 	ADDQ         skip+112(FP), R13
 	SUBQ         from+120(FP), R12
 	JZ           chunks1units4done
@@ -3253,7 +3299,7 @@ chunks1units1:
 	JG           chunks1units1end
 	MOVQ         (R9), R11
 	ADDQ         SI, R11
-	VBROADCASTSS (R11)(BX*4), Z0
+	VBROADCASTSS (R11)(DX*4), Z0
 	VMOVUPS      (R11), Z1
 	VSUBPS       Z0, Z1, Z1
 	MOVQ         DI, R11
@@ -3266,6 +3312,7 @@ chunks1units1:
 	MOVQ         n+88(FP), R14
 	SHLQ         $0x02, R14
 	MOVQ         (R12)(AX*8), R12
+	LEAQ         (R13)(AX*4), R13
 	ADDQ         skip+112(FP), R13
 	SUBQ         from+120(FP), R12
 	JZ           chunks1units1done
@@ -3292,22 +3339,16 @@ chunks1units1done:
 chunks1units1end:
 	ADDQ $0x00000040, DI
 	ADDQ $0x00000040, SI
-	SUBQ $0x10, BX
+	SUBQ $0x10, DX
 	SUBQ $0x00000040, R8
 	JMP  chunks1
 
 chunks1end:
-next:
-	MOVQ bits+104(FP), CX
-	ADDQ CX, active+48(FP)
-	ADDQ CX, next+56(FP)
-	MOVQ stride+96(FP), CX
-	SHLQ $0x02, CX
-	ADDQ CX, p+0(FP)
-	ADDQ $0x04, offsets+32(FP)
-	INCQ AX
-	CMPQ AX, lanes+128(FP)
-	JLT  lane
+	MOVQ  lanes+128(FP), CX
+	TESTQ CX, CX
+	JNZ   lane
+
+done:
 	VZEROUPPER
 	RET
 

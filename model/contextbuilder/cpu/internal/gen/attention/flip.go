@@ -14,19 +14,28 @@ import (
 // flip works on the samples in which something changed. It notes the units that differ, then adds multiples of their columns of w2, less their number at
 // the true event, to the columns of p: the units' rows of A, with a sign. A's columns are b1 and those of w1 that offsets select, but for the first
 // event's times share, which is added to the first of A's columns and taken from the others. notes has room for all units; skip is the size of the rows of
-// offsets that p has no columns for.
+// offsets that p has no columns for, and lanes two bits for each that is in use.
 func flip() {
 	begin("flip", "flipPlain", "func(p, b1, w1, w2 *float32, offsets *int32, notes, active, next *uint64, changed *uint16, events *int32, distinct *int, "+
 		"n, stride, bits, skip, from, lanes int, share float32)")
 	lane := GP64()
-	XORQ(lane, lane)
+	todo := changedLanes()
 	Label("lane")
-	changed := get("changed")
-	CMPW(Mem{Base: changed, Index: lane, Scale: 2}, Imm(0))
-	JE(LabelRef("next"))
+	{
+		BSFQ(todo, lane)
+		below := GP64()
+		for range 2 {
+			LEAQ(Mem{Base: todo, Disp: -1}, below)
+			ANDQ(below, todo)
+		}
+		MOVQ(todo, argument("lanes")) // registers are scarce
+		SHRQ(U8(1), lane)
+	}
 	end, y := noteUnits(lane), get("events")
 	MOVLQSX(Mem{Base: y, Index: lane, Scale: 4}, y)
-	w2, p, left := get("w2"), get("p"), times4("n")
+	w2, p, left := get("w2"), times4("stride"), times4("n")
+	IMULQ(lane, p)
+	ADDQ(argument("p"), p)
 	sizes, several := []int{6, 4, 2, 1}, 4
 	if Width == 8 { // fewer registers
 		sizes, several = []int{4, 2, 1}, 1
@@ -52,17 +61,28 @@ func flip() {
 		ADDQ(U32(n*row), w2)
 		SUBQ(Imm(uint64(n*16)), y) // as seen from w2
 	})
-	Label("next")
-	size := get("bits")
-	ADDQ(size, argument("active"))
-	ADDQ(size, argument("next"))
-	stride := times4("stride")
-	ADDQ(stride, argument("p"))
-	ADDQ(Imm(4), argument("offsets"))
-	INCQ(lane)
-	CMPQ(lane, argument("lanes"))
-	JLT(LabelRef("lane"))
+	MOVQ(argument("lanes"), todo)
+	TESTQ(todo, todo)
+	JNZ(LabelRef("lane"))
+	Label("done")
 	End()
+}
+
+// changedLanes has two bits for each lane, both set if something changed there. If there is none, it jumps to done.
+func changedLanes() GPVirtual {
+	all, none, low, high := GP64(), XMM(), XMM(), GP32()
+	changed := get("changed")
+	VPXOR(none, none, none)
+	VPCMPEQW(Mem{Base: changed, Disp: 16}, none, low)
+	VPMOVMSKB(low, high)
+	SHLQ(U8(16), high.As64())
+	VPCMPEQW(Mem{Base: changed}, none, low)
+	VPMOVMSKB(low, all.As32())
+	ORQ(high.As64(), all)
+	NOTQ(all)
+	ANDQ(argument("lanes"), all)
+	JZ(LabelRef("done"))
+	return all
 }
 
 // The fields of a note.
@@ -78,9 +98,13 @@ const (
 // noteUnits notes the units of a lane that differ, makes their bits equal, and returns the end of the notes.
 func noteUnits(lane Register) GPVirtual {
 	note, active, next, first, until, n4, base, b1 := get("notes"), get("active"), get("next"), GP64(), get("bits"), times4("n"), get("offsets"), get("b1")
+	MOVQ(until, first)
+	IMULQ(lane, first)
+	ADDQ(first, next)
+	ADDQ(first, active)
 	ADDQ(active, until)
 	XORQ(first, first)
-	MOVLQSX(Mem{Base: base}, base)
+	MOVLQSX(Mem{Base: base, Index: lane, Scale: 4}, base)
 	SHLQ(U8(2), base)
 	Label("word")
 	now, differ := GP64(), GP64()
@@ -160,6 +184,7 @@ func addUnits(label string, units, chunks int, note, w2, p, y, lane Register) {
 	add()
 	count, o, n4 := get("distinct"), get("offsets"), times4("n")
 	MOVQ(Mem{Base: count, Index: lane, Scale: 8}, count)
+	LEAQ(Mem{Base: o, Index: lane, Scale: 4}, o)
 	ADDQ(argument("skip"), o)
 	SUBQ(argument("from"), count)
 	JZ(LabelRef(label + "done"))
