@@ -113,7 +113,7 @@ func (d *Decoder) Query(ctx context.Context, s contextbuilder.Samples, initial [
 	if q.Distribution {
 		out.Distribution = make([]float32, n*d.events)
 	}
-	order := byDistinct(s)
+	order, steps := byDistinct(s), corrected(q.Iterations)
 	workers = max(1, min(workers, n))
 	size := max(1, min(lanes, (n+workers-1)/workers)) // of a block: few samples spread over all workers
 	parallel.Each(ctx, workers, (n+size-1)/size, func(next func() (int, bool)) {
@@ -124,7 +124,7 @@ func (d *Decoder) Query(ctx context.Context, s contextbuilder.Samples, initial [
 		for k, more := next(); more; k, more = next() {
 			rows := order[k*size : min((k+1)*size, n)]
 			b.set(s, initial, rows)
-			b.query(ctx, q, out, rows)
+			b.query(ctx, q, steps, out, rows)
 		}
 		d.blocks.Put(b)
 	})

@@ -3,6 +3,7 @@ package attention
 import (
 	"context"
 	"math"
+	"math/bits"
 	"slices"
 
 	"connect-deepcase/model/contextbuilder"
@@ -41,6 +42,7 @@ type block struct {
 	others     [lanes]float32 // sum of e
 	total      [lanes]float32 // others + hit
 	confidence [lanes]float32 // in the true event
+	outside    [2]uint8       // one bit per lane: whether total is outside of the range in which exponentials are precise
 	active     []uint64       // one bit per unit: whether it is part of p
 	next       []uint64       // those that the last forward found
 	changed    [lanes]uint16  // not zero if these two differ
@@ -158,20 +160,22 @@ func (b *block) forward() {
 	}
 	flip(b)
 	confide(b)
-	again := false
-	for lane, t := range b.total[:b.rows] {
-		if !(t > lowTotal && t < highTotal) {
-			b.rebase(lane)
-			again = true
-		}
+	outside := b.lanesOutside()
+	for left := outside; left != 0; left &= left - 1 {
+		b.rebase(bits.TrailingZeros32(left))
 	}
-	if again {
+	if outside != 0 {
 		confide(b)
 	}
 }
 
 // The exponentials of a lane are precise while their total lies between these.
 const lowTotal, highTotal = 0x1p-60, 0x1p100
+
+// lanesOutside has a bit for each lane in use whose exponentials are not precise.
+func (b *block) lanesOutside() uint32 {
+	return (uint32(b.outside[0]) | uint32(b.outside[1])<<8) & (1<<b.rows - 1)
+}
 
 // rebase takes a lane's highest logit away from all, where they left the range of exponentials. Most never do: logits are
 // relative to that of the true event.
@@ -221,10 +225,24 @@ const (
 	beta1, beta2 = 0.9, 0.999
 )
 
+// step is what the correction of the bias makes of Adam's learning rate, and of √v the factor.
+type step struct{ rate, scale float32 }
+
+// corrected are Adam's first steps.
+func corrected(iterations int) []step {
+	steps, power1, power2 := make([]step, iterations), 1.0, 1.0
+	for i := range steps {
+		power1 *= beta1
+		power2 *= beta2
+		steps[i] = step{float32(learningRate / (1 - power1)), float32(1 / math.Sqrt(1-power2))}
+	}
+	return steps
+}
+
 // query runs the search for the lanes that set prepared, and writes their rows of out, whose attention is the initial one. In the first iteration
 // the attention is θ itself, later softmax(θ). One code does both: without softmax, the gradient g is 1·(g − 0), and with it w·(g − Σ w·g),
 // and the sum is the same over positions and columns. When ctx ends, query stops.
-func (b *block) query(ctx context.Context, q contextbuilder.Query, out contextbuilder.QueryResult, rows []int32) {
+func (b *block) query(ctx context.Context, q contextbuilder.Query, steps []step, out contextbuilder.QueryResult, rows []int32) {
 	d, l := b.d, b.d.length
 	b.forward()
 	before := b.confidence
@@ -233,14 +251,11 @@ func (b *block) query(ctx context.Context, q contextbuilder.Query, out contextbu
 		iterations = 0
 	}
 	mul, dot := b.one, b.zero
-	power1, power2 := 1.0, 1.0
 	for i := range iterations {
 		if ctx.Err() != nil {
 			return
 		}
-		power1 *= beta1
-		power2 *= beta2
-		d.kernels.adam(b, mul, dot, 1/float32(q.BatchSize), float32(learningRate/(1-power1)), float32(1/math.Sqrt(1-power2)))
+		d.kernels.adam(b, mul, dot, 1/float32(q.BatchSize), steps[i].rate, steps[i].scale)
 		if i == 0 {
 			b.relate()
 			if d.narrow {

@@ -24,7 +24,7 @@ type assembly struct {
 	width   int // floats in a vector: lanes that settle and adam work on
 	signs   func(w1, b1, u *float32, offsets *int32, active, next *uint64, changed *uint16, n, k64, bits, lanes int)
 	confide func(p, u, e, sums, others *float32, n, k64, stride, pitch, lanes int)
-	settle  func(sums, others, hit, total, confidence, gu *float32, pitch, groups int)
+	settle  func(sums, others, hit, total, confidence, gu *float32, outside *uint8, pitch, groups int)
 	flip    func(p, b1, w1, w2 *float32, offsets *int32, notes, active, next *uint64, changed *uint16, events *int32, distinct *int,
 		n, stride, bits, skip, from, lanes int, share float32)
 	adam func(theta, m, v, w, mul, dot, gu, u, hot *float32, length, groups int, invB, rate, scale float32)
@@ -47,7 +47,7 @@ func (x assembly) kernels() kernels {
 			k, u, gu := b.k-b.from, b.u[b.from*lanes:], b.gu[b.from*lanes:]
 			x.confide(&b.p[b.from*b.d.stride], &u[0], &b.e[0], &b.sums[0], &b.others[0], b.d.stride, k*row, b.pStride, b.padded, b.rows)
 			for i := 0; i < b.rows; i += x.width {
-				x.settle(&b.sums[i*b.padded], &b.others[i], &b.hit[i], &b.total[i], &b.confidence[i], &gu[i], b.padded, (k+group-1)/group)
+				x.settle(&b.sums[i*b.padded], &b.others[i], &b.hit[i], &b.total[i], &b.confidence[i], &gu[i], &b.outside[i/8], b.padded, (k+group-1)/group)
 			}
 		},
 		flip: func(b *block) {
@@ -67,7 +67,7 @@ func (x assembly) kernels() kernels {
 			narrowFlipAVX512(&t.a[0], &t.p[0], &b.u[lanes], &b.d.w2[0], &b.events[0], &t.active[0], &t.next[0], b.k-1)
 		}
 		k.narrowConfide = func(b *block) {
-			narrowConfideAVX512(&b.narrow.p[0], &b.u[lanes], &b.hit[0], &b.total[0], &b.confidence[0], &b.gu[lanes], b.k-1)
+			narrowConfideAVX512(&b.narrow.p[0], &b.u[lanes], &b.hit[0], &b.total[0], &b.confidence[0], &b.gu[lanes], &b.outside[0], b.k-1)
 		}
 	}
 	return k

@@ -8,7 +8,7 @@ type kernels struct {
 	// signs leaves the units with A·u > 0 in b.next and what differs from b.active in b.changed.
 	signs func(b *block)
 	// confide leaves in b.e 2 to the power of the logits P·u, in b.others their sum, in b.total and b.confidence what the true event makes
-	// of it, and in b.gu the gradient of −log confidence in u.
+	// of it, in b.outside whether the lane needs a rebase, and in b.gu the gradient of −log confidence in u.
 	confide func(b *block)
 	// flip makes b.active what b.next is, in lanes that b.changed names. To their P it adds, for each unit that differed, its column of W2, relative to the
 	// true event's number, times its row of A, and minus that if the unit becomes inactive.
@@ -87,6 +87,10 @@ func confidePlain(b *block) {
 		}
 		total := others + hit
 		b.others[lane], b.total[lane], b.confidence[lane] = others, total, hit/total
+		b.outside[lane/8] &^= 1 << (lane % 8)
+		if !(total > lowTotal && total < highTotal) {
+			b.outside[lane/8] |= 1 << (lane % 8)
+		}
 		for j := b.from; j < b.k; j++ {
 			p := b.p[lane*b.pStride+(j+1)*n:][:n]
 			var dot float32

@@ -11,7 +11,7 @@ func signsAVX2(w1 *float32, b1 *float32, u *float32, offsets *int32, active *uin
 func confideAVX2(p *float32, u *float32, e *float32, sums *float32, others *float32, n int, k64 int, stride int, pitch int, lanes int)
 
 // settleAVX2: see confidePlain.
-func settleAVX2(sums *float32, others *float32, hit *float32, total *float32, confidence *float32, gu *float32, pitch int, groups int)
+func settleAVX2(sums *float32, others *float32, hit *float32, total *float32, confidence *float32, gu *float32, outside *uint8, pitch int, groups int)
 
 // flipAVX2: see flipPlain.
 func flipAVX2(p *float32, b1 *float32, w1 *float32, w2 *float32, offsets *int32, notes *uint64, active *uint64, next *uint64, changed *uint16, events *int32, distinct *int, n int, stride int, bits int, skip int, from int, lanes int, share float32)
@@ -26,7 +26,7 @@ func signsAVX512(w1 *float32, b1 *float32, u *float32, offsets *int32, active *u
 func confideAVX512(p *float32, u *float32, e *float32, sums *float32, others *float32, n int, k64 int, stride int, pitch int, lanes int)
 
 // settleAVX512: see confidePlain.
-func settleAVX512(sums *float32, others *float32, hit *float32, total *float32, confidence *float32, gu *float32, pitch int, groups int)
+func settleAVX512(sums *float32, others *float32, hit *float32, total *float32, confidence *float32, gu *float32, outside *uint8, pitch int, groups int)
 
 // flipAVX512: see flipPlain.
 func flipAVX512(p *float32, b1 *float32, w1 *float32, w2 *float32, offsets *int32, notes *uint64, active *uint64, next *uint64, changed *uint16, events *int32, distinct *int, n int, stride int, bits int, skip int, from int, lanes int, share float32)
@@ -38,4 +38,4 @@ func adamAVX512(theta *float32, m *float32, v *float32, w *float32, mul *float32
 func narrowFlipAVX512(a *float32, p *float32, u *float32, w2 *float32, events *int32, active *uint16, next *uint16, columns int)
 
 // narrowConfideAVX512: see confidePlain.
-func narrowConfideAVX512(p *float32, u *float32, hit *float32, total *float32, confidence *float32, gu *float32, columns int)
+func narrowConfideAVX512(p *float32, u *float32, hit *float32, total *float32, confidence *float32, gu *float32, outside *uint8, columns int)

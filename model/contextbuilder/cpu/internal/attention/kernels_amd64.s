@@ -750,57 +750,65 @@ DATA k42fc0000<>+56(SB)/4, $0x42fc0000
 DATA k42fc0000<>+60(SB)/4, $0x42fc0000
 GLOBL k42fc0000<>(SB), RODATA|NOPTR, $64
 
-// func settleAVX2(sums *float32, others *float32, hit *float32, total *float32, confidence *float32, gu *float32, pitch int, groups int)
+// func settleAVX2(sums *float32, others *float32, hit *float32, total *float32, confidence *float32, gu *float32, outside *uint8, pitch int, groups int)
 // Requires: AVX
-TEXT ·settleAVX2(SB), NOSPLIT, $0-64
-	MOVQ    hit+16(FP), AX
-	VMOVUPS (AX), Y0
-	MOVQ    others+8(FP), AX
-	VADDPS  (AX), Y0, Y1
-	MOVQ    total+24(FP), AX
-	VMOVUPS Y1, (AX)
-	VMOVUPS k3f800000<>+0(SB), Y2
-	VDIVPS  Y1, Y2, Y2
-	VMULPS  Y2, Y0, Y0
-	MOVQ    confidence+32(FP), AX
-	VMOVUPS Y0, (AX)
-	VMULPS  k3f317218<>+0(SB), Y2, Y2
-	MOVQ    pitch+48(FP), AX
-	SHLQ    $0x02, AX
-	MOVQ    pitch+48(FP), DX
-	SHLQ    $0x02, DX
-	MOVQ    gu+40(FP), BX
-	LEAQ    (AX)(AX*2), CX
-	SHLQ    $0x02, DX
-	MOVQ    sums+0(FP), SI
-	LEAQ    (SI)(DX*1), DX
-	MOVQ    groups+56(FP), DI
+TEXT ·settleAVX2(SB), NOSPLIT, $0-72
+	MOVQ      hit+16(FP), AX
+	VMOVUPS   (AX), Y0
+	MOVQ      others+8(FP), AX
+	VADDPS    (AX), Y0, Y1
+	MOVQ      total+24(FP), AX
+	VMOVUPS   Y1, (AX)
+	MOVQ      outside+48(FP), CX
+	VMOVUPS   k21800000<>+0(SB), Y2
+	VCMPPS    $0x11, Y1, Y2, Y2
+	VCMPPS    $0x11, k71800000<>+0(SB), Y1, Y3
+	VANDPS    Y3, Y2, Y2
+	VMOVMSKPS Y2, AX
+	NOTL      AX
+	MOVB      AL, (CX)
+	VMOVUPS   k3f800000<>+0(SB), Y2
+	VDIVPS    Y1, Y2, Y2
+	VMULPS    Y2, Y0, Y0
+	MOVQ      confidence+32(FP), AX
+	VMOVUPS   Y0, (AX)
+	VMULPS    k3f317218<>+0(SB), Y2, Y2
+	MOVQ      pitch+56(FP), AX
+	SHLQ      $0x02, AX
+	MOVQ      pitch+56(FP), DX
+	SHLQ      $0x02, DX
+	MOVQ      gu+40(FP), BX
+	LEAQ      (AX)(AX*2), CX
+	SHLQ      $0x02, DX
+	MOVQ      sums+0(FP), SI
+	LEAQ      (SI)(DX*1), DX
+	MOVQ      groups+64(FP), DI
 
 group:
-	VMOVUPS     (SI), X3
-	VINSERTF128 $0x01, (DX), Y3, Y3
-	VMOVUPS     (SI)(AX*1), X4
-	VINSERTF128 $0x01, (DX)(AX*1), Y4, Y4
-	VMOVUPS     (SI)(AX*2), X5
-	VINSERTF128 $0x01, (DX)(AX*2), Y5, Y5
-	VMOVUPS     (SI)(CX*1), X6
-	VINSERTF128 $0x01, (DX)(CX*1), Y6, Y6
-	VUNPCKLPS   Y4, Y3, Y0
-	VUNPCKHPS   Y4, Y3, Y7
-	VUNPCKLPS   Y6, Y5, Y1
-	VUNPCKHPS   Y6, Y5, Y8
+	VMOVUPS     (SI), X4
+	VINSERTF128 $0x01, (DX), Y4, Y4
+	VMOVUPS     (SI)(AX*1), X5
+	VINSERTF128 $0x01, (DX)(AX*1), Y5, Y5
+	VMOVUPS     (SI)(AX*2), X6
+	VINSERTF128 $0x01, (DX)(AX*2), Y6, Y6
+	VMOVUPS     (SI)(CX*1), X7
+	VINSERTF128 $0x01, (DX)(CX*1), Y7, Y7
+	VUNPCKLPS   Y5, Y4, Y0
+	VUNPCKHPS   Y5, Y4, Y3
+	VUNPCKLPS   Y7, Y6, Y1
+	VUNPCKHPS   Y7, Y6, Y8
 	VUNPCKLPD   Y1, Y0, Y9
 	VUNPCKHPD   Y1, Y0, Y0
-	VUNPCKLPD   Y8, Y7, Y1
-	VUNPCKHPD   Y8, Y7, Y7
+	VUNPCKLPD   Y8, Y3, Y1
+	VUNPCKHPD   Y8, Y3, Y3
 	VMULPS      Y2, Y9, Y9
 	VMOVUPS     Y9, (BX)
 	VMULPS      Y2, Y0, Y0
 	VMOVUPS     Y0, 64(BX)
 	VMULPS      Y2, Y1, Y1
 	VMOVUPS     Y1, 128(BX)
-	VMULPS      Y2, Y7, Y7
-	VMOVUPS     Y7, 192(BX)
+	VMULPS      Y2, Y3, Y3
+	VMOVUPS     Y3, 192(BX)
 	ADDQ        $0x10, SI
 	ADDQ        $0x10, DX
 	ADDQ        $0x00000100, BX
@@ -808,6 +816,42 @@ group:
 	JG          group
 	VZEROUPPER
 	RET
+
+DATA k21800000<>+0(SB)/4, $0x21800000
+DATA k21800000<>+4(SB)/4, $0x21800000
+DATA k21800000<>+8(SB)/4, $0x21800000
+DATA k21800000<>+12(SB)/4, $0x21800000
+DATA k21800000<>+16(SB)/4, $0x21800000
+DATA k21800000<>+20(SB)/4, $0x21800000
+DATA k21800000<>+24(SB)/4, $0x21800000
+DATA k21800000<>+28(SB)/4, $0x21800000
+DATA k21800000<>+32(SB)/4, $0x21800000
+DATA k21800000<>+36(SB)/4, $0x21800000
+DATA k21800000<>+40(SB)/4, $0x21800000
+DATA k21800000<>+44(SB)/4, $0x21800000
+DATA k21800000<>+48(SB)/4, $0x21800000
+DATA k21800000<>+52(SB)/4, $0x21800000
+DATA k21800000<>+56(SB)/4, $0x21800000
+DATA k21800000<>+60(SB)/4, $0x21800000
+GLOBL k21800000<>(SB), RODATA|NOPTR, $64
+
+DATA k71800000<>+0(SB)/4, $0x71800000
+DATA k71800000<>+4(SB)/4, $0x71800000
+DATA k71800000<>+8(SB)/4, $0x71800000
+DATA k71800000<>+12(SB)/4, $0x71800000
+DATA k71800000<>+16(SB)/4, $0x71800000
+DATA k71800000<>+20(SB)/4, $0x71800000
+DATA k71800000<>+24(SB)/4, $0x71800000
+DATA k71800000<>+28(SB)/4, $0x71800000
+DATA k71800000<>+32(SB)/4, $0x71800000
+DATA k71800000<>+36(SB)/4, $0x71800000
+DATA k71800000<>+40(SB)/4, $0x71800000
+DATA k71800000<>+44(SB)/4, $0x71800000
+DATA k71800000<>+48(SB)/4, $0x71800000
+DATA k71800000<>+52(SB)/4, $0x71800000
+DATA k71800000<>+56(SB)/4, $0x71800000
+DATA k71800000<>+60(SB)/4, $0x71800000
+GLOBL k71800000<>(SB), RODATA|NOPTR, $64
 
 DATA k3f800000<>+0(SB)/4, $0x3f800000
 DATA k3f800000<>+4(SB)/4, $0x3f800000
@@ -2376,24 +2420,31 @@ DATA powersAVX512<>+56(SB)/4, $0x3fd744fd
 DATA powersAVX512<>+60(SB)/4, $0x3feac0c7
 GLOBL powersAVX512<>(SB), RODATA|NOPTR, $64
 
-// func settleAVX512(sums *float32, others *float32, hit *float32, total *float32, confidence *float32, gu *float32, pitch int, groups int)
+// func settleAVX512(sums *float32, others *float32, hit *float32, total *float32, confidence *float32, gu *float32, outside *uint8, pitch int, groups int)
 // Requires: AVX, AVX512F
-TEXT ·settleAVX512(SB), NOSPLIT, $0-64
+TEXT ·settleAVX512(SB), NOSPLIT, $0-72
 	MOVQ    hit+16(FP), AX
 	VMOVUPS (AX), Z0
 	MOVQ    others+8(FP), AX
 	VADDPS  (AX), Z0, Z1
 	MOVQ    total+24(FP), AX
 	VMOVUPS Z1, (AX)
+	MOVQ    outside+48(FP), CX
+	VMOVUPS k21800000<>+0(SB), Z2
+	VCMPPS  $0x11, Z1, Z2, K1
+	VCMPPS  $0x11, k71800000<>+0(SB), Z1, K1, K1
+	KMOVW   K1, AX
+	NOTL    AX
+	MOVW    AX, (CX)
 	VMOVUPS k3f800000<>+0(SB), Z2
 	VDIVPS  Z1, Z2, Z2
 	VMULPS  Z2, Z0, Z0
 	MOVQ    confidence+32(FP), AX
 	VMOVUPS Z0, (AX)
 	VMULPS  k3f317218<>+0(SB), Z2, Z2
-	MOVQ    pitch+48(FP), AX
+	MOVQ    pitch+56(FP), AX
 	SHLQ    $0x02, AX
-	MOVQ    pitch+48(FP), DX
+	MOVQ    pitch+56(FP), DX
 	SHLQ    $0x02, DX
 	MOVQ    gu+40(FP), BX
 	LEAQ    (AX)(AX*2), CX
@@ -2402,7 +2453,7 @@ TEXT ·settleAVX512(SB), NOSPLIT, $0-64
 	LEAQ    (SI)(DX*1), DI
 	LEAQ    (DI)(DX*1), R8
 	LEAQ    (R8)(DX*1), DX
-	MOVQ    groups+56(FP), R9
+	MOVQ    groups+64(FP), R9
 
 group:
 	VMOVUPS      (SI), X3
@@ -3801,9 +3852,9 @@ DATA k80000000<>+56(SB)/4, $0x80000000
 DATA k80000000<>+60(SB)/4, $0x80000000
 GLOBL k80000000<>(SB), RODATA|NOPTR, $64
 
-// func narrowConfideAVX512(p *float32, u *float32, hit *float32, total *float32, confidence *float32, gu *float32, columns int)
+// func narrowConfideAVX512(p *float32, u *float32, hit *float32, total *float32, confidence *float32, gu *float32, outside *uint8, columns int)
 // Requires: AVX, AVX512F
-TEXT ·narrowConfideAVX512(SB), NOSPLIT, $0-56
+TEXT ·narrowConfideAVX512(SB), NOSPLIT, $0-64
 	VMOVUPS kc2c80000<>+0(SB), Z0
 	VMOVUPS k49c00000<>+0(SB), Z1
 	VMOVUPS powersAVX512<>+0(SB), Z2
@@ -3828,7 +3879,7 @@ TEXT ·narrowConfideAVX512(SB), NOSPLIT, $0-56
 	VMOVUPS 832(AX), Z19
 	VMOVUPS 896(AX), Z20
 	VMOVUPS 960(AX), Z21
-	MOVQ    columns+48(FP), DX
+	MOVQ    columns+56(FP), DX
 
 logits:
 	ADDQ        $0x00000400, AX
@@ -4058,6 +4109,13 @@ logits:
 	VADDPS      Z2, Z1, Z1
 	MOVQ        total+24(FP), AX
 	VMOVUPS     Z1, (AX)
+	MOVQ        outside+48(FP), CX
+	VMOVUPS     k21800000<>+0(SB), Z2
+	VCMPPS      $0x11, Z1, Z2, K1
+	VCMPPS      $0x11, k71800000<>+0(SB), Z1, K1, K1
+	KMOVW       K1, AX
+	NOTL        AX
+	MOVW        AX, (CX)
 	VMOVUPS     k3f800000<>+0(SB), Z2
 	VDIVPS      Z1, Z2, Z2
 	VMULPS      Z2, Z0, Z0
@@ -4066,7 +4124,7 @@ logits:
 	VMULPS      k3f317218<>+0(SB), Z2, Z2
 	MOVQ        p+0(FP), AX
 	MOVQ        gu+40(FP), CX
-	MOVQ        columns+48(FP), DX
+	MOVQ        columns+56(FP), DX
 
 gradient:
 	ADDQ        $0x00000400, AX

@@ -145,19 +145,46 @@ func fold(v []VecVirtual) VecVirtual {
 	return high
 }
 
-// settle works on a vector of lanes: total is the sum of others and hit, the true event's exponential, confidence its share, and gu sums·ln 2 / total.
-// Each sample's sums lie in one piece; here they become rows of lanes.
-func settle() {
-	begin("settle", "confidePlain", "func(sums, others, hit, total, confidence, gu *float32, pitch, groups int)")
-	hit, t, scale := New(), New(), New()
-	VMOVUPS(Mem{Base: get("hit")}, hit)
-	VADDPS(Mem{Base: get("others")}, hit, t)
-	VMOVUPS(t, Mem{Base: get("total")})
+// share stores a vector of totals, which of them are outside of the range in which exponentials are precise, and the confidences. It returns what sums are
+// to be multiplied with.
+func share(hit, total VecVirtual) (scale VecVirtual) {
+	const lessThan = 17 // false for NaN
+	VMOVUPS(total, Mem{Base: get("total")})
+	low, inside, to := New(), GP32(), Mem{Base: get("outside")}
+	VMOVUPS(Float(lowTotal), low)
+	if Width == 16 {
+		above, both := K(), K()
+		VCMPPS(U8(lessThan), total, low, above)
+		VCMPPS(U8(lessThan), Float(highTotal), total, above, both)
+		KMOVW(both, inside)
+		NOTL(inside)
+		MOVW(inside.As16(), to)
+	} else {
+		below := New()
+		VCMPPS(U8(lessThan), total, low, low)
+		VCMPPS(U8(lessThan), Float(highTotal), total, below)
+		VANDPS(below, low, low)
+		VMOVMSKPS(low, inside)
+		NOTL(inside)
+		MOVB(inside.As8(), to)
+	}
+	scale = New()
 	VMOVUPS(Float(1), scale)
-	VDIVPS(t, scale, scale)
+	VDIVPS(total, scale, scale)
 	VMULPS(scale, hit, hit)
 	VMOVUPS(hit, Mem{Base: get("confidence")})
 	VMULPS(Float(ln2), scale, scale)
+	return scale
+}
+
+// settle works on a vector of lanes: total is the sum of others and hit, the true event's exponential, confidence its share, and gu sums·ln 2 / total.
+// Each sample's sums lie in one piece; here they become rows of lanes.
+func settle() {
+	begin("settle", "confidePlain", "func(sums, others, hit, total, confidence, gu *float32, outside *uint8, pitch, groups int)")
+	hit, t := New(), New()
+	VMOVUPS(Mem{Base: get("hit")}, hit)
+	VADDPS(Mem{Base: get("others")}, hit, t)
+	scale := share(hit, t)
 	pitch, three, four, gu := times4("pitch"), GP64(), times4("pitch"), get("gu")
 	LEAQ(Mem{Base: pitch, Index: pitch, Scale: 2}, three)
 	SHLQ(U8(2), four)

@@ -19,6 +19,8 @@ const (
 	row    = 64    // bytes in a row of sixteen lanes, and in a chunk of sixteen events
 	lowest = -3e38 // below every θ that is finite
 
+	lowTotal, highTotal = 0x1p-60, 0x1p100 // as in package attention
+
 	ln2     = 0.69314718055994531
 	log2e   = 1.44269504088896341
 	eighths = 3 << 19 // added to a small number, it leaves whole eighths

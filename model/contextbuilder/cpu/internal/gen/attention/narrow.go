@@ -125,13 +125,13 @@ func flipUnit(unit, flips, off Register, events, minus VecVirtual) {
 
 // narrowConfide is confide and settle.
 func narrowConfide() {
-	begin("narrowConfide", "confidePlain", "func(p, u, hit, total, confidence, gu *float32, columns int)")
+	begin("narrowConfide", "confidePlain", "func(p, u, hit, total, confidence, gu *float32, outside *uint8, columns int)")
 	exp := newExponential()
 	l := product("logits", "p")
 	for i := 0; i < rows; i += 2 {
 		exp(l[i : i+2]...)
 	}
-	hit, total, scale := New(), Several(2), New()
+	hit, total := New(), Several(2)
 	VMOVUPS(Mem{Base: get("hit")}, hit)
 	VMOVUPS(hit, total[0])
 	VMOVUPS(l[0], total[1])
@@ -139,12 +139,7 @@ func narrowConfide() {
 		VADDPS(l[i], total[i%2], total[i%2])
 	}
 	VADDPS(total[1], total[0], total[0])
-	VMOVUPS(total[0], Mem{Base: get("total")})
-	VMOVUPS(Float(1), scale)
-	VDIVPS(total[0], scale, scale)
-	VMULPS(scale, hit, hit)
-	VMOVUPS(hit, Mem{Base: get("confidence")})
-	VMULPS(Float(ln2), scale, scale)
+	scale := share(hit, total[0])
 	p, gu, g := get("p"), get("gu"), Several(4)
 	otherColumns("gradient", p, gu, func() {
 		for i := range l {
