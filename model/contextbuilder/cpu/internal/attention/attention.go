@@ -1,10 +1,9 @@
 // Package attention answers the Context Builder's attention query on the CPU (van Ede et al., IEEE S&P 2022, section III-C): the
 // attention under which the network would have predicted a sample's event, found by Adam.
 //
-// With attention w on the simplex the hidden layer's input is W1·v + b1 = A·u, where A = [b1 | the W1 columns of the context's K distinct
-// events] and u = [1, the attention summed over equal events]. While the set of active ReLU units stays the same the logits are P·u,
-// with P = [q | W2·diag(active)·A], so that an iteration costs O(N·K) and not O(N²). If a unit becomes active
-// or inactive, P changes by rank one. From each column of P the true event's number is taken away: the true event's logit is 0, which softmax does
+// Attention w is on the simplex, so that the hidden layer's input is W1·v + b1 = A·u, where A are the columns of W1 for the K distinct events of the
+// context, each plus b1, and u is the attention summed over equal events. While the set of active ReLU units stays the same, the logits are
+// P·u + b2 with P = W2·diag(active)·A, so that an iteration costs O(N·K) and not O(N²). If a unit becomes active or inactive, P changes by rank one. From each column of P the true event's number is taken away: the true event's logit is 0, which softmax does
 // not mind, and the derivative by u is that of the others alone, where confidence − 1 would cancel near confidence 1.
 package attention
 
@@ -28,7 +27,7 @@ import (
 // unit's column of W2 are each in one piece.
 type Decoder struct {
 	events, length, stride int       // N, L, N rounded up
-	w1, b1                 []float32 // N columns and one of zeros; one
+	a                      []float32 // N columns, each of W1 plus b1, one of zeros, and b1
 	w2                     []float32 // N columns, times log2 e like q and base: logits are for powers of 2
 	// base = W2·diag(first)·W1 and q = W2·diag(first)·b1 + b2. The P of each sample starts from these, so that no sample costs O(N²K).
 	base, q []float32
@@ -44,9 +43,9 @@ func New(w *contextbuilder.Weights) *Decoder { return newDecoder(w, available()[
 func newDecoder(w *contextbuilder.Weights, k kernels) *Decoder {
 	n := w.Config.Events
 	s := (n + 15) &^ 15
-	d := &Decoder{events: n, length: w.Config.Length, stride: s, kernels: k, w1: columns(w.Hidden.Weight, n, n+1, s), w2: columns(w.Out.Weight, n, n, s),
-		b1: simd.Make(s), q: simd.Make(s), base: simd.Make(n * s), first: make([]uint64, (s+63)/64)}
-	copy(d.b1, w.Hidden.Bias)
+	d := &Decoder{events: n, length: w.Config.Length, stride: s, kernels: k, a: columns(w.Hidden.Weight, n, n+2, s), w2: columns(w.Out.Weight, n, n, s),
+		q: simd.Make(s), base: simd.Make(n * s), first: make([]uint64, (s+63)/64)}
+	copy(d.a[(n+1)*s:], w.Hidden.Bias)
 	copy(d.q, w.Out.Bias)
 	for _, v := range [][]float32{d.w2, d.q} {
 		for i := range v {
@@ -54,11 +53,10 @@ func newDecoder(w *contextbuilder.Weights, k kernels) *Decoder {
 		}
 	}
 	// W1 and b1 of the units in first
-	w1, b1 := simd.Make(len(d.w1)), simd.Make(s)
-	copy(w1, d.w1)
-	copy(b1, d.b1)
-	for j := range n {
-		z := d.b1[j]
+	w1, b1 := simd.Make(n*s), simd.Make(s)
+	copy(w1, d.a)
+	copy(b1, w.Hidden.Bias)
+	for j, z := range w.Hidden.Bias {
 		for _, x := range w.Hidden.Weight[j*n:][:n] {
 			z += x / float32(n)
 		}
@@ -82,6 +80,9 @@ func newDecoder(w *contextbuilder.Weights, k kernels) *Decoder {
 		wait.Go(func() { simd.Gemm(min(rows, n-e), s, n, w1[e*s:], s, 1, d.w2, s, d.base[e*s:], s, false) })
 	}
 	wait.Wait()
+	for e := range n {
+		simd.Axpy(d.a[e*s:(e+1)*s], d.a[(n+1)*s:], 1)
+	}
 	return d
 }
 

@@ -27,12 +27,13 @@ type block struct {
 	w           []float32 // positions: attention
 	one, zero   []float32 // positions, columns
 	u, gu       []float32 // padded columns: attention summed over equal events, gradient in it
-	offsets     []int32   // columns: where the event's column of W1 begins (and a row to spare)
+	offsets     []int32   // columns: where the event's column of A begins
 	hot         []float32 // positions × padded columns: 1 where the position's event is the column's
 	column      []int32   // positions: the column of the position's event
 
 	distinct   [lanes]int     // columns of the sample, K
 	events     [lanes]int32   // the true event
+	bias       [lanes]int32   // where the column of A for the first column of P begins: b1, or the first event's
 	p          []float32      // P: the bias' column, then k ones, with the Decoder's stride; those beyond K are zero
 	pStride    int            // from a lane's P to the next
 	e          []float32      // 2 to the power of the logits
@@ -55,7 +56,7 @@ func newBlock(d *Decoder) *block {
 	n, l := d.stride, d.length
 	f := func(rows int) []float32 { return simd.Make(rows * lanes) }
 	b := &block{d: d, theta: f(l), m: f(l), v: f(l), w: f(l), one: f(l), zero: f(l + group), u: f(l + group), gu: f(l + group),
-		offsets: make([]int32, (l+2)*lanes), column: make([]int32, l*lanes), e: f(n), sums: f(l + group), z: simd.Make(n),
+		offsets: make([]int32, (l+1)*lanes), column: make([]int32, l*lanes), e: f(n), sums: f(l + group), z: simd.Make(n),
 		active: make([]uint64, lanes*len(d.first)), next: make([]uint64, lanes*len(d.first)), notes: make([]uint64, 4*n)}
 	for i := range b.one {
 		b.one[i] = 1
@@ -92,6 +93,7 @@ func (b *block) set(s contextbuilder.Samples, initial []float32, rows []int32) {
 		for j := k; j < b.k; j++ {
 			b.offsets[j*lanes+i] = int32(d.events * n) // a column of zeros
 		}
+		b.bias[i] = int32((d.events + 1) * n)
 		copy(b.active[i*len(d.first):], d.first)
 		b.events[i], b.shift[i], b.hit[i] = y, 0, 1
 		attention := initial[int(row)*l:][:l]
@@ -117,6 +119,7 @@ func (b *block) relate() {
 			simd.Axpy(column(j), column(1), -1)
 		}
 		simd.Axpy(column(1), column(0), 1)
+		b.bias[lane] = b.offsets[lane]
 	}
 	clear(b.gu)
 	b.from = 1

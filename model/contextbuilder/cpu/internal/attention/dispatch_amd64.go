@@ -22,11 +22,11 @@ func available() (all []kernels) {
 type assembly struct {
 	name    string
 	width   int // floats in a vector: lanes that settle and adam work on
-	signs   func(w1, b1, u *float32, offsets *int32, active, next *uint64, changed *uint16, n, k64, bits, lanes int)
+	signs   func(a, u *float32, offsets *int32, active, next *uint64, changed *uint16, n, k64, bits, lanes int)
 	confide func(p, u, e, sums, others *float32, n, k64, stride, pitch, lanes int)
 	settle  func(sums, others, hit, total, confidence, gu *float32, outside *uint8, pitch, groups int)
-	flip    func(p, b1, w1, w2 *float32, offsets *int32, notes, active, next *uint64, changed *uint16, events *int32, distinct *int,
-		n, stride, bits, skip, from, lanes int, share float32)
+	flip    func(p, a, w2 *float32, offsets, bias *int32, notes, active, next *uint64, changed *uint16, events *int32, distinct *int,
+		n, stride, bits, skip, from, lanes int)
 	adam func(theta, m, v, w, mul, dot, gu, u, hot *float32, length, groups int, invB, rate, scale float32)
 }
 
@@ -41,7 +41,7 @@ func (x assembly) kernels() kernels {
 		name: x.name,
 		signs: func(b *block) {
 			d := b.d
-			x.signs(&d.w1[0], &d.b1[0], &b.u[0], &b.offsets[0], &b.active[0], &b.next[0], &b.changed[0], d.stride, b.k*row, 8*len(d.first), b.rows)
+			x.signs(&d.a[0], &b.u[0], &b.offsets[0], &b.active[0], &b.next[0], &b.changed[0], d.stride, b.k*row, 8*len(d.first), b.rows)
 		},
 		confide: func(b *block) {
 			k, u, gu := b.k-b.from, b.u[b.from*lanes:], b.gu[b.from*lanes:]
@@ -52,8 +52,8 @@ func (x assembly) kernels() kernels {
 		},
 		flip: func(b *block) {
 			d := b.d
-			x.flip(&b.p[b.from*d.stride], &d.b1[0], &d.w1[0], &d.w2[0], &b.offsets[0], &b.notes[0], &b.active[0], &b.next[0], &b.changed[0], &b.events[0],
-				&b.distinct[0], d.stride, b.pStride, 8*len(d.first), b.from*row, b.from, 1<<(2*b.rows)-1, float32(b.from))
+			x.flip(&b.p[b.from*d.stride], &d.a[0], &d.w2[0], &b.offsets[0], &b.bias[0], &b.notes[0], &b.active[0], &b.next[0], &b.changed[0], &b.events[0],
+				&b.distinct[0], d.stride, b.pStride, 8*len(d.first), b.from*row, b.from, 1<<(2*b.rows)-1)
 		},
 		adam: func(b *block, mul, dot []float32, invB, rate, scale float32) {
 			for i := 0; i < b.rows; i += x.width {

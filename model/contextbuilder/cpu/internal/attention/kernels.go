@@ -52,9 +52,9 @@ func signsPlain(b *block) {
 	d, z := b.d, b.z
 	n := len(z)
 	for lane := range b.rows {
-		copy(z, d.b1)
+		clear(z)
 		for j := range b.k {
-			a, f := d.w1[b.offsets[j*lanes+lane]:][:n], b.u[j*lanes+lane]
+			a, f := d.a[b.offsets[j*lanes+lane]:][:n], b.u[j*lanes+lane]
 			for r := range z {
 				z[r] += a[r] * f
 			}
@@ -109,8 +109,8 @@ func flipPlain(b *block) {
 			continue
 		}
 		active, next := b.active[lane*size:][:size], b.next[lane*size:][:size]
-		base := d.w1[b.offsets[lane]:]
-		p, a, share := b.p[lane*b.pStride:], d.b1, float32(b.from)
+		bias := d.a[b.bias[lane]:][:n]
+		p := b.p[lane*b.pStride:]
 		for j := b.from; j <= b.distinct[lane]; j++ {
 			to := p[j*n:][:n]
 			for unit := range n {
@@ -118,13 +118,16 @@ func flipPlain(b *block) {
 				if now == active[unit/64]>>(unit%64)&1 {
 					continue
 				}
-				f, column := float32(int(now)*2-1)*(a[unit]+share*base[unit]), d.w2[unit*n:][:n]
+				f, column := bias[unit], d.w2[unit*n:][:n]
+				if j > b.from {
+					f = d.a[int(b.offsets[(j-1)*lanes+lane])+unit] - f
+				}
+				f *= float32(int(now)*2 - 1)
 				truth := column[b.events[lane]]
 				for r, x := range column {
 					to[r] += f * (x - truth)
 				}
 			}
-			a, share = d.w1[b.offsets[j*lanes+lane]:], -float32(b.from)
 		}
 		copy(active, next)
 	}

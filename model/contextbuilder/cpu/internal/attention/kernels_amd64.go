@@ -5,7 +5,7 @@
 package attention
 
 // signsAVX2: see signsPlain.
-func signsAVX2(w1 *float32, b1 *float32, u *float32, offsets *int32, active *uint64, next *uint64, changed *uint16, n int, k64 int, bits int, lanes int)
+func signsAVX2(a *float32, u *float32, offsets *int32, active *uint64, next *uint64, changed *uint16, n int, k64 int, bits int, lanes int)
 
 // confideAVX2: see confidePlain.
 func confideAVX2(p *float32, u *float32, e *float32, sums *float32, others *float32, n int, k64 int, stride int, pitch int, lanes int)
@@ -14,13 +14,13 @@ func confideAVX2(p *float32, u *float32, e *float32, sums *float32, others *floa
 func settleAVX2(sums *float32, others *float32, hit *float32, total *float32, confidence *float32, gu *float32, outside *uint8, pitch int, groups int)
 
 // flipAVX2: see flipPlain.
-func flipAVX2(p *float32, b1 *float32, w1 *float32, w2 *float32, offsets *int32, notes *uint64, active *uint64, next *uint64, changed *uint16, events *int32, distinct *int, n int, stride int, bits int, skip int, from int, lanes int, share float32)
+func flipAVX2(p *float32, a *float32, w2 *float32, offsets *int32, bias *int32, notes *uint64, active *uint64, next *uint64, changed *uint16, events *int32, distinct *int, n int, stride int, bits int, skip int, from int, lanes int)
 
 // adamAVX2: see adamPlain.
 func adamAVX2(theta *float32, m *float32, v *float32, w *float32, mul *float32, dot *float32, gu *float32, u *float32, hot *float32, length int, groups int, invB float32, rate float32, scale float32)
 
 // signsAVX512: see signsPlain.
-func signsAVX512(w1 *float32, b1 *float32, u *float32, offsets *int32, active *uint64, next *uint64, changed *uint16, n int, k64 int, bits int, lanes int)
+func signsAVX512(a *float32, u *float32, offsets *int32, active *uint64, next *uint64, changed *uint16, n int, k64 int, bits int, lanes int)
 
 // confideAVX512: see confidePlain.
 func confideAVX512(p *float32, u *float32, e *float32, sums *float32, others *float32, n int, k64 int, stride int, pitch int, lanes int)
@@ -29,7 +29,7 @@ func confideAVX512(p *float32, u *float32, e *float32, sums *float32, others *fl
 func settleAVX512(sums *float32, others *float32, hit *float32, total *float32, confidence *float32, gu *float32, outside *uint8, pitch int, groups int)
 
 // flipAVX512: see flipPlain.
-func flipAVX512(p *float32, b1 *float32, w1 *float32, w2 *float32, offsets *int32, notes *uint64, active *uint64, next *uint64, changed *uint16, events *int32, distinct *int, n int, stride int, bits int, skip int, from int, lanes int, share float32)
+func flipAVX512(p *float32, a *float32, w2 *float32, offsets *int32, bias *int32, notes *uint64, active *uint64, next *uint64, changed *uint16, events *int32, distinct *int, n int, stride int, bits int, skip int, from int, lanes int)
 
 // adamAVX512: see adamPlain.
 func adamAVX512(theta *float32, m *float32, v *float32, w *float32, mul *float32, dot *float32, gu *float32, u *float32, hot *float32, length int, groups int, invB float32, rate float32, scale float32)

@@ -4,286 +4,293 @@
 
 #include "textflag.h"
 
-// func signsAVX2(w1 *float32, b1 *float32, u *float32, offsets *int32, active *uint64, next *uint64, changed *uint16, n int, k64 int, bits int, lanes int)
+// func signsAVX2(a *float32, u *float32, offsets *int32, active *uint64, next *uint64, changed *uint16, n int, k64 int, bits int, lanes int)
 // Requires: AVX, FMA3
-TEXT ·signsAVX2(SB), NOSPLIT, $0-88
-	MOVQ u+16(FP), AX
-	MOVQ offsets+24(FP), CX
-	MOVQ active+32(FP), DX
-	MOVQ next+40(FP), BX
-	MOVQ changed+48(FP), SI
+TEXT ·signsAVX2(SB), NOSPLIT, $0-80
+	MOVQ u+8(FP), AX
+	MOVQ offsets+16(FP), CX
+	MOVQ active+24(FP), DX
+	MOVQ next+32(FP), BX
+	MOVQ changed+40(FP), SI
 
 lanes:
-	MOVQ w1+0(FP), DI
-	MOVQ b1+8(FP), R8
-	MOVQ n+56(FP), R9
-	SHLQ $0x02, R9
-	XORL R10, R10
+	MOVQ a+0(FP), DI
+	MOVQ n+48(FP), R8
+	SHLQ $0x02, R8
+	XORL R9, R9
 
 chunks6:
-	CMPQ    R9, $0x00000180
-	JLT     chunks6end
-	VMOVUPS (R8), Y0
-	VMOVUPS 32(R8), Y1
-	VMOVUPS 64(R8), Y2
-	VMOVUPS 96(R8), Y3
-	VMOVUPS 128(R8), Y4
-	VMOVUPS 160(R8), Y5
-	VMOVUPS 192(R8), Y6
-	VMOVUPS 224(R8), Y7
-	VMOVUPS 256(R8), Y8
-	VMOVUPS 288(R8), Y9
-	VMOVUPS 320(R8), Y10
-	VMOVUPS 352(R8), Y11
-	XORQ    R11, R11
+	CMPQ         R8, $0x00000180
+	JLT          chunks6end
+	XORQ         R10, R10
+	MOVLQSX      (CX)(R10*1), R11
+	VBROADCASTSS (AX)(R10*1), Y12
+	VMULPS       (DI)(R11*4), Y12, Y0
+	VMULPS       32(DI)(R11*4), Y12, Y1
+	VMULPS       64(DI)(R11*4), Y12, Y2
+	VMULPS       96(DI)(R11*4), Y12, Y3
+	VMULPS       128(DI)(R11*4), Y12, Y4
+	VMULPS       160(DI)(R11*4), Y12, Y5
+	VMULPS       192(DI)(R11*4), Y12, Y6
+	VMULPS       224(DI)(R11*4), Y12, Y7
+	VMULPS       256(DI)(R11*4), Y12, Y8
+	VMULPS       288(DI)(R11*4), Y12, Y9
+	VMULPS       320(DI)(R11*4), Y12, Y10
+	VMULPS       352(DI)(R11*4), Y12, Y11
+	ADDQ         $0x40, R10
 
 chunks6columns:
-	MOVLQSX      (CX)(R11*1), R12
-	VBROADCASTSS (AX)(R11*1), Y12
-	VFMADD231PS  (DI)(R12*4), Y12, Y0
-	VFMADD231PS  32(DI)(R12*4), Y12, Y1
-	VFMADD231PS  64(DI)(R12*4), Y12, Y2
-	VFMADD231PS  96(DI)(R12*4), Y12, Y3
-	VFMADD231PS  128(DI)(R12*4), Y12, Y4
-	VFMADD231PS  160(DI)(R12*4), Y12, Y5
-	VFMADD231PS  192(DI)(R12*4), Y12, Y6
-	VFMADD231PS  224(DI)(R12*4), Y12, Y7
-	VFMADD231PS  256(DI)(R12*4), Y12, Y8
-	VFMADD231PS  288(DI)(R12*4), Y12, Y9
-	VFMADD231PS  320(DI)(R12*4), Y12, Y10
-	VFMADD231PS  352(DI)(R12*4), Y12, Y11
-	ADDQ         $0x40, R11
-	CMPQ         R11, k64+64(FP)
+	MOVLQSX      (CX)(R10*1), R11
+	VBROADCASTSS (AX)(R10*1), Y12
+	VFMADD231PS  (DI)(R11*4), Y12, Y0
+	VFMADD231PS  32(DI)(R11*4), Y12, Y1
+	VFMADD231PS  64(DI)(R11*4), Y12, Y2
+	VFMADD231PS  96(DI)(R11*4), Y12, Y3
+	VFMADD231PS  128(DI)(R11*4), Y12, Y4
+	VFMADD231PS  160(DI)(R11*4), Y12, Y5
+	VFMADD231PS  192(DI)(R11*4), Y12, Y6
+	VFMADD231PS  224(DI)(R11*4), Y12, Y7
+	VFMADD231PS  256(DI)(R11*4), Y12, Y8
+	VFMADD231PS  288(DI)(R11*4), Y12, Y9
+	VFMADD231PS  320(DI)(R11*4), Y12, Y10
+	VFMADD231PS  352(DI)(R11*4), Y12, Y11
+	ADDQ         $0x40, R10
+	CMPQ         R10, k64+56(FP)
 	JLT          chunks6columns
-	MOVQ         bits+72(FP), R11
+	MOVQ         bits+64(FP), R10
 	VXORPS       Y12, Y12, Y12
 	VCMPPS       $0x01, Y0, Y12, Y0
 	VCMPPS       $0x01, Y1, Y12, Y1
-	VMOVMSKPS    Y0, R11
-	VMOVMSKPS    Y1, R12
-	SHLL         $0x08, R12
-	ORL          R12, R11
-	MOVW         R11, (BX)
-	XORW         (DX), R11
+	VMOVMSKPS    Y0, R10
+	VMOVMSKPS    Y1, R11
+	SHLL         $0x08, R11
 	ORL          R11, R10
+	MOVW         R10, (BX)
+	XORW         (DX), R10
+	ORL          R10, R9
 	VCMPPS       $0x01, Y2, Y12, Y2
 	VCMPPS       $0x01, Y3, Y12, Y3
-	VMOVMSKPS    Y2, R11
-	VMOVMSKPS    Y3, R12
-	SHLL         $0x08, R12
-	ORL          R12, R11
-	MOVW         R11, 2(BX)
-	XORW         2(DX), R11
+	VMOVMSKPS    Y2, R10
+	VMOVMSKPS    Y3, R11
+	SHLL         $0x08, R11
 	ORL          R11, R10
+	MOVW         R10, 2(BX)
+	XORW         2(DX), R10
+	ORL          R10, R9
 	VCMPPS       $0x01, Y4, Y12, Y4
 	VCMPPS       $0x01, Y5, Y12, Y5
-	VMOVMSKPS    Y4, R11
-	VMOVMSKPS    Y5, R12
-	SHLL         $0x08, R12
-	ORL          R12, R11
-	MOVW         R11, 4(BX)
-	XORW         4(DX), R11
+	VMOVMSKPS    Y4, R10
+	VMOVMSKPS    Y5, R11
+	SHLL         $0x08, R11
 	ORL          R11, R10
+	MOVW         R10, 4(BX)
+	XORW         4(DX), R10
+	ORL          R10, R9
 	VCMPPS       $0x01, Y6, Y12, Y6
 	VCMPPS       $0x01, Y7, Y12, Y7
-	VMOVMSKPS    Y6, R11
-	VMOVMSKPS    Y7, R12
-	SHLL         $0x08, R12
-	ORL          R12, R11
-	MOVW         R11, 6(BX)
-	XORW         6(DX), R11
+	VMOVMSKPS    Y6, R10
+	VMOVMSKPS    Y7, R11
+	SHLL         $0x08, R11
 	ORL          R11, R10
+	MOVW         R10, 6(BX)
+	XORW         6(DX), R10
+	ORL          R10, R9
 	VCMPPS       $0x01, Y8, Y12, Y8
 	VCMPPS       $0x01, Y9, Y12, Y9
-	VMOVMSKPS    Y8, R11
-	VMOVMSKPS    Y9, R12
-	SHLL         $0x08, R12
-	ORL          R12, R11
-	MOVW         R11, 8(BX)
-	XORW         8(DX), R11
+	VMOVMSKPS    Y8, R10
+	VMOVMSKPS    Y9, R11
+	SHLL         $0x08, R11
 	ORL          R11, R10
+	MOVW         R10, 8(BX)
+	XORW         8(DX), R10
+	ORL          R10, R9
 	VCMPPS       $0x01, Y10, Y12, Y10
 	VCMPPS       $0x01, Y11, Y12, Y11
-	VMOVMSKPS    Y10, R11
-	VMOVMSKPS    Y11, R12
-	SHLL         $0x08, R12
-	ORL          R12, R11
-	MOVW         R11, 10(BX)
-	XORW         10(DX), R11
+	VMOVMSKPS    Y10, R10
+	VMOVMSKPS    Y11, R11
+	SHLL         $0x08, R11
 	ORL          R11, R10
+	MOVW         R10, 10(BX)
+	XORW         10(DX), R10
+	ORL          R10, R9
 	ADDQ         $0x00000180, DI
-	ADDQ         $0x00000180, R8
 	ADDQ         $0x0c, BX
 	ADDQ         $0x0c, DX
-	SUBQ         $0x00000180, R9
+	SUBQ         $0x00000180, R8
 	JMP          chunks6
 
 chunks6end:
 chunks4:
-	CMPQ    R9, $0x00000100
-	JLT     chunks4end
-	VMOVUPS (R8), Y0
-	VMOVUPS 32(R8), Y1
-	VMOVUPS 64(R8), Y2
-	VMOVUPS 96(R8), Y3
-	VMOVUPS 128(R8), Y4
-	VMOVUPS 160(R8), Y5
-	VMOVUPS 192(R8), Y6
-	VMOVUPS 224(R8), Y7
-	XORQ    R11, R11
+	CMPQ         R8, $0x00000100
+	JLT          chunks4end
+	XORQ         R10, R10
+	MOVLQSX      (CX)(R10*1), R11
+	VBROADCASTSS (AX)(R10*1), Y8
+	VMULPS       (DI)(R11*4), Y8, Y0
+	VMULPS       32(DI)(R11*4), Y8, Y1
+	VMULPS       64(DI)(R11*4), Y8, Y2
+	VMULPS       96(DI)(R11*4), Y8, Y3
+	VMULPS       128(DI)(R11*4), Y8, Y4
+	VMULPS       160(DI)(R11*4), Y8, Y5
+	VMULPS       192(DI)(R11*4), Y8, Y6
+	VMULPS       224(DI)(R11*4), Y8, Y7
+	ADDQ         $0x40, R10
 
 chunks4columns:
-	MOVLQSX      (CX)(R11*1), R12
-	VBROADCASTSS (AX)(R11*1), Y8
-	VFMADD231PS  (DI)(R12*4), Y8, Y0
-	VFMADD231PS  32(DI)(R12*4), Y8, Y1
-	VFMADD231PS  64(DI)(R12*4), Y8, Y2
-	VFMADD231PS  96(DI)(R12*4), Y8, Y3
-	VFMADD231PS  128(DI)(R12*4), Y8, Y4
-	VFMADD231PS  160(DI)(R12*4), Y8, Y5
-	VFMADD231PS  192(DI)(R12*4), Y8, Y6
-	VFMADD231PS  224(DI)(R12*4), Y8, Y7
-	ADDQ         $0x40, R11
-	CMPQ         R11, k64+64(FP)
+	MOVLQSX      (CX)(R10*1), R11
+	VBROADCASTSS (AX)(R10*1), Y8
+	VFMADD231PS  (DI)(R11*4), Y8, Y0
+	VFMADD231PS  32(DI)(R11*4), Y8, Y1
+	VFMADD231PS  64(DI)(R11*4), Y8, Y2
+	VFMADD231PS  96(DI)(R11*4), Y8, Y3
+	VFMADD231PS  128(DI)(R11*4), Y8, Y4
+	VFMADD231PS  160(DI)(R11*4), Y8, Y5
+	VFMADD231PS  192(DI)(R11*4), Y8, Y6
+	VFMADD231PS  224(DI)(R11*4), Y8, Y7
+	ADDQ         $0x40, R10
+	CMPQ         R10, k64+56(FP)
 	JLT          chunks4columns
-	MOVQ         bits+72(FP), R11
+	MOVQ         bits+64(FP), R10
 	VXORPS       Y8, Y8, Y8
 	VCMPPS       $0x01, Y0, Y8, Y0
 	VCMPPS       $0x01, Y1, Y8, Y1
-	VMOVMSKPS    Y0, R11
-	VMOVMSKPS    Y1, R12
-	SHLL         $0x08, R12
-	ORL          R12, R11
-	MOVW         R11, (BX)
-	XORW         (DX), R11
+	VMOVMSKPS    Y0, R10
+	VMOVMSKPS    Y1, R11
+	SHLL         $0x08, R11
 	ORL          R11, R10
+	MOVW         R10, (BX)
+	XORW         (DX), R10
+	ORL          R10, R9
 	VCMPPS       $0x01, Y2, Y8, Y2
 	VCMPPS       $0x01, Y3, Y8, Y3
-	VMOVMSKPS    Y2, R11
-	VMOVMSKPS    Y3, R12
-	SHLL         $0x08, R12
-	ORL          R12, R11
-	MOVW         R11, 2(BX)
-	XORW         2(DX), R11
+	VMOVMSKPS    Y2, R10
+	VMOVMSKPS    Y3, R11
+	SHLL         $0x08, R11
 	ORL          R11, R10
+	MOVW         R10, 2(BX)
+	XORW         2(DX), R10
+	ORL          R10, R9
 	VCMPPS       $0x01, Y4, Y8, Y4
 	VCMPPS       $0x01, Y5, Y8, Y5
-	VMOVMSKPS    Y4, R11
-	VMOVMSKPS    Y5, R12
-	SHLL         $0x08, R12
-	ORL          R12, R11
-	MOVW         R11, 4(BX)
-	XORW         4(DX), R11
+	VMOVMSKPS    Y4, R10
+	VMOVMSKPS    Y5, R11
+	SHLL         $0x08, R11
 	ORL          R11, R10
+	MOVW         R10, 4(BX)
+	XORW         4(DX), R10
+	ORL          R10, R9
 	VCMPPS       $0x01, Y6, Y8, Y6
 	VCMPPS       $0x01, Y7, Y8, Y7
-	VMOVMSKPS    Y6, R11
-	VMOVMSKPS    Y7, R12
-	SHLL         $0x08, R12
-	ORL          R12, R11
-	MOVW         R11, 6(BX)
-	XORW         6(DX), R11
+	VMOVMSKPS    Y6, R10
+	VMOVMSKPS    Y7, R11
+	SHLL         $0x08, R11
 	ORL          R11, R10
+	MOVW         R10, 6(BX)
+	XORW         6(DX), R10
+	ORL          R10, R9
 	ADDQ         $0x00000100, DI
-	ADDQ         $0x00000100, R8
 	ADDQ         $0x08, BX
 	ADDQ         $0x08, DX
-	SUBQ         $0x00000100, R9
+	SUBQ         $0x00000100, R8
 	JMP          chunks4
 
 chunks4end:
 chunks2:
-	CMPQ    R9, $0x00000080
-	JLT     chunks2end
-	VMOVUPS (R8), Y0
-	VMOVUPS 32(R8), Y1
-	VMOVUPS 64(R8), Y2
-	VMOVUPS 96(R8), Y3
-	XORQ    R11, R11
+	CMPQ         R8, $0x00000080
+	JLT          chunks2end
+	XORQ         R10, R10
+	MOVLQSX      (CX)(R10*1), R11
+	VBROADCASTSS (AX)(R10*1), Y4
+	VMULPS       (DI)(R11*4), Y4, Y0
+	VMULPS       32(DI)(R11*4), Y4, Y1
+	VMULPS       64(DI)(R11*4), Y4, Y2
+	VMULPS       96(DI)(R11*4), Y4, Y3
+	ADDQ         $0x40, R10
 
 chunks2columns:
-	MOVLQSX      (CX)(R11*1), R12
-	VBROADCASTSS (AX)(R11*1), Y4
-	VFMADD231PS  (DI)(R12*4), Y4, Y0
-	VFMADD231PS  32(DI)(R12*4), Y4, Y1
-	VFMADD231PS  64(DI)(R12*4), Y4, Y2
-	VFMADD231PS  96(DI)(R12*4), Y4, Y3
-	ADDQ         $0x40, R11
-	CMPQ         R11, k64+64(FP)
+	MOVLQSX      (CX)(R10*1), R11
+	VBROADCASTSS (AX)(R10*1), Y4
+	VFMADD231PS  (DI)(R11*4), Y4, Y0
+	VFMADD231PS  32(DI)(R11*4), Y4, Y1
+	VFMADD231PS  64(DI)(R11*4), Y4, Y2
+	VFMADD231PS  96(DI)(R11*4), Y4, Y3
+	ADDQ         $0x40, R10
+	CMPQ         R10, k64+56(FP)
 	JLT          chunks2columns
-	MOVQ         bits+72(FP), R11
+	MOVQ         bits+64(FP), R10
 	VXORPS       Y4, Y4, Y4
 	VCMPPS       $0x01, Y0, Y4, Y0
 	VCMPPS       $0x01, Y1, Y4, Y1
-	VMOVMSKPS    Y0, R11
-	VMOVMSKPS    Y1, R12
-	SHLL         $0x08, R12
-	ORL          R12, R11
-	MOVW         R11, (BX)
-	XORW         (DX), R11
+	VMOVMSKPS    Y0, R10
+	VMOVMSKPS    Y1, R11
+	SHLL         $0x08, R11
 	ORL          R11, R10
+	MOVW         R10, (BX)
+	XORW         (DX), R10
+	ORL          R10, R9
 	VCMPPS       $0x01, Y2, Y4, Y2
 	VCMPPS       $0x01, Y3, Y4, Y3
-	VMOVMSKPS    Y2, R11
-	VMOVMSKPS    Y3, R12
-	SHLL         $0x08, R12
-	ORL          R12, R11
-	MOVW         R11, 2(BX)
-	XORW         2(DX), R11
+	VMOVMSKPS    Y2, R10
+	VMOVMSKPS    Y3, R11
+	SHLL         $0x08, R11
 	ORL          R11, R10
+	MOVW         R10, 2(BX)
+	XORW         2(DX), R10
+	ORL          R10, R9
 	ADDQ         $0x00000080, DI
-	ADDQ         $0x00000080, R8
 	ADDQ         $0x04, BX
 	ADDQ         $0x04, DX
-	SUBQ         $0x00000080, R9
+	SUBQ         $0x00000080, R8
 	JMP          chunks2
 
 chunks2end:
 chunks1:
-	CMPQ    R9, $0x00000040
-	JLT     chunks1end
-	VMOVUPS (R8), Y0
-	VMOVUPS 32(R8), Y1
-	XORQ    R11, R11
+	CMPQ         R8, $0x00000040
+	JLT          chunks1end
+	XORQ         R10, R10
+	MOVLQSX      (CX)(R10*1), R11
+	VBROADCASTSS (AX)(R10*1), Y2
+	VMULPS       (DI)(R11*4), Y2, Y0
+	VMULPS       32(DI)(R11*4), Y2, Y1
+	ADDQ         $0x40, R10
 
 chunks1columns:
-	MOVLQSX      (CX)(R11*1), R12
-	VBROADCASTSS (AX)(R11*1), Y2
-	VFMADD231PS  (DI)(R12*4), Y2, Y0
-	VFMADD231PS  32(DI)(R12*4), Y2, Y1
-	ADDQ         $0x40, R11
-	CMPQ         R11, k64+64(FP)
+	MOVLQSX      (CX)(R10*1), R11
+	VBROADCASTSS (AX)(R10*1), Y2
+	VFMADD231PS  (DI)(R11*4), Y2, Y0
+	VFMADD231PS  32(DI)(R11*4), Y2, Y1
+	ADDQ         $0x40, R10
+	CMPQ         R10, k64+56(FP)
 	JLT          chunks1columns
-	MOVQ         bits+72(FP), R11
+	MOVQ         bits+64(FP), R10
 	VXORPS       Y2, Y2, Y2
 	VCMPPS       $0x01, Y0, Y2, Y0
 	VCMPPS       $0x01, Y1, Y2, Y1
-	VMOVMSKPS    Y0, R11
-	VMOVMSKPS    Y1, R12
-	SHLL         $0x08, R12
-	ORL          R12, R11
-	MOVW         R11, (BX)
-	XORW         (DX), R11
+	VMOVMSKPS    Y0, R10
+	VMOVMSKPS    Y1, R11
+	SHLL         $0x08, R11
 	ORL          R11, R10
+	MOVW         R10, (BX)
+	XORW         (DX), R10
+	ORL          R10, R9
 	ADDQ         $0x00000040, DI
-	ADDQ         $0x00000040, R8
 	ADDQ         $0x02, BX
 	ADDQ         $0x02, DX
-	SUBQ         $0x00000040, R9
+	SUBQ         $0x00000040, R8
 	JMP          chunks1
 
 chunks1end:
-	MOVW R10, (SI)
-	MOVQ n+56(FP), DI
+	MOVW R9, (SI)
+	MOVQ n+48(FP), DI
 	SHRQ $0x03, DI
 	SUBQ DI, BX
-	ADDQ bits+72(FP), BX
+	ADDQ bits+64(FP), BX
 	SUBQ DI, DX
-	ADDQ bits+72(FP), DX
+	ADDQ bits+64(FP), DX
 	ADDQ $0x04, AX
 	ADDQ $0x04, CX
 	ADDQ $0x02, SI
-	SUBQ $0x01, lanes+80(FP)
+	SUBQ $0x01, lanes+72(FP)
 	JG   lanes
 	VZEROUPPER
 	RET
@@ -871,9 +878,9 @@ DATA k3f800000<>+56(SB)/4, $0x3f800000
 DATA k3f800000<>+60(SB)/4, $0x3f800000
 GLOBL k3f800000<>(SB), RODATA|NOPTR, $64
 
-// func flipAVX2(p *float32, b1 *float32, w1 *float32, w2 *float32, offsets *int32, notes *uint64, active *uint64, next *uint64, changed *uint16, events *int32, distinct *int, n int, stride int, bits int, skip int, from int, lanes int, share float32)
+// func flipAVX2(p *float32, a *float32, w2 *float32, offsets *int32, bias *int32, notes *uint64, active *uint64, next *uint64, changed *uint16, events *int32, distinct *int, n int, stride int, bits int, skip int, from int, lanes int)
 // Requires: AVX, AVX2, FMA3
-TEXT ·flipAVX2(SB), NOSPLIT, $8-140
+TEXT ·flipAVX2(SB), NOSPLIT, $8-136
 	MOVQ      changed+64(FP), CX
 	VPXOR     X0, X0, X0
 	VPCMPEQW  16(CX), X0, X1
@@ -900,8 +907,8 @@ lane:
 	MOVQ    bits+104(FP), R8
 	MOVQ    n+88(FP), R9
 	SHLQ    $0x02, R9
-	MOVQ    offsets+32(FP), R10
-	MOVQ    b1+8(FP), R11
+	MOVQ    bias+32(FP), R10
+	MOVQ    a+8(FP), R11
 	MOVQ    R8, DI
 	IMULQ   AX, DI
 	ADDQ    DI, SI
@@ -909,7 +916,6 @@ lane:
 	ADDQ    DX, R8
 	XORQ    DI, DI
 	MOVLQSX (R10)(AX*4), R10
-	SHLQ    $0x02, R10
 
 word:
 	MOVQ (SI), R12
@@ -927,14 +933,10 @@ bit:
 	MOVL   R14, 16(CX)
 	VMOVD  R14, X0
 	ADDQ   DI, BX
-	VMOVSS (R11)(BX*4), X1
-	MOVQ   w1+16(FP), R14
-	LEAQ   (R14)(BX*4), R14
+	LEAQ   (R11)(BX*4), R14
 	MOVQ   R14, 8(CX)
-	VMOVSS (R14)(R10*1), X2
-	VMULSS share+136(FP), X2, X2
-	VMOVSS X2, 20(CX)
-	VADDSS X2, X1, X1
+	VMOVSS (R14)(R10*4), X1
+	VMOVSS X1, 20(CX)
 	VMULSS X0, X1, X1
 	VMOVSS X1, 24(CX)
 	IMULQ  R9, BX
@@ -952,7 +954,7 @@ none:
 	JLT     word
 	MOVQ    events+72(FP), DX
 	MOVLQSX (DX)(AX*4), DX
-	MOVQ    w2+24(FP), SI
+	MOVQ    w2+16(FP), SI
 	MOVQ    stride+96(FP), DI
 	SHLQ    $0x02, DI
 	MOVQ    n+88(FP), R8
@@ -1015,7 +1017,7 @@ chunks4units1:
 	VFMADD231PS  Y8, Y0, Y9
 	VMOVUPS      Y9, 224(R11)
 	MOVQ         distinct+80(FP), R12
-	MOVQ         offsets+32(FP), R13
+	MOVQ         offsets+24(FP), R13
 	MOVQ         n+88(FP), R14
 	SHLQ         $0x02, R14
 	MOVQ         (R12)(AX*8), R12
@@ -1107,7 +1109,7 @@ chunks2units1:
 	VFMADD231PS  Y4, Y0, Y5
 	VMOVUPS      Y5, 96(R11)
 	MOVQ         distinct+80(FP), R12
-	MOVQ         offsets+32(FP), R13
+	MOVQ         offsets+24(FP), R13
 	MOVQ         n+88(FP), R14
 	SHLQ         $0x02, R14
 	MOVQ         (R12)(AX*8), R12
@@ -1177,7 +1179,7 @@ chunks1units1:
 	VFMADD231PS  Y2, Y0, Y3
 	VMOVUPS      Y3, 32(R11)
 	MOVQ         distinct+80(FP), R12
-	MOVQ         offsets+32(FP), R13
+	MOVQ         offsets+24(FP), R13
 	MOVQ         n+88(FP), R14
 	SHLQ         $0x02, R14
 	MOVQ         (R12)(AX*8), R12
@@ -1479,311 +1481,326 @@ DATA k3fb8aa3b<>+56(SB)/4, $0x3fb8aa3b
 DATA k3fb8aa3b<>+60(SB)/4, $0x3fb8aa3b
 GLOBL k3fb8aa3b<>(SB), RODATA|NOPTR, $64
 
-// func signsAVX512(w1 *float32, b1 *float32, u *float32, offsets *int32, active *uint64, next *uint64, changed *uint16, n int, k64 int, bits int, lanes int)
+// func signsAVX512(a *float32, u *float32, offsets *int32, active *uint64, next *uint64, changed *uint16, n int, k64 int, bits int, lanes int)
 // Requires: AVX, AVX512DQ, AVX512F
-TEXT ·signsAVX512(SB), NOSPLIT, $0-88
-	MOVQ u+16(FP), AX
-	MOVQ offsets+24(FP), CX
-	MOVQ active+32(FP), DX
-	MOVQ next+40(FP), BX
-	MOVQ changed+48(FP), SI
+TEXT ·signsAVX512(SB), NOSPLIT, $0-80
+	MOVQ u+8(FP), AX
+	MOVQ offsets+16(FP), CX
+	MOVQ active+24(FP), DX
+	MOVQ next+32(FP), BX
+	MOVQ changed+40(FP), SI
 
 lanes:
-	MOVQ w1+0(FP), DI
-	MOVQ b1+8(FP), R8
-	MOVQ n+56(FP), R9
-	SHLQ $0x02, R9
+	MOVQ a+0(FP), DI
+	MOVQ n+48(FP), R8
+	SHLQ $0x02, R8
+	XORL R9, R9
 	XORL R10, R10
-	XORL R11, R11
 
 chunks6:
-	CMPQ    R9, $0x00000180
-	JLT     chunks6end
-	VMOVUPS (R8), Z0
-	VMOVUPS 64(R8), Z1
-	VMOVUPS 128(R8), Z2
-	VMOVUPS 192(R8), Z3
-	VMOVUPS 256(R8), Z4
-	VMOVUPS 320(R8), Z5
-	VMOVUPS (R8), Z6
-	VMOVUPS 64(R8), Z7
-	VMOVUPS 128(R8), Z8
-	VMOVUPS 192(R8), Z9
-	VMOVUPS 256(R8), Z10
-	VMOVUPS 320(R8), Z11
-	XORQ    R12, R12
+	CMPQ         R8, $0x00000180
+	JLT          chunks6end
+	XORQ         R11, R11
+	MOVLQSX      (CX)(R11*1), R12
+	VBROADCASTSS (AX)(R11*1), Z12
+	VMULPS       (DI)(R12*4), Z12, Z0
+	VMULPS       64(DI)(R12*4), Z12, Z1
+	VMULPS       128(DI)(R12*4), Z12, Z2
+	VMULPS       192(DI)(R12*4), Z12, Z3
+	VMULPS       256(DI)(R12*4), Z12, Z4
+	VMULPS       320(DI)(R12*4), Z12, Z5
+	MOVLQSX      4(CX)(R11*1), R12
+	VBROADCASTSS 4(AX)(R11*1), Z12
+	VMULPS       (DI)(R12*4), Z12, Z6
+	VMULPS       64(DI)(R12*4), Z12, Z7
+	VMULPS       128(DI)(R12*4), Z12, Z8
+	VMULPS       192(DI)(R12*4), Z12, Z9
+	VMULPS       256(DI)(R12*4), Z12, Z10
+	VMULPS       320(DI)(R12*4), Z12, Z11
+	ADDQ         $0x40, R11
 
 chunks6columns:
-	MOVLQSX      (CX)(R12*1), R13
-	VBROADCASTSS (AX)(R12*1), Z12
-	VFMADD231PS  (DI)(R13*4), Z12, Z0
-	VFMADD231PS  64(DI)(R13*4), Z12, Z1
-	VFMADD231PS  128(DI)(R13*4), Z12, Z2
-	VFMADD231PS  192(DI)(R13*4), Z12, Z3
-	VFMADD231PS  256(DI)(R13*4), Z12, Z4
-	VFMADD231PS  320(DI)(R13*4), Z12, Z5
-	MOVLQSX      4(CX)(R12*1), R13
-	VBROADCASTSS 4(AX)(R12*1), Z12
-	VFMADD231PS  (DI)(R13*4), Z12, Z6
-	VFMADD231PS  64(DI)(R13*4), Z12, Z7
-	VFMADD231PS  128(DI)(R13*4), Z12, Z8
-	VFMADD231PS  192(DI)(R13*4), Z12, Z9
-	VFMADD231PS  256(DI)(R13*4), Z12, Z10
-	VFMADD231PS  320(DI)(R13*4), Z12, Z11
-	ADDQ         $0x40, R12
-	CMPQ         R12, k64+64(FP)
+	MOVLQSX      (CX)(R11*1), R12
+	VBROADCASTSS (AX)(R11*1), Z12
+	VFMADD231PS  (DI)(R12*4), Z12, Z0
+	VFMADD231PS  64(DI)(R12*4), Z12, Z1
+	VFMADD231PS  128(DI)(R12*4), Z12, Z2
+	VFMADD231PS  192(DI)(R12*4), Z12, Z3
+	VFMADD231PS  256(DI)(R12*4), Z12, Z4
+	VFMADD231PS  320(DI)(R12*4), Z12, Z5
+	MOVLQSX      4(CX)(R11*1), R12
+	VBROADCASTSS 4(AX)(R11*1), Z12
+	VFMADD231PS  (DI)(R12*4), Z12, Z6
+	VFMADD231PS  64(DI)(R12*4), Z12, Z7
+	VFMADD231PS  128(DI)(R12*4), Z12, Z8
+	VFMADD231PS  192(DI)(R12*4), Z12, Z9
+	VFMADD231PS  256(DI)(R12*4), Z12, Z10
+	VFMADD231PS  320(DI)(R12*4), Z12, Z11
+	ADDQ         $0x40, R11
+	CMPQ         R11, k64+56(FP)
 	JLT          chunks6columns
-	MOVQ         bits+72(FP), R12
+	MOVQ         bits+64(FP), R11
 	VXORPS       Z12, Z12, Z12
 	VCMPPS       $0x01, Z0, Z12, K1
-	KMOVW        K1, R13
-	MOVW         R13, (BX)
-	XORW         (DX), R13
-	ORL          R13, R10
+	KMOVW        K1, R12
+	MOVW         R12, (BX)
+	XORW         (DX), R12
+	ORL          R12, R9
 	VCMPPS       $0x01, Z1, Z12, K1
-	KMOVW        K1, R13
-	MOVW         R13, 2(BX)
-	XORW         2(DX), R13
-	ORL          R13, R10
+	KMOVW        K1, R12
+	MOVW         R12, 2(BX)
+	XORW         2(DX), R12
+	ORL          R12, R9
 	VCMPPS       $0x01, Z2, Z12, K1
-	KMOVW        K1, R13
-	MOVW         R13, 4(BX)
-	XORW         4(DX), R13
-	ORL          R13, R10
+	KMOVW        K1, R12
+	MOVW         R12, 4(BX)
+	XORW         4(DX), R12
+	ORL          R12, R9
 	VCMPPS       $0x01, Z3, Z12, K1
-	KMOVW        K1, R13
-	MOVW         R13, 6(BX)
-	XORW         6(DX), R13
-	ORL          R13, R10
+	KMOVW        K1, R12
+	MOVW         R12, 6(BX)
+	XORW         6(DX), R12
+	ORL          R12, R9
 	VCMPPS       $0x01, Z4, Z12, K1
-	KMOVW        K1, R13
-	MOVW         R13, 8(BX)
-	XORW         8(DX), R13
-	ORL          R13, R10
+	KMOVW        K1, R12
+	MOVW         R12, 8(BX)
+	XORW         8(DX), R12
+	ORL          R12, R9
 	VCMPPS       $0x01, Z5, Z12, K1
-	KMOVW        K1, R13
-	MOVW         R13, 10(BX)
-	XORW         10(DX), R13
-	ORL          R13, R10
+	KMOVW        K1, R12
+	MOVW         R12, 10(BX)
+	XORW         10(DX), R12
+	ORL          R12, R9
 	VCMPPS       $0x01, Z6, Z12, K1
-	KMOVW        K1, R13
-	MOVW         R13, (BX)(R12*1)
-	XORW         (DX)(R12*1), R13
-	ORL          R13, R11
+	KMOVW        K1, R12
+	MOVW         R12, (BX)(R11*1)
+	XORW         (DX)(R11*1), R12
+	ORL          R12, R10
 	VCMPPS       $0x01, Z7, Z12, K1
-	KMOVW        K1, R13
-	MOVW         R13, 2(BX)(R12*1)
-	XORW         2(DX)(R12*1), R13
-	ORL          R13, R11
+	KMOVW        K1, R12
+	MOVW         R12, 2(BX)(R11*1)
+	XORW         2(DX)(R11*1), R12
+	ORL          R12, R10
 	VCMPPS       $0x01, Z8, Z12, K1
-	KMOVW        K1, R13
-	MOVW         R13, 4(BX)(R12*1)
-	XORW         4(DX)(R12*1), R13
-	ORL          R13, R11
+	KMOVW        K1, R12
+	MOVW         R12, 4(BX)(R11*1)
+	XORW         4(DX)(R11*1), R12
+	ORL          R12, R10
 	VCMPPS       $0x01, Z9, Z12, K1
-	KMOVW        K1, R13
-	MOVW         R13, 6(BX)(R12*1)
-	XORW         6(DX)(R12*1), R13
-	ORL          R13, R11
+	KMOVW        K1, R12
+	MOVW         R12, 6(BX)(R11*1)
+	XORW         6(DX)(R11*1), R12
+	ORL          R12, R10
 	VCMPPS       $0x01, Z10, Z12, K1
-	KMOVW        K1, R13
-	MOVW         R13, 8(BX)(R12*1)
-	XORW         8(DX)(R12*1), R13
-	ORL          R13, R11
+	KMOVW        K1, R12
+	MOVW         R12, 8(BX)(R11*1)
+	XORW         8(DX)(R11*1), R12
+	ORL          R12, R10
 	VCMPPS       $0x01, Z11, Z12, K1
-	KMOVW        K1, R13
-	MOVW         R13, 10(BX)(R12*1)
-	XORW         10(DX)(R12*1), R13
-	ORL          R13, R11
+	KMOVW        K1, R12
+	MOVW         R12, 10(BX)(R11*1)
+	XORW         10(DX)(R11*1), R12
+	ORL          R12, R10
 	ADDQ         $0x00000180, DI
-	ADDQ         $0x00000180, R8
 	ADDQ         $0x0c, BX
 	ADDQ         $0x0c, DX
-	SUBQ         $0x00000180, R9
+	SUBQ         $0x00000180, R8
 	JMP          chunks6
 
 chunks6end:
 chunks4:
-	CMPQ    R9, $0x00000100
-	JLT     chunks4end
-	VMOVUPS (R8), Z0
-	VMOVUPS 64(R8), Z1
-	VMOVUPS 128(R8), Z2
-	VMOVUPS 192(R8), Z3
-	VMOVUPS (R8), Z4
-	VMOVUPS 64(R8), Z5
-	VMOVUPS 128(R8), Z6
-	VMOVUPS 192(R8), Z7
-	XORQ    R12, R12
+	CMPQ         R8, $0x00000100
+	JLT          chunks4end
+	XORQ         R11, R11
+	MOVLQSX      (CX)(R11*1), R12
+	VBROADCASTSS (AX)(R11*1), Z8
+	VMULPS       (DI)(R12*4), Z8, Z0
+	VMULPS       64(DI)(R12*4), Z8, Z1
+	VMULPS       128(DI)(R12*4), Z8, Z2
+	VMULPS       192(DI)(R12*4), Z8, Z3
+	MOVLQSX      4(CX)(R11*1), R12
+	VBROADCASTSS 4(AX)(R11*1), Z8
+	VMULPS       (DI)(R12*4), Z8, Z4
+	VMULPS       64(DI)(R12*4), Z8, Z5
+	VMULPS       128(DI)(R12*4), Z8, Z6
+	VMULPS       192(DI)(R12*4), Z8, Z7
+	ADDQ         $0x40, R11
 
 chunks4columns:
-	MOVLQSX      (CX)(R12*1), R13
-	VBROADCASTSS (AX)(R12*1), Z8
-	VFMADD231PS  (DI)(R13*4), Z8, Z0
-	VFMADD231PS  64(DI)(R13*4), Z8, Z1
-	VFMADD231PS  128(DI)(R13*4), Z8, Z2
-	VFMADD231PS  192(DI)(R13*4), Z8, Z3
-	MOVLQSX      4(CX)(R12*1), R13
-	VBROADCASTSS 4(AX)(R12*1), Z8
-	VFMADD231PS  (DI)(R13*4), Z8, Z4
-	VFMADD231PS  64(DI)(R13*4), Z8, Z5
-	VFMADD231PS  128(DI)(R13*4), Z8, Z6
-	VFMADD231PS  192(DI)(R13*4), Z8, Z7
-	ADDQ         $0x40, R12
-	CMPQ         R12, k64+64(FP)
+	MOVLQSX      (CX)(R11*1), R12
+	VBROADCASTSS (AX)(R11*1), Z8
+	VFMADD231PS  (DI)(R12*4), Z8, Z0
+	VFMADD231PS  64(DI)(R12*4), Z8, Z1
+	VFMADD231PS  128(DI)(R12*4), Z8, Z2
+	VFMADD231PS  192(DI)(R12*4), Z8, Z3
+	MOVLQSX      4(CX)(R11*1), R12
+	VBROADCASTSS 4(AX)(R11*1), Z8
+	VFMADD231PS  (DI)(R12*4), Z8, Z4
+	VFMADD231PS  64(DI)(R12*4), Z8, Z5
+	VFMADD231PS  128(DI)(R12*4), Z8, Z6
+	VFMADD231PS  192(DI)(R12*4), Z8, Z7
+	ADDQ         $0x40, R11
+	CMPQ         R11, k64+56(FP)
 	JLT          chunks4columns
-	MOVQ         bits+72(FP), R12
+	MOVQ         bits+64(FP), R11
 	VXORPS       Z8, Z8, Z8
 	VCMPPS       $0x01, Z0, Z8, K1
-	KMOVW        K1, R13
-	MOVW         R13, (BX)
-	XORW         (DX), R13
-	ORL          R13, R10
+	KMOVW        K1, R12
+	MOVW         R12, (BX)
+	XORW         (DX), R12
+	ORL          R12, R9
 	VCMPPS       $0x01, Z1, Z8, K1
-	KMOVW        K1, R13
-	MOVW         R13, 2(BX)
-	XORW         2(DX), R13
-	ORL          R13, R10
+	KMOVW        K1, R12
+	MOVW         R12, 2(BX)
+	XORW         2(DX), R12
+	ORL          R12, R9
 	VCMPPS       $0x01, Z2, Z8, K1
-	KMOVW        K1, R13
-	MOVW         R13, 4(BX)
-	XORW         4(DX), R13
-	ORL          R13, R10
+	KMOVW        K1, R12
+	MOVW         R12, 4(BX)
+	XORW         4(DX), R12
+	ORL          R12, R9
 	VCMPPS       $0x01, Z3, Z8, K1
-	KMOVW        K1, R13
-	MOVW         R13, 6(BX)
-	XORW         6(DX), R13
-	ORL          R13, R10
+	KMOVW        K1, R12
+	MOVW         R12, 6(BX)
+	XORW         6(DX), R12
+	ORL          R12, R9
 	VCMPPS       $0x01, Z4, Z8, K1
-	KMOVW        K1, R13
-	MOVW         R13, (BX)(R12*1)
-	XORW         (DX)(R12*1), R13
-	ORL          R13, R11
+	KMOVW        K1, R12
+	MOVW         R12, (BX)(R11*1)
+	XORW         (DX)(R11*1), R12
+	ORL          R12, R10
 	VCMPPS       $0x01, Z5, Z8, K1
-	KMOVW        K1, R13
-	MOVW         R13, 2(BX)(R12*1)
-	XORW         2(DX)(R12*1), R13
-	ORL          R13, R11
+	KMOVW        K1, R12
+	MOVW         R12, 2(BX)(R11*1)
+	XORW         2(DX)(R11*1), R12
+	ORL          R12, R10
 	VCMPPS       $0x01, Z6, Z8, K1
-	KMOVW        K1, R13
-	MOVW         R13, 4(BX)(R12*1)
-	XORW         4(DX)(R12*1), R13
-	ORL          R13, R11
+	KMOVW        K1, R12
+	MOVW         R12, 4(BX)(R11*1)
+	XORW         4(DX)(R11*1), R12
+	ORL          R12, R10
 	VCMPPS       $0x01, Z7, Z8, K1
-	KMOVW        K1, R13
-	MOVW         R13, 6(BX)(R12*1)
-	XORW         6(DX)(R12*1), R13
-	ORL          R13, R11
+	KMOVW        K1, R12
+	MOVW         R12, 6(BX)(R11*1)
+	XORW         6(DX)(R11*1), R12
+	ORL          R12, R10
 	ADDQ         $0x00000100, DI
-	ADDQ         $0x00000100, R8
 	ADDQ         $0x08, BX
 	ADDQ         $0x08, DX
-	SUBQ         $0x00000100, R9
+	SUBQ         $0x00000100, R8
 	JMP          chunks4
 
 chunks4end:
 chunks2:
-	CMPQ    R9, $0x00000080
-	JLT     chunks2end
-	VMOVUPS (R8), Z0
-	VMOVUPS 64(R8), Z1
-	VMOVUPS (R8), Z2
-	VMOVUPS 64(R8), Z3
-	XORQ    R12, R12
+	CMPQ         R8, $0x00000080
+	JLT          chunks2end
+	XORQ         R11, R11
+	MOVLQSX      (CX)(R11*1), R12
+	VBROADCASTSS (AX)(R11*1), Z4
+	VMULPS       (DI)(R12*4), Z4, Z0
+	VMULPS       64(DI)(R12*4), Z4, Z1
+	MOVLQSX      4(CX)(R11*1), R12
+	VBROADCASTSS 4(AX)(R11*1), Z4
+	VMULPS       (DI)(R12*4), Z4, Z2
+	VMULPS       64(DI)(R12*4), Z4, Z3
+	ADDQ         $0x40, R11
 
 chunks2columns:
-	MOVLQSX      (CX)(R12*1), R13
-	VBROADCASTSS (AX)(R12*1), Z4
-	VFMADD231PS  (DI)(R13*4), Z4, Z0
-	VFMADD231PS  64(DI)(R13*4), Z4, Z1
-	MOVLQSX      4(CX)(R12*1), R13
-	VBROADCASTSS 4(AX)(R12*1), Z4
-	VFMADD231PS  (DI)(R13*4), Z4, Z2
-	VFMADD231PS  64(DI)(R13*4), Z4, Z3
-	ADDQ         $0x40, R12
-	CMPQ         R12, k64+64(FP)
+	MOVLQSX      (CX)(R11*1), R12
+	VBROADCASTSS (AX)(R11*1), Z4
+	VFMADD231PS  (DI)(R12*4), Z4, Z0
+	VFMADD231PS  64(DI)(R12*4), Z4, Z1
+	MOVLQSX      4(CX)(R11*1), R12
+	VBROADCASTSS 4(AX)(R11*1), Z4
+	VFMADD231PS  (DI)(R12*4), Z4, Z2
+	VFMADD231PS  64(DI)(R12*4), Z4, Z3
+	ADDQ         $0x40, R11
+	CMPQ         R11, k64+56(FP)
 	JLT          chunks2columns
-	MOVQ         bits+72(FP), R12
+	MOVQ         bits+64(FP), R11
 	VXORPS       Z4, Z4, Z4
 	VCMPPS       $0x01, Z0, Z4, K1
-	KMOVW        K1, R13
-	MOVW         R13, (BX)
-	XORW         (DX), R13
-	ORL          R13, R10
+	KMOVW        K1, R12
+	MOVW         R12, (BX)
+	XORW         (DX), R12
+	ORL          R12, R9
 	VCMPPS       $0x01, Z1, Z4, K1
-	KMOVW        K1, R13
-	MOVW         R13, 2(BX)
-	XORW         2(DX), R13
-	ORL          R13, R10
+	KMOVW        K1, R12
+	MOVW         R12, 2(BX)
+	XORW         2(DX), R12
+	ORL          R12, R9
 	VCMPPS       $0x01, Z2, Z4, K1
-	KMOVW        K1, R13
-	MOVW         R13, (BX)(R12*1)
-	XORW         (DX)(R12*1), R13
-	ORL          R13, R11
+	KMOVW        K1, R12
+	MOVW         R12, (BX)(R11*1)
+	XORW         (DX)(R11*1), R12
+	ORL          R12, R10
 	VCMPPS       $0x01, Z3, Z4, K1
-	KMOVW        K1, R13
-	MOVW         R13, 2(BX)(R12*1)
-	XORW         2(DX)(R12*1), R13
-	ORL          R13, R11
+	KMOVW        K1, R12
+	MOVW         R12, 2(BX)(R11*1)
+	XORW         2(DX)(R11*1), R12
+	ORL          R12, R10
 	ADDQ         $0x00000080, DI
-	ADDQ         $0x00000080, R8
 	ADDQ         $0x04, BX
 	ADDQ         $0x04, DX
-	SUBQ         $0x00000080, R9
+	SUBQ         $0x00000080, R8
 	JMP          chunks2
 
 chunks2end:
 chunks1:
-	CMPQ    R9, $0x00000040
-	JLT     chunks1end
-	VMOVUPS (R8), Z0
-	VMOVUPS (R8), Z1
-	XORQ    R12, R12
+	CMPQ         R8, $0x00000040
+	JLT          chunks1end
+	XORQ         R11, R11
+	MOVLQSX      (CX)(R11*1), R12
+	VBROADCASTSS (AX)(R11*1), Z2
+	VMULPS       (DI)(R12*4), Z2, Z0
+	MOVLQSX      4(CX)(R11*1), R12
+	VBROADCASTSS 4(AX)(R11*1), Z2
+	VMULPS       (DI)(R12*4), Z2, Z1
+	ADDQ         $0x40, R11
 
 chunks1columns:
-	MOVLQSX      (CX)(R12*1), R13
-	VBROADCASTSS (AX)(R12*1), Z2
-	VFMADD231PS  (DI)(R13*4), Z2, Z0
-	MOVLQSX      4(CX)(R12*1), R13
-	VBROADCASTSS 4(AX)(R12*1), Z2
-	VFMADD231PS  (DI)(R13*4), Z2, Z1
-	ADDQ         $0x40, R12
-	CMPQ         R12, k64+64(FP)
+	MOVLQSX      (CX)(R11*1), R12
+	VBROADCASTSS (AX)(R11*1), Z2
+	VFMADD231PS  (DI)(R12*4), Z2, Z0
+	MOVLQSX      4(CX)(R11*1), R12
+	VBROADCASTSS 4(AX)(R11*1), Z2
+	VFMADD231PS  (DI)(R12*4), Z2, Z1
+	ADDQ         $0x40, R11
+	CMPQ         R11, k64+56(FP)
 	JLT          chunks1columns
-	MOVQ         bits+72(FP), R12
+	MOVQ         bits+64(FP), R11
 	VXORPS       Z2, Z2, Z2
 	VCMPPS       $0x01, Z0, Z2, K1
-	KMOVW        K1, R13
-	MOVW         R13, (BX)
-	XORW         (DX), R13
-	ORL          R13, R10
+	KMOVW        K1, R12
+	MOVW         R12, (BX)
+	XORW         (DX), R12
+	ORL          R12, R9
 	VCMPPS       $0x01, Z1, Z2, K1
-	KMOVW        K1, R13
-	MOVW         R13, (BX)(R12*1)
-	XORW         (DX)(R12*1), R13
-	ORL          R13, R11
+	KMOVW        K1, R12
+	MOVW         R12, (BX)(R11*1)
+	XORW         (DX)(R11*1), R12
+	ORL          R12, R10
 	ADDQ         $0x00000040, DI
-	ADDQ         $0x00000040, R8
 	ADDQ         $0x02, BX
 	ADDQ         $0x02, DX
-	SUBQ         $0x00000040, R9
+	SUBQ         $0x00000040, R8
 	JMP          chunks1
 
 chunks1end:
-	MOVW R10, (SI)
-	MOVW R11, 2(SI)
-	MOVQ n+56(FP), DI
+	MOVW R9, (SI)
+	MOVW R10, 2(SI)
+	MOVQ n+48(FP), DI
 	SHRQ $0x03, DI
 	SUBQ DI, BX
-	ADDQ bits+72(FP), BX
-	ADDQ bits+72(FP), BX
+	ADDQ bits+64(FP), BX
+	ADDQ bits+64(FP), BX
 	SUBQ DI, DX
-	ADDQ bits+72(FP), DX
-	ADDQ bits+72(FP), DX
+	ADDQ bits+64(FP), DX
+	ADDQ bits+64(FP), DX
 	ADDQ $0x08, AX
 	ADDQ $0x08, CX
 	ADDQ $0x04, SI
-	SUBQ $0x02, lanes+80(FP)
+	SUBQ $0x02, lanes+72(FP)
 	JG   lanes
 	VZEROUPPER
 	RET
@@ -2498,9 +2515,9 @@ group:
 	VZEROUPPER
 	RET
 
-// func flipAVX512(p *float32, b1 *float32, w1 *float32, w2 *float32, offsets *int32, notes *uint64, active *uint64, next *uint64, changed *uint16, events *int32, distinct *int, n int, stride int, bits int, skip int, from int, lanes int, share float32)
+// func flipAVX512(p *float32, a *float32, w2 *float32, offsets *int32, bias *int32, notes *uint64, active *uint64, next *uint64, changed *uint16, events *int32, distinct *int, n int, stride int, bits int, skip int, from int, lanes int)
 // Requires: AVX, AVX512F
-TEXT ·flipAVX512(SB), NOSPLIT, $8-140
+TEXT ·flipAVX512(SB), NOSPLIT, $8-136
 	MOVQ      changed+64(FP), CX
 	VPXOR     X0, X0, X0
 	VPCMPEQW  16(CX), X0, X1
@@ -2527,8 +2544,8 @@ lane:
 	MOVQ    bits+104(FP), R8
 	MOVQ    n+88(FP), R9
 	SHLQ    $0x02, R9
-	MOVQ    offsets+32(FP), R10
-	MOVQ    b1+8(FP), R11
+	MOVQ    bias+32(FP), R10
+	MOVQ    a+8(FP), R11
 	MOVQ    R8, DI
 	IMULQ   AX, DI
 	ADDQ    DI, SI
@@ -2536,7 +2553,6 @@ lane:
 	ADDQ    DX, R8
 	XORQ    DI, DI
 	MOVLQSX (R10)(AX*4), R10
-	SHLQ    $0x02, R10
 
 word:
 	MOVQ (SI), R12
@@ -2554,14 +2570,10 @@ bit:
 	MOVL   R14, 16(CX)
 	VMOVD  R14, X0
 	ADDQ   DI, BX
-	VMOVSS (R11)(BX*4), X1
-	MOVQ   w1+16(FP), R14
-	LEAQ   (R14)(BX*4), R14
+	LEAQ   (R11)(BX*4), R14
 	MOVQ   R14, 8(CX)
-	VMOVSS (R14)(R10*1), X2
-	VMULSS share+136(FP), X2, X2
-	VMOVSS X2, 20(CX)
-	VADDSS X2, X1, X1
+	VMOVSS (R14)(R10*4), X1
+	VMOVSS X1, 20(CX)
 	VMULSS X0, X1, X1
 	VMOVSS X1, 24(CX)
 	IMULQ  R9, BX
@@ -2579,7 +2591,7 @@ none:
 	JLT     word
 	MOVQ    events+72(FP), DX
 	MOVLQSX (DX)(AX*4), DX
-	MOVQ    w2+24(FP), SI
+	MOVQ    w2+16(FP), SI
 	MOVQ    stride+96(FP), DI
 	SHLQ    $0x02, DI
 	MOVQ    n+88(FP), R8
@@ -2698,7 +2710,7 @@ chunks6units4:
 	VFMADD231PS  Z27, Z3, Z28
 	VMOVUPS      Z28, 320(R11)
 	MOVQ         distinct+80(FP), R12
-	MOVQ         offsets+32(FP), R13
+	MOVQ         offsets+24(FP), R13
 	MOVQ         n+88(FP), R14
 	SHLQ         $0x02, R14
 	MOVQ         (R12)(AX*8), R12
@@ -2815,7 +2827,7 @@ chunks6units1:
 	VFMADD231PS  Z6, Z0, Z7
 	VMOVUPS      Z7, 320(R11)
 	MOVQ         distinct+80(FP), R12
-	MOVQ         offsets+32(FP), R13
+	MOVQ         offsets+24(FP), R13
 	MOVQ         n+88(FP), R14
 	SHLQ         $0x02, R14
 	MOVQ         (R12)(AX*8), R12
@@ -2949,7 +2961,7 @@ chunks4units4:
 	VFMADD231PS  Z19, Z3, Z20
 	VMOVUPS      Z20, 192(R11)
 	MOVQ         distinct+80(FP), R12
-	MOVQ         offsets+32(FP), R13
+	MOVQ         offsets+24(FP), R13
 	MOVQ         n+88(FP), R14
 	SHLQ         $0x02, R14
 	MOVQ         (R12)(AX*8), R12
@@ -3044,7 +3056,7 @@ chunks4units1:
 	VFMADD231PS  Z4, Z0, Z5
 	VMOVUPS      Z5, 192(R11)
 	MOVQ         distinct+80(FP), R12
-	MOVQ         offsets+32(FP), R13
+	MOVQ         offsets+24(FP), R13
 	MOVQ         n+88(FP), R14
 	SHLQ         $0x02, R14
 	MOVQ         (R12)(AX*8), R12
@@ -3144,7 +3156,7 @@ chunks2units4:
 	VFMADD231PS  Z11, Z3, Z12
 	VMOVUPS      Z12, 64(R11)
 	MOVQ         distinct+80(FP), R12
-	MOVQ         offsets+32(FP), R13
+	MOVQ         offsets+24(FP), R13
 	MOVQ         n+88(FP), R14
 	SHLQ         $0x02, R14
 	MOVQ         (R12)(AX*8), R12
@@ -3217,7 +3229,7 @@ chunks2units1:
 	VFMADD231PS  Z2, Z0, Z3
 	VMOVUPS      Z3, 64(R11)
 	MOVQ         distinct+80(FP), R12
-	MOVQ         offsets+32(FP), R13
+	MOVQ         offsets+24(FP), R13
 	MOVQ         n+88(FP), R14
 	SHLQ         $0x02, R14
 	MOVQ         (R12)(AX*8), R12
@@ -3297,7 +3309,7 @@ chunks1units4:
 	VFMADD231PS  Z7, Z3, Z8
 	VMOVUPS      Z8, (R11)
 	MOVQ         distinct+80(FP), R12
-	MOVQ         offsets+32(FP), R13
+	MOVQ         offsets+24(FP), R13
 	MOVQ         n+88(FP), R14
 	SHLQ         $0x02, R14
 	MOVQ         (R12)(AX*8), R12
@@ -3359,7 +3371,7 @@ chunks1units1:
 	VFMADD231PS  Z1, Z0, Z2
 	VMOVUPS      Z2, (R11)
 	MOVQ         distinct+80(FP), R12
-	MOVQ         offsets+32(FP), R13
+	MOVQ         offsets+24(FP), R13
 	MOVQ         n+88(FP), R14
 	SHLQ         $0x02, R14
 	MOVQ         (R12)(AX*8), R12

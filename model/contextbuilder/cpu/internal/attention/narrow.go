@@ -35,19 +35,14 @@ func (b *block) turn() {
 	if need := b.k * narrowColumn; need > len(t.p) {
 		t.p, t.a = simd.Make(need), simd.Make(need)
 	}
+	clear(t.column[:]) // also of lanes that are not in use
 	for j := range b.k {
 		simd.Transpose(t.p[j*narrowColumn:], lanes, b.p[(j+1)*narrowest:], b.pStride, lanes, narrowest)
 		for lane := range b.rows {
-			to, first := t.column[lane*narrowest:][:narrowest], d.w1[b.offsets[lane]:]
-			switch {
-			case j == 0:
-				copy(to, d.b1)
-				simd.Axpy(to, first, 1)
-			case j < b.distinct[lane]:
-				copy(to, d.w1[b.offsets[j*lanes+lane]:])
-				simd.Axpy(to, first, -1)
-			default: // no column of this lane's
-				clear(to)
+			to := t.column[lane*narrowest:][:narrowest]
+			copy(to, d.a[b.offsets[j*lanes+lane]:]) // zeros if there is no such column
+			if j > 0 && j < b.distinct[lane] {
+				simd.Axpy(to, d.a[b.offsets[lane]:], -1)
 			}
 		}
 		simd.Transpose(t.a[j*narrowColumn:], lanes, t.column[:], narrowest, lanes, narrowest)

@@ -12,12 +12,12 @@ import (
 )
 
 // flip works on the samples in which something changed. It notes the units that differ, then adds multiples of their columns of w2, less their number at
-// the true event, to the columns of p: the units' rows of A, with a sign. A's columns are b1 and those of w1 that offsets select, but for the first
-// event's times share, which is added to the first of A's columns and taken from the others. notes has room for all units; skip is the size of the rows of
-// offsets that p has no columns for, and lanes two bits for each that is in use.
+// the true event, to the columns of p: with a sign, for the first column the units' numbers in the column of a that bias selects, for the others those in the
+// columns that offsets select, less that. notes has room for all units; skip is the size of the rows of offsets that p has no columns for, and lanes
+// two bits for each that is in use.
 func flip() {
-	begin("flip", "flipPlain", "func(p, b1, w1, w2 *float32, offsets *int32, notes, active, next *uint64, changed *uint16, events *int32, distinct *int, "+
-		"n, stride, bits, skip, from, lanes int, share float32)")
+	begin("flip", "flipPlain", "func(p, a, w2 *float32, offsets, bias *int32, notes, active, next *uint64, changed *uint16, events *int32, distinct *int, "+
+		"n, stride, bits, skip, from, lanes int)")
 	lane := GP64()
 	todo := changedLanes()
 	Label("lane")
@@ -88,24 +88,23 @@ func changedLanes() GPVirtual {
 // The fields of a note.
 const (
 	notePlace = 0  // where the unit's column of w2 begins, in bytes
-	noteRow   = 8  // where the unit's row of w1 begins
+	noteRow   = 8  // where the unit's row of a begins
 	noteSign  = 16 // 1 or −1
-	noteBase  = 20 // its number in the first event's column, times share
+	noteBias  = 20 // its number in the column that bias selects
 	noteFirst = 24 // what to multiply its column of w2 with for the first column of p
 	noteSize  = 32
 )
 
 // noteUnits notes the units of a lane that differ, makes their bits equal, and returns the end of the notes.
 func noteUnits(lane Register) GPVirtual {
-	note, active, next, first, until, n4, base, b1 := get("notes"), get("active"), get("next"), GP64(), get("bits"), times4("n"), get("offsets"), get("b1")
+	note, active, next, first, until, n4, bias, a := get("notes"), get("active"), get("next"), GP64(), get("bits"), times4("n"), get("bias"), get("a")
 	MOVQ(until, first)
 	IMULQ(lane, first)
 	ADDQ(first, next)
 	ADDQ(first, active)
 	ADDQ(active, until)
 	XORQ(first, first)
-	MOVLQSX(Mem{Base: base, Index: lane, Scale: 4}, base)
-	SHLQ(U8(2), base)
+	MOVLQSX(Mem{Base: bias, Index: lane, Scale: 4}, bias)
 	Label("word")
 	now, differ := GP64(), GP64()
 	MOVQ(Mem{Base: next}, now)
@@ -114,7 +113,7 @@ func noteUnits(lane Register) GPVirtual {
 	XORQ(now, differ)
 	JZ(LabelRef("none"))
 	Label("bit")
-	unit, sign, s, x := GP64(), GP64(), XMM(), XMM()
+	unit, sign, s, x, at := GP64(), GP64(), XMM(), XMM(), GP64()
 	BSFQ(differ, unit)
 	BTQ(unit, now)
 	SBBL(sign.As32(), sign.As32()) // all ones if the unit becomes active
@@ -123,16 +122,10 @@ func noteUnits(lane Register) GPVirtual {
 	MOVL(sign.As32(), Mem{Base: note, Disp: noteSign})
 	VMOVD(sign.As32(), s)
 	ADDQ(first, unit)
-	VMOVSS(Mem{Base: b1, Index: unit, Scale: 4}, x)
-	w1 := get("w1")
-	LEAQ(Mem{Base: w1, Index: unit, Scale: 4}, w1)
-	MOVQ(w1, Mem{Base: note, Disp: noteRow})
-	share, _ := Param("share").Resolve()
-	of := XMM()
-	VMOVSS(Mem{Base: w1, Index: base, Scale: 1}, of)
-	VMULSS(share.Addr, of, of)
-	VMOVSS(of, Mem{Base: note, Disp: noteBase})
-	VADDSS(of, x, x)
+	LEAQ(Mem{Base: a, Index: unit, Scale: 4}, at)
+	MOVQ(at, Mem{Base: note, Disp: noteRow})
+	VMOVSS(Mem{Base: at, Index: bias, Scale: 4}, x)
+	VMOVSS(x, Mem{Base: note, Disp: noteBias})
 	VMULSS(s, x, x)
 	VMOVSS(x, Mem{Base: note, Disp: noteFirst})
 	IMULQ(n4, unit)
@@ -195,7 +188,7 @@ func addUnits(label string, units, chunks int, note, w2, p, y, lane Register) {
 	for u, f := range factor {
 		MOVQ(field(u, noteRow), unit)
 		VMOVSS(Mem{Base: unit, Index: event, Scale: 4}, f.AsX())
-		VSUBSS(field(u, noteBase), f.AsX(), f.AsX())
+		VSUBSS(field(u, noteBias), f.AsX(), f.AsX())
 		VMULSS(field(u, noteSign), f.AsX(), f.AsX())
 		VBROADCASTSS(f.AsX(), f)
 	}

@@ -170,12 +170,12 @@ func powers() Op {
 	return v
 }
 
-// signs multiplies A by u. A's columns are b1 and the rows of w1 that offsets select; bits is how many bytes lie between two samples' bits.
+// signs multiplies A by u: those columns of a that offsets select. bits is how many bytes lie between two samples' bits.
 func signs() {
-	begin("signs", "signsPlain", "func(w1, b1, u *float32, offsets *int32, active, next *uint64, changed *uint16, n, k64, bits, lanes int)")
+	begin("signs", "signsPlain", "func(a, u *float32, offsets *int32, active, next *uint64, changed *uint16, n, k64, bits, lanes int)")
 	u, offsets, active, next, changed := get("u"), get("offsets"), get("active"), get("next"), get("changed")
 	Label("lanes")
-	w, b, left := get("w1"), get("b1"), times4("n")
+	a, left := get("a"), times4("n")
 	differ := []GPVirtual{GP32(), GP32()}[:abreast()]
 	for _, d := range differ {
 		XORL(d, d)
@@ -183,21 +183,28 @@ func signs() {
 	chunks(left, []int{6, 4, 2, 1}, func(label string, n int) {
 		all := parts(n)
 		z, x, j := Several(len(all)), Several(abreast()), GP64()
-		for i, p := range all {
-			VMOVUPS(Mem{Base: b, Disp: p.disp}, z[i])
-		}
-		XORQ(j, j)
-		Label(label + "columns")
-		for s := range x {
-			at := GP64()
-			MOVLQSX(Mem{Base: offsets, Index: j, Scale: 1, Disp: 4 * s}, at)
-			VBROADCASTSS(Mem{Base: u, Index: j, Scale: 1, Disp: 4 * s}, x[s])
-			for i, p := range all {
-				if p.sample == s {
-					VFMADD231PS(Mem{Base: w, Index: at, Scale: 4, Disp: p.disp}, x[s], z[i])
+		column := func(first bool) {
+			for s := range x {
+				at := GP64()
+				MOVLQSX(Mem{Base: offsets, Index: j, Scale: 1, Disp: 4 * s}, at)
+				VBROADCASTSS(Mem{Base: u, Index: j, Scale: 1, Disp: 4 * s}, x[s])
+				for i, p := range all {
+					m := Mem{Base: a, Index: at, Scale: 4, Disp: p.disp}
+					switch {
+					case p.sample != s:
+					case first:
+						VMULPS(m, x[s], z[i])
+					default:
+						VFMADD231PS(m, x[s], z[i])
+					}
 				}
 			}
 		}
+		XORQ(j, j)
+		column(true)
+		ADDQ(Imm(row), j)
+		Label(label + "columns")
+		column(false)
 		nextColumn(j, label)
 		none, size := New(), get("bits")
 		Zero(none)
@@ -211,8 +218,7 @@ func signs() {
 			XORW(from, m.As16())
 			ORL(m, differ[all[i].sample])
 		}
-		ADDQ(U32(n*row), w)
-		ADDQ(U32(n*row), b)
+		ADDQ(U32(n*row), a)
 		ADDQ(Imm(uint64(2*n)), next)
 		ADDQ(Imm(uint64(2*n)), active)
 	})
