@@ -62,6 +62,17 @@ func TestWithinAndNearestAreThoseOfAllVectors(t *testing.T) {
 	}
 }
 
+func TestTreeIsTheSameIfSidesAreBuiltAtTheSameTime(t *testing.T) {
+	r := rand.New(rand.NewPCG(13, 14))
+	for _, s := range shapes {
+		v := s.draw(r)
+		want := buildTree(v, nil, math.MaxInt)
+		for _, apart := range []int{2, leafSize + 1, 100} {
+			require.Equal(t, want, buildTree(v, nil, apart), "%+v apart %d", s, apart)
+		}
+	}
+}
+
 func TestSearchInNothing(t *testing.T) {
 	for _, budget := range []int{0, math.MaxInt} {
 		at, _ := newSearch(5).nearestWith(budget, newTree(&Vectors{}, nil), []int32{1}, []int32{scale})

@@ -46,7 +46,9 @@ type node struct {
 type interval struct{ id, low, high int32 }
 
 // newTree indexes v. tags, one per vector, may be nil.
-func newTree(v *Vectors, tags []int32) *tree {
+func newTree(v *Vectors, tags []int32) *tree { return buildTree(v, tags, apart) }
+
+func buildTree(v *Vectors, tags []int32, apart int) *tree {
 	n := v.Len()
 	t := &tree{rows: make([]int32, n)}
 	for i := range t.rows {
@@ -55,7 +57,7 @@ func newTree(v *Vectors, tags []int32) *tree {
 	if len(v.IDs) > 0 {
 		t.ids = int(slices.Max(v.IDs)) + 1
 	}
-	b := builder{tree: t, vectors: v, tags: tags, stats: make([]stat, t.ids), scratch: make([]int32, n)}
+	b := builder{tree: t, apart: apart, vectors: v, tags: tags, stats: make([]stat, t.ids), scratch: make([]int32, n)}
 	if n > 0 {
 		b.build(0, int32(n), -1)
 	}
@@ -77,6 +79,7 @@ func newTree(v *Vectors, tags []int32) *tree {
 
 type builder struct {
 	*tree
+	apart   int
 	vectors *Vectors
 	tags    []int32
 	stats   []stat  // by id, zero between calls
@@ -142,11 +145,11 @@ func (b *builder) build(from, to, parent int32) int32 {
 		return at
 	}
 	middle := from + b.partition(rows, &n, mean)
-	if len(rows) < apart {
+	if len(rows) < b.apart {
 		n.left = b.build(from, middle, at)
 		n.right = b.build(middle, to, at)
 	} else {
-		right := builder{tree: &tree{rows: b.rows}, vectors: b.vectors, tags: b.tags, stats: make([]stat, len(b.stats)), scratch: make([]int32, to-middle)}
+		right := builder{tree: &tree{rows: b.rows}, apart: b.apart, vectors: b.vectors, tags: b.tags, stats: make([]stat, len(b.stats)), scratch: make([]int32, to-middle)}
 		var running sync.WaitGroup
 		running.Go(func() { right.build(middle, to, -1) })
 		n.left = b.build(from, middle, at)
