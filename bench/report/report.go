@@ -15,17 +15,21 @@ func Machine() string {
 	return fmt.Sprintf("%s: %s, %d cores, %s", time.Now().UTC().Format(time.DateOnly), processor(), runtime.NumCPU(), runtime.Version())
 }
 
+// processor names it with its family and model, since a virtual machine's often has a name without a number.
 func processor() string {
 	info, err := os.ReadFile("/proc/cpuinfo")
 	if err != nil {
 		return runtime.GOARCH
 	}
+	of := map[string]string{}
 	for line := range strings.Lines(string(info)) {
-		if name, ok := strings.CutPrefix(line, "model name"); ok {
-			return strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(name), ":"))
-		}
+		key, value, _ := strings.Cut(line, ":")
+		of[strings.TrimSpace(key)] = strings.TrimSpace(value)
 	}
-	return runtime.GOARCH
+	if of["model name"] == "" {
+		return runtime.GOARCH
+	}
+	return fmt.Sprintf("%s (family %s, model %s)", of["model name"], of["cpu family"], of["model"])
 }
 
 // Quantile is the smallest value that a share of at least q of the values does not exceed.
