@@ -509,20 +509,20 @@ rest3:
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
-	XORQ   R12, R12
+	XORQ   R9, R9
 
 columns3:
-	VMOVUPS      (DX)(R12*1), Y4
+	VMOVUPS      (DX)(R9*1), Y4
 	VFMADD231PS  (R8), Y4, Y1
 	VFMADD231PS  (R8)(DI*1), Y4, Y2
 	VFMADD231PS  (R8)(DI*2), Y4, Y3
-	VMOVUPS      32(DX)(R12*1), Y4
+	VMOVUPS      32(DX)(R9*1), Y4
 	VFMADD231PS  32(R8), Y4, Y1
 	VFMADD231PS  32(R8)(DI*1), Y4, Y2
 	VFMADD231PS  32(R8)(DI*2), Y4, Y3
-	ADDQ         $0x40, R12
+	ADDQ         $0x40, R9
 	ADDQ         $0x40, R8
-	CMPQ         R12, DI
+	CMPQ         R9, DI
 	JLT          columns3
 	VSHUFPS      $0x88, Y2, Y1, Y4
 	VSHUFPS      $0xdd, Y2, Y1, Y1
@@ -545,18 +545,18 @@ rest2:
 	JNE    rest1
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
-	XORQ   R12, R12
+	XORQ   R9, R9
 
 columns2:
-	VMOVUPS      (DX)(R12*1), Y3
+	VMOVUPS      (DX)(R9*1), Y3
 	VFMADD231PS  (R8), Y3, Y1
 	VFMADD231PS  (R8)(DI*1), Y3, Y2
-	VMOVUPS      32(DX)(R12*1), Y3
+	VMOVUPS      32(DX)(R9*1), Y3
 	VFMADD231PS  32(R8), Y3, Y1
 	VFMADD231PS  32(R8)(DI*1), Y3, Y2
-	ADDQ         $0x40, R12
+	ADDQ         $0x40, R9
 	ADDQ         $0x40, R8
-	CMPQ         R12, DI
+	CMPQ         R9, DI
 	JLT          columns2
 	VXORPS       Y3, Y3, Y3
 	VSHUFPS      $0x88, Y2, Y1, Y4
@@ -579,16 +579,16 @@ rest1:
 	CMPQ   R11, $0x00000040
 	JNE    rest0
 	VXORPS Y1, Y1, Y1
-	XORQ   R12, R12
+	XORQ   R9, R9
 
 columns1:
-	VMOVUPS      (DX)(R12*1), Y2
+	VMOVUPS      (DX)(R9*1), Y2
 	VFMADD231PS  (R8), Y2, Y1
-	VMOVUPS      32(DX)(R12*1), Y2
+	VMOVUPS      32(DX)(R9*1), Y2
 	VFMADD231PS  32(R8), Y2, Y1
-	ADDQ         $0x40, R12
+	ADDQ         $0x40, R9
 	ADDQ         $0x40, R8
-	CMPQ         R12, DI
+	CMPQ         R9, DI
 	JLT          columns1
 	VXORPS       Y2, Y2, Y2
 	VSHUFPS      $0x88, Y0, Y1, Y3
@@ -1821,6 +1821,16 @@ TEXT ·confideAVX512(SB), NOSPLIT, $0-80
 	VMOVUPS k3d635ccd<>+0(SB), Z3
 	VMOVUPS k3e760619<>+0(SB), Z4
 	VMOVUPS k3f317218<>+0(SB), Z5
+	CMPQ    DI, $0x00000080
+	JEQ     whole2
+	CMPQ    DI, $0x000000c0
+	JEQ     whole3
+	CMPQ    DI, $0x00000100
+	JEQ     whole4
+	CMPQ    DI, $0x00000140
+	JEQ     whole5
+	CMPQ    DI, $0x00000180
+	JEQ     whole6
 
 lanes:
 	VXORPS Z6, Z6, Z6
@@ -2290,16 +2300,16 @@ rest3:
 	VXORPS Z7, Z7, Z7
 	VXORPS Z8, Z8, Z8
 	VXORPS Z9, Z9, Z9
-	XORQ   R12, R12
+	XORQ   R9, R9
 
 columns3:
-	VMOVUPS       (DX)(R12*1), Z10
+	VMOVUPS       (DX)(R9*1), Z10
 	VFMADD231PS   (R8), Z10, Z7
 	VFMADD231PS   (R8)(DI*1), Z10, Z8
 	VFMADD231PS   (R8)(DI*2), Z10, Z9
-	ADDQ          $0x40, R12
+	ADDQ          $0x40, R9
 	ADDQ          $0x40, R8
-	CMPQ          R12, DI
+	CMPQ          R9, DI
 	JLT           columns3
 	VSHUFPS       $0x88, Z8, Z7, Z10
 	VSHUFPS       $0xdd, Z8, Z7, Z7
@@ -2324,15 +2334,15 @@ rest2:
 	JNE    rest1
 	VXORPS Z7, Z7, Z7
 	VXORPS Z8, Z8, Z8
-	XORQ   R12, R12
+	XORQ   R9, R9
 
 columns2:
-	VMOVUPS       (DX)(R12*1), Z9
+	VMOVUPS       (DX)(R9*1), Z9
 	VFMADD231PS   (R8), Z9, Z7
 	VFMADD231PS   (R8)(DI*1), Z9, Z8
-	ADDQ          $0x40, R12
+	ADDQ          $0x40, R9
 	ADDQ          $0x40, R8
-	CMPQ          R12, DI
+	CMPQ          R9, DI
 	JLT           columns2
 	VXORPS        Z9, Z9, Z9
 	VSHUFPS       $0x88, Z8, Z7, Z10
@@ -2357,14 +2367,14 @@ rest1:
 	CMPQ   R11, $0x00000040
 	JNE    rest0
 	VXORPS Z7, Z7, Z7
-	XORQ   R12, R12
+	XORQ   R9, R9
 
 columns1:
-	VMOVUPS       (DX)(R12*1), Z8
+	VMOVUPS       (DX)(R9*1), Z8
 	VFMADD231PS   (R8), Z8, Z7
-	ADDQ          $0x40, R12
+	ADDQ          $0x40, R9
 	ADDQ          $0x40, R8
-	CMPQ          R12, DI
+	CMPQ          R9, DI
 	JLT           columns1
 	VXORPS        Z8, Z8, Z8
 	VSHUFPS       $0x88, Z6, Z7, Z9
@@ -2416,6 +2426,1211 @@ done:
 	ADDQ $0x04, SI
 	DECQ lanes+72(FP)
 	JG   lanes
+	VZEROUPPER
+	RET
+
+whole2:
+	MOVQ    AX, R8
+	VMOVUPS (R8), Z6
+	VMOVUPS 64(R8), Z7
+	XORQ    R9, R9
+
+whole2columns:
+	ADDQ         DI, R8
+	VBROADCASTSS (CX)(R9*1), Z8
+	VFMADD231PS  (R8), Z8, Z6
+	VFMADD231PS  64(R8), Z8, Z7
+	ADDQ         $0x40, R9
+	CMPQ         R9, k64+48(FP)
+	JLT          whole2columns
+	VMOVUPS      Z0, Z8
+	VMAXPS       Z6, Z8, Z6
+	VADDPS       Z1, Z6, Z8
+	VPERMPS      Z2, Z8, Z9
+	VSUBPS       Z1, Z8, Z8
+	VSUBPS       Z8, Z6, Z6
+	VMOVUPS      Z3, Z10
+	VFMADD213PS  Z4, Z6, Z10
+	VFMADD213PS  Z5, Z6, Z10
+	VMULPS       Z9, Z6, Z6
+	VFMADD213PS  Z9, Z10, Z6
+	VSCALEFPS    Z8, Z6, Z6
+	VMOVUPS      Z0, Z8
+	VMAXPS       Z7, Z8, Z7
+	VADDPS       Z1, Z7, Z8
+	VPERMPS      Z2, Z8, Z9
+	VSUBPS       Z1, Z8, Z8
+	VSUBPS       Z8, Z7, Z7
+	VMOVUPS      Z3, Z10
+	VFMADD213PS  Z4, Z7, Z10
+	VFMADD213PS  Z5, Z7, Z10
+	VMULPS       Z9, Z7, Z7
+	VFMADD213PS  Z9, Z10, Z7
+	VSCALEFPS    Z8, Z7, Z7
+	VADDPS       Z7, Z6, Z8
+	VMOVUPS      Z6, (DX)
+	VMOVUPS      Z7, 64(DX)
+	LEAQ         (AX)(DI*1), R8
+	MOVQ         k64+48(FP), R11
+	LEAQ         (DI)(DI*2), R9
+	MOVQ         BX, R10
+
+whole2group:
+	CMPQ          R11, $0x00000100
+	JLT           whole2rest3
+	VMULPS        (R8), Z6, Z9
+	VMULPS        (R8)(DI*1), Z6, Z10
+	VMULPS        (R8)(DI*2), Z6, Z11
+	VMULPS        (R8)(R9*1), Z6, Z12
+	VFMADD231PS   64(R8), Z7, Z9
+	VFMADD231PS   64(R8)(DI*1), Z7, Z10
+	VFMADD231PS   64(R8)(DI*2), Z7, Z11
+	VFMADD231PS   64(R8)(R9*1), Z7, Z12
+	ADDQ          DI, R8
+	VSHUFPS       $0x88, Z10, Z9, Z13
+	VSHUFPS       $0xdd, Z10, Z9, Z9
+	VADDPS        Z9, Z13, Z13
+	VSHUFPS       $0x88, Z12, Z11, Z9
+	VSHUFPS       $0xdd, Z12, Z11, Z10
+	VADDPS        Z10, Z9, Z9
+	VSHUFPS       $0x88, Z9, Z13, Z10
+	VSHUFPS       $0xdd, Z9, Z13, Z9
+	VADDPS        Z9, Z10, Z10
+	VEXTRACTF64X4 $0x01, Z10, Y9
+	VADDPS        Y9, Y10, Y9
+	VEXTRACTF128  $0x01, Y9, X10
+	VADDPS        X10, X9, X10
+	VMOVUPS       X10, (R10)
+	ADDQ          $0x10, R10
+	ADDQ          R9, R8
+	SUBQ          $0x00000100, R11
+	JMP           whole2group
+
+whole2rest3:
+	CMPQ          R11, $0x000000c0
+	JNE           whole2rest2
+	VMULPS        (R8), Z6, Z9
+	VMULPS        (R8)(DI*1), Z6, Z10
+	VMULPS        (R8)(DI*2), Z6, Z6
+	VFMADD231PS   64(R8), Z7, Z9
+	VFMADD231PS   64(R8)(DI*1), Z7, Z10
+	VFMADD231PS   64(R8)(DI*2), Z7, Z6
+	ADDQ          DI, R8
+	VSHUFPS       $0x88, Z10, Z9, Z7
+	VSHUFPS       $0xdd, Z10, Z9, Z9
+	VADDPS        Z9, Z7, Z7
+	VSHUFPS       $0x88, Z8, Z6, Z9
+	VSHUFPS       $0xdd, Z8, Z6, Z6
+	VADDPS        Z6, Z9, Z9
+	VSHUFPS       $0x88, Z9, Z7, Z6
+	VSHUFPS       $0xdd, Z9, Z7, Z7
+	VADDPS        Z7, Z6, Z6
+	VEXTRACTF64X4 $0x01, Z6, Y7
+	VADDPS        Y7, Y6, Y7
+	VEXTRACTF128  $0x01, Y7, X6
+	VADDPS        X6, X7, X6
+	VEXTRACTPS    $0x03, X6, (SI)
+	VINSERTPS     $0x08, X6, X6, X6
+	VMOVUPS       X6, (R10)
+	JMP           whole2done
+
+whole2rest2:
+	CMPQ          R11, $0x00000080
+	JNE           whole2rest1
+	VMULPS        (R8), Z6, Z9
+	VMULPS        (R8)(DI*1), Z6, Z6
+	VFMADD231PS   64(R8), Z7, Z9
+	VFMADD231PS   64(R8)(DI*1), Z7, Z6
+	ADDQ          DI, R8
+	VXORPS        Z7, Z7, Z7
+	VSHUFPS       $0x88, Z6, Z9, Z10
+	VSHUFPS       $0xdd, Z6, Z9, Z6
+	VADDPS        Z6, Z10, Z10
+	VSHUFPS       $0x88, Z7, Z8, Z6
+	VSHUFPS       $0xdd, Z7, Z8, Z7
+	VADDPS        Z7, Z6, Z6
+	VSHUFPS       $0x88, Z6, Z10, Z7
+	VSHUFPS       $0xdd, Z6, Z10, Z6
+	VADDPS        Z6, Z7, Z7
+	VEXTRACTF64X4 $0x01, Z7, Y6
+	VADDPS        Y6, Y7, Y6
+	VEXTRACTF128  $0x01, Y6, X7
+	VADDPS        X7, X6, X7
+	VEXTRACTPS    $0x02, X7, (SI)
+	VINSERTPS     $0x04, X7, X7, X7
+	VMOVUPS       X7, (R10)
+	JMP           whole2done
+
+whole2rest1:
+	CMPQ          R11, $0x00000040
+	JNE           whole2rest0
+	VMULPS        (R8), Z6, Z6
+	VFMADD231PS   64(R8), Z7, Z6
+	ADDQ          DI, R8
+	VXORPS        Z7, Z7, Z7
+	VSHUFPS       $0x88, Z8, Z6, Z9
+	VSHUFPS       $0xdd, Z8, Z6, Z6
+	VADDPS        Z6, Z9, Z9
+	VSHUFPS       $0x88, Z7, Z7, Z6
+	VSHUFPS       $0xdd, Z7, Z7, Z7
+	VADDPS        Z7, Z6, Z6
+	VSHUFPS       $0x88, Z6, Z9, Z7
+	VSHUFPS       $0xdd, Z6, Z9, Z6
+	VADDPS        Z6, Z7, Z7
+	VEXTRACTF64X4 $0x01, Z7, Y6
+	VADDPS        Y6, Y7, Y6
+	VEXTRACTF128  $0x01, Y6, X7
+	VADDPS        X7, X6, X7
+	VEXTRACTPS    $0x01, X7, (SI)
+	VINSERTPS     $0x02, X7, X7, X7
+	VMOVUPS       X7, (R10)
+	JMP           whole2done
+
+whole2rest0:
+	VXORPS        Z6, Z6, Z6
+	VSHUFPS       $0x88, Z6, Z8, Z7
+	VSHUFPS       $0xdd, Z6, Z8, Z8
+	VADDPS        Z8, Z7, Z7
+	VSHUFPS       $0x88, Z6, Z6, Z8
+	VSHUFPS       $0xdd, Z6, Z6, Z6
+	VADDPS        Z6, Z8, Z8
+	VSHUFPS       $0x88, Z8, Z7, Z6
+	VSHUFPS       $0xdd, Z8, Z7, Z7
+	VADDPS        Z7, Z6, Z6
+	VEXTRACTF64X4 $0x01, Z6, Y7
+	VADDPS        Y7, Y6, Y7
+	VEXTRACTF128  $0x01, Y7, X6
+	VADDPS        X6, X7, X6
+	VMOVSS        X6, (SI)
+
+whole2done:
+	MOVQ stride+56(FP), R8
+	SHLQ $0x02, R8
+	ADDQ R8, AX
+	MOVQ n+40(FP), R8
+	SHLQ $0x02, R8
+	ADDQ R8, DX
+	MOVQ pitch+64(FP), R8
+	SHLQ $0x02, R8
+	ADDQ R8, BX
+	ADDQ $0x04, CX
+	ADDQ $0x04, SI
+	DECQ lanes+72(FP)
+	JG   whole2
+	VZEROUPPER
+	RET
+
+whole3:
+	MOVQ    AX, R8
+	VMOVUPS (R8), Z6
+	VMOVUPS 64(R8), Z7
+	VMOVUPS 128(R8), Z8
+	XORQ    R9, R9
+
+whole3columns:
+	ADDQ         DI, R8
+	VBROADCASTSS (CX)(R9*1), Z9
+	VFMADD231PS  (R8), Z9, Z6
+	VFMADD231PS  64(R8), Z9, Z7
+	VFMADD231PS  128(R8), Z9, Z8
+	ADDQ         $0x40, R9
+	CMPQ         R9, k64+48(FP)
+	JLT          whole3columns
+	VMOVUPS      Z0, Z9
+	VMAXPS       Z6, Z9, Z6
+	VADDPS       Z1, Z6, Z9
+	VPERMPS      Z2, Z9, Z10
+	VSUBPS       Z1, Z9, Z9
+	VSUBPS       Z9, Z6, Z6
+	VMOVUPS      Z3, Z11
+	VFMADD213PS  Z4, Z6, Z11
+	VFMADD213PS  Z5, Z6, Z11
+	VMULPS       Z10, Z6, Z6
+	VFMADD213PS  Z10, Z11, Z6
+	VSCALEFPS    Z9, Z6, Z6
+	VMOVUPS      Z0, Z9
+	VMAXPS       Z7, Z9, Z7
+	VMAXPS       Z8, Z9, Z8
+	VADDPS       Z1, Z7, Z9
+	VADDPS       Z1, Z8, Z10
+	VPERMPS      Z2, Z9, Z11
+	VPERMPS      Z2, Z10, Z12
+	VSUBPS       Z1, Z9, Z9
+	VSUBPS       Z1, Z10, Z10
+	VSUBPS       Z9, Z7, Z7
+	VSUBPS       Z10, Z8, Z8
+	VMOVUPS      Z3, Z13
+	VMOVUPS      Z3, Z14
+	VFMADD213PS  Z4, Z7, Z13
+	VFMADD213PS  Z4, Z8, Z14
+	VFMADD213PS  Z5, Z7, Z13
+	VFMADD213PS  Z5, Z8, Z14
+	VMULPS       Z11, Z7, Z7
+	VMULPS       Z12, Z8, Z8
+	VFMADD213PS  Z11, Z13, Z7
+	VFMADD213PS  Z12, Z14, Z8
+	VSCALEFPS    Z9, Z7, Z7
+	VSCALEFPS    Z10, Z8, Z8
+	VADDPS       Z7, Z6, Z9
+	VMOVUPS      Z6, (DX)
+	VMOVUPS      Z7, 64(DX)
+	VMOVUPS      Z8, 128(DX)
+	VADDPS       Z8, Z9, Z9
+	LEAQ         (AX)(DI*1), R8
+	MOVQ         k64+48(FP), R11
+	LEAQ         (DI)(DI*2), R9
+	MOVQ         BX, R10
+
+whole3group:
+	CMPQ          R11, $0x00000100
+	JLT           whole3rest3
+	VMULPS        (R8), Z6, Z10
+	VMULPS        (R8)(DI*1), Z6, Z11
+	VMULPS        (R8)(DI*2), Z6, Z12
+	VMULPS        (R8)(R9*1), Z6, Z13
+	VFMADD231PS   64(R8), Z7, Z10
+	VFMADD231PS   64(R8)(DI*1), Z7, Z11
+	VFMADD231PS   64(R8)(DI*2), Z7, Z12
+	VFMADD231PS   64(R8)(R9*1), Z7, Z13
+	VFMADD231PS   128(R8), Z8, Z10
+	VFMADD231PS   128(R8)(DI*1), Z8, Z11
+	VFMADD231PS   128(R8)(DI*2), Z8, Z12
+	VFMADD231PS   128(R8)(R9*1), Z8, Z13
+	ADDQ          DI, R8
+	VSHUFPS       $0x88, Z11, Z10, Z14
+	VSHUFPS       $0xdd, Z11, Z10, Z10
+	VADDPS        Z10, Z14, Z14
+	VSHUFPS       $0x88, Z13, Z12, Z10
+	VSHUFPS       $0xdd, Z13, Z12, Z11
+	VADDPS        Z11, Z10, Z10
+	VSHUFPS       $0x88, Z10, Z14, Z11
+	VSHUFPS       $0xdd, Z10, Z14, Z10
+	VADDPS        Z10, Z11, Z11
+	VEXTRACTF64X4 $0x01, Z11, Y10
+	VADDPS        Y10, Y11, Y10
+	VEXTRACTF128  $0x01, Y10, X11
+	VADDPS        X11, X10, X11
+	VMOVUPS       X11, (R10)
+	ADDQ          $0x10, R10
+	ADDQ          R9, R8
+	SUBQ          $0x00000100, R11
+	JMP           whole3group
+
+whole3rest3:
+	CMPQ          R11, $0x000000c0
+	JNE           whole3rest2
+	VMULPS        (R8), Z6, Z10
+	VMULPS        (R8)(DI*1), Z6, Z11
+	VMULPS        (R8)(DI*2), Z6, Z6
+	VFMADD231PS   64(R8), Z7, Z10
+	VFMADD231PS   64(R8)(DI*1), Z7, Z11
+	VFMADD231PS   64(R8)(DI*2), Z7, Z6
+	VFMADD231PS   128(R8), Z8, Z10
+	VFMADD231PS   128(R8)(DI*1), Z8, Z11
+	VFMADD231PS   128(R8)(DI*2), Z8, Z6
+	ADDQ          DI, R8
+	VSHUFPS       $0x88, Z11, Z10, Z7
+	VSHUFPS       $0xdd, Z11, Z10, Z8
+	VADDPS        Z8, Z7, Z7
+	VSHUFPS       $0x88, Z9, Z6, Z8
+	VSHUFPS       $0xdd, Z9, Z6, Z6
+	VADDPS        Z6, Z8, Z8
+	VSHUFPS       $0x88, Z8, Z7, Z6
+	VSHUFPS       $0xdd, Z8, Z7, Z7
+	VADDPS        Z7, Z6, Z6
+	VEXTRACTF64X4 $0x01, Z6, Y7
+	VADDPS        Y7, Y6, Y7
+	VEXTRACTF128  $0x01, Y7, X6
+	VADDPS        X6, X7, X6
+	VEXTRACTPS    $0x03, X6, (SI)
+	VINSERTPS     $0x08, X6, X6, X6
+	VMOVUPS       X6, (R10)
+	JMP           whole3done
+
+whole3rest2:
+	CMPQ          R11, $0x00000080
+	JNE           whole3rest1
+	VMULPS        (R8), Z6, Z10
+	VMULPS        (R8)(DI*1), Z6, Z6
+	VFMADD231PS   64(R8), Z7, Z10
+	VFMADD231PS   64(R8)(DI*1), Z7, Z6
+	VFMADD231PS   128(R8), Z8, Z10
+	VFMADD231PS   128(R8)(DI*1), Z8, Z6
+	ADDQ          DI, R8
+	VXORPS        Z7, Z7, Z7
+	VSHUFPS       $0x88, Z6, Z10, Z8
+	VSHUFPS       $0xdd, Z6, Z10, Z6
+	VADDPS        Z6, Z8, Z8
+	VSHUFPS       $0x88, Z7, Z9, Z6
+	VSHUFPS       $0xdd, Z7, Z9, Z7
+	VADDPS        Z7, Z6, Z6
+	VSHUFPS       $0x88, Z6, Z8, Z7
+	VSHUFPS       $0xdd, Z6, Z8, Z6
+	VADDPS        Z6, Z7, Z7
+	VEXTRACTF64X4 $0x01, Z7, Y6
+	VADDPS        Y6, Y7, Y6
+	VEXTRACTF128  $0x01, Y6, X7
+	VADDPS        X7, X6, X7
+	VEXTRACTPS    $0x02, X7, (SI)
+	VINSERTPS     $0x04, X7, X7, X7
+	VMOVUPS       X7, (R10)
+	JMP           whole3done
+
+whole3rest1:
+	CMPQ          R11, $0x00000040
+	JNE           whole3rest0
+	VMULPS        (R8), Z6, Z6
+	VFMADD231PS   64(R8), Z7, Z6
+	VFMADD231PS   128(R8), Z8, Z6
+	ADDQ          DI, R8
+	VXORPS        Z7, Z7, Z7
+	VSHUFPS       $0x88, Z9, Z6, Z8
+	VSHUFPS       $0xdd, Z9, Z6, Z6
+	VADDPS        Z6, Z8, Z8
+	VSHUFPS       $0x88, Z7, Z7, Z6
+	VSHUFPS       $0xdd, Z7, Z7, Z7
+	VADDPS        Z7, Z6, Z6
+	VSHUFPS       $0x88, Z6, Z8, Z7
+	VSHUFPS       $0xdd, Z6, Z8, Z6
+	VADDPS        Z6, Z7, Z7
+	VEXTRACTF64X4 $0x01, Z7, Y6
+	VADDPS        Y6, Y7, Y6
+	VEXTRACTF128  $0x01, Y6, X7
+	VADDPS        X7, X6, X7
+	VEXTRACTPS    $0x01, X7, (SI)
+	VINSERTPS     $0x02, X7, X7, X7
+	VMOVUPS       X7, (R10)
+	JMP           whole3done
+
+whole3rest0:
+	VXORPS        Z6, Z6, Z6
+	VSHUFPS       $0x88, Z6, Z9, Z7
+	VSHUFPS       $0xdd, Z6, Z9, Z8
+	VADDPS        Z8, Z7, Z7
+	VSHUFPS       $0x88, Z6, Z6, Z8
+	VSHUFPS       $0xdd, Z6, Z6, Z6
+	VADDPS        Z6, Z8, Z8
+	VSHUFPS       $0x88, Z8, Z7, Z6
+	VSHUFPS       $0xdd, Z8, Z7, Z7
+	VADDPS        Z7, Z6, Z6
+	VEXTRACTF64X4 $0x01, Z6, Y7
+	VADDPS        Y7, Y6, Y7
+	VEXTRACTF128  $0x01, Y7, X6
+	VADDPS        X6, X7, X6
+	VMOVSS        X6, (SI)
+
+whole3done:
+	MOVQ stride+56(FP), R8
+	SHLQ $0x02, R8
+	ADDQ R8, AX
+	MOVQ n+40(FP), R8
+	SHLQ $0x02, R8
+	ADDQ R8, DX
+	MOVQ pitch+64(FP), R8
+	SHLQ $0x02, R8
+	ADDQ R8, BX
+	ADDQ $0x04, CX
+	ADDQ $0x04, SI
+	DECQ lanes+72(FP)
+	JG   whole3
+	VZEROUPPER
+	RET
+
+whole4:
+	MOVQ    AX, R8
+	VMOVUPS (R8), Z6
+	VMOVUPS 64(R8), Z7
+	VMOVUPS 128(R8), Z8
+	VMOVUPS 192(R8), Z9
+	XORQ    R9, R9
+
+whole4columns:
+	ADDQ         DI, R8
+	VBROADCASTSS (CX)(R9*1), Z10
+	VFMADD231PS  (R8), Z10, Z6
+	VFMADD231PS  64(R8), Z10, Z7
+	VFMADD231PS  128(R8), Z10, Z8
+	VFMADD231PS  192(R8), Z10, Z9
+	ADDQ         $0x40, R9
+	CMPQ         R9, k64+48(FP)
+	JLT          whole4columns
+	VMOVUPS      Z0, Z10
+	VMAXPS       Z6, Z10, Z6
+	VMAXPS       Z7, Z10, Z7
+	VADDPS       Z1, Z6, Z10
+	VADDPS       Z1, Z7, Z11
+	VPERMPS      Z2, Z10, Z12
+	VPERMPS      Z2, Z11, Z13
+	VSUBPS       Z1, Z10, Z10
+	VSUBPS       Z1, Z11, Z11
+	VSUBPS       Z10, Z6, Z6
+	VSUBPS       Z11, Z7, Z7
+	VMOVUPS      Z3, Z14
+	VMOVUPS      Z3, Z15
+	VFMADD213PS  Z4, Z6, Z14
+	VFMADD213PS  Z4, Z7, Z15
+	VFMADD213PS  Z5, Z6, Z14
+	VFMADD213PS  Z5, Z7, Z15
+	VMULPS       Z12, Z6, Z6
+	VMULPS       Z13, Z7, Z7
+	VFMADD213PS  Z12, Z14, Z6
+	VFMADD213PS  Z13, Z15, Z7
+	VSCALEFPS    Z10, Z6, Z6
+	VSCALEFPS    Z11, Z7, Z7
+	VMOVUPS      Z0, Z10
+	VMAXPS       Z8, Z10, Z8
+	VMAXPS       Z9, Z10, Z9
+	VADDPS       Z1, Z8, Z10
+	VADDPS       Z1, Z9, Z11
+	VPERMPS      Z2, Z10, Z12
+	VPERMPS      Z2, Z11, Z13
+	VSUBPS       Z1, Z10, Z10
+	VSUBPS       Z1, Z11, Z11
+	VSUBPS       Z10, Z8, Z8
+	VSUBPS       Z11, Z9, Z9
+	VMOVUPS      Z3, Z14
+	VMOVUPS      Z3, Z15
+	VFMADD213PS  Z4, Z8, Z14
+	VFMADD213PS  Z4, Z9, Z15
+	VFMADD213PS  Z5, Z8, Z14
+	VFMADD213PS  Z5, Z9, Z15
+	VMULPS       Z12, Z8, Z8
+	VMULPS       Z13, Z9, Z9
+	VFMADD213PS  Z12, Z14, Z8
+	VFMADD213PS  Z13, Z15, Z9
+	VSCALEFPS    Z10, Z8, Z8
+	VSCALEFPS    Z11, Z9, Z9
+	VADDPS       Z7, Z6, Z10
+	VMOVUPS      Z6, (DX)
+	VMOVUPS      Z7, 64(DX)
+	VMOVUPS      Z8, 128(DX)
+	VADDPS       Z8, Z10, Z10
+	VMOVUPS      Z9, 192(DX)
+	VADDPS       Z9, Z10, Z10
+	LEAQ         (AX)(DI*1), R8
+	MOVQ         k64+48(FP), R11
+	LEAQ         (DI)(DI*2), R9
+	MOVQ         BX, R10
+
+whole4group:
+	CMPQ          R11, $0x00000100
+	JLT           whole4rest3
+	VMULPS        (R8), Z6, Z11
+	VMULPS        (R8)(DI*1), Z6, Z12
+	VMULPS        (R8)(DI*2), Z6, Z13
+	VMULPS        (R8)(R9*1), Z6, Z14
+	VFMADD231PS   64(R8), Z7, Z11
+	VFMADD231PS   64(R8)(DI*1), Z7, Z12
+	VFMADD231PS   64(R8)(DI*2), Z7, Z13
+	VFMADD231PS   64(R8)(R9*1), Z7, Z14
+	VFMADD231PS   128(R8), Z8, Z11
+	VFMADD231PS   128(R8)(DI*1), Z8, Z12
+	VFMADD231PS   128(R8)(DI*2), Z8, Z13
+	VFMADD231PS   128(R8)(R9*1), Z8, Z14
+	VFMADD231PS   192(R8), Z9, Z11
+	VFMADD231PS   192(R8)(DI*1), Z9, Z12
+	VFMADD231PS   192(R8)(DI*2), Z9, Z13
+	VFMADD231PS   192(R8)(R9*1), Z9, Z14
+	ADDQ          DI, R8
+	VSHUFPS       $0x88, Z12, Z11, Z15
+	VSHUFPS       $0xdd, Z12, Z11, Z11
+	VADDPS        Z11, Z15, Z15
+	VSHUFPS       $0x88, Z14, Z13, Z11
+	VSHUFPS       $0xdd, Z14, Z13, Z12
+	VADDPS        Z12, Z11, Z11
+	VSHUFPS       $0x88, Z11, Z15, Z12
+	VSHUFPS       $0xdd, Z11, Z15, Z11
+	VADDPS        Z11, Z12, Z12
+	VEXTRACTF64X4 $0x01, Z12, Y11
+	VADDPS        Y11, Y12, Y11
+	VEXTRACTF128  $0x01, Y11, X12
+	VADDPS        X12, X11, X12
+	VMOVUPS       X12, (R10)
+	ADDQ          $0x10, R10
+	ADDQ          R9, R8
+	SUBQ          $0x00000100, R11
+	JMP           whole4group
+
+whole4rest3:
+	CMPQ          R11, $0x000000c0
+	JNE           whole4rest2
+	VMULPS        (R8), Z6, Z11
+	VMULPS        (R8)(DI*1), Z6, Z12
+	VMULPS        (R8)(DI*2), Z6, Z6
+	VFMADD231PS   64(R8), Z7, Z11
+	VFMADD231PS   64(R8)(DI*1), Z7, Z12
+	VFMADD231PS   64(R8)(DI*2), Z7, Z6
+	VFMADD231PS   128(R8), Z8, Z11
+	VFMADD231PS   128(R8)(DI*1), Z8, Z12
+	VFMADD231PS   128(R8)(DI*2), Z8, Z6
+	VFMADD231PS   192(R8), Z9, Z11
+	VFMADD231PS   192(R8)(DI*1), Z9, Z12
+	VFMADD231PS   192(R8)(DI*2), Z9, Z6
+	ADDQ          DI, R8
+	VSHUFPS       $0x88, Z12, Z11, Z7
+	VSHUFPS       $0xdd, Z12, Z11, Z8
+	VADDPS        Z8, Z7, Z7
+	VSHUFPS       $0x88, Z10, Z6, Z8
+	VSHUFPS       $0xdd, Z10, Z6, Z6
+	VADDPS        Z6, Z8, Z8
+	VSHUFPS       $0x88, Z8, Z7, Z6
+	VSHUFPS       $0xdd, Z8, Z7, Z7
+	VADDPS        Z7, Z6, Z6
+	VEXTRACTF64X4 $0x01, Z6, Y7
+	VADDPS        Y7, Y6, Y7
+	VEXTRACTF128  $0x01, Y7, X6
+	VADDPS        X6, X7, X6
+	VEXTRACTPS    $0x03, X6, (SI)
+	VINSERTPS     $0x08, X6, X6, X6
+	VMOVUPS       X6, (R10)
+	JMP           whole4done
+
+whole4rest2:
+	CMPQ          R11, $0x00000080
+	JNE           whole4rest1
+	VMULPS        (R8), Z6, Z11
+	VMULPS        (R8)(DI*1), Z6, Z6
+	VFMADD231PS   64(R8), Z7, Z11
+	VFMADD231PS   64(R8)(DI*1), Z7, Z6
+	VFMADD231PS   128(R8), Z8, Z11
+	VFMADD231PS   128(R8)(DI*1), Z8, Z6
+	VFMADD231PS   192(R8), Z9, Z11
+	VFMADD231PS   192(R8)(DI*1), Z9, Z6
+	ADDQ          DI, R8
+	VXORPS        Z7, Z7, Z7
+	VSHUFPS       $0x88, Z6, Z11, Z8
+	VSHUFPS       $0xdd, Z6, Z11, Z6
+	VADDPS        Z6, Z8, Z8
+	VSHUFPS       $0x88, Z7, Z10, Z6
+	VSHUFPS       $0xdd, Z7, Z10, Z7
+	VADDPS        Z7, Z6, Z6
+	VSHUFPS       $0x88, Z6, Z8, Z7
+	VSHUFPS       $0xdd, Z6, Z8, Z6
+	VADDPS        Z6, Z7, Z7
+	VEXTRACTF64X4 $0x01, Z7, Y6
+	VADDPS        Y6, Y7, Y6
+	VEXTRACTF128  $0x01, Y6, X7
+	VADDPS        X7, X6, X7
+	VEXTRACTPS    $0x02, X7, (SI)
+	VINSERTPS     $0x04, X7, X7, X7
+	VMOVUPS       X7, (R10)
+	JMP           whole4done
+
+whole4rest1:
+	CMPQ          R11, $0x00000040
+	JNE           whole4rest0
+	VMULPS        (R8), Z6, Z6
+	VFMADD231PS   64(R8), Z7, Z6
+	VFMADD231PS   128(R8), Z8, Z6
+	VFMADD231PS   192(R8), Z9, Z6
+	ADDQ          DI, R8
+	VXORPS        Z7, Z7, Z7
+	VSHUFPS       $0x88, Z10, Z6, Z8
+	VSHUFPS       $0xdd, Z10, Z6, Z6
+	VADDPS        Z6, Z8, Z8
+	VSHUFPS       $0x88, Z7, Z7, Z6
+	VSHUFPS       $0xdd, Z7, Z7, Z7
+	VADDPS        Z7, Z6, Z6
+	VSHUFPS       $0x88, Z6, Z8, Z7
+	VSHUFPS       $0xdd, Z6, Z8, Z6
+	VADDPS        Z6, Z7, Z7
+	VEXTRACTF64X4 $0x01, Z7, Y6
+	VADDPS        Y6, Y7, Y6
+	VEXTRACTF128  $0x01, Y6, X7
+	VADDPS        X7, X6, X7
+	VEXTRACTPS    $0x01, X7, (SI)
+	VINSERTPS     $0x02, X7, X7, X7
+	VMOVUPS       X7, (R10)
+	JMP           whole4done
+
+whole4rest0:
+	VXORPS        Z6, Z6, Z6
+	VSHUFPS       $0x88, Z6, Z10, Z7
+	VSHUFPS       $0xdd, Z6, Z10, Z8
+	VADDPS        Z8, Z7, Z7
+	VSHUFPS       $0x88, Z6, Z6, Z8
+	VSHUFPS       $0xdd, Z6, Z6, Z6
+	VADDPS        Z6, Z8, Z8
+	VSHUFPS       $0x88, Z8, Z7, Z6
+	VSHUFPS       $0xdd, Z8, Z7, Z7
+	VADDPS        Z7, Z6, Z6
+	VEXTRACTF64X4 $0x01, Z6, Y7
+	VADDPS        Y7, Y6, Y7
+	VEXTRACTF128  $0x01, Y7, X6
+	VADDPS        X6, X7, X6
+	VMOVSS        X6, (SI)
+
+whole4done:
+	MOVQ stride+56(FP), R8
+	SHLQ $0x02, R8
+	ADDQ R8, AX
+	MOVQ n+40(FP), R8
+	SHLQ $0x02, R8
+	ADDQ R8, DX
+	MOVQ pitch+64(FP), R8
+	SHLQ $0x02, R8
+	ADDQ R8, BX
+	ADDQ $0x04, CX
+	ADDQ $0x04, SI
+	DECQ lanes+72(FP)
+	JG   whole4
+	VZEROUPPER
+	RET
+
+whole5:
+	MOVQ    AX, R8
+	VMOVUPS (R8), Z6
+	VMOVUPS 64(R8), Z7
+	VMOVUPS 128(R8), Z8
+	VMOVUPS 192(R8), Z9
+	VMOVUPS 256(R8), Z10
+	XORQ    R9, R9
+
+whole5columns:
+	ADDQ         DI, R8
+	VBROADCASTSS (CX)(R9*1), Z11
+	VFMADD231PS  (R8), Z11, Z6
+	VFMADD231PS  64(R8), Z11, Z7
+	VFMADD231PS  128(R8), Z11, Z8
+	VFMADD231PS  192(R8), Z11, Z9
+	VFMADD231PS  256(R8), Z11, Z10
+	ADDQ         $0x40, R9
+	CMPQ         R9, k64+48(FP)
+	JLT          whole5columns
+	VMOVUPS      Z0, Z11
+	VMAXPS       Z6, Z11, Z6
+	VMAXPS       Z7, Z11, Z7
+	VADDPS       Z1, Z6, Z11
+	VADDPS       Z1, Z7, Z12
+	VPERMPS      Z2, Z11, Z13
+	VPERMPS      Z2, Z12, Z14
+	VSUBPS       Z1, Z11, Z11
+	VSUBPS       Z1, Z12, Z12
+	VSUBPS       Z11, Z6, Z6
+	VSUBPS       Z12, Z7, Z7
+	VMOVUPS      Z3, Z15
+	VMOVUPS      Z3, Z16
+	VFMADD213PS  Z4, Z6, Z15
+	VFMADD213PS  Z4, Z7, Z16
+	VFMADD213PS  Z5, Z6, Z15
+	VFMADD213PS  Z5, Z7, Z16
+	VMULPS       Z13, Z6, Z6
+	VMULPS       Z14, Z7, Z7
+	VFMADD213PS  Z13, Z15, Z6
+	VFMADD213PS  Z14, Z16, Z7
+	VSCALEFPS    Z11, Z6, Z6
+	VSCALEFPS    Z12, Z7, Z7
+	VMOVUPS      Z0, Z11
+	VMAXPS       Z8, Z11, Z8
+	VMAXPS       Z9, Z11, Z9
+	VMAXPS       Z10, Z11, Z10
+	VADDPS       Z1, Z8, Z11
+	VADDPS       Z1, Z9, Z12
+	VADDPS       Z1, Z10, Z13
+	VPERMPS      Z2, Z11, Z14
+	VPERMPS      Z2, Z12, Z15
+	VPERMPS      Z2, Z13, Z16
+	VSUBPS       Z1, Z11, Z11
+	VSUBPS       Z1, Z12, Z12
+	VSUBPS       Z1, Z13, Z13
+	VSUBPS       Z11, Z8, Z8
+	VSUBPS       Z12, Z9, Z9
+	VSUBPS       Z13, Z10, Z10
+	VMOVUPS      Z3, Z17
+	VMOVUPS      Z3, Z18
+	VMOVUPS      Z3, Z19
+	VFMADD213PS  Z4, Z8, Z17
+	VFMADD213PS  Z4, Z9, Z18
+	VFMADD213PS  Z4, Z10, Z19
+	VFMADD213PS  Z5, Z8, Z17
+	VFMADD213PS  Z5, Z9, Z18
+	VFMADD213PS  Z5, Z10, Z19
+	VMULPS       Z14, Z8, Z8
+	VMULPS       Z15, Z9, Z9
+	VMULPS       Z16, Z10, Z10
+	VFMADD213PS  Z14, Z17, Z8
+	VFMADD213PS  Z15, Z18, Z9
+	VFMADD213PS  Z16, Z19, Z10
+	VSCALEFPS    Z11, Z8, Z8
+	VSCALEFPS    Z12, Z9, Z9
+	VSCALEFPS    Z13, Z10, Z10
+	VADDPS       Z7, Z6, Z11
+	VMOVUPS      Z6, (DX)
+	VMOVUPS      Z7, 64(DX)
+	VMOVUPS      Z8, 128(DX)
+	VADDPS       Z8, Z11, Z11
+	VMOVUPS      Z9, 192(DX)
+	VADDPS       Z9, Z11, Z11
+	VMOVUPS      Z10, 256(DX)
+	VADDPS       Z10, Z11, Z11
+	LEAQ         (AX)(DI*1), R8
+	MOVQ         k64+48(FP), R11
+	LEAQ         (DI)(DI*2), R9
+	MOVQ         BX, R10
+
+whole5group:
+	CMPQ          R11, $0x00000100
+	JLT           whole5rest3
+	VMULPS        (R8), Z6, Z12
+	VMULPS        (R8)(DI*1), Z6, Z13
+	VMULPS        (R8)(DI*2), Z6, Z14
+	VMULPS        (R8)(R9*1), Z6, Z15
+	VFMADD231PS   64(R8), Z7, Z12
+	VFMADD231PS   64(R8)(DI*1), Z7, Z13
+	VFMADD231PS   64(R8)(DI*2), Z7, Z14
+	VFMADD231PS   64(R8)(R9*1), Z7, Z15
+	VFMADD231PS   128(R8), Z8, Z12
+	VFMADD231PS   128(R8)(DI*1), Z8, Z13
+	VFMADD231PS   128(R8)(DI*2), Z8, Z14
+	VFMADD231PS   128(R8)(R9*1), Z8, Z15
+	VFMADD231PS   192(R8), Z9, Z12
+	VFMADD231PS   192(R8)(DI*1), Z9, Z13
+	VFMADD231PS   192(R8)(DI*2), Z9, Z14
+	VFMADD231PS   192(R8)(R9*1), Z9, Z15
+	VFMADD231PS   256(R8), Z10, Z12
+	VFMADD231PS   256(R8)(DI*1), Z10, Z13
+	VFMADD231PS   256(R8)(DI*2), Z10, Z14
+	VFMADD231PS   256(R8)(R9*1), Z10, Z15
+	ADDQ          DI, R8
+	VSHUFPS       $0x88, Z13, Z12, Z16
+	VSHUFPS       $0xdd, Z13, Z12, Z12
+	VADDPS        Z12, Z16, Z16
+	VSHUFPS       $0x88, Z15, Z14, Z12
+	VSHUFPS       $0xdd, Z15, Z14, Z13
+	VADDPS        Z13, Z12, Z12
+	VSHUFPS       $0x88, Z12, Z16, Z13
+	VSHUFPS       $0xdd, Z12, Z16, Z12
+	VADDPS        Z12, Z13, Z13
+	VEXTRACTF64X4 $0x01, Z13, Y12
+	VADDPS        Y12, Y13, Y12
+	VEXTRACTF128  $0x01, Y12, X13
+	VADDPS        X13, X12, X13
+	VMOVUPS       X13, (R10)
+	ADDQ          $0x10, R10
+	ADDQ          R9, R8
+	SUBQ          $0x00000100, R11
+	JMP           whole5group
+
+whole5rest3:
+	CMPQ          R11, $0x000000c0
+	JNE           whole5rest2
+	VMULPS        (R8), Z6, Z12
+	VMULPS        (R8)(DI*1), Z6, Z13
+	VMULPS        (R8)(DI*2), Z6, Z6
+	VFMADD231PS   64(R8), Z7, Z12
+	VFMADD231PS   64(R8)(DI*1), Z7, Z13
+	VFMADD231PS   64(R8)(DI*2), Z7, Z6
+	VFMADD231PS   128(R8), Z8, Z12
+	VFMADD231PS   128(R8)(DI*1), Z8, Z13
+	VFMADD231PS   128(R8)(DI*2), Z8, Z6
+	VFMADD231PS   192(R8), Z9, Z12
+	VFMADD231PS   192(R8)(DI*1), Z9, Z13
+	VFMADD231PS   192(R8)(DI*2), Z9, Z6
+	VFMADD231PS   256(R8), Z10, Z12
+	VFMADD231PS   256(R8)(DI*1), Z10, Z13
+	VFMADD231PS   256(R8)(DI*2), Z10, Z6
+	ADDQ          DI, R8
+	VSHUFPS       $0x88, Z13, Z12, Z7
+	VSHUFPS       $0xdd, Z13, Z12, Z8
+	VADDPS        Z8, Z7, Z7
+	VSHUFPS       $0x88, Z11, Z6, Z8
+	VSHUFPS       $0xdd, Z11, Z6, Z6
+	VADDPS        Z6, Z8, Z8
+	VSHUFPS       $0x88, Z8, Z7, Z6
+	VSHUFPS       $0xdd, Z8, Z7, Z7
+	VADDPS        Z7, Z6, Z6
+	VEXTRACTF64X4 $0x01, Z6, Y7
+	VADDPS        Y7, Y6, Y7
+	VEXTRACTF128  $0x01, Y7, X6
+	VADDPS        X6, X7, X6
+	VEXTRACTPS    $0x03, X6, (SI)
+	VINSERTPS     $0x08, X6, X6, X6
+	VMOVUPS       X6, (R10)
+	JMP           whole5done
+
+whole5rest2:
+	CMPQ          R11, $0x00000080
+	JNE           whole5rest1
+	VMULPS        (R8), Z6, Z12
+	VMULPS        (R8)(DI*1), Z6, Z6
+	VFMADD231PS   64(R8), Z7, Z12
+	VFMADD231PS   64(R8)(DI*1), Z7, Z6
+	VFMADD231PS   128(R8), Z8, Z12
+	VFMADD231PS   128(R8)(DI*1), Z8, Z6
+	VFMADD231PS   192(R8), Z9, Z12
+	VFMADD231PS   192(R8)(DI*1), Z9, Z6
+	VFMADD231PS   256(R8), Z10, Z12
+	VFMADD231PS   256(R8)(DI*1), Z10, Z6
+	ADDQ          DI, R8
+	VXORPS        Z7, Z7, Z7
+	VSHUFPS       $0x88, Z6, Z12, Z8
+	VSHUFPS       $0xdd, Z6, Z12, Z6
+	VADDPS        Z6, Z8, Z8
+	VSHUFPS       $0x88, Z7, Z11, Z6
+	VSHUFPS       $0xdd, Z7, Z11, Z7
+	VADDPS        Z7, Z6, Z6
+	VSHUFPS       $0x88, Z6, Z8, Z7
+	VSHUFPS       $0xdd, Z6, Z8, Z6
+	VADDPS        Z6, Z7, Z7
+	VEXTRACTF64X4 $0x01, Z7, Y6
+	VADDPS        Y6, Y7, Y6
+	VEXTRACTF128  $0x01, Y6, X7
+	VADDPS        X7, X6, X7
+	VEXTRACTPS    $0x02, X7, (SI)
+	VINSERTPS     $0x04, X7, X7, X7
+	VMOVUPS       X7, (R10)
+	JMP           whole5done
+
+whole5rest1:
+	CMPQ          R11, $0x00000040
+	JNE           whole5rest0
+	VMULPS        (R8), Z6, Z6
+	VFMADD231PS   64(R8), Z7, Z6
+	VFMADD231PS   128(R8), Z8, Z6
+	VFMADD231PS   192(R8), Z9, Z6
+	VFMADD231PS   256(R8), Z10, Z6
+	ADDQ          DI, R8
+	VXORPS        Z7, Z7, Z7
+	VSHUFPS       $0x88, Z11, Z6, Z8
+	VSHUFPS       $0xdd, Z11, Z6, Z6
+	VADDPS        Z6, Z8, Z8
+	VSHUFPS       $0x88, Z7, Z7, Z6
+	VSHUFPS       $0xdd, Z7, Z7, Z7
+	VADDPS        Z7, Z6, Z6
+	VSHUFPS       $0x88, Z6, Z8, Z7
+	VSHUFPS       $0xdd, Z6, Z8, Z6
+	VADDPS        Z6, Z7, Z7
+	VEXTRACTF64X4 $0x01, Z7, Y6
+	VADDPS        Y6, Y7, Y6
+	VEXTRACTF128  $0x01, Y6, X7
+	VADDPS        X7, X6, X7
+	VEXTRACTPS    $0x01, X7, (SI)
+	VINSERTPS     $0x02, X7, X7, X7
+	VMOVUPS       X7, (R10)
+	JMP           whole5done
+
+whole5rest0:
+	VXORPS        Z6, Z6, Z6
+	VSHUFPS       $0x88, Z6, Z11, Z7
+	VSHUFPS       $0xdd, Z6, Z11, Z8
+	VADDPS        Z8, Z7, Z7
+	VSHUFPS       $0x88, Z6, Z6, Z8
+	VSHUFPS       $0xdd, Z6, Z6, Z6
+	VADDPS        Z6, Z8, Z8
+	VSHUFPS       $0x88, Z8, Z7, Z6
+	VSHUFPS       $0xdd, Z8, Z7, Z7
+	VADDPS        Z7, Z6, Z6
+	VEXTRACTF64X4 $0x01, Z6, Y7
+	VADDPS        Y7, Y6, Y7
+	VEXTRACTF128  $0x01, Y7, X6
+	VADDPS        X6, X7, X6
+	VMOVSS        X6, (SI)
+
+whole5done:
+	MOVQ stride+56(FP), R8
+	SHLQ $0x02, R8
+	ADDQ R8, AX
+	MOVQ n+40(FP), R8
+	SHLQ $0x02, R8
+	ADDQ R8, DX
+	MOVQ pitch+64(FP), R8
+	SHLQ $0x02, R8
+	ADDQ R8, BX
+	ADDQ $0x04, CX
+	ADDQ $0x04, SI
+	DECQ lanes+72(FP)
+	JG   whole5
+	VZEROUPPER
+	RET
+
+whole6:
+	MOVQ    AX, R8
+	VMOVUPS (R8), Z6
+	VMOVUPS 64(R8), Z7
+	VMOVUPS 128(R8), Z8
+	VMOVUPS 192(R8), Z9
+	VMOVUPS 256(R8), Z10
+	VMOVUPS 320(R8), Z11
+	XORQ    R9, R9
+
+whole6columns:
+	ADDQ         DI, R8
+	VBROADCASTSS (CX)(R9*1), Z12
+	VFMADD231PS  (R8), Z12, Z6
+	VFMADD231PS  64(R8), Z12, Z7
+	VFMADD231PS  128(R8), Z12, Z8
+	VFMADD231PS  192(R8), Z12, Z9
+	VFMADD231PS  256(R8), Z12, Z10
+	VFMADD231PS  320(R8), Z12, Z11
+	ADDQ         $0x40, R9
+	CMPQ         R9, k64+48(FP)
+	JLT          whole6columns
+	VMOVUPS      Z0, Z12
+	VMAXPS       Z6, Z12, Z6
+	VMAXPS       Z7, Z12, Z7
+	VMAXPS       Z8, Z12, Z8
+	VADDPS       Z1, Z6, Z12
+	VADDPS       Z1, Z7, Z13
+	VADDPS       Z1, Z8, Z14
+	VPERMPS      Z2, Z12, Z15
+	VPERMPS      Z2, Z13, Z16
+	VPERMPS      Z2, Z14, Z17
+	VSUBPS       Z1, Z12, Z12
+	VSUBPS       Z1, Z13, Z13
+	VSUBPS       Z1, Z14, Z14
+	VSUBPS       Z12, Z6, Z6
+	VSUBPS       Z13, Z7, Z7
+	VSUBPS       Z14, Z8, Z8
+	VMOVUPS      Z3, Z18
+	VMOVUPS      Z3, Z19
+	VMOVUPS      Z3, Z20
+	VFMADD213PS  Z4, Z6, Z18
+	VFMADD213PS  Z4, Z7, Z19
+	VFMADD213PS  Z4, Z8, Z20
+	VFMADD213PS  Z5, Z6, Z18
+	VFMADD213PS  Z5, Z7, Z19
+	VFMADD213PS  Z5, Z8, Z20
+	VMULPS       Z15, Z6, Z6
+	VMULPS       Z16, Z7, Z7
+	VMULPS       Z17, Z8, Z8
+	VFMADD213PS  Z15, Z18, Z6
+	VFMADD213PS  Z16, Z19, Z7
+	VFMADD213PS  Z17, Z20, Z8
+	VSCALEFPS    Z12, Z6, Z6
+	VSCALEFPS    Z13, Z7, Z7
+	VSCALEFPS    Z14, Z8, Z8
+	VMOVUPS      Z0, Z12
+	VMAXPS       Z9, Z12, Z9
+	VMAXPS       Z10, Z12, Z10
+	VMAXPS       Z11, Z12, Z11
+	VADDPS       Z1, Z9, Z12
+	VADDPS       Z1, Z10, Z13
+	VADDPS       Z1, Z11, Z14
+	VPERMPS      Z2, Z12, Z15
+	VPERMPS      Z2, Z13, Z16
+	VPERMPS      Z2, Z14, Z17
+	VSUBPS       Z1, Z12, Z12
+	VSUBPS       Z1, Z13, Z13
+	VSUBPS       Z1, Z14, Z14
+	VSUBPS       Z12, Z9, Z9
+	VSUBPS       Z13, Z10, Z10
+	VSUBPS       Z14, Z11, Z11
+	VMOVUPS      Z3, Z18
+	VMOVUPS      Z3, Z19
+	VMOVUPS      Z3, Z20
+	VFMADD213PS  Z4, Z9, Z18
+	VFMADD213PS  Z4, Z10, Z19
+	VFMADD213PS  Z4, Z11, Z20
+	VFMADD213PS  Z5, Z9, Z18
+	VFMADD213PS  Z5, Z10, Z19
+	VFMADD213PS  Z5, Z11, Z20
+	VMULPS       Z15, Z9, Z9
+	VMULPS       Z16, Z10, Z10
+	VMULPS       Z17, Z11, Z11
+	VFMADD213PS  Z15, Z18, Z9
+	VFMADD213PS  Z16, Z19, Z10
+	VFMADD213PS  Z17, Z20, Z11
+	VSCALEFPS    Z12, Z9, Z9
+	VSCALEFPS    Z13, Z10, Z10
+	VSCALEFPS    Z14, Z11, Z11
+	VADDPS       Z7, Z6, Z12
+	VMOVUPS      Z6, (DX)
+	VMOVUPS      Z7, 64(DX)
+	VMOVUPS      Z8, 128(DX)
+	VADDPS       Z8, Z12, Z12
+	VMOVUPS      Z9, 192(DX)
+	VADDPS       Z9, Z12, Z12
+	VMOVUPS      Z10, 256(DX)
+	VADDPS       Z10, Z12, Z12
+	VMOVUPS      Z11, 320(DX)
+	VADDPS       Z11, Z12, Z12
+	LEAQ         (AX)(DI*1), R8
+	MOVQ         k64+48(FP), R11
+	LEAQ         (DI)(DI*2), R9
+	MOVQ         BX, R10
+
+whole6group:
+	CMPQ          R11, $0x00000100
+	JLT           whole6rest3
+	VMULPS        (R8), Z6, Z13
+	VMULPS        (R8)(DI*1), Z6, Z14
+	VMULPS        (R8)(DI*2), Z6, Z15
+	VMULPS        (R8)(R9*1), Z6, Z16
+	VFMADD231PS   64(R8), Z7, Z13
+	VFMADD231PS   64(R8)(DI*1), Z7, Z14
+	VFMADD231PS   64(R8)(DI*2), Z7, Z15
+	VFMADD231PS   64(R8)(R9*1), Z7, Z16
+	VFMADD231PS   128(R8), Z8, Z13
+	VFMADD231PS   128(R8)(DI*1), Z8, Z14
+	VFMADD231PS   128(R8)(DI*2), Z8, Z15
+	VFMADD231PS   128(R8)(R9*1), Z8, Z16
+	VFMADD231PS   192(R8), Z9, Z13
+	VFMADD231PS   192(R8)(DI*1), Z9, Z14
+	VFMADD231PS   192(R8)(DI*2), Z9, Z15
+	VFMADD231PS   192(R8)(R9*1), Z9, Z16
+	VFMADD231PS   256(R8), Z10, Z13
+	VFMADD231PS   256(R8)(DI*1), Z10, Z14
+	VFMADD231PS   256(R8)(DI*2), Z10, Z15
+	VFMADD231PS   256(R8)(R9*1), Z10, Z16
+	VFMADD231PS   320(R8), Z11, Z13
+	VFMADD231PS   320(R8)(DI*1), Z11, Z14
+	VFMADD231PS   320(R8)(DI*2), Z11, Z15
+	VFMADD231PS   320(R8)(R9*1), Z11, Z16
+	ADDQ          DI, R8
+	VSHUFPS       $0x88, Z14, Z13, Z17
+	VSHUFPS       $0xdd, Z14, Z13, Z13
+	VADDPS        Z13, Z17, Z17
+	VSHUFPS       $0x88, Z16, Z15, Z13
+	VSHUFPS       $0xdd, Z16, Z15, Z14
+	VADDPS        Z14, Z13, Z13
+	VSHUFPS       $0x88, Z13, Z17, Z14
+	VSHUFPS       $0xdd, Z13, Z17, Z13
+	VADDPS        Z13, Z14, Z14
+	VEXTRACTF64X4 $0x01, Z14, Y13
+	VADDPS        Y13, Y14, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X14
+	VMOVUPS       X14, (R10)
+	ADDQ          $0x10, R10
+	ADDQ          R9, R8
+	SUBQ          $0x00000100, R11
+	JMP           whole6group
+
+whole6rest3:
+	CMPQ          R11, $0x000000c0
+	JNE           whole6rest2
+	VMULPS        (R8), Z6, Z13
+	VMULPS        (R8)(DI*1), Z6, Z14
+	VMULPS        (R8)(DI*2), Z6, Z6
+	VFMADD231PS   64(R8), Z7, Z13
+	VFMADD231PS   64(R8)(DI*1), Z7, Z14
+	VFMADD231PS   64(R8)(DI*2), Z7, Z6
+	VFMADD231PS   128(R8), Z8, Z13
+	VFMADD231PS   128(R8)(DI*1), Z8, Z14
+	VFMADD231PS   128(R8)(DI*2), Z8, Z6
+	VFMADD231PS   192(R8), Z9, Z13
+	VFMADD231PS   192(R8)(DI*1), Z9, Z14
+	VFMADD231PS   192(R8)(DI*2), Z9, Z6
+	VFMADD231PS   256(R8), Z10, Z13
+	VFMADD231PS   256(R8)(DI*1), Z10, Z14
+	VFMADD231PS   256(R8)(DI*2), Z10, Z6
+	VFMADD231PS   320(R8), Z11, Z13
+	VFMADD231PS   320(R8)(DI*1), Z11, Z14
+	VFMADD231PS   320(R8)(DI*2), Z11, Z6
+	ADDQ          DI, R8
+	VSHUFPS       $0x88, Z14, Z13, Z7
+	VSHUFPS       $0xdd, Z14, Z13, Z8
+	VADDPS        Z8, Z7, Z7
+	VSHUFPS       $0x88, Z12, Z6, Z8
+	VSHUFPS       $0xdd, Z12, Z6, Z6
+	VADDPS        Z6, Z8, Z8
+	VSHUFPS       $0x88, Z8, Z7, Z6
+	VSHUFPS       $0xdd, Z8, Z7, Z7
+	VADDPS        Z7, Z6, Z6
+	VEXTRACTF64X4 $0x01, Z6, Y7
+	VADDPS        Y7, Y6, Y7
+	VEXTRACTF128  $0x01, Y7, X6
+	VADDPS        X6, X7, X6
+	VEXTRACTPS    $0x03, X6, (SI)
+	VINSERTPS     $0x08, X6, X6, X6
+	VMOVUPS       X6, (R10)
+	JMP           whole6done
+
+whole6rest2:
+	CMPQ          R11, $0x00000080
+	JNE           whole6rest1
+	VMULPS        (R8), Z6, Z13
+	VMULPS        (R8)(DI*1), Z6, Z6
+	VFMADD231PS   64(R8), Z7, Z13
+	VFMADD231PS   64(R8)(DI*1), Z7, Z6
+	VFMADD231PS   128(R8), Z8, Z13
+	VFMADD231PS   128(R8)(DI*1), Z8, Z6
+	VFMADD231PS   192(R8), Z9, Z13
+	VFMADD231PS   192(R8)(DI*1), Z9, Z6
+	VFMADD231PS   256(R8), Z10, Z13
+	VFMADD231PS   256(R8)(DI*1), Z10, Z6
+	VFMADD231PS   320(R8), Z11, Z13
+	VFMADD231PS   320(R8)(DI*1), Z11, Z6
+	ADDQ          DI, R8
+	VXORPS        Z7, Z7, Z7
+	VSHUFPS       $0x88, Z6, Z13, Z8
+	VSHUFPS       $0xdd, Z6, Z13, Z6
+	VADDPS        Z6, Z8, Z8
+	VSHUFPS       $0x88, Z7, Z12, Z6
+	VSHUFPS       $0xdd, Z7, Z12, Z7
+	VADDPS        Z7, Z6, Z6
+	VSHUFPS       $0x88, Z6, Z8, Z7
+	VSHUFPS       $0xdd, Z6, Z8, Z6
+	VADDPS        Z6, Z7, Z7
+	VEXTRACTF64X4 $0x01, Z7, Y6
+	VADDPS        Y6, Y7, Y6
+	VEXTRACTF128  $0x01, Y6, X7
+	VADDPS        X7, X6, X7
+	VEXTRACTPS    $0x02, X7, (SI)
+	VINSERTPS     $0x04, X7, X7, X7
+	VMOVUPS       X7, (R10)
+	JMP           whole6done
+
+whole6rest1:
+	CMPQ          R11, $0x00000040
+	JNE           whole6rest0
+	VMULPS        (R8), Z6, Z6
+	VFMADD231PS   64(R8), Z7, Z6
+	VFMADD231PS   128(R8), Z8, Z6
+	VFMADD231PS   192(R8), Z9, Z6
+	VFMADD231PS   256(R8), Z10, Z6
+	VFMADD231PS   320(R8), Z11, Z6
+	ADDQ          DI, R8
+	VXORPS        Z7, Z7, Z7
+	VSHUFPS       $0x88, Z12, Z6, Z8
+	VSHUFPS       $0xdd, Z12, Z6, Z6
+	VADDPS        Z6, Z8, Z8
+	VSHUFPS       $0x88, Z7, Z7, Z6
+	VSHUFPS       $0xdd, Z7, Z7, Z7
+	VADDPS        Z7, Z6, Z6
+	VSHUFPS       $0x88, Z6, Z8, Z7
+	VSHUFPS       $0xdd, Z6, Z8, Z6
+	VADDPS        Z6, Z7, Z7
+	VEXTRACTF64X4 $0x01, Z7, Y6
+	VADDPS        Y6, Y7, Y6
+	VEXTRACTF128  $0x01, Y6, X7
+	VADDPS        X7, X6, X7
+	VEXTRACTPS    $0x01, X7, (SI)
+	VINSERTPS     $0x02, X7, X7, X7
+	VMOVUPS       X7, (R10)
+	JMP           whole6done
+
+whole6rest0:
+	VXORPS        Z6, Z6, Z6
+	VSHUFPS       $0x88, Z6, Z12, Z7
+	VSHUFPS       $0xdd, Z6, Z12, Z8
+	VADDPS        Z8, Z7, Z7
+	VSHUFPS       $0x88, Z6, Z6, Z8
+	VSHUFPS       $0xdd, Z6, Z6, Z6
+	VADDPS        Z6, Z8, Z8
+	VSHUFPS       $0x88, Z8, Z7, Z6
+	VSHUFPS       $0xdd, Z8, Z7, Z7
+	VADDPS        Z7, Z6, Z6
+	VEXTRACTF64X4 $0x01, Z6, Y7
+	VADDPS        Y7, Y6, Y7
+	VEXTRACTF128  $0x01, Y7, X6
+	VADDPS        X6, X7, X6
+	VMOVSS        X6, (SI)
+
+whole6done:
+	MOVQ stride+56(FP), R8
+	SHLQ $0x02, R8
+	ADDQ R8, AX
+	MOVQ n+40(FP), R8
+	SHLQ $0x02, R8
+	ADDQ R8, DX
+	MOVQ pitch+64(FP), R8
+	SHLQ $0x02, R8
+	ADDQ R8, BX
+	ADDQ $0x04, CX
+	ADDQ $0x04, SI
+	DECQ lanes+72(FP)
+	JG   whole6
 	VZEROUPPER
 	RET
 

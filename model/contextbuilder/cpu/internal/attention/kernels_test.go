@@ -87,7 +87,7 @@ func requireClose(t *testing.T, want, got []float32, relative float64, what stri
 // Each kernel computes what its plain Go twin does and writes nothing around its slices.
 func TestKernels(t *testing.T) {
 	for _, k := range available() {
-		for _, n := range []int{16, 32, 48, 304} {
+		for _, n := range []int{16, 32, 48, 64, 80, 96, 112, 304} {
 			for _, columns := range []int{2, 3, 4, 5, 8, 10} {
 				for _, rows := range []int{1, 8, 9, lanes} {
 					for from := range 2 {

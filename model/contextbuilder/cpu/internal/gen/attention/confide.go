@@ -14,62 +14,29 @@ import (
 // so that the processor starts it while sums of this one are still on their way.
 func confide() {
 	begin("confide", "confidePlain", "func(p, u, e, sums, others *float32, n, k64, stride, pitch, lanes int)")
-	p, u, e, sums, others := get("p"), get("u"), get("e"), get("sums"), get("others")
-	n, exp := times4("n"), newExponential()
-	Label("lanes")
-	total := Several(2) // take turns
-	Zero(total...)
-	left, at := GP64(), GP64()
-	MOVQ(n, left)
-	XORQ(at, at)
-	sizes := []int{8, 6, 4, 2, 1}
-	if Width == 8 { // fewer registers
-		sizes = []int{2, 1}
+	p, u, e, sums, others, n, exp := get("p"), get("u"), get("e"), get("sums"), get("others"), times4("n"), newExponential()
+	next := func(label string) {
+		advance(p, "stride")
+		advance(e, "n")
+		advance(sums, "pitch")
+		ADDQ(Imm(4), u)
+		ADDQ(Imm(4), others)
+		DECQ(argument("lanes"))
+		JG(LabelRef(label))
+		End()
 	}
-	chunks(left, sizes, func(label string, sixteens int) {
-		l, x, column, j := Several(sixteens*halves()), New(), pointer(p, at), GP64()
-		vector := func(base Register, i int) Mem { return Mem{Base: base, Disp: 4 * Width * i} }
-		for i := range l {
-			VMOVUPS(vector(column, i), l[i])
-		}
-		XORQ(j, j)
-		Label(label + "columns")
-		ADDQ(n, column)
-		VBROADCASTSS(Mem{Base: u, Index: j, Scale: 1}, x)
-		for i := range l {
-			VFMADD231PS(vector(column, i), x, l[i])
-		}
-		nextColumn(j, label)
-		exp(l...)
-		to := pointer(e, at)
-		for i := range l {
-			VADDPS(l[i], total[i%2], total[i%2])
-			VMOVUPS(l[i], vector(to, i))
-		}
-		ADDQ(U32(sixteens*row), at)
-	})
-	VADDPS(total[1], total[0], total[0])
-	gradient(p, e, n, sums, others, total[0])
-	advance(p, "stride")
-	advance(e, "n")
-	advance(sums, "pitch")
-	ADDQ(Imm(4), u)
-	ADDQ(Imm(4), others)
-	DECQ(argument("lanes"))
-	JG(LabelRef("lanes"))
-	End()
-}
-
-// advance moves a pointer on by so many floats.
-func advance(p Register, apart string) { ADDQ(times4(apart), p) }
-
-// gradient stores Pᵀ·e by groups of four columns, and the sum of total's lanes, for which the last group, which has three or fewer, has room.
-func gradient(p, e, n, sums, others GPVirtual, total VecVirtual) {
-	column, n3, out, rest, at := pointer(p, n), GP64(), GP64(), get("k64"), GP64()
-	LEAQ(Mem{Base: n, Index: n, Scale: 2}, n3)
-	MOVQ(sums, out)
-	products := func(label string, columns int) []VecVirtual {
-		s, x := Several(columns), New()
+	whole := []int{2, 3, 4, 5, 6} // chunks whose exponentials stay in registers
+	if Width == 8 {
+		whole = nil // fewer registers
+	}
+	label := func(chunks int) string { return fmt.Sprint("whole", chunks) }
+	for _, chunks := range whole {
+		CMPQ(n, U32(chunks*row))
+		JEQ(LabelRef(label(chunks)))
+	}
+	Label("lanes")
+	gradient("", p, n, sums, others, exponentials(exp, p, u, e, n), func(label string, column, n3 GPVirtual, columns int) []VecVirtual {
+		s, x, at := Several(columns), New(), GP64()
 		Zero(s...)
 		XORQ(at, at)
 		Label(label)
@@ -77,14 +44,7 @@ func gradient(p, e, n, sums, others GPVirtual, total VecVirtual) {
 			disp := 4 * Width * h
 			VMOVUPS(Mem{Base: e, Index: at, Scale: 1, Disp: disp}, x)
 			for c := range s {
-				m := Mem{Base: column, Index: n, Scale: uint8(c), Disp: disp}
-				switch c {
-				case 0:
-					m = Mem{Base: column, Disp: disp}
-				case 3:
-					m = Mem{Base: column, Index: n3, Scale: 1, Disp: disp}
-				}
-				VFMADD231PS(m, x, s[c])
+				VFMADD231PS(columnAt(column, n, n3, c, disp), x, s[c])
 			}
 		}
 		ADDQ(Imm(row), at)
@@ -92,28 +52,123 @@ func gradient(p, e, n, sums, others GPVirtual, total VecVirtual) {
 		CMPQ(at, n)
 		JLT(LabelRef(label))
 		return s
+	})
+	next("lanes")
+	for _, chunks := range whole {
+		Label(label(chunks))
+		l := logits(label(chunks), chunks, p, u, n)
+		exp(l[:chunks/2]...)
+		exp(l[chunks/2:]...)
+		total := New()
+		VADDPS(l[1], l[0], total)
+		for i, x := range l {
+			VMOVUPS(x, atRow(e, i))
+			if i > 1 {
+				VADDPS(x, total, total)
+			}
+		}
+		gradient(label(chunks), p, n, sums, others, total, func(_ string, column, n3 GPVirtual, columns int) []VecVirtual {
+			s := Several(columns)
+			for i, x := range l {
+				for c := range s {
+					if m := columnAt(column, n, n3, c, i*row); i == 0 {
+						VMULPS(m, x, s[c])
+					} else {
+						VFMADD231PS(m, x, s[c])
+					}
+				}
+			}
+			ADDQ(n, column)
+			return s
+		})
+		next(label(chunks))
 	}
-	Label("group")
+}
+
+// exponentials writes e, and returns its sum in as many parts as a vector has.
+func exponentials(exp exponential, p, u, e, n Register) VecVirtual {
+	total, left, at := Several(2), GP64(), GP64() // totals take turns
+	Zero(total...)
+	MOVQ(n, left)
+	XORQ(at, at)
+	sizes := []int{8, 6, 4, 2, 1}
+	if Width == 8 { // fewer registers
+		sizes = []int{2, 1}
+	}
+	chunks(left, sizes, func(label string, n16 int) {
+		l := logits(label, n16, pointer(p, at), u, n)
+		exp(l...)
+		to := pointer(e, at)
+		for i := range l {
+			VADDPS(l[i], total[i%2], total[i%2])
+			VMOVUPS(l[i], Mem{Base: to, Disp: 4 * Width * i})
+		}
+		ADDQ(U32(n16*row), at)
+	})
+	VADDPS(total[1], total[0], total[0])
+	return total[0]
+}
+
+// logits are so many chunks of P·u from p on.
+func logits(label string, chunks int, p, u, n Register) []VecVirtual {
+	l, x, column, j := Several(chunks*halves()), New(), GP64(), GP64()
+	vector := func(i int) Mem { return Mem{Base: column, Disp: 4 * Width * i} }
+	MOVQ(p, column)
+	for i := range l {
+		VMOVUPS(vector(i), l[i])
+	}
+	XORQ(j, j)
+	Label(label + "columns")
+	ADDQ(n, column)
+	VBROADCASTSS(Mem{Base: u, Index: j, Scale: 1}, x)
+	for i := range l {
+		VFMADD231PS(vector(i), x, l[i])
+	}
+	nextColumn(j, label)
+	return l
+}
+
+// columnAt is in the c-th of four columns, which lie n apart; n3 is three times that.
+func columnAt(first, n, n3 Register, c, disp int) Mem {
+	switch c {
+	case 0:
+		return Mem{Base: first, Disp: disp}
+	case 3:
+		return Mem{Base: first, Index: n3, Scale: 1, Disp: disp}
+	}
+	return Mem{Base: first, Index: n, Scale: uint8(c), Disp: disp}
+}
+
+// advance moves a pointer on by so many floats.
+func advance(p Register, apart string) { ADDQ(times4(apart), p) }
+
+// gradient stores Pᵀ·e by groups of four columns, and the sum of total's lanes, for which the last group, which has three or fewer, has room. products
+// multiplies up to four columns by e, and moves column on by n.
+func gradient(label string, p, n, sums, others GPVirtual, total VecVirtual, products func(label string, column, n3 GPVirtual, columns int) []VecVirtual) {
+	column, n3, out, rest := pointer(p, n), GP64(), GP64(), get("k64")
+	LEAQ(Mem{Base: n, Index: n, Scale: 2}, n3)
+	MOVQ(sums, out)
+	Label(label + "group")
 	CMPQ(rest, U32(group*row))
-	JLT(LabelRef("rest3"))
-	VMOVUPS(fold(products("columns4", group)), Mem{Base: out})
+	JLT(LabelRef(label + "rest3"))
+	VMOVUPS(fold(products(label+"columns4", column, n3, group)), Mem{Base: out})
 	ADDQ(Imm(16), out)
 	ADDQ(n3, column)
 	SUBQ(U32(group*row), rest)
-	JMP(LabelRef("group"))
+	JMP(LabelRef(label + "group"))
 	for c := group - 1; c > 0; c-- {
-		Label(fmt.Sprint("rest", c))
+		Label(fmt.Sprint(label, "rest", c))
 		CMPQ(rest, U32(c*row))
-		JNE(LabelRef(fmt.Sprint("rest", c-1)))
-		all := fold(append(products(fmt.Sprint("columns", c), c), total))
+		JNE(LabelRef(fmt.Sprint(label, "rest", c-1)))
+		all := fold(append(products(fmt.Sprint(label, "columns", c), column, n3, c), total))
 		VEXTRACTPS(U8(c), all, Mem{Base: others})
 		VINSERTPS(U8(1<<c), all, all, all) // 0 in its place
 		VMOVUPS(all, Mem{Base: out})
-		JMP(LabelRef("done"))
+		JMP(LabelRef(label + "done"))
 	}
-	Label("rest0")
+	Label(label + "rest0")
 	VMOVSS(fold([]VecVirtual{total}), Mem{Base: others})
-	Label("done")
+	Label(label + "done")
 }
 
 // fold adds up the lanes of up to four vectors: their sums lie side by side.
