@@ -152,7 +152,8 @@ func (c cell) share() string {
 
 const (
 	settle = 500 * time.Millisecond // the original's threads spin for a while after their work
-	least  = 200 * time.Millisecond // ours, whose jobs are short, are done again until then
+	least  = time.Second            // ours, whose jobs are short, are done again until then: a processor that was idle needs a while
+	peaks  = 200 * time.Millisecond // that the machine's peak is measured
 )
 
 // measure lets both sides take turns, so that a noisy moment hits both.
@@ -179,7 +180,7 @@ func measure(ctx context.Context, engine contextbuilder.Engine, theirs *original
 			c.count, done, took = count, done+count, took+once
 		}
 		if j.work != nil {
-			c.peak = append(c.peak, peak.Measure(least))
+			c.peak = append(c.peak, peak.Measure(peaks))
 		}
 		c.ours = append(c.ours, float64(done)/took.Seconds())
 		if theirs == nil {
