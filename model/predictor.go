@@ -146,7 +146,7 @@ func (p *Predictor) PredictData(ctx context.Context, d Data) ([]Verdict, error) 
 
 func (p *Predictor) verdicts(ctx context.Context, s contextbuilder.Samples, progress func(done, total int)) ([]Verdict, error) {
 	known, rows := askable(s)
-	matches, of, err := p.interpreter.MatchDistinct(ctx, known, progress)
+	matches, of, err := p.interpreter.Match(ctx, known, progress)
 	if err != nil {
 		return nil, err
 	}

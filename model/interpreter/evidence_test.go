@@ -110,7 +110,7 @@ func TestMatchDisputesWhatTheRuleSaysOverAllPairs(t *testing.T) {
 			o.Guard, o.Nearest = guard, nearest
 			it := interpreterFor(t, fake{}, o)
 			require.NoError(t, it.Use(&known, nil))
-			matches, err := it.Match(t.Context(), fresh, nil)
+			matches, err := it.matchAll(t.Context(), fresh, nil)
 			require.NoError(t, err)
 			for row, m := range matches {
 				if m.Cluster < 0 {

@@ -112,7 +112,7 @@ func TestPredictAnswersWhatWasClustered(t *testing.T) {
 			require.Equal(t, s.Events[row], c.Events[cluster])
 		}
 	}
-	matches, err := it.Match(ctx, s, nil)
+	matches, err := it.matchAll(ctx, s, nil)
 	require.NoError(t, err)
 	for row, cluster := range rows {
 		if cluster >= 0 {
@@ -122,7 +122,7 @@ func TestPredictAnswersWhatWasClustered(t *testing.T) {
 	}
 
 	fresh := samples(r, 500)
-	matches, err = it.Match(ctx, fresh, nil)
+	matches, err = it.matchAll(ctx, fresh, nil)
 	require.NoError(t, err)
 	vectors, confident, err := it.AttendedContext(ctx, fresh, nil)
 	require.NoError(t, err)
@@ -246,7 +246,7 @@ func TestAsksInChunks(t *testing.T) {
 	}
 	asked, most, steps := 0, 0, []int(nil)
 	it := interpreterFor(t, fake{asked: &asked, most: &most}, DefaultOptions())
-	matches, err := it.Match(t.Context(), s, func(done, _ int) { steps = append(steps, done) })
+	matches, err := it.matchAll(t.Context(), s, func(done, _ int) { steps = append(steps, done) })
 	require.NoError(t, err)
 	require.Len(t, matches, 40_000)
 	require.Equal(t, 40_000, asked)
@@ -265,7 +265,7 @@ func TestEndsWithTheContext(t *testing.T) {
 	s := samples(rand.New(rand.NewPCG(5, 5)), 10)
 	_, err := it.Cluster(ctx, s, nil)
 	require.ErrorIs(t, err, context.Canceled)
-	_, err = it.Match(ctx, s, nil)
+	_, err = it.matchAll(ctx, s, nil)
 	require.ErrorIs(t, err, context.Canceled)
 	broken := errors.New("broken")
 	_, err = interpreterFor(t, fake{err: broken}, DefaultOptions()).Cluster(t.Context(), s, nil)
@@ -279,7 +279,7 @@ func TestNothingToCluster(t *testing.T) {
 	require.Empty(t, c.Rows())
 	_, err = it.Cluster(t.Context(), contextbuilder.Samples{Length: 10, Contexts: make([]int32, 20), Events: []int32{1}}, nil)
 	require.EqualError(t, err, "samples: 1 events for 2 contexts")
-	_, err = it.Match(t.Context(), contextbuilder.Samples{Length: 3, Contexts: make([]int32, 20)}, nil)
+	_, err = it.matchAll(t.Context(), contextbuilder.Samples{Length: 3, Contexts: make([]int32, 20)}, nil)
 	require.EqualError(t, err, "samples: 20 ids do not make contexts of length 3")
 }
 

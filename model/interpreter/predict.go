@@ -53,7 +53,7 @@ func (it *Interpreter) Fit(ctx context.Context, s contextbuilder.Samples, scores
 // Predict returns for each sample the score of the nearest cluster of its event (paper, section III-D2), or NotConfident, UnknownEvent or
 // NoCluster. The original mixes up rows here, so that samples get scores of other clusters.
 func (it *Interpreter) Predict(ctx context.Context, s contextbuilder.Samples, progress func(done, total int)) ([]float64, error) {
-	matches, err := it.Match(ctx, s, progress)
+	matches, err := it.matchAll(ctx, s, progress)
 	if err != nil {
 		return nil, err
 	}
@@ -79,10 +79,9 @@ func (it *Interpreter) FitPredict(ctx context.Context, s contextbuilder.Samples,
 	return it.Predict(ctx, s, progress)
 }
 
-// Match finds the cluster of each sample. It checks the confidence first, then whether the event has clusters, then the nearest vector; of
-// equally near vectors, the one with the lowest cluster number counts. The network is asked once about equal samples. progress may be nil.
-func (it *Interpreter) Match(ctx context.Context, s contextbuilder.Samples, progress func(done, total int)) ([]Match, error) {
-	found, of, err := it.MatchDistinct(ctx, s, progress)
+// matchAll is Match for each sample.
+func (it *Interpreter) matchAll(ctx context.Context, s contextbuilder.Samples, progress func(done, total int)) ([]Match, error) {
+	found, of, err := it.Match(ctx, s, progress)
 	if err != nil {
 		return nil, err
 	}
@@ -93,8 +92,10 @@ func (it *Interpreter) Match(ctx context.Context, s contextbuilder.Samples, prog
 	return matches, nil
 }
 
-// MatchDistinct is Match for the distinct samples, in order of first occurrence. of is, for each sample, its index among them.
-func (it *Interpreter) MatchDistinct(ctx context.Context, s contextbuilder.Samples, progress func(done, total int)) (found []Match, of []int32, err error) {
+// Match finds the cluster of each distinct sample, in order of first occurrence; of is, for each sample, its index among them. It checks the confidence
+// first, then whether the event has clusters, then the nearest vector; of equally near vectors, the one with the lowest cluster number counts. progress
+// may be nil.
+func (it *Interpreter) Match(ctx context.Context, s contextbuilder.Samples, progress func(done, total int)) (found []Match, of []int32, err error) {
 	if err := check(s); err != nil {
 		return nil, nil, err
 	}

@@ -114,7 +114,7 @@ func (d *Decoder) Query(ctx context.Context, s contextbuilder.Samples, initial [
 	if q.Distribution {
 		out.Distribution = make([]float32, n*d.events)
 	}
-	order, steps := byDistinct(s), corrected(q.Iterations)
+	order, steps := d.byDistinct(s), corrected(q.Iterations)
 	workers = max(1, min(workers, n))
 	size := max(1, min(lanes, (n+workers-1)/workers)) // of a block: few samples spread over all workers
 	parallel.Each(ctx, workers, (n+size-1)/size, func(next func() (int, bool)) {
@@ -136,13 +136,14 @@ func (d *Decoder) Query(ctx context.Context, s contextbuilder.Samples, initial [
 }
 
 // byDistinct orders rows by the number of distinct events in their contexts, so that samples of a block have about as many columns.
-func byDistinct(s contextbuilder.Samples) []int32 {
+func (d *Decoder) byDistinct(s contextbuilder.Samples) []int32 {
 	n := len(s.Events)
 	count, from := make([]int32, n), make([]int32, s.Length+2)
+	seen := make([]int32, d.events) // 1 + the last row that has the event
 	for row := range n {
-		context := s.Context(row)
-		for i, x := range context {
-			if !slices.Contains(context[:i], x) {
+		for _, x := range s.Context(row) {
+			if seen[x] != int32(row)+1 {
+				seen[x] = int32(row) + 1
 				count[row]++
 			}
 		}
