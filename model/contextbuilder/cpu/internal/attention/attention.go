@@ -1,10 +1,12 @@
 // Package attention answers the Context Builder's attention query on the CPU (van Ede et al., IEEE S&P 2022, section III-C): the
 // attention under which the network would have predicted a sample's event, found by Adam.
 //
-// Attention w is on the simplex, so that the hidden layer's input is W1·v + b1 = A·u, where A are the columns of W1 for the K distinct events of the
-// context, each plus b1, and u is the attention summed over equal events. While the set of active ReLU units stays the same, the logits are
-// P·u + b2 with P = W2·diag(active)·A, so that an iteration costs O(N·K) and not O(N²). If a unit becomes active or inactive, P changes by rank one. From each column of P the true event's number is taken away: the true event's logit is 0, which softmax does
-// not mind, and the derivative by u is that of the others alone, where confidence − 1 would cancel near confidence 1.
+// Attention w sums to 1, so that the hidden layer's input is W1·v + b1 = A·u. A has a column for each of the context's K distinct events: that of W1
+// plus b1. u is the attention summed over equal events. While the set of active ReLU units stays the same, the logits are P·u + b2 with
+// P = W2·diag(active)·A, so that an iteration costs O(N·K) and not O(N²). If a unit becomes active or inactive, P changes by rank one.
+//
+// From each column of P the true event's number is taken away: the true event's logit is 0, which softmax does not mind, and the derivative by u is
+// that of the others alone, where confidence − 1 would cancel near confidence 1.
 package attention
 
 import (
@@ -33,7 +35,7 @@ type Decoder struct {
 	base, q []float32
 	first   []uint64 // one bit per unit: whether it is active under the mean of all events
 	kernels kernels
-	narrow  bool      // blocks are
+	narrow  bool      // blocks become narrow after the first step
 	blocks  sync.Pool // of *block
 }
 

@@ -20,7 +20,7 @@ const group = 4 // columns that the kernels in assembly take at a time
 type block struct {
 	d           *Decoder
 	rows        int       // lanes in use
-	k           int       // columns of the widest sample, at least two
+	k           int       // columns of the widest sample, at least two: relate leaves one less, and kernels need one
 	padded      int       // k as a whole number of groups
 	from        int       // 0, or 1 once P is relative to the first event
 	theta, m, v []float32 // positions: what Adam moves, its moments
@@ -34,7 +34,7 @@ type block struct {
 	distinct   [lanes]int     // columns of the sample, K
 	events     [lanes]int32   // the true event
 	bias       [lanes]int32   // where the column of A for the first column of P begins: b1, or the first event's
-	p          []float32      // P: the bias' column, then k ones, with the Decoder's stride; those beyond K are zero
+	p          []float32      // P: the bias' column, then k ones, with the Decoder's stride; those beyond K are zero. relate changes them
 	pStride    int            // from a lane's P to the next
 	e          []float32      // 2 to the power of the logits
 	sums       []float32      // of the kernels in assembly: Pᵀ·e, padded columns for each lane
@@ -250,7 +250,8 @@ func (b *block) query(ctx context.Context, q contextbuilder.Query, steps []step,
 	b.forward()
 	before := b.confidence
 	iterations := q.Iterations
-	if slices.Max(b.distinct[:b.rows]) == 1 && !q.Distribution { // every attention gives the same confidence, but a distribution must be rounded as beside other samples
+	// With one event, every attention gives the same confidence. But a distribution must be rounded as beside other samples.
+	if slices.Max(b.distinct[:b.rows]) == 1 && !q.Distribution {
 		iterations = 0
 	}
 	mul, dot := b.one, b.zero
