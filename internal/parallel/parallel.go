@@ -22,3 +22,13 @@ func Each(ctx context.Context, workers, tasks int, work func(next func() (task i
 	work(next)
 	running.Wait()
 }
+
+// Ranges is Each for rows 0 to n, so many of which are a task: those from…to.
+func Ranges(ctx context.Context, workers, n, size int, work func(next func() (from, to int, more bool))) {
+	Each(ctx, workers, (n+size-1)/size, func(next func() (int, bool)) {
+		work(func() (from, to int, more bool) {
+			k, more := next()
+			return k * size, min(n, (k+1)*size), more
+		})
+	})
+}

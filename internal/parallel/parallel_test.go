@@ -27,6 +27,22 @@ func TestEachTaskIsDoneOnce(t *testing.T) {
 	}
 }
 
+func TestRangesCoverEachRowOnce(t *testing.T) {
+	for _, n := range []int{0, 1, 7, 8, 9, 100} {
+		done := make([]atomic.Int32, n)
+		Ranges(t.Context(), 3, n, 8, func(next func() (int, int, bool)) {
+			for from, to, more := next(); more; from, to, more = next() {
+				for row := from; row < to; row++ {
+					done[row].Add(1)
+				}
+			}
+		})
+		for row := range done {
+			require.EqualValues(t, 1, done[row].Load(), "row %d of %d", row, n)
+		}
+	}
+}
+
 func TestWorkersRunAtOnce(t *testing.T) {
 	const workers = 4
 	var together sync.WaitGroup

@@ -125,10 +125,10 @@ func (it *Interpreter) attend(ctx context.Context, s contextbuilder.Samples, row
 func vectorize(ctx context.Context, s contextbuilder.Samples, attention []float32) []*Vectors {
 	const rows = 512
 	parts := make([]*Vectors, (s.Rows()+rows-1)/rows)
-	parallel.Each(ctx, runtime.GOMAXPROCS(0), len(parts), func(next func() (int, bool)) {
-		for k, more := next(); more; k, more = next() {
-			from, to := k*rows*s.Length, min(len(s.Contexts), (k+1)*rows*s.Length)
-			parts[k] = Vectorize(contextbuilder.Samples{Length: s.Length, Contexts: s.Contexts[from:to]}, attention[from:to])
+	parallel.Ranges(ctx, runtime.GOMAXPROCS(0), s.Rows(), rows, func(next func() (int, int, bool)) {
+		for row, end, more := next(); more; row, end, more = next() {
+			from, to := row*s.Length, end*s.Length
+			parts[row/rows] = Vectorize(contextbuilder.Samples{Length: s.Length, Contexts: s.Contexts[from:to]}, attention[from:to])
 		}
 	})
 	return parts

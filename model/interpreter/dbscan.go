@@ -37,14 +37,14 @@ type clusterer struct {
 // findCores stops counting once there is enough weight, so that dense regions cost no more than sparse ones. All cores of the machine count.
 func (d *clusterer) findCores(weights []int32, enough int64) {
 	const rows = 256
-	parallel.Each(context.Background(), runtime.GOMAXPROCS(0), (len(d.core)+rows-1)/rows, func(next func() (int, bool)) {
+	parallel.Ranges(context.Background(), runtime.GOMAXPROCS(0), len(d.core), rows, func(next func() (int, int, bool)) {
 		search, weight := newSearch(d.tree.ids), int64(0)
 		count := func(at int32, _ int64) bool {
 			weight += int64(weights[d.tree.rows[at]])
 			return weight < enough
 		}
-		for k, more := next(); more; k, more = next() {
-			for i := k * rows; i < min(len(d.core), (k+1)*rows); i++ {
+		for from, to, more := next(); more; from, to, more = next() {
+			for i := from; i < to; i++ {
 				weight = 0
 				if int64(weights[i]) < enough {
 					ids, values := d.vectors.Row(i)

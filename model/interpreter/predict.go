@@ -107,10 +107,10 @@ func (it *Interpreter) Match(ctx context.Context, s contextbuilder.Samples, prog
 	steps, index := Steps(s), it.index()
 	found = make([]Match, len(g.First))
 	const rows = 64
-	parallel.Each(ctx, runtime.GOMAXPROCS(0), (len(found)+rows-1)/rows, func(next func() (int, bool)) {
+	parallel.Ranges(ctx, runtime.GOMAXPROCS(0), len(found), rows, func(next func() (int, int, bool)) {
 		search := newSearch(index.ids)
-		for k, more := next(); more; k, more = next() {
-			for at := k * rows; at < min(len(found), (k+1)*rows); at++ {
+		for from, to, more := next(); more; from, to, more = next() {
+			for at := from; at < to; at++ {
 				m := &found[at]
 				m.Confidence, m.Attention = a.confidence[at], a.attention[at*s.Length:(at+1)*s.Length:(at+1)*s.Length]
 				ids, values := a.vectors.Row(at)

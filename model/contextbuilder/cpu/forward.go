@@ -91,9 +91,9 @@ func (n *network) forward(ctx context.Context, contexts []int32, steps int, f co
 		n.passes.Put(p)
 	})
 	const chunk = 4096 // rows
-	parallel.Each(ctx, workers, (rows+chunk-1)/chunk, func(next func() (int, bool)) {
-		for k, more := next(); more; k, more = next() {
-			for row := k * chunk; row < min(rows, (k+1)*chunk); row++ {
+	parallel.Ranges(ctx, workers, rows, chunk, func(next func() (int, int, bool)) {
+		for from, to, more := next(); more; from, to, more = next() {
+			for row := from; row < to; row++ {
 				if lead := int(first[of[row]]); lead != row {
 					copy(part(f.Attention, row, steps*m.L), part(f.Attention, lead, steps*m.L))
 					if f.LogConfidence != nil {

@@ -119,13 +119,13 @@ func (d *Decoder) Query(ctx context.Context, s contextbuilder.Samples, initial [
 	order, steps := d.byDistinct(s), corrected(q.Iterations)
 	workers = max(1, min(workers, n))
 	size := max(1, min(lanes, (n+workers-1)/workers)) // of a block: few samples spread over all workers
-	parallel.Each(ctx, workers, (n+size-1)/size, func(next func() (int, bool)) {
+	parallel.Ranges(ctx, workers, n, size, func(next func() (int, int, bool)) {
 		b, _ := d.blocks.Get().(*block)
 		if b == nil {
 			b = newBlock(d)
 		}
-		for k, more := next(); more; k, more = next() {
-			rows := order[k*size : min((k+1)*size, n)]
+		for from, to, more := next(); more; from, to, more = next() {
+			rows := order[from:to]
 			b.set(s, initial, rows)
 			b.query(ctx, q, steps, out, rows)
 		}
