@@ -79,13 +79,15 @@ func openFile(ctx context.Context, path string, stream bool) (*os.File, error) {
 		return o.File, o.error
 	case <-ctx.Done():
 	}
-	// Opening the pipe to write unblocks the goroutine that opens it to read.
-	if w, err := os.OpenFile(path, os.O_WRONLY|syscall.O_NONBLOCK, 0); err == nil {
-		defer w.Close()
-	}
+	// A pipe that is open in both directions has a writer, so that the goroutine above does not wait, even if it has yet to open
+	// the pipe. Opening both does not wait either.
+	both, err := os.OpenFile(path, os.O_RDWR|syscall.O_NONBLOCK, 0)
 	go func() {
 		if o := <-result; o.error == nil {
 			_ = o.Close()
+		}
+		if err == nil {
+			_ = both.Close()
 		}
 	}()
 	return nil, ctx.Err()

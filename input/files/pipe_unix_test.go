@@ -105,3 +105,17 @@ func TestCloseDoesNotWaitForAPipe(t *testing.T) {
 		})
 	}
 }
+
+// The end may come before the goroutine that opens the pipe gets to it.
+func TestNoGoroutineWaitsForAPipeAfterTheEnd(t *testing.T) {
+	before := runtime.NumGoroutine()
+	path := fifo(t)
+	ended, end := context.WithCancel(t.Context())
+	end()
+	for range 200 {
+		_, err := openFile(ended, path, true)
+		require.ErrorIs(t, err, context.Canceled)
+	}
+	assert.Eventually(t, func() bool { return runtime.NumGoroutine() <= before+1 }, 2*time.Minute, time.Millisecond,
+		"%d goroutines before, and one that looks", before)
+}
