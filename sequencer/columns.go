@@ -70,7 +70,7 @@ func (r *reader) decoded(name string) error {
 }
 
 // append adds a row to the table, or says which field is wrong.
-func (r *reader) append(f fields) (column string, err error) {
+func (r *reader) append(f *fields) (column string, err error) {
 	at, err := r.time.Nanos(f.timestamp)
 	if err != nil {
 		return r.columns.Timestamp, fmt.Errorf("%s: %w", excerpt.Quote(f.timestamp), err)

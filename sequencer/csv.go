@@ -37,6 +37,7 @@ func view(piece []byte) string { return unsafe.String(unsafe.SliceData(piece), l
 
 // csvRows appends the rows of a piece.
 func (r *reader) csvRows(rows *textfile.Records, columns *csvColumns) error {
+	f := fields{labelled: r.labelled}
 	for {
 		row, wrong := rows.Next()
 		switch {
@@ -48,7 +49,7 @@ func (r *reader) csvRows(rows *textfile.Records, columns *csvColumns) error {
 		if err := columns.header.Width(row); err != nil {
 			return r.wrong(rows.LineOf(0), "", err)
 		}
-		f := fields{timestamp: row[columns.timestamp], machine: row[columns.machine], event: row[columns.event], labelled: r.labelled}
+		f.timestamp, f.machine, f.event = row[columns.timestamp], row[columns.machine], row[columns.event]
 		if f.labelled {
 			f.kind = strings.TrimSpace(row[columns.label])
 			var err error
@@ -56,7 +57,7 @@ func (r *reader) csvRows(rows *textfile.Records, columns *csvColumns) error {
 				return r.wrong(rows.LineOf(columns.label), r.columns.Label, err)
 			}
 		}
-		if column, err := r.append(f); err != nil {
+		if column, err := r.append(&f); err != nil {
 			return r.wrong(rows.LineOf(columns.of(column, r.columns)), column, err)
 		}
 	}

@@ -134,7 +134,7 @@ func (r *reader) jsonRow(object []byte, found jsonFields) (path string, err erro
 		}
 		f.labelled = true
 	}
-	return r.append(f)
+	return r.append(&f)
 }
 
 // maxLabels is how many labels jsonLabel remembers.

@@ -92,16 +92,9 @@ func (t *Table) vocabulary() (names []string, ids []int32) {
 	return names, ids
 }
 
-// stamped is a row of one machine.
-type stamped struct {
-	time  int64
-	row   uint32
-	event int32
-}
-
 // contexts fills s.Contexts, several machines at once.
 func (t *Table) contexts(s *Sequences, opts SequenceOptions) {
-	sorted, starts := t.byMachine(s.Events)
+	rows, starts := t.byMachine()
 	shares := machineShares(starts)
 	filled := make([]chan struct{}, len(shares))
 	for i := range filled {
@@ -110,9 +103,10 @@ func (t *Table) contexts(s *Sequences, opts SequenceOptions) {
 	var next atomic.Int64
 	for range min(runtime.GOMAXPROCS(0), len(shares)) {
 		go func() {
+			var events []int32
 			for i := int(next.Add(1)) - 1; i < len(shares); i = int(next.Add(1)) - 1 {
 				for m := shares[i].from; m < shares[i].to; m++ {
-					s.fill(sorted[starts[m]:starts[m+1]], opts.Options)
+					events = s.fill(rows[starts[m]:starts[m+1]], opts.Options, events[:0])
 				}
 				close(filled[i])
 			}
@@ -143,41 +137,43 @@ func machineShares(starts []uint32) (shares []machines) {
 	return shares
 }
 
-// fill sorts the rows of one machine by time and writes their contexts (paper, section III-A).
-func (s *Sequences) fill(rows []stamped, o Options) {
+// fill sorts the rows of one machine by time and writes their contexts (paper, section III-A). It returns their events, appended to some.
+func (s *Sequences) fill(rows []uint32, o Options, events []int32) []int32 {
 	noEvent := int32(len(s.Names))
-	sortByTime(rows)
+	sortByTime(rows, s.Times)
+	for _, row := range rows {
+		events = append(events, s.Events[row])
+	}
 	young := 0 // the first row that is not too old
-	for i, now := range rows {
-		for o.tooOld(rows[young].time, now.time) {
+	for i, row := range rows {
+		for o.tooOld(s.Times[rows[young]], s.Times[row]) {
 			young++
 		}
-		before := rows[max(young, i-s.Length):i]
-		context := s.Contexts[int(now.row)*s.Length:][:s.Length]
+		before := events[max(young, i-s.Length):i]
+		context := s.Contexts[int(row)*s.Length:][:s.Length]
 		missing := s.Length - len(before)
 		for k := range missing {
 			context[k] = noEvent
 		}
-		for k, e := range before {
-			context[missing+k] = e.event
-		}
+		copy(context[missing:], before)
 	}
+	return events
 }
 
-// sortByTime sorts rows by time. Rows with equal times stay in input order. Most rows are in order already: only the late ones are taken
-// out, sorted, and merged again.
-func sortByTime(rows []stamped) {
-	var late []stamped
+// sortByTime sorts rows by their times. Rows with equal times stay in input order. Most rows are in order already: only the late ones are
+// taken out, sorted, and merged again.
+func sortByTime(rows []uint32, times []int64) {
+	var late []uint32
 	inTime := 0
-	for _, r := range rows {
-		if inTime > 0 && r.time < rows[inTime-1].time {
-			late = append(late, r)
+	for _, row := range rows {
+		if inTime > 0 && times[row] < times[rows[inTime-1]] {
+			late = append(late, row)
 			continue
 		}
-		rows[inTime] = r
+		rows[inTime] = row
 		inTime++
 	}
-	byTime := func(a, b stamped) int { return cmp.Or(cmp.Compare(a.time, b.time), cmp.Compare(a.row, b.row)) }
+	byTime := func(a, b uint32) int { return cmp.Or(cmp.Compare(times[a], times[b]), cmp.Compare(a, b)) }
 	slices.SortFunc(late, byTime)
 	for to := len(rows) - 1; len(late) > 0; to-- {
 		if last := len(late) - 1; inTime == 0 || byTime(late[last], rows[inTime-1]) > 0 {
@@ -190,7 +186,7 @@ func sortByTime(rows []stamped) {
 }
 
 // byMachine groups the rows: machine m has those from starts[m] to starts[m+1], in input order.
-func (t *Table) byMachine(events []int32) (rows []stamped, starts []uint32) {
+func (t *Table) byMachine() (rows, starts []uint32) {
 	starts = make([]uint32, len(t.machines.texts)+1)
 	for _, m := range t.machine {
 		starts[m+1]++
@@ -198,10 +194,10 @@ func (t *Table) byMachine(events []int32) (rows []stamped, starts []uint32) {
 	for m := range t.machines.texts {
 		starts[m+1] += starts[m]
 	}
-	rows = make([]stamped, t.Len())
+	rows = make([]uint32, t.Len())
 	next := slices.Clone(starts)
 	for row, m := range t.machine {
-		rows[next[m]] = stamped{t.time[row], uint32(row), events[row]}
+		rows[next[m]] = uint32(row)
 		next[m]++
 	}
 	return rows, starts

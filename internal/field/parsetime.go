@@ -22,9 +22,6 @@ var (
 
 // parseTime gives Unix nanoseconds.
 func parseTime(s string) (int64, error) {
-	if seconds, ok := parseSeconds(s); ok {
-		return seconds * 1_000_000_000, nil
-	}
 	if at, ok := parseRFC3339(s); ok {
 		return at, nil
 	}
@@ -40,13 +37,22 @@ func parseSeconds(s string) (seconds int64, ok bool) {
 	if len(s) != 10 || s[0] == '0' {
 		return 0, false
 	}
-	for i := range len(s) {
-		if s[i] < '0' || s[i] > '9' {
-			return 0, false
-		}
-		seconds = 10*seconds + int64(s[i]-'0')
-	}
-	return seconds, seconds < maxSecond
+	high, ok := eightDigits(s)
+	low, last := s[8]-'0', s[9]-'0'
+	seconds = 100*high + 10*int64(low) + int64(last)
+	return seconds, ok && low <= 9 && last <= 9 && seconds < maxSecond
+}
+
+// eightDigits is the number that the first eight bytes of s are. They are added in pairs, pairs of pairs, and once more.
+func eightDigits(s string) (n int64, ok bool) {
+	word := uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
+		uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
+	const ones = 0x0101010101010101
+	word ^= ones * '0'                                // digits become 0 to 9
+	ok = (word|(word+ones*6))&(ones*0xf0) == 0        // 10 to 15 would reach 16 with 6 more
+	word = (word*10 + word>>8) & 0x00ff00ff00ff00ff   // 0 to 99
+	word = (word*100 + word>>16) & 0x0000ffff0000ffff // 0 to 9999
+	return int64(uint32(word)*10_000 + uint32(word>>32)), ok
 }
 
 // parseRFC3339 reads the most frequent date and time, such as 2006-01-02T15:04:05.999Z, much faster than parseDate. It may have a space in place

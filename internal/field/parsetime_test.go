@@ -2,6 +2,7 @@ package field
 
 import (
 	"math"
+	"math/rand/v2"
 	"strconv"
 	"strings"
 	"testing"
@@ -169,6 +170,30 @@ func TestDatesAreReadInTheShortWay(t *testing.T) {
 	for _, s := range []string{"2022-01-14T00:00:09Z", "2022-01-14 00:00:09", "2020-03-04T13:55:05.224939+0000"} {
 		_, ok := parseRFC3339(s)
 		require.True(t, ok, s)
+	}
+}
+
+// Of ten digits, and of ten bytes that nearly are, the short way reads what the standard library reads.
+func TestSecondsAreReadInTheShortWay(t *testing.T) {
+	check := func(s string) {
+		want, err := strconv.ParseUint(s, 10, 63)
+		got, ok := parseSeconds(s)
+		require.Equal(t, err == nil && s[0] != '0' && want < maxSecond, ok, s)
+		if ok {
+			require.Equal(t, int64(want), got, s)
+		}
+	}
+	digits := []byte("1642118409")
+	for i, digit := range digits {
+		for b := range 256 {
+			digits[i] = byte(b)
+			check(string(digits))
+		}
+		digits[i] = digit
+	}
+	r := rand.New(rand.NewPCG(1, 2))
+	for range 100_000 {
+		check(strconv.FormatUint(1e9+r.Uint64N(9e9), 10))
 	}
 }
 

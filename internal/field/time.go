@@ -74,6 +74,11 @@ func (f TimeFormat) Parse(s string) (time.Time, error) {
 
 // Nanos is Parse in Unix nanoseconds. Its error does not quote the value.
 func (f TimeFormat) Nanos(s string) (int64, error) {
+	if f == (TimeFormat{}) { // most times are numbers of seconds
+		if seconds, ok := parseSeconds(s); ok {
+			return seconds * 1_000_000_000, nil
+		}
+	}
 	s = strings.TrimSpace(s)
 	if f.layout != "" {
 		return f.layoutNanos(s)

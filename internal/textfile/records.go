@@ -1,8 +1,10 @@
 package textfile
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"math/bits"
 	"strings"
 )
 
@@ -34,7 +36,7 @@ type Records struct {
 	lines  []int    // on which these begin; for a record without quotes only the first
 }
 
-// NewRecords reads a text. line is the number of its first line, and comma the character between fields.
+// NewRecords reads a text. line is the number of its first line, and comma the character between fields: no line end, quote or NUL.
 func NewRecords(text string, line int, comma byte) *Records {
 	return &Records{rest: text, comma: comma, line: line, plain: strings.IndexByte(text, '"') < 0}
 }
@@ -43,28 +45,70 @@ func NewRecords(text string, line int, comma byte) *Records {
 func (c *Records) Next() ([]string, *RecordError) {
 	for c.rest != "" {
 		start := c.line
-		line := c.cutLine()
-		if line == "" {
-			continue
-		}
 		c.fields, c.lines = c.fields[:0], append(c.lines[:0], start)
-		if !c.plain && strings.IndexByte(line, '"') >= 0 {
-			return c.fields, c.quotedRecord(line, start)
-		}
-		for {
-			if len(c.fields) == MaxColumns {
+		if c.plain || !c.quoted() {
+			if c.plainRecord(); len(c.fields) == 1 && c.fields[0] == "" {
+				continue // a blank line
+			}
+			if len(c.fields) > MaxColumns {
 				return c.fields, tooManyColumns(start)
 			}
-			end := strings.IndexByte(line, c.comma)
-			if end < 0 {
-				c.fields = append(c.fields, line)
-				return c.fields, nil
-			}
-			c.fields = append(c.fields, line[:end])
-			line = line[end+1:]
+			return c.fields, nil
 		}
+		return c.fields, c.quotedRecord(c.cutLine(), start)
 	}
 	return nil, nil
+}
+
+// quoted reports whether the next line has a quote.
+func (c *Records) quoted() bool {
+	line, _, _ := strings.Cut(c.rest, "\n")
+	return strings.IndexByte(line, '"') >= 0
+}
+
+// plainRecord takes the fields of the next line, which has no quotes: at most some more than MaxColumns. It looks at eight bytes at once: most
+// fields are too short for a search of each comma to be fast.
+func (c *Records) plainRecord() {
+	const ones = 0x0101010101010101
+	rest, fields, from := c.rest, c.fields, 0
+	c.line++
+	for i := 0; i < len(rest) && len(fields) <= MaxColumns; i += 8 {
+		word := firstEight(rest[i:])
+		for ends := zeros(word^ones*uint64(c.comma)) | zeros(word^ones*'\n'); ends != 0; ends &= ends - 1 {
+			at := i + bits.TrailingZeros64(ends)/8
+			fields = append(fields, rest[from:at])
+			from = at + 1
+			if rest[at] == '\n' {
+				c.endRecord(fields, from)
+				return
+			}
+		}
+	}
+	c.endRecord(append(fields, rest[from:]), len(rest))
+}
+
+// endRecord sets the fields of a record, and where the next one begins.
+func (c *Records) endRecord(fields []string, next int) {
+	last := &fields[len(fields)-1]
+	*last = strings.TrimSuffix(*last, "\r")
+	c.fields, c.rest = fields, c.rest[next:]
+}
+
+// firstEight has the first eight bytes of s, the first one lowest. If there are fewer, the others are 0.
+func firstEight(s string) uint64 {
+	if len(s) >= 8 {
+		return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
+			uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
+	}
+	var b [8]byte
+	copy(b[:], s)
+	return binary.LittleEndian.Uint64(b[:])
+}
+
+// zeros has the high bit of each byte of x that is 0.
+func zeros(x uint64) uint64 {
+	const sevens = 0x7f7f7f7f7f7f7f7f
+	return ^((x&sevens + sevens) | x | sevens)
 }
 
 // LineOf is the line on which a field of the last record begins.
