@@ -36,7 +36,7 @@ type Records struct {
 	lines  []int    // on which these begin; for a record without quotes only the first
 }
 
-// NewRecords reads a text. line is the number of its first line, and comma the character between fields: no line end, quote or NUL.
+// NewRecords reads a text. line is the number of its first line, and comma the character between fields, an ASCII character.
 func NewRecords(text string, line int, comma byte) *Records {
 	return &Records{rest: text, comma: comma, line: line, plain: strings.IndexByte(text, '"') < 0}
 }
@@ -94,13 +94,13 @@ func (c *Records) endRecord(fields []string, next int) {
 	c.fields, c.rest = fields, c.rest[next:]
 }
 
-// firstEight has the first eight bytes of s, the first one lowest. If there are fewer, the others are 0.
+// firstEight has the first eight bytes of s, the first one lowest. If there are fewer, the others are 255, which ends no field.
 func firstEight(s string) uint64 {
 	if len(s) >= 8 {
 		return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
 			uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
 	}
-	var b [8]byte
+	b := [8]byte{255, 255, 255, 255, 255, 255, 255, 255}
 	copy(b[:], s)
 	return binary.LittleEndian.Uint64(b[:])
 }

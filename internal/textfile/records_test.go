@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -58,6 +59,25 @@ func TestRecordsAreThoseOfTheStandardLibrary(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for range 5000 {
 		compareRecords(t, randomCSV(r, 12))
+	}
+}
+
+// Whatever the character between fields is, a record has as many fields as it says, and nothing is read behind the text.
+func TestRecordsWithAnyComma(t *testing.T) {
+	for comma := range byte(0x80) {
+		if strings.IndexByte("\"\r\nx", comma) >= 0 {
+			continue
+		}
+		for fields := range 20 {
+			want := slices.Repeat([]string{"x"}, fields+1)
+			records := NewRecords(strings.Join(want, string(rune(comma))), 1, comma)
+			got, wrong := records.Next()
+			require.Nil(t, wrong)
+			require.Equal(t, want, got)
+			got, wrong = records.Next()
+			require.Nil(t, wrong)
+			require.Nil(t, got)
+		}
 	}
 }
 
