@@ -36,9 +36,9 @@ func TestFollowsWithLateDocuments(t *testing.T) {
 		time.Sleep(time.Second)
 		require.LessOrEqual(t, c.len(), 100, "read before the lag has passed")
 		write(at("first", -1), at("fourth", 0.2)) // late, but within the lag; one of them at the time of others
-		require.Eventually(t, func() bool { return c.len() == 104 }, 20*time.Second, 50*time.Millisecond)
+		require.Eventually(t, func() bool { return c.len() == 104 }, 2*time.Minute, 50*time.Millisecond)
 		write(at("fifth", 0.3))
-		require.Eventually(t, func() bool { return c.len() == 105 }, 20*time.Second, 50*time.Millisecond)
+		require.Eventually(t, func() bool { return c.len() == 105 }, 2*time.Minute, 50*time.Millisecond)
 		time.Sleep(500 * time.Millisecond) // some more polls
 		c.requireOnce(t, loaded)
 		require.Equal(t, "first", id(c.messages[100]))
@@ -70,7 +70,7 @@ func TestGoesOnWhereItWas(t *testing.T) {
 				return nil
 			}, cache)
 			if run < runs-1 {
-				require.Eventually(t, func() bool { return taken.Load() > left }, 30*time.Second, time.Millisecond)
+				require.Eventually(t, func() bool { return taken.Load() > left }, 2*time.Minute, time.Millisecond)
 				st.end(t)
 				require.Zero(t, s.openContexts(t), "points in time left open")
 				continue
@@ -124,5 +124,5 @@ func TestCursorOfAnotherFieldIsRefused(t *testing.T) {
 	_, take := collect()
 	s.read(t, "index: another-field\ncache: cursors", take, cache).finished(t, time.Minute)
 	st := s.read(t, "index: another-field\ncache: cursors\nsort_field: n", take, cache)
-	require.Eventually(t, func() bool { return strings.Contains(st.log.String(), "use another cache_key") }, 10*time.Second, 20*time.Millisecond)
+	require.Eventually(t, func() bool { return strings.Contains(st.log.String(), "use another cache_key") }, 2*time.Minute, 20*time.Millisecond)
 }

@@ -50,7 +50,7 @@ func halfway(t *testing.T, s *server, index, fields string, fault func()) *strea
 func TestSurvivesAnExpiredPointInTime(t *testing.T) {
 	onEach(t, func(t *testing.T, s *server, index string) {
 		st := halfway(t, s, index, "batch_size: 100\nkeep_alive: 1s\nslices: 2", func() {
-			require.Eventually(t, func() bool { return s.openContexts(t) == 0 }, 20*time.Second, 100*time.Millisecond)
+			require.Eventually(t, func() bool { return s.openContexts(t) == 0 }, 2*time.Minute, 100*time.Millisecond)
 		})
 		require.Contains(t, st.log.String(), "point in time has expired")
 	})

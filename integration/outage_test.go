@@ -292,7 +292,7 @@ func TestModelDirectoryThatIsAway(t *testing.T) {
 	require.NoError(t, os.Remove(model))
 	require.NoError(t, os.Rename(away, model))
 	for _, s := range []scorer{first, second} {
-		require.Eventually(t, func() bool { return post(s, 60) == 2 }, 10*time.Second, 200*time.Millisecond)
+		require.Eventually(t, func() bool { return post(s, 60) == 2 }, 2*time.Minute, 200*time.Millisecond)
 		if s == first {
 			require.NotZero(t, post(first, len(given)-len(found)))
 			requireContexts(t, found)

@@ -157,7 +157,7 @@ func TestFollowsAFieldThatGetsFiner(t *testing.T) {
 			t.Helper()
 			loaded = append(loaded, more...)
 			s.load(t, more...)
-			require.Eventually(t, func() bool { return c.len() >= len(loaded) }, 20*time.Second, 20*time.Millisecond, "%s", &st.log)
+			require.Eventually(t, func() bool { return c.len() >= len(loaded) }, 2*time.Minute, 20*time.Millisecond, "%s", &st.log)
 			time.Sleep(200 * time.Millisecond) // some more polls
 			c.requireOnce(t, loaded)
 			for i, d := range more {
@@ -283,7 +283,7 @@ func TestSaysWhatCannotBeSorted(t *testing.T) {
 		} {
 			collected, take := collect()
 			st := s.read(t, c.fields, take)
-			require.Eventually(t, func() bool { return strings.Contains(st.log.String(), c.message) }, 10*time.Second, 20*time.Millisecond,
+			require.Eventually(t, func() bool { return strings.Contains(st.log.String(), c.message) }, 2*time.Minute, 20*time.Millisecond,
 				"%s: %s\n%s", c.fields, c.message, &st.log)
 			st.end(t)
 			require.Zero(t, collected.len())

@@ -144,7 +144,7 @@ func (st *stream) end(t testing.TB) {
 	select {
 	case err := <-st.ended:
 		st.ended <- err
-	case <-time.After(20 * time.Second):
+	case <-time.After(2 * time.Minute):
 		t.Errorf("does not stop:\n%s", &st.log)
 	}
 }

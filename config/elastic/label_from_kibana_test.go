@@ -43,7 +43,7 @@ type kibana struct{ folder string }
 func (k kibana) run(t *testing.T, alerts ...map[string]any) (answers, dead []closing) {
 	t.Helper()
 	log, wait := k.start(t, alerts...)
-	require.NoError(t, wait(20*time.Second), "%s", log())
+	require.NoError(t, wait(2*time.Minute), "%s", log())
 	return k.lines(t, "answers.ndjson"), k.lines(t, "dead-letters.ndjson")
 }
 
@@ -244,7 +244,7 @@ func TestClosedAlertsWaitForTheModelDirectory(t *testing.T) {
 	log, wait := k.start(t, closed("a", "login", "false_positive"))
 	require.Eventually(t, func() bool { return strings.Contains(log(), "An alert waits: ") }, 2*time.Minute, 10*time.Millisecond)
 	require.NoError(t, os.Mkdir(filepath.Join(k.folder, "model"), 0o755))
-	require.NoError(t, wait(20*time.Second), "%s", log())
+	require.NoError(t, wait(2*time.Minute), "%s", log())
 	require.Empty(t, k.lines(t, "dead-letters.ndjson"), "%s", log())
 	require.True(t, k.lines(t, "answers.ndjson")[0].Answer.Changed)
 }

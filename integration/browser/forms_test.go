@@ -32,7 +32,7 @@ func (b *tab) leave(action chromedp.Action) {
 	b.run(action)
 	select {
 	case <-loaded:
-	case <-time.After(10 * time.Second):
+	case <-time.After(2 * time.Minute):
 		b.t.Fatal("no other page was loaded")
 	}
 }

@@ -41,7 +41,7 @@ func TestTroubleIsNoticed(t *testing.T) {
 				defer b.mu.Unlock()
 				return strings.Contains(strings.Join(b.trouble, "\n"), c.want)
 			}
-			assert.Eventually(t, noticed, 5*time.Second, 20*time.Millisecond, "%q", &b.trouble)
+			assert.Eventually(t, noticed, 2*time.Minute, 20*time.Millisecond, "%q", &b.trouble)
 			b.mu.Lock()
 			defer b.mu.Unlock()
 			b.trouble = nil

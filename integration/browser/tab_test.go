@@ -104,7 +104,7 @@ func (b *tab) report(what string) {
 
 func (b *tab) run(actions ...chromedp.Action) {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b, 20*time.Second)
+	ctx, cancel := context.WithTimeout(b, 2*time.Minute)
 	defer cancel()
 	require.NoError(b.t, chromedp.Run(ctx, actions...))
 }
