@@ -26,8 +26,12 @@ const (
 	eighths = 3 << 19 // added to a small number, it leaves whole eighths
 )
 
-// exp2Polynomial: see exp2 of package attention. The highest power comes first.
-var exp2Polynomial = []float32{0.05550842359662056, 0.2402576357126236, 0.6931471824645996}
+// exp2Polynomial: see exp2 of package attention. That of AVX-512 is for eighths that are rounded down: it is exact at r = 0 and where a Chebyshev
+// polynomial that is 0 there has its other zeros. The highest power comes first.
+var exp2Polynomial = map[int][]float32{
+	8:  {0.05550842359662056, 0.2402576357126236, 0.6931471824645996},
+	16: {0.05786808855203141, 0.24005398211115064, 0.69315074435535562},
+}
 
 func main() {
 	ConstraintExpr("amd64,!purego")
@@ -95,15 +99,14 @@ func constant(x float32) Op {
 	return v
 }
 
-// exponential replaces every number x of some vectors by 2ˣ as exp2 does: see there. Several vectors take turns, so that one's latency hides
-// the other's.
+// exponential replaces every number x of some vectors by 2ˣ. Several vectors take turns, so that one's latency hides the other's.
 type exponential func(xs ...VecVirtual)
 
 // newExponential goes before the loop that it is used in.
 func newExponential() exponential {
 	low, magic, table := constant(-100), constant(eighths), powers()
 	var c []Op
-	for _, x := range exp2Polynomial {
+	for _, x := range exp2Polynomial[Width] {
 		c = append(c, constant(x))
 	}
 	some := func(xs []VecVirtual) {
@@ -116,27 +119,41 @@ func newExponential() exponential {
 		bound := New() // with x as the second source NaN stays
 		VMOVUPS(low, bound)
 		each(func(x, _, _, _ VecVirtual) { VMAXPS(x, bound, x) })
-		if Width == 8 {
+		r := xs // what is left of x without its whole eighths
+		if Width == 16 {
+			const down, eighth = 1, 3 << 4
+			each(func(x, t, _, _ VecVirtual) { VADDPS_RD_SAE(magic, x, t) }) // its last three bits count eighths now
+			each(func(_, t, y, _ VecVirtual) { VPERMPS(table, t, y) })
+			each(func(x, t, _, _ VecVirtual) { VREDUCEPS(Imm(eighth|down), x, t) })
+			r = t
+		} else {
 			VMOVUPS(Float(126), bound)
 			each(func(x, _, _, _ VecVirtual) { VMINPS(x, bound, x) })
-		}
-		each(func(x, t, _, _ VecVirtual) { VADDPS(magic, x, t) }) // its last three bits count eighths now
-		each(func(_, t, y, _ VecVirtual) { VPERMPS(table, t, y) })
-		if Width == 8 {
+			each(func(x, t, _, _ VecVirtual) { VADDPS(magic, x, t) })
+			each(func(_, t, y, _ VecVirtual) { VPERMPS(table, t, y) })
 			each(func(_, t, y, q VecVirtual) {
 				VPSLLD(U8(20), t, q)
 				VPADDD(q, y, y)
 			})
+			each(func(_, t, _, _ VecVirtual) { VSUBPS(magic, t, t) })
+			each(func(x, t, _, _ VecVirtual) { VSUBPS(t, x, x) })
 		}
-		each(func(_, t, _, _ VecVirtual) { VSUBPS(magic, t, t) })
-		each(func(x, t, _, _ VecVirtual) { VSUBPS(t, x, x) })
-		each(func(_, _, _, q VecVirtual) { VMOVUPS(c[0], q) })
-		each(func(x, _, _, q VecVirtual) { VFMADD213PS(c[1], x, q) })
-		each(func(x, _, _, q VecVirtual) { VFMADD213PS(c[2], x, q) })
-		each(func(x, _, y, _ VecVirtual) { VMULPS(y, x, x) })
-		each(func(x, _, y, q VecVirtual) { VFMADD213PS(y, q, x) })
-		if Width == 16 {
-			each(func(x, t, _, _ VecVirtual) { VSCALEFPS(t, x, x) })
+		for i := range xs {
+			VMOVUPS(c[0], q[i])
+		}
+		for _, next := range c[1:] {
+			for i := range xs {
+				VFMADD213PS(next, r[i], q[i])
+			}
+		}
+		for i := range xs {
+			VMULPS(y[i], r[i], r[i])
+		}
+		for i := range xs {
+			VFMADD213PS(y[i], q[i], r[i])
+		}
+		if Width == 16 { // by the whole part of x
+			each(func(x, t, _, _ VecVirtual) { VSCALEFPS(x, t, x) })
 		}
 	}
 	return func(xs ...VecVirtual) {
