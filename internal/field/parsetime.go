@@ -1,6 +1,7 @@
 package field
 
 import (
+	"encoding/binary"
 	"errors"
 	"math"
 	"strconv"
@@ -45,8 +46,7 @@ func parseSeconds(s string) (seconds int64, ok bool) {
 
 // eightDigits is the number that the first eight bytes of s are. They are added in pairs, pairs of pairs, and once more.
 func eightDigits(s string) (n int64, ok bool) {
-	word := uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
-		uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
+	word := binary.LittleEndian.Uint64([]byte(s))
 	const ones = 0x0101010101010101
 	word ^= ones * '0'                                // digits become 0 to 9
 	ok = (word|(word+ones*6))&(ones*0xf0) == 0        // 10 to 15 would reach 16 with 6 more

@@ -97,8 +97,7 @@ func (c *Records) endRecord(fields []string, next int) {
 // firstEight has the first eight bytes of s, the first one lowest. If there are fewer, the others are 255, which ends no field.
 func firstEight(s string) uint64 {
 	if len(s) >= 8 {
-		return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
-			uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
+		return binary.LittleEndian.Uint64([]byte(s))
 	}
 	b := [8]byte{255, 255, 255, 255, 255, 255, 255, 255}
 	copy(b[:], s)
