@@ -2,10 +2,12 @@ package sequencer
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"runtime"
 	"slices"
-	"sync/atomic"
+
+	"connect-deepcase/internal/parallel"
 )
 
 // SequenceOptions are the settings of the original's Preprocessor, and a callback.
@@ -100,18 +102,15 @@ func (t *Table) contexts(s *Sequences, opts SequenceOptions) {
 	for i := range filled {
 		filled[i] = make(chan struct{})
 	}
-	var next atomic.Int64
-	for range min(runtime.GOMAXPROCS(0), len(shares)) {
-		go func() {
-			var events []int32
-			for i := int(next.Add(1)) - 1; i < len(shares); i = int(next.Add(1)) - 1 {
-				for m := shares[i].from; m < shares[i].to; m++ {
-					events = s.fill(rows[starts[m]:starts[m+1]], opts.Options, events[:0])
-				}
-				close(filled[i])
+	go parallel.Each(context.Background(), runtime.GOMAXPROCS(0), len(shares), func(next func() (int, bool)) {
+		var events []int32
+		for i, more := next(); more; i, more = next() {
+			for m := shares[i].from; m < shares[i].to; m++ {
+				events = s.fill(rows[starts[m]:starts[m+1]], opts.Options, events[:0])
 			}
-		}()
-	}
+			close(filled[i])
+		}
+	})
 	reported := 0
 	for i, share := range shares {
 		<-filled[i]
