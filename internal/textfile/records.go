@@ -36,7 +36,7 @@ type Records struct {
 	lines  []int    // on which these begin; for a record without quotes only the first
 }
 
-// NewRecords reads a text. line is the number of its first line, and comma the character between fields, an ASCII character.
+// NewRecords reads a text. line is the number of its first line, and comma the ASCII character between fields.
 func NewRecords(text string, line int, comma byte) *Records {
 	return &Records{rest: text, comma: comma, line: line, plain: strings.IndexByte(text, '"') < 0}
 }
