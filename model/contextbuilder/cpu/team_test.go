@@ -11,7 +11,7 @@ import (
 
 func TestTeamDoesEachPartOnce(t *testing.T) {
 	for _, workers := range []int{1, 2, 5} {
-		for _, pause := range []int{0, 5 * patience} { // the others are awake, or sleep
+		for _, pause := range []int{0, patience} { // the others are awake, or sleep
 			t.Run(fmt.Sprintf("workers=%d,pause=%d", workers, pause), func(t *testing.T) {
 				team := newTeam(workers)
 				defer team.stop()
@@ -49,6 +49,28 @@ func TestTeamWorksAtOnce(*testing.T) {
 				close(second)
 				<-first
 			}
+		})
+	}
+}
+
+func TestWorkersBeginWithTheirOwnParts(t *testing.T) {
+	for _, test := range []struct {
+		worker, workers, parts int
+		want                   []int
+	}{
+		{0, 2, 2, []int{0, 1}},
+		{1, 2, 2, []int{1, 0}},
+		{1, 2, 5, []int{2, 3, 4, 0, 1}},
+		{2, 3, 4, []int{2, 3, 0, 1}},
+		{1, 3, 2, []int{1, 0}},
+		{2, 3, 2, nil},
+	} {
+		t.Run(fmt.Sprintf("worker %d of %d, %d parts", test.worker, test.workers, test.parts), func(t *testing.T) {
+			var got []int
+			p := &phase{do: func(part int) { got = append(got, part) }, taken: make([]atomic.Bool, test.parts), done: make(chan struct{})}
+			p.left.Store(int64(test.parts))
+			p.work(test.worker, test.workers)
+			assert.Equal(t, test.want, got)
 		})
 	}
 }
