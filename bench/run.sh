@@ -31,6 +31,17 @@ fi
 {
     cat <<'END'
 
+## Reading files
+
+`go test ./sequencer -run '^$' -bench BenchmarkRead -cpu 1`: one core reads rows of four fields (*short*, *array*, *objects*), alerts with a payload, and
+real alerts of AIT-ADS, Suricata and Wazuh.
+
+```
+END
+    go test ./sequencer -run '^$' -bench BenchmarkRead -cpu 1
+    cat <<'END'
+```
+
 ## The decision journal
 
 `go test ./model/decisions -run '^$' -bench .`. `BenchmarkFold` reads a journal of 1,000,000 answers to as many patterns in a process of its own,

@@ -6,6 +6,7 @@ import (
 	"io"
 	"slices"
 
+	"connect-deepcase/internal/field"
 	"connect-deepcase/internal/textfile"
 )
 
@@ -15,6 +16,7 @@ type lane struct {
 	table  *Table // rows of the piece, and the names of all pieces so far
 	known  renumbering
 	labels map[string]jsonLabel
+	paths  *field.Paths
 	text   []byte // the piece
 	done   chan error
 }
@@ -30,7 +32,7 @@ func (l *lane) start(r *reader, rows int, work func(part *reader) error) {
 	l.table.clear(rows)
 	ends := l.part.lineEnds[:0]
 	l.part = *r
-	l.part.table, l.part.labels, l.part.lineEnds = l.table, l.labels, ends
+	l.part.table, l.part.labels, l.part.paths, l.part.lineEnds = l.table, l.labels, l.paths, ends
 	l.part.prefix, l.part.opts.Rows = "", 0 // they come into play when the rows are taken
 	go func() { l.done <- work(&l.part) }()
 }
@@ -66,7 +68,7 @@ func (r *reader) inPieces(text *pieces, take func(*lane, error) error, prepare f
 			continue
 		}
 		if len(free) == 0 {
-			free = append(free, &lane{labels: map[string]jsonLabel{}, done: make(chan error, 1)})
+			free = append(free, &lane{labels: map[string]jsonLabel{}, paths: field.NewPaths(r.columns.list()...), done: make(chan error, 1)})
 		}
 		l := free[len(free)-1]
 		var err error

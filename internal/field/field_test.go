@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -212,8 +213,11 @@ func FuzzFind(f *testing.F) {
 		if valid { // without what comes after the object
 			object = object[:end]
 			require.True(t, json.Valid(object), "%q", object)
-			again, _ := NewPaths(paths...).FindJSON(append(bytes.Clone(object), ",}"...), each)
-			require.Equal(t, end, again)
+			known := NewPaths(paths...)
+			for range 2 { // the second time, the layout is known
+				again, _ := known.FindJSON(append(bytes.Clone(object), ",}"...), each)
+				require.Equal(t, end, again)
+			}
 		}
 		for i, path := range paths {
 			if valid {
@@ -236,6 +240,57 @@ func FuzzFind(f *testing.F) {
 		require.Equal(t, fmt.Sprint(err), fmt.Sprint(err2))
 		require.Equal(t, fromRaw, fromValue)
 	})
+}
+
+// FuzzLayouts: after other objects, Paths find the same in an object as without them.
+func FuzzLayouts(f *testing.F) {
+	f.Add([]byte(`{"a":1,"a.b":{"c":"x"}}`), []byte(`{"a":{"b":2},"a.b":{"c":null}}`))
+	f.Add([]byte(`{"a":{"b":[{}]},"c":[true,"x"]}`), []byte(`{"a":{"b":[{}]},"c":[true,"\""]},`))
+	f.Add([]byte(`{"a":["x"]}`), []byte(`{"a":["x`))
+	f.Fuzz(func(t *testing.T, before, object []byte) {
+		compareWithNew(t, NewPaths("a", "a.b.c", "c.1", "a~1b"), before, object, before)
+	})
+}
+
+// compareWithNew compares what Paths find in one object after the other with what new ones find in each.
+func compareWithNew(t *testing.T, paths *Paths, objects ...[]byte) {
+	t.Helper()
+	var texts []string
+	for _, p := range paths.paths {
+		texts = append(texts, p.text)
+	}
+	found, want := make([]json.RawMessage, len(texts)), make([]json.RawMessage, len(texts))
+	for _, object := range objects {
+		end, valid := paths.FindJSON(object, found)
+		wantEnd, wantValid := NewPaths(texts...).FindJSON(object, want)
+		require.Equal(t, wantValid, valid, "%q", object)
+		if valid {
+			require.Equal(t, wantEnd, end, "%q", object)
+			require.Equal(t, want, found, "%q", object)
+		}
+	}
+}
+
+// Objects of all layouts that a few pieces make, one after the other.
+func TestPathsInObjectsOfOtherLayouts(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	pieces := []string{`"a":`, `"a.b":`, `"c" :`, `{`, `}`, `[`, `]`, `,`, `, `, `"x"`, `"\\\""`, `"a"`, `1`, `-2.5e3`, `true`, `null`, `{}`, `[]`, `{"b":{"c":1}}`, `["x",{"b":2}]`, `{"b":null}`}
+	valid := 0
+	paths := NewPaths("a", "a.b.c", "c.1", "a~1b")
+	for range 200_000 {
+		object := "{"
+		for range 1 + r.IntN(7) {
+			object += pieces[r.IntN(len(pieces))]
+		}
+		object += "}"
+		if json.Valid([]byte(object)) {
+			if valid++; valid%500 == 0 {
+				paths = NewPaths("a", "a.b.c", "c.1", "a~1b")
+			}
+		}
+		compareWithNew(t, paths, []byte(object))
+	}
+	require.Greater(t, valid, 2_000)
 }
 
 func FuzzLabel(f *testing.F) {

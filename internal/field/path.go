@@ -121,10 +121,11 @@ func follow(leads []lead, path string) json.RawMessage {
 	return nil
 }
 
-// Paths are paths that are looked for in many objects.
+// Paths are paths that are looked for in many objects, by one goroutine.
 type Paths struct {
 	paths   []path
 	letters jsontext.Letters // that the keys begin with that lead to a value
+	layouts jsontext.Layouts
 }
 
 type path struct {
@@ -147,6 +148,9 @@ func NewPaths(texts ...string) *Paths {
 // FindJSON is the function FindJSON for each path, in the object that a text begins with, through which it goes once: found gets the value at each
 // path. It gives the end of the object, and whether that is valid. If it is not, found may have anything.
 func (p *Paths) FindJSON(text []byte, found []json.RawMessage) (end int, valid bool) {
+	if end, valid = p.layouts.Find(text, found); valid {
+		return end, true
+	}
 	clear(found)
 	var few [4]int
 	lengths := few[:] // of the key that leads to each path; −1 if there are several
@@ -186,6 +190,7 @@ func (p *Paths) FindJSON(text []byte, found []json.RawMessage) (end int, valid b
 			found[i] = notNull(found[i])
 		}
 	}
+	p.layouts.Learn(text[:end], found)
 	return end, true
 }
 
