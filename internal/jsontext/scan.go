@@ -1,4 +1,4 @@
-// Package jsontext finds where JSON values begin and end in a text that is not whole yet.
+// Package jsontext checks JSON, and finds its values: also in a text that is not whole yet, and by the layout of an object.
 package jsontext
 
 import (
