@@ -2,9 +2,9 @@ package jsontext
 
 import "encoding/json"
 
-// Layouts know how the objects of a source are laid out. The layout of an object is its text without its strings and numbers: its keys, brackets and
-// spaces, and true, false and null. Most objects of a source have one of a few layouts, and to compare an object with these is faster than to read
-// it. The zero value knows none. Layouts are for one goroutine.
+// Layouts know the layouts of the objects that a source has sent. The layout of an object is its text without the values that are strings or numbers:
+// its keys, brackets and spaces, and true, false and null. Most objects of a source have one of a few layouts, and it is faster to compare an object
+// with these than to read it. The zero value knows none. Layouts are for one goroutine.
 type Layouts struct {
 	start        step // is before the first value
 	bytes        int  // of memory
@@ -17,7 +17,7 @@ type step struct {
 	text   string // before the value; a string's quote belongs to it
 	kind   valueKind
 	after  []*step // that may come next
-	places []place // behind the last step: of what was found
+	places []place // of what was found; nil but for the last step of a layout
 }
 
 type valueKind byte
@@ -35,13 +35,13 @@ type place struct{ from, fromMore, to, toMore int }
 // Objects whose keys are data have a layout each, which costs time and memory for nothing. These are the bounds.
 const (
 	maxLayoutBytes = 1 << 20
-	maxStepsAfter  = 16    // one step
-	maxMisses      = 1_000 // more than hits
-	stepBytes      = 200   // of a step without its text, about
+	maxStepsAfter  = 16    // steps that may come after one step
+	maxMisses      = 1_000 // how many more misses than hits there may be
+	stepBytes      = 200   // what a step takes without its text, about
 )
 
-// Find finds, in the object that a text begins with, what was found in an object of the same layout, from which Learn learnt. It gives the end of the
-// object. It is false if the layout is not known; then found may have anything.
+// Find reads the object that a text begins with, if its layout is known. found gets the parts that Learn was given for this layout, as they are in this
+// object, and end is where the object ends. If ok is false, found stays as it is.
 func (l *Layouts) Find(text []byte, found []json.RawMessage) (end int, ok bool) {
 	if l.useless() {
 		return 0, false
@@ -84,7 +84,7 @@ func (s *step) next(text []byte, at int) (end int, next *step) {
 		if !ok {
 			continue
 		}
-		if i > 0 { // what comes often gets to the front
+		if i > 0 { // frequent steps move to the front
 			s.after[i-1], s.after[i] = next, s.after[i-1]
 		}
 		return end, next
@@ -92,7 +92,7 @@ func (s *step) next(text []byte, at int) (end int, next *step) {
 	return 0, nil
 }
 
-// Learn takes up the layout of a valid object, and where in it something was found. What was found are parts of the object; nil is nothing.
+// Learn remembers the layout of a valid object, and where in it the parts are that were found; nil is for a part that the object does not have.
 func (l *Layouts) Learn(object []byte, found []json.RawMessage) {
 	if l.useless() {
 		return
@@ -116,11 +116,8 @@ func (l *Layouts) Learn(object []byte, found []json.RawMessage) {
 		case c == '-' || digit(c):
 			end, _ = number(object, i)
 			known = add(i, end, numberValue)
-		case c == 't' || c == 'n':
-			end = i + len("true")
-			known = add(end, end, literalValue)
-		case c == 'f':
-			end = i + len("false")
+		case c == 't' || c == 'f' || c == 'n':
+			end, _ = value(object, i, 0)
 			known = add(end, end, literalValue)
 		}
 		if !known {
@@ -134,7 +131,7 @@ func (l *Layouts) Learn(object []byte, found []json.RawMessage) {
 	last.places = make([]place, len(found))
 	for i, part := range found {
 		if part != nil {
-			last.places[i] = l.place(cap(object)-cap(part), len(part)) // parts have the end of their memory in common
+			last.places[i] = l.place(cap(object)-cap(part), len(part)) // the memory of both ends at the same place
 		}
 	}
 }

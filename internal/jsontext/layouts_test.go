@@ -90,6 +90,7 @@ func TestLayoutsHaveBounds(t *testing.T) {
 				}
 			}
 			assert.LessOrEqual(t, l.bytes, maxLayoutBytes)
+			assert.LessOrEqual(t, len(l.start.after), maxStepsAfter)
 			assert.LessOrEqual(t, l.misses, hits+maxMisses+1)
 		})
 	}
